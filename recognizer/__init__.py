@@ -1,0 +1,48 @@
+"""Isolated-word speech recognition: MFCC, one GMM-HMM a word, Viterbi.
+
+>>> from recognizer import Recognizer
+>>> Recognizer.load("digits").recognize("audio_samples/seven_slt_0.wav").word
+'seven'
+
+Names are imported when they are first used, so that `import recognizer` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recognizer.decoding import Candidate, Result
+    from recognizer.errors import (
+        AudioError,
+        CorpusError,
+        ModelError,
+        RecognizerError,
+        RecognizerWarning,
+        TrainingError,
+    )
+    from recognizer.model import Model
+    from recognizer.recognition import Recognizer
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Recognizer": "recognition",
+    "Result": "decoding",
+    "Candidate": "decoding",
+    "Model": "model",
+    "RecognizerError": "errors",
+    "AudioError": "errors",
+    "CorpusError": "errors",
+    "ModelError": "errors",
+    "TrainingError": "errors",
+    "RecognizerWarning": "errors",
+}
+__all__ = [*_HOME]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'recognizer' has no attribute {name!r}")
+    return getattr(import_module(f"recognizer.{_HOME[name]}"), name)

@@ -1,0 +1,92 @@
+"""From a recording to what the models see: load, find the word, extract its features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recognizer import audio
+from recognizer.audio import Recording
+from recognizer.endpoint import Endpointer
+from recognizer.errors import AudioError
+from recognizer.features import FrontEnd
+
+PARALLEL_FROM = 200  # files; below, starting workers takes longer than the work
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One recording, analysed.
+
+    Attributes
+    ----------
+    features : (T, dims) float32, of the word with its margins, or static cepstra (cepstra, T) while training;
+        one array a warp; none where there is no speech
+    speech : first and past-the-last frame of the speech inside them
+    start : where the features begin in the recording, seconds
+    duration : of the recording, seconds
+    source_rate : Hz, of the file
+    reason : why there are no features: "silence" or "too short", else None
+    """
+
+    features: tuple[np.ndarray, ...]
+    speech: tuple[int, int]
+    start: float
+    duration: float
+    source_rate: int
+    reason: str | None = None
+
+
+def analyse(
+    recording: Recording,
+    front_end: FrontEnd,
+    endpointer: Endpointer,
+    warps: Sequence[float] = (1.0,),
+    *,
+    finish: bool = True,
+) -> Analysis:
+    """Find the word in a recording and extract its features.
+
+    Parameters
+    ----------
+    recording : at the front end's sample rate
+    warps : frequency warps to extract under
+    finish : False leaves the features static and unnormalised, (cepstra, T), for training
+    """
+    samples, rate = recording.samples, recording.sample_rate
+    duration = len(samples) / rate
+    if len(samples) < round(front_end.window * rate):
+        return Analysis((), (0, 0), 0.0, duration, recording.source_rate, "too short")
+    span = endpointer.find(samples, rate)
+    if span is None:
+        return Analysis((), (0, 0), 0.0, duration, recording.source_rate, "silence")
+    start, end = endpointer.widen(span, len(samples), rate)
+    features = front_end.statics(samples[start:end], warps)
+    if finish:
+        features = [front_end.finish(f) for f in features]
+    hop = round(front_end.hop * rate)
+    count = front_end.frames(end - start)
+    first = min((span[0] - start) // hop, count - 1)
+    last = max(first + 1, min((span[1] - start) // hop, count))
+    return Analysis(tuple(features), (first, last), start / rate, duration, recording.source_rate)
+
+
+def analyse_file(path: Path, front_end: FrontEnd, *args, **kwargs) -> Analysis | AudioError:
+    """`analyse` a file; an unreadable one gives its error as the value, so that the others go on."""
+    try:
+        return analyse(audio.load(path, front_end.sample_rate), front_end, *args, **kwargs)
+    except AudioError as error:
+        return error
+
+
+def analyse_files(paths: Sequence[Path], *args, jobs: int = 1, **kwargs) -> Iterator[Analysis | AudioError]:
+    """`analyse_file` for many, in order, on `jobs` processes when there are enough files."""
+    if jobs == 1 or len(paths) < PARALLEL_FROM:
+        return (analyse_file(path, *args, **kwargs) for path in paths)
+    from joblib import Parallel, delayed
+
+    pool = Parallel(n_jobs=jobs, batch_size=32, return_as="generator")
+    return pool(delayed(analyse_file)(path, *args, **kwargs) for path in paths)

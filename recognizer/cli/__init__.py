@@ -1,0 +1,25 @@
+"""The command line: one file a command, each of which parses, calls and prints."""
+
+from __future__ import annotations
+
+import typer
+
+from recognizer.cli import batch, evaluate, models, train
+
+app = typer.Typer(
+    name="recognizer",
+    help="Recognise single spoken words: private, offline, trainable on a handful of recordings.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich would double the time to --help
+)
+app.command()(batch.batch)
+app.command()(train.train)
+app.command()(evaluate.evaluate)
+app.add_typer(models.app, name="models")
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

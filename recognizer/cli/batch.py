@@ -1,0 +1,131 @@
+"""`recognizer batch`: recognise files and folders."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recognizer.cli.common import (
+    CsvOption,
+    DebugOption,
+    ExitStatus,
+    JobsOption,
+    JsonOption,
+    ModelOption,
+    QuietOption,
+    complain,
+    progress_bar,
+    reports_errors,
+    usage_error,
+    workers,
+)
+
+if TYPE_CHECKING:
+    from recognizer.recognition import FileResult
+
+COLUMNS = ("file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error")
+
+
+@reports_errors
+def batch(
+    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", metavar="PATH...")],
+    model: ModelOption = "digits",
+    words: Annotated[
+        str | None, typer.Option(help="Only choose from these words.", metavar="A,B,C", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+    jobs: JobsOption = 1,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Recognise the word in every recording."""
+    if as_json and as_csv:
+        raise usage_error("--json and --csv exclude each other; choose one")
+    from recognizer.corpus import audio_files
+    from recognizer.recognition import Recognizer, low_rate
+
+    recognizer = Recognizer.load(model)
+    files = audio_files(paths)
+    chosen = [word.strip() for word in words.split(",") if word.strip()] if words is not None else None
+    show = _json_line if as_json else _csv_line() if as_csv else _table_line(files)
+    failed, low = 0, Counter()
+    with progress_bar(quiet or sys.stdout.isatty()) as progress:
+        for done, item in enumerate(recognizer.recognize_files(files, words=chosen, jobs=workers(jobs)), 1):
+            progress("recognising", done, len(files))
+            show(item)
+            failed += item.error is not None
+            if item.source_rate and item.source_rate < recognizer.model.front_end.sample_rate:
+                low[item.source_rate] += 1
+    if low and not quiet:
+        rates = ", ".join(str(rate) for rate in sorted(low))
+        count = f"{sum(low.values())} of {len(files)} files: "
+        complain(f"warning: {count}{low_rate(rates, recognizer.model.front_end.sample_rate)}")
+    if failed and not quiet:
+        complain(f"{failed} of {len(files)} files could not be read")
+    return ExitStatus.FAILED if failed else ExitStatus.OK
+
+
+def as_record(item: FileResult) -> dict:
+    """One file's outcome as plain data, see COLUMNS."""
+    result = item.result
+    if result is None:
+        return dict.fromkeys(COLUMNS) | {"file": str(item.path), "accepted": False, "nbest": [], "error": item.error}
+    return {
+        "file": str(item.path),
+        "word": result.word,
+        "confidence": round(result.confidence, 4),
+        "accepted": result.accepted,
+        "nbest": [
+            {"word": c.word, "score": round(c.score, 4), "confidence": round(c.confidence, 4)} for c in result.nbest
+        ],
+        "start": _seconds(result.start),
+        "end": _seconds(result.end),
+        "duration": _seconds(result.duration),
+        "error": None,
+    }
+
+
+def _seconds(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _json_line(item: FileResult) -> None:
+    typer.echo(json.dumps(as_record(item), ensure_ascii=False))
+
+
+def _csv_line() -> Callable[[FileResult], None]:
+    writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+
+    def show(item: FileResult) -> None:
+        record = as_record(item)
+        ranked = " ".join(f"{c['word']}:{c['confidence']}" for c in record["nbest"])
+        writer.writerow(record | {"nbest": ranked, "accepted": str(record["accepted"]).lower()})
+
+    return show
+
+
+def _table_line(files: list[Path]) -> Callable[[FileResult], None]:
+    width = min(60, max(len(str(file)) for file in files))
+    typer.echo(f"{'file':<{width}}  {'word':<12} {'confidence':>10}  {'start':>6} {'end':>6}  runner-up")
+
+    def show(item: FileResult) -> None:
+        name, result = f"{item.path!s:<{width}}", item.result
+        if result is None:
+            typer.echo(f"{name}  error: {item.error}")
+        elif result.word is None:
+            typer.echo(f"{name}  -            ({result.reason})")
+        else:
+            runner_up = f"{result.nbest[1].word} {result.nbest[1].confidence:.2f}" if len(result.nbest) > 1 else ""
+            times = f"{result.start:>6.2f} {result.end:>6.2f}"
+            typer.echo(f"{name}  {result.word:<12} {result.confidence:>10.2f}  {times}  {runner_up}".rstrip())
+
+    return show

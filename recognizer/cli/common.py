@@ -1,0 +1,120 @@
+"""What every command shares: its options, its exit status, how it reports errors and progress."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from typing import Annotated
+
+import typer
+
+from recognizer.errors import RecognizerError, RecognizerWarning
+
+
+class ExitStatus(IntEnum):
+    """What the shell is told."""
+
+    OK = 0
+    FAILED = 1  # something failed; the rest was done
+    USAGE = 2
+    INTERRUPTED = 130
+
+
+ModelOption = Annotated[str, typer.Option("--model", "-m", help="Model by name, or a .npz file.", metavar="NAME|FILE")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+JobsOption = Annotated[
+    int, typer.Option("--jobs", "-j", help="Processes to use; 0 for one a core.", min=0, metavar="N")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings.")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def reports_errors(command: Callable) -> Callable:
+    """Turn the package's errors and warnings into one line on stderr, and an exit status.
+
+    A command may return an ExitStatus. `--quiet` silences warnings, `--debug` lets the traceback through.
+    """
+
+    @functools.wraps(command)
+    def wrapped(*args, **kwargs) -> None:
+        quiet, debug = kwargs.get("quiet", False), kwargs.get("debug", False)
+        status = ExitStatus.OK
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore" if quiet else "always", RecognizerWarning)
+                warnings.showwarning = _show_warning(warnings.showwarning)
+                status = command(*args, **kwargs) or ExitStatus.OK
+        except RecognizerError as error:
+            if debug:
+                raise
+            complain(f"error: {error}")
+            status = ExitStatus.FAILED
+        except KeyboardInterrupt:
+            complain("interrupted")
+            status = ExitStatus.INTERRUPTED
+        except BrokenPipeError:  # the reader, such as `head`, has seen enough
+            sys.stderr.close()
+            status = ExitStatus.OK
+        if status:
+            raise typer.Exit(int(status))
+
+    return wrapped
+
+
+def complain(line: str) -> None:
+    """One line to the person at the terminal."""
+    typer.echo(line, err=True)
+
+
+def usage_error(message: str) -> typer.BadParameter:
+    """An error in how the command was called: exit status 2."""
+    return typer.BadParameter(message)
+
+
+def workers(jobs: int) -> int:
+    """Number of processes that `--jobs` asks for."""
+    import joblib
+
+    return jobs or joblib.cpu_count()
+
+
+def _show_warning(otherwise: Callable) -> Callable:
+    def show(message, category, *args, **kwargs) -> None:
+        if issubclass(category, RecognizerWarning):
+            complain(f"warning: {message}")
+        else:
+            otherwise(message, category, *args, **kwargs)
+
+    return show
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int, str], None]]:
+    """A bar on stderr, if that is a terminal: gives a function of stage, steps done, steps in all, and a note."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda stage, done, total, note="": None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:>14}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        tasks: dict[str, int] = {}
+
+        def show(stage: str, done: int, total: int, note: str = "") -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=total, note=note)
+            bar.update(tasks[stage], completed=done, total=total, note=note)
+
+        yield show

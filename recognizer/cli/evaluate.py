@@ -1,0 +1,112 @@
+"""`recognizer evaluate`: measure a model on labelled recordings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recognizer.cli.common import (
+    DebugOption,
+    ExitStatus,
+    JobsOption,
+    JsonOption,
+    ModelOption,
+    QuietOption,
+    complain,
+    progress_bar,
+    reports_errors,
+    workers,
+)
+
+if TYPE_CHECKING:
+    from recognizer.evaluation import Evaluation, Score
+
+WORST = 10  # files shown
+
+
+@reports_errors
+def evaluate(
+    corpus: Annotated[Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.")],
+    model: ModelOption = "digits",
+    report: Annotated[
+        Path | None, typer.Option(help="Also write JSON, CSV and PNG files there.", metavar="DIR", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+    jobs: JobsOption = 1,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Measure accuracy on labelled recordings."""
+    from recognizer import corpus as corpora
+    from recognizer import evaluation as evaluations
+    from recognizer.recognition import Recognizer
+
+    recognizer = Recognizer.load(model)
+    utterances = corpora.find(corpus)
+    foreign = sorted({u.word for u in utterances} - set(recognizer.words))
+    if foreign and not quiet:
+        complain(f"warning: the model lacks {', '.join(foreign[:10])}; their recordings count as wrong")
+
+    def answers():
+        with progress_bar(quiet) as progress:
+            found = recognizer.recognize_files([u.path for u in utterances], jobs=workers(jobs))
+            for done, item in enumerate(found, 1):
+                progress("recognising", done, len(utterances))
+                yield item
+
+    evaluation = evaluations.evaluate(utterances, answers())
+    if as_json:
+        typer.echo(json.dumps(evaluation.as_json(), ensure_ascii=False))
+    else:
+        _print(evaluation)
+    if report is not None:
+        written = evaluations.write_report(evaluation, report)
+        complain(f"{len(written)} files written to {report}")
+    for reason in [] if quiet else list(evaluation.unreadable.values())[:WORST]:
+        complain(f"error: {reason}")
+    return ExitStatus.FAILED if evaluation.unreadable else ExitStatus.OK
+
+
+def _print(evaluation: Evaluation) -> None:
+    from rich.console import Console
+
+    from recognizer.evaluation import headline
+
+    console = Console(highlight=False)
+    console.print(headline(evaluation.total))
+    for name, scores in (("word", evaluation.by_word), ("speaker", evaluation.by_speaker)):
+        if scores:
+            console.print(_score_table(name, scores))
+    console.print(_confusion_table(evaluation))
+    if evaluation.mistakes:
+        console.print(f"worst files ({len(evaluation.mistakes)} mistakes in all):")
+        for m in evaluation.mistakes[:WORST]:
+            heard = f"heard {m.heard} with confidence {m.confidence:.2f}" if m.heard else "nothing heard"
+            console.print(f"  {m.path}: {m.word}, {heard}", soft_wrap=True, markup=False)
+    if evaluation.unreadable:
+        console.print(f"{len(evaluation.unreadable)} files could not be read")
+
+
+def _score_table(name: str, scores: dict[str, Score]):
+    from rich.table import Table
+
+    table = Table(name, "right", "n", "accuracy %", "95 % interval", box=None, pad_edge=False)
+    for key, score in sorted(scores.items(), key=lambda item: item[1].accuracy):
+        low, high = score.interval
+        interval = f"{100 * low:.1f} to {100 * high:.1f}"
+        table.add_row(key, str(score.correct), str(score.n), f"{100 * score.accuracy:.1f}", interval)
+    return table
+
+
+def _confusion_table(evaluation: Evaluation):
+    from rich.table import Table
+
+    table = Table("said \\ heard", box=None, pad_edge=False)
+    for heard in evaluation.heard:
+        table.add_column(heard or "(nothing)", justify="right")
+    for word, row in zip(evaluation.words, evaluation.confusion):
+        table.add_row(word, *(str(n) if n else "." for n in row))
+    return table

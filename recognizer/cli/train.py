@@ -1,0 +1,95 @@
+"""`recognizer train`: make a model from labelled recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recognizer.cli.common import (
+    DebugOption,
+    ExitStatus,
+    JobsOption,
+    JsonOption,
+    QuietOption,
+    complain,
+    progress_bar,
+    reports_errors,
+    usage_error,
+    workers,
+)
+
+SHOWN = 5  # refused files that are named; the rest are counted
+
+
+@reports_errors
+def train(
+    corpus: Annotated[Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.", metavar="FILE.npz")],
+    states: Annotated[int, typer.Option(help="Emitting states of a word.", min=1, max=100)] = 5,
+    mixtures: Annotated[int, typer.Option(help="Gaussians of a state.", min=1, max=1024)] = 8,
+    vtlp: Annotated[
+        bool, typer.Option("--vtlp", help="Also train on longer and shorter vocal tracts, to serve other voices.")
+    ] = False,
+    sample_rate: Annotated[
+        int | None,
+        typer.Option(help="Of the model, Hz; by default what most recordings have, 8000 or 16000.", min=4000, max=48000),
+    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Origin and licence of the data, for the model's card.")] = None,
+    as_json: JsonOption = False,
+    jobs: JobsOption = 1,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Train a model on labelled recordings."""
+    if output.suffix != ".npz":
+        raise usage_error(f"--output {output} must end in .npz")
+    if not output.parent.is_dir():
+        raise usage_error(f"--output {output}: the folder {output.parent} does not exist; make it first")
+    import json
+
+    from recognizer import corpus as corpora
+    from recognizer.building import WARPS, build
+    from recognizer.features import FrontEnd
+    from recognizer.training import TrainingSettings
+
+    utterances = corpora.find(corpus)
+    with progress_bar(quiet) as progress:
+        model, refused = build(
+            utterances,
+            front_end=FrontEnd.for_rate(sample_rate) if sample_rate else None,
+            settings=TrainingSettings(states=states, mixtures=mixtures),
+            warps=WARPS if vtlp else (1.0,),
+            jobs=workers(jobs),
+            card={"data": corpus.name or str(corpus), "licence": licence},
+            progress=progress,
+        )
+    model.save(output)
+    for refusal in [] if quiet else refused[:SHOWN]:
+        complain(f"left out: {refusal.reason}")
+    if len(refused) > SHOWN and not quiet:
+        complain(f"left out: {len(refused) - SHOWN} more")
+    held_out, history = model.card["held_out"], model.models.history
+    if as_json:
+        summary = {
+            "model": str(output),
+            "words": list(model.words),
+            "utterances": model.card["utterances"],
+            "left_out": [refusal.reason for refusal in refused],
+            "held_out": held_out,
+            "history": history,
+        }
+        typer.echo(json.dumps(summary, ensure_ascii=False))
+    else:
+        typer.echo(f"{output}: {len(model.words)} words from {model.card['utterances']} recordings")
+        typer.echo(f"words: {', '.join(model.words)}")
+        for stage, curve in history.items():
+            typer.echo(f"{stage}: log likelihood a frame {curve[0]:.3f} to {curve[-1]:.3f}, {len(curve)} iterations")
+        if held_out:
+            low, high = (100 * p for p in held_out["interval"])
+            typer.echo(
+                f"a trial without a third of the {held_out['unseen']} got {100 * held_out['accuracy']:.1f} % of them "
+                f"right (n = {held_out['n']}, 95 % interval {low:.1f} to {high:.1f})"
+            )
+    return ExitStatus.FAILED if refused else ExitStatus.OK

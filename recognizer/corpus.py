@@ -1,0 +1,308 @@
+"""Labelled recordings, found from the names of folders and files or from a manifest."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import unicodedata
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from recognizer.audio import shown
+from recognizer.errors import CorpusError
+
+AUDIO_SUFFIXES = frozenset(
+    {".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3"}
+    | {".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".sph"}
+)
+
+WORD_FOLDER = "{word}/{anything}.wav"
+WORD_SPEAKER_TAKE = "{word}_{speaker}_{take}.wav"
+SPEAKER_WORD_TAKE = "{speaker}/{speaker}-{word}-{take}.wav"
+MANIFEST = "a CSV manifest with the columns path,word,speaker"
+
+_SKIPPED = (".", "_background_noise_")
+_SPEAKER_MARK = "_nohash_"
+_WORD_SPEAKER_TAKE = re.compile(r"(.+)_([^_]+)_\d+")
+# Folders that tell neither word nor speaker.
+_SPLITS = frozenset(
+    {"train", "training", "dev", "val", "valid", "validation", "eval", "evaluation", "test", "testing"}
+)
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording of one word.
+
+    Attributes
+    ----------
+    path : Path
+        The sound file, below the folder (or the manifest's folder) that was searched.
+    word : str
+        What is said in it, NFC-normalised.
+    speaker : str or None
+        Who says it, NFC-normalised; None where the corpus does not tell.
+    """
+
+    path: Path
+    word: str
+    speaker: str | None
+
+
+def find(corpus: str | Path) -> list[Utterance]:
+    """Find labelled recordings in a folder, at any depth, or in a CSV manifest.
+
+    A folder has one layout, decided by what most of its files look like; every file must then fit it.
+    The first that holds is taken:
+
+    1. ``{speaker}/{speaker}-{word}-{take}.wav`` if most names begin with the name of their folder and a
+       hyphen, and end in a hyphen and digits.
+    2. ``{word}_{speaker}_{take}.wav`` if most names are such, the take being digits, and if besides they
+       all lie in one folder (or in folders called train, test and the like), or most lie in a folder named
+       as their word or their speaker. Only the last two underscores divide, so words may have more.
+    3. ``{word}/{anything}.wav`` otherwise; the word is the nearest folder. What stands before
+       ``_nohash_`` in a name is the speaker, and such names are never taken for layout 2.
+
+    So ``yes/anna_home_1.wav`` beside ``no/bob_home_2.wav`` are the words yes and no, while
+    ``recordings/yes_anna_1.wav`` and ``anna/yes_anna_1.wav`` are the word yes, said by anna.
+
+    Hidden files and folders, and those named ``_background_noise_``, are skipped. Links to folders are
+    followed, but no folder is searched twice. Links to files that are gone are listed; reading reports them.
+
+    A manifest is UTF-8 text with the header ``path,word,speaker``; the speaker may be empty or missing,
+    and relative paths start from the manifest's folder.
+
+    Parameters
+    ----------
+    corpus : str or Path
+        Folder or manifest.
+
+    Returns
+    -------
+    list of Utterance
+        Sorted by path, at least one. Words and speakers are in Unicode's NFC form, so that two ways to
+        write a letter are one word.
+
+    Raises
+    ------
+    CorpusError
+        If there is no recording; if a file does not fit; if a word is empty or has control characters; if
+        two words differ only by case; if a line of the manifest is wrong. One line that names the file
+        (and the line of a manifest).
+    """
+    corpus = Path(corpus)
+    if os.path.isdir(corpus):
+        utterances = _from_folder(corpus)
+    elif os.path.exists(corpus):
+        utterances = _from_manifest(corpus)
+    else:
+        raise CorpusError(f"{shown(corpus)}: no such folder or manifest; check the name")
+    _refuse_case_variants(utterances)
+    return sorted(utterances, key=lambda utterance: utterance.path)
+
+
+def audio_files(paths: Iterable[str | Path]) -> list[Path]:
+    """List sound files, labelled or not.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        Files, taken as they are, even if missing (reading reports that); and folders, searched at any
+        depth as in `find`.
+
+    Returns
+    -------
+    list of Path
+        In the order of the arguments; the files of each folder sorted.
+
+    Raises
+    ------
+    CorpusError
+        If a folder holds no audio or cannot be opened.
+    """
+    return [file for path in map(Path, paths) for file in (_search(path) if os.path.isdir(path) else [path])]
+
+
+def _search(root: Path) -> list[Path]:
+    """All sound files below a folder, sorted; never empty."""
+    files, entered, waiting = [], set(), deque([root])
+    while waiting:
+        folder = waiting.popleft()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in entered:
+                continue
+            entered.add((status.st_dev, status.st_ino))
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            raise CorpusError(
+                f"{shown(folder)}: cannot be opened ({error.strerror}); change its mode or move it away"
+            ) from error
+        for entry in entries:
+            if entry.name.startswith(_SKIPPED):
+                continue
+            link = entry.is_symlink()
+            # A link in a circle of links is an error for entry.is_dir, a plain no for os.path.isdir.
+            if os.path.isdir(entry.path) if link else entry.is_dir():
+                # Links wait until all true folders are done: a folder keeps its own name where it has one.
+                (waiting.append if link else waiting.appendleft)(folder / entry.name)
+            elif Path(entry.name).suffix.lower() in AUDIO_SUFFIXES and (link or entry.is_file()):
+                files.append(folder / entry.name)
+    if not files:
+        suffixes = " ".join(sorted(AUDIO_SUFFIXES))
+        raise CorpusError(f"{shown(root)}: no audio in this folder; put files there that end in {suffixes}")
+    return sorted(files)
+
+
+@dataclass(frozen=True)
+class _Name:
+    """What a file's place tells: NFC-normalised name without suffix, and name of its folder."""
+
+    stem: str
+    folder: str
+    at_top: bool  # lies directly in the folder that was searched
+
+
+def _name(file: Path, root: Path) -> _Name:
+    at_top = file.parent == root
+    # One speaker's folder may be searched on its own, even as "."; its name is still that of the speaker.
+    folder = Path(os.path.abspath(root)) if at_top else file.parent
+    return _Name(_nfc(file.stem), _nfc(folder.name), at_top)
+
+
+_Labels = tuple[str, str | None]
+
+
+def _speaker_word_take(name: _Name) -> _Labels | None:
+    prefix = f"{name.folder}-"
+    word, _, take = name.stem.removeprefix(prefix).rpartition("-")
+    fits = name.stem.startswith(prefix) and word and take.isdecimal()
+    return (word, name.folder) if fits else None
+
+
+def _word_speaker_take(name: _Name) -> _Labels | None:
+    match = _WORD_SPEAKER_TAKE.fullmatch(name.stem)
+    return match.groups() if match and _SPEAKER_MARK not in name.stem else None
+
+
+def _word_folder(name: _Name) -> _Labels | None:
+    speaker, mark, _ = name.stem.partition(_SPEAKER_MARK)
+    return None if name.at_top else (name.folder, speaker if mark else None)
+
+
+def _layout(names: list[_Name]) -> tuple[str, Callable[[_Name], _Labels | None]]:
+    """Choose the layout by the rule in `find`: how to write it, and how to read it."""
+
+    def most(fits: Callable[[_Name], object]) -> bool:
+        return 2 * sum(map(bool, map(fits, names))) > len(names)
+
+    if most(_speaker_word_take):
+        return SPEAKER_WORD_TAKE, _speaker_word_take
+    folders = {name.folder.lower() for name in names}
+    neutral = len(folders) == 1 or folders <= _SPLITS
+    if most(_word_speaker_take) and (neutral or most(lambda n: n.folder in (_word_speaker_take(n) or ()))):
+        return WORD_SPEAKER_TAKE, _word_speaker_take
+    return WORD_FOLDER, _word_folder
+
+
+def _from_folder(root: Path) -> list[Utterance]:
+    files = _search(root)
+    names = [_name(file, root) for file in files]
+    layout, read = _layout(names)
+    utterances = []
+    for file, name in zip(files, names, strict=True):
+        if (labels := read(name)) is None:
+            raise CorpusError(
+                f"{shown(file)}: tells no word; it does not fit {layout}, the layout chosen for all files; "
+                f"rename or move files to fit {WORD_FOLDER}, {WORD_SPEAKER_TAKE} or {SPEAKER_WORD_TAKE}, "
+                f"or write {MANIFEST}"
+            )
+        utterances.append(_utterance(file, *labels, where=shown(file)))
+    return utterances
+
+
+def _from_manifest(manifest: Path) -> list[Utterance]:
+    utterances, lines = [], {}
+    for line, row in _rows(manifest):
+        where = f"{shown(manifest)}: line {line}"
+        if not row["path"]:
+            raise CorpusError(f"{where}: empty path; name the sound file")
+        path = manifest.parent / row["path"]
+        if path in lines:
+            raise CorpusError(f"{where}: {shown(path)} is on line {lines[path]} already; remove one")
+        lines[path] = line
+        utterances.append(_utterance(path, row["word"], row.get("speaker"), where))
+    if not utterances:
+        raise CorpusError(f"{shown(manifest)}: no recordings in this manifest; add lines below the header")
+    return utterances
+
+
+def _rows(manifest: Path) -> Iterable[tuple[int, dict[str, str]]]:
+    """Line number and stripped cells of every line that is not blank."""
+    name = shown(manifest)
+    try:
+        content = manifest.read_bytes()
+    except OSError as error:
+        raise CorpusError(f"{name}: cannot be read ({error.strerror}); change its mode or copy it") from error
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise CorpusError(f"{name}: line {line} is not UTF-8 text; name a folder, or {MANIFEST}") from error
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header = None
+    try:
+        for cells in reader:
+            cells = [cell.strip() for cell in cells]
+            if not any(cells):
+                continue
+            where = f"{name}: line {reader.line_num}"
+            if header is None:
+                header = [cell.lower() for cell in cells]
+                for column in ("path", "word"):
+                    if column not in header:
+                        raise CorpusError(
+                            f"{where}: no column '{column}'; begin with the header path,word,speaker"
+                        )
+            elif len(cells) > len(header):
+                raise CorpusError(
+                    f"{where}: {len(cells)} cells under {len(header)} columns; quote cells that have commas"
+                )
+            else:
+                cells += [""] * (len(header) - len(cells))
+                yield reader.line_num, dict(zip(header, cells, strict=True))
+    except csv.Error as error:
+        raise CorpusError(
+            f"{name}: line {reader.line_num} is not CSV ({error}); correct its quotes"
+        ) from error
+
+
+def _utterance(path: Path, word: str, speaker: str | None, where: str) -> Utterance:
+    word, speaker = _nfc(word).strip(), _nfc(speaker or "").strip()
+    if not word:
+        raise CorpusError(f"{where}: empty word; name what is said")
+    for label in (word, speaker):
+        # Control characters, halves of undecodable file names, and ends of lines.
+        if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in label):
+            raise CorpusError(f"{where}: control character in {label!r}; rename it")
+    return Utterance(path, word, speaker or None)
+
+
+def _refuse_case_variants(utterances: list[Utterance]) -> None:
+    # lower, not casefold, which would also make one word of the German Maße and Masse.
+    spelled = {}
+    for utterance in utterances:
+        other = spelled.setdefault(utterance.word.lower(), utterance)
+        if other.word != utterance.word:
+            raise CorpusError(
+                f"words '{other.word}' ({shown(other.path)}) and '{utterance.word}' "
+                f"({shown(utterance.path)}) differ only by case; rename one or merge them"
+            )
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)

@@ -1,0 +1,25 @@
+"""Everything that can go wrong, as the package says it: one line, the value, the remedy."""
+
+
+class RecognizerError(Exception):
+    """Base of all errors the package raises on purpose; its text is one line for the user."""
+
+
+class AudioError(RecognizerError):
+    """A recording that cannot be read, or holds nothing that could be analysed."""
+
+
+class CorpusError(RecognizerError):
+    """A folder or manifest that does not yield labelled recordings."""
+
+
+class ModelError(RecognizerError):
+    """A model file that is missing, damaged, foreign, or from a newer version."""
+
+
+class TrainingError(RecognizerError):
+    """Recordings from which no model can be estimated."""
+
+
+class RecognizerWarning(UserWarning):
+    """Something the user should know although the work was done."""

@@ -1,0 +1,254 @@
+"""How well a model does on a labelled corpus: accuracy with its interval, confusions, the worst files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recognizer.corpus import Utterance
+from recognizer.errors import RecognizerError
+from recognizer.recognition import FileResult
+
+NOTHING = ""  # the column of the confusion matrix for utterances in which no word was heard
+
+
+@dataclass(frozen=True)
+class Score:
+    """A proportion of right answers.
+
+    Attributes
+    ----------
+    correct, n : right answers, and all
+    """
+
+    correct: int
+    n: int
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right answers, 0 to 1; None without any."""
+        return self.correct / self.n if self.n else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % Wilson interval."""
+        return wilson(self.correct, self.n) if self.n else None
+
+    def as_json(self) -> dict:
+        """Accuracy, n and interval as plain data."""
+        return {"accuracy": self.accuracy, "n": self.n, "interval": self.interval and list(self.interval)}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A file whose answer was not its label; `margin` is how far the label scored behind, nats a frame."""
+
+    path: Path
+    word: str
+    heard: str | None
+    confidence: float
+    margin: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The outcome of a test.
+
+    Attributes
+    ----------
+    total : over all files that could be read
+    by_word, by_speaker : the same for each word, and for each speaker that is known
+    words : rows of the confusion matrix
+    heard : its columns; "" is no word
+    confusion : (words, heard) counts
+    mistakes : worst first
+    unreadable : files that could not be read, with the reason
+    """
+
+    total: Score
+    by_word: dict[str, Score]
+    by_speaker: dict[str, Score]
+    words: tuple[str, ...]
+    heard: tuple[str, ...]
+    confusion: np.ndarray
+    mistakes: tuple[Mistake, ...]
+    unreadable: dict[str, str]
+
+    def as_json(self) -> dict:
+        """Everything as plain JSON data."""
+        return {
+            **self.total.as_json(),
+            "by_word": {word: score.as_json() for word, score in self.by_word.items()},
+            "by_speaker": {speaker: score.as_json() for speaker, score in self.by_speaker.items()},
+            "confusion": {
+                word: {heard: int(n) for heard, n in zip(self.heard, row) if n}
+                for word, row in zip(self.words, self.confusion)
+            },
+            "mistakes": [
+                {"file": str(m.path), "word": m.word, "heard": m.heard, "confidence": m.confidence, "margin": m.margin}
+                for m in self.mistakes
+            ],
+            "unreadable": self.unreadable,
+        }
+
+
+def evaluate(utterances: Sequence[Utterance], results: Iterable[FileResult]) -> Evaluation:
+    """Compare answers with labels, as a forced choice: an utterance without an answer counts as wrong.
+
+    Parameters
+    ----------
+    utterances : what was said
+    results : what was heard, in the same order
+
+    Raises
+    ------
+    RecognizerError
+        if no file at all could be read.
+    """
+    answered: list[tuple[Utterance, FileResult]] = []
+    unreadable: dict[str, str] = {}
+    for utterance, result in zip(utterances, results):
+        if result.error is None:
+            answered.append((utterance, result))
+        else:
+            unreadable[str(utterance.path)] = result.error
+    if not answered:
+        reason = next(iter(unreadable.values()), "the corpus is empty")
+        raise RecognizerError(f"none of the {len(unreadable)} files can be tested: {reason}")
+    said = [u.word for u, _ in answered]
+    heard = [r.result.word if r.result.word is not None else NOTHING for _, r in answered]
+    words = tuple(sorted(set(said)))
+    columns = tuple(sorted(set(said) | set(heard) - {NOTHING})) + ((NOTHING,) if NOTHING in heard else ())
+    confusion = np.zeros((len(words), len(columns)), dtype=int)
+    np.add.at(confusion, ([words.index(w) for w in said], [columns.index(w) for w in heard]), 1)
+    right = np.array(said) == np.array(heard)
+    speakers = [u.speaker for u, _ in answered]
+    return Evaluation(
+        Score(int(right.sum()), len(right)),
+        _scores(said, right),
+        _scores(speakers, right),
+        words,
+        columns,
+        confusion,
+        tuple(sorted((_mistake(u, r) for (u, r), ok in zip(answered, right) if not ok), key=_badness)),
+        unreadable,
+    )
+
+
+def wilson(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's score interval for a proportion (Wilson 1927), 95 % by default, within 0 to 1."""
+    p = correct / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
+    """Write the evaluation as JSON, CSV tables and PNG pictures; gives the files written.
+
+    Raises
+    ------
+    RecognizerError
+        if the folder cannot be made or matplotlib, the extra `plot`, is missing.
+    """
+    try:
+        import matplotlib  # noqa: F401  before anything is written
+    except ImportError:
+        raise RecognizerError("pictures need matplotlib; install it with `pip install recognizer[plot]`") from None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        written = [folder / "evaluation.json"]
+        written[0].write_text(json.dumps(evaluation.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        for name, rows in _tables(evaluation).items():
+            written.append(folder / f"{name}.csv")
+            with open(written[-1], "w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows(rows)
+        return written + _pictures(evaluation, folder)
+    except OSError as error:
+        raise RecognizerError(f"{folder} cannot be written: {error.strerror}; choose another --report") from None
+
+
+def _scores(keys: Sequence[str | None], right: np.ndarray) -> dict[str, Score]:
+    keys = np.array([key if key is not None else NOTHING for key in keys])
+    return {
+        str(key): Score(int(right[keys == key].sum()), int((keys == key).sum())) for key in np.unique(keys) if key
+    }
+
+
+def _mistake(utterance: Utterance, answer: FileResult) -> Mistake:
+    result = answer.result
+    scores = {candidate.word: candidate.score for candidate in result.nbest}
+    margin = scores[result.word] - scores[utterance.word] if utterance.word in scores else None
+    return Mistake(utterance.path, utterance.word, result.word, result.confidence, margin)
+
+
+def _badness(mistake: Mistake) -> tuple[float, str]:
+    return -mistake.confidence, str(mistake.path)
+
+
+def _tables(evaluation: Evaluation) -> dict[str, list[list]]:
+    head = ["correct", "n", "accuracy", "low", "high"]
+
+    def rows(name: str, scores: dict[str, Score]) -> list[list]:
+        return [[name, *head], *([key, s.correct, s.n, s.accuracy, *s.interval] for key, s in scores.items())]
+
+    counts = ([word, *map(int, row)] for word, row in zip(evaluation.words, evaluation.confusion))
+    return {
+        "by_word": rows("word", evaluation.by_word),
+        "by_speaker": rows("speaker", evaluation.by_speaker),
+        "confusion": [["said", *(heard or "(nothing)" for heard in evaluation.heard)], *counts],
+        "mistakes": [
+            ["file", "word", "heard", "confidence", "margin"],
+            *([m.path, m.word, m.heard, m.confidence, m.margin] for m in evaluation.mistakes),
+        ],
+    }
+
+
+def _pictures(evaluation: Evaluation, folder: Path) -> list[Path]:
+    from matplotlib.figure import Figure
+
+    confusion = evaluation.confusion
+    size = 2.5 + 0.35 * len(evaluation.heard)
+    figure = Figure(figsize=(size, size * 0.9), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(confusion / confusion.sum(1, keepdims=True), cmap="Blues", vmin=0, vmax=1)
+    for (row, column), n in np.ndenumerate(confusion):
+        if n:
+            dark = n > confusion[row].sum() / 2
+            axes.text(column, row, str(n), ha="center", va="center", color="white" if dark else "black", fontsize=8)
+    axes.set_xticks(range(len(evaluation.heard)), [h or "(nothing)" for h in evaluation.heard], rotation=90)
+    axes.set_yticks(range(len(evaluation.words)), evaluation.words)
+    axes.set(xlabel="heard", ylabel="said", title=headline(evaluation.total))
+    written = [folder / "confusion.png"]
+    figure.savefig(written[0], dpi=120)
+    for name, scores in (("by_word", evaluation.by_word), ("by_speaker", evaluation.by_speaker)):
+        if scores:
+            written.append(folder / f"{name}.png")
+            _bars(scores, name.removeprefix("by_")).savefig(written[-1], dpi=120)
+    return written
+
+
+def _bars(scores: dict[str, Score], label: str):
+    from matplotlib.figure import Figure
+
+    ordered = sorted(scores.items(), key=lambda item: item[1].accuracy)[:60]
+    accuracy = np.array([s.accuracy for _, s in ordered]) * 100
+    interval = np.array([s.interval for _, s in ordered]) * 100
+    figure = Figure(figsize=(6, 1.2 + 0.25 * len(ordered)), layout="constrained")
+    axes = figure.subplots()
+    error = np.abs(interval.T - accuracy)
+    axes.barh(range(len(ordered)), accuracy, xerr=error, color="#5b8db8", ecolor="#444444", capsize=2)
+    axes.set_yticks(range(len(ordered)), [f"{key} ({s.n})" for key, s in ordered])
+    axes.set(xlabel="accuracy, %, with 95 % interval", ylabel=label, xlim=(min(interval.min(), 90) - 2, 100.5))
+    return figure
+
+
+def headline(score: Score) -> str:
+    """One line: accuracy, n and interval."""
+    low, high = score.interval
+    return f"accuracy {100 * score.accuracy:.2f} % (n = {score.n}, 95 % interval {100 * low:.1f} to {100 * high:.1f})"

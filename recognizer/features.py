@@ -1,0 +1,152 @@
+"""The front end: samples in, mel-frequency cepstra with their derivatives out.
+
+The stages are librosa's (STFT, DCT, deltas); the logarithm between them is ours, because `power_to_db` clips
+relative to the loudest frame of a clip, and the mel filters are, because their frequency axis can be warped to
+imitate a longer or a shorter vocal tract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+MEL_SPACING = 80.0  # mel between filters; wider ones blur formants, narrower ones resolve pitch
+SILENT = 1e-10  # power of digital silence, relative to a full-scale sine, so that nothing divides by zero
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """Settings of the analysis; every model carries the ones it was trained with.
+
+    Attributes
+    ----------
+    sample_rate : Hz
+    window, hop : length of and distance between frames, seconds
+    pre_emphasis : of the first difference taken before the analysis
+    filters : triangular mel filters
+    low, high : frequency range of the filters, Hz
+    cepstra : static coefficients, the 0th (energy) among them
+    delta_width : frames in the regression for a derivative, odd
+    floor : added to the mel powers, as a fraction of the mean filter's power in the loud frames, so that
+        noise this far under the speech does not matter
+    mean_weight : frames that `mean` counts for beside an utterance's own, when its mean is subtracted: the
+        mean of 0.4 s alone says more about the word than about the speaker
+    mean : (cepstra,), the mean of the training speech; empty before training
+    """
+
+    sample_rate: int = 8000
+    window: float = 0.025
+    hop: float = 0.010
+    pre_emphasis: float = 0.97
+    filters: int = 24
+    low: float = 100.0
+    high: float = 3800.0
+    cepstra: int = 13
+    delta_width: int = 9
+    floor: float = 1e-4
+    mean_weight: float = 30.0
+    mean: tuple[float, ...] = ()
+
+    @classmethod
+    def for_rate(cls, sample_rate: int) -> FrontEnd:
+        """The defaults for a sample rate in Hz: filters at the same distance, up to 95 % of the band."""
+        high = min(0.475 * sample_rate, 7600.0)
+        filters = round((_mel(high) - _mel(cls.low)) / MEL_SPACING) - 1
+        return cls(sample_rate=sample_rate, filters=filters, high=high)
+
+    @property
+    def dims(self) -> int:
+        """Values a frame: statics, deltas and accelerations."""
+        return 3 * self.cepstra
+
+    def frames(self, samples: int) -> int:
+        """How many frames `samples` samples give."""
+        hop, window = round(self.hop * self.sample_rate), round(self.window * self.sample_rate)
+        return 1 + max(0, samples - window) // hop
+
+    def extract(self, samples: np.ndarray, warp: float = 1.0) -> np.ndarray:
+        """Features of one utterance.
+
+        Parameters
+        ----------
+        samples : (n,), finite, at `sample_rate`; scale and DC offset do not matter
+        warp : factor on the frequency axis; over 1 reads a short vocal tract as a longer one
+
+        Returns
+        -------
+        (T, dims) float32
+        """
+        return self.finish(self.statics(samples, [warp])[0])
+
+    def statics(self, samples: np.ndarray, warps: Sequence[float] = (1.0,)) -> list[np.ndarray]:
+        """Static cepstra before normalisation under each warp, (cepstra, T) float32."""
+        from librosa.feature import mfcc
+
+        power = self._power(samples)
+        statics = []
+        for warp in warps:
+            mel = mel_filters(self.sample_rate, 2 * (len(power) - 1), self.filters, self.low, self.high, warp) @ power
+            level = np.percentile(mel.mean(0), 90) + SILENT
+            statics.append(mfcc(S=np.log(mel / level + self.floor), n_mfcc=self.cepstra).astype(np.float32))
+        return statics
+
+    def finish(self, statics: np.ndarray) -> np.ndarray:
+        """Normalised cepstra with deltas and accelerations, (T, dims) float32, from (cepstra, T)."""
+        from librosa.feature import delta
+
+        frames = statics.shape[1]
+        if self.mean:
+            known = np.array(self.mean, dtype=np.float32)
+            mean = (statics.sum(1) + self.mean_weight * known) / (frames + self.mean_weight)
+            statics = statics - mean[:, None]
+        derivatives = [delta(statics, width=self.delta_width, order=n, mode="nearest") for n in (1, 2)]
+        return np.concatenate([statics, *derivatives]).T.astype(np.float32)
+
+    def _power(self, samples: np.ndarray) -> np.ndarray:
+        """Power spectrum of frames that lie wholly inside the samples, (bins, T), at a peak of 1."""
+        from librosa import stft
+        from librosa.effects import preemphasis
+
+        window, hop = round(self.window * self.sample_rate), round(self.hop * self.sample_rate)
+        size = 2 ** int(np.ceil(np.log2(2 * window)))  # twice as fine as needed: narrow warped filters stay smooth
+        samples = np.asarray(samples, dtype=np.float64)
+        samples = samples - samples.mean()
+        samples = samples / max(np.abs(samples).max(), np.finfo(np.float32).tiny)
+        samples = np.pad(preemphasis(samples, coef=self.pre_emphasis), (0, max(0, window - len(samples))))
+        samples = np.pad(samples, (size - window) // 2 + np.array([0, (size - window) % 2]))
+        spectrum = stft(samples, n_fft=size, hop_length=hop, win_length=window, window="hamming", center=False)
+        return np.abs(spectrum) ** 2
+
+
+def _mel(frequency: np.ndarray | float) -> np.ndarray | float:
+    """O'Shaughnessy's mel scale, Hz to mel, as HTK uses it."""
+    return 2595.0 * np.log10(1.0 + np.asarray(frequency) / 700.0)
+
+
+@lru_cache(maxsize=64)
+def mel_filters(sample_rate: int, size: int, filters: int, low: float, high: float, warp: float) -> np.ndarray:
+    """Triangular filters, equally spaced in mel, of height one, (filters, size // 2 + 1).
+
+    A warp multiplies the filters' edges, up to a knee; from there the axis runs straight to `high`, which stays
+    (piecewise linear vocal tract length normalisation; HTK Book, section 5.6).
+
+    Parameters
+    ----------
+    sample_rate : Hz
+    size : of the Fourier transform
+    low, high : range of the unwarped filters, Hz
+    warp : factor on frequencies below the knee
+    """
+    edges = 700.0 * (10 ** (np.linspace(_mel(low), _mel(high), filters + 2) / 2595.0) - 1.0)
+    knee = 0.85 * high / max(warp, 1.0)
+    above = high - (high - warp * knee) * (high - edges) / (high - knee)
+    edges = np.where(edges <= knee, warp * edges, above)
+    frequency = np.arange(size // 2 + 1) * sample_rate / size
+    rising = (frequency - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
+    falling = (edges[2:, None] - frequency) / (edges[2:] - edges[1:-1])[:, None]
+    weights = np.maximum(0.0, np.minimum(rising, falling))
+    weights.flags.writeable = False  # the cache hands out one array
+    return weights

@@ -1,0 +1,305 @@
+"""Banks of diagonal Gaussian mixtures: log densities, k-means, EM and splitting.
+
+A bank holds S mixtures of at most K components over D dimensions, so that the densities of all states of
+all words are one matrix product. A mixture with fewer than K components has weight zero in the rest.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from recognizer.errors import RecognizerWarning, TrainingError
+from recognizer.statistics import Statistics
+
+WEIGHT_FLOOR = 1e-3  # of a component that is in use; keeps a rarely visited one reachable
+MIN_FRAMES = 6  # a component needs to have a mean and a variance worth the name
+MIN_OCCUPANCY = 1e-3  # frames below which a component has no data of its own and keeps its parameters
+
+
+@dataclass(frozen=True)
+class GaussianBank:
+    """S mixtures of K diagonal Gaussians.
+
+    Attributes
+    ----------
+    weights : (S, K) float64, rows sum to one, zero marks an unused component
+    means : (S, K, D) float64
+    variances : (S, K, D) float64, positive
+    """
+
+    weights: np.ndarray
+    means: np.ndarray
+    variances: np.ndarray
+
+    @cached_property
+    def _affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """Log densities as an affine map of [x, x**2]: (K*S, 2D) matrix and (K*S, 1) constant."""
+        states, mixtures, dims = self.means.shape
+        precision = 1.0 / self.variances
+        with np.errstate(divide="ignore"):  # an unused component has log weight -inf
+            log_weights = np.log(self.weights)
+        constant = log_weights - 0.5 * (
+            dims * np.log(2 * np.pi) + np.log(self.variances).sum(-1) + (self.means**2 * precision).sum(-1)
+        )
+        matrix = np.concatenate([self.means * precision, -0.5 * precision], axis=-1)
+        return matrix.transpose(1, 0, 2).reshape(mixtures * states, 2 * dims), constant.T.reshape(-1, 1)
+
+    def component_log_density(self, observations: np.ndarray) -> np.ndarray:
+        """ln(c_k N(o_t; mu_k, Sigma_k)) of every component.
+
+        Parameters
+        ----------
+        observations : (T, 2D), frames beside their squares, see `with_squares`
+
+        Returns
+        -------
+        (K, S, T) float64; frames last, because reductions over components are then contiguous
+        """
+        states, mixtures, _ = self.means.shape
+        matrix, constant = self._affine
+        log_density = matrix @ observations.T
+        log_density += constant
+        return log_density.reshape(mixtures, states, len(observations))
+
+    def log_density(self, features: np.ndarray) -> np.ndarray:
+        """ln b_j(o_t), the log density of every frame under every mixture.
+
+        Parameters
+        ----------
+        features : (T, D)
+
+        Returns
+        -------
+        (T, S) float64
+        """
+        return _normalise(self.component_log_density(with_squares(features))).T
+
+    def posteriors(self, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Share of each component in its mixture, (K, S, T), and ln b_j(o_t), (S, T).
+
+        Parameters
+        ----------
+        observations : (T, 2D), frames beside their squares
+        """
+        components = self.component_log_density(observations)
+        log_density = _normalise(components, shares=True)
+        return components, log_density
+
+    def take(self, states: np.ndarray) -> GaussianBank:
+        """The bank of the given mixtures, in the given order."""
+        return GaussianBank(self.weights[states], self.means[states], self.variances[states])
+
+    def update(self, statistics: Statistics, variance_floor: np.ndarray) -> GaussianBank:
+        """M-step: the bank that maximises the likelihood of the statistics, floors respected.
+
+        The floored variance and the floored weights are the exact maxima under those constraints, so EM with
+        floors still never lowers the likelihood. A component without data keeps its mean and variance.
+
+        Parameters
+        ----------
+        statistics : sums over frames, same shape as the bank
+        variance_floor : (D,)
+        """
+        seen = (statistics.occupancy > MIN_OCCUPANCY)[..., None]
+        count = np.where(seen, statistics.occupancy[..., None], 1.0)
+        means = np.where(seen, statistics.first_order / count, self.means)
+        variances = np.where(seen, statistics.second_order / count - means**2, self.variances)
+        weights = floored_distribution(statistics.occupancy, self.weights > 0, WEIGHT_FLOOR, self.weights)
+        return GaussianBank(weights, means, np.maximum(variances, variance_floor))
+
+    def drop_starved(self, statistics: Statistics, min_frames: float) -> GaussianBank:
+        """Without the components that hold fewer than `min_frames` frames; the best of each mixture stays."""
+        occupancy = np.where(self.weights > 0, statistics.occupancy, -1.0)
+        keep = (occupancy >= min_frames) | (occupancy == occupancy.max(1, keepdims=True))
+        weights = np.where(keep, self.weights, 0.0)
+        return GaussianBank(weights / weights.sum(1, keepdims=True), self.means, self.variances)
+
+    def split(self, mixtures: int) -> GaussianBank:
+        """Grow every mixture to `mixtures` components by splitting the heaviest, means 0.2 deviations apart.
+
+        The rule is HTK's (HTK Book, "Mixture Incrementing"): weight halved, means moved by plus and minus
+        0.2 standard deviations, one split at a time.
+        """
+        states, old, dims = self.means.shape
+        if mixtures <= old:
+            return self
+        pad = mixtures - old
+        weights = np.pad(self.weights, ((0, 0), (0, pad)))
+        means = np.pad(self.means, ((0, 0), (0, pad), (0, 0)))
+        variances = np.pad(self.variances, ((0, 0), (0, pad), (0, 0)), constant_values=1.0)
+        rows = np.arange(states)
+        for _ in range(mixtures - int((weights > 0).sum(1).min())):
+            room = (weights == 0).any(1)
+            source, target = weights.argmax(1)[room], (weights == 0).argmax(1)[room]
+            row = rows[room]
+            offset = 0.2 * np.sqrt(variances[row, source])
+            weights[row, target] = weights[row, source] = weights[row, source] / 2
+            means[row, target] = means[row, source] + offset
+            means[row, source] -= offset
+            variances[row, target] = variances[row, source]
+        return GaussianBank(weights, means, variances)
+
+
+def with_squares(features: np.ndarray) -> np.ndarray:
+    """[x, x**2], the sufficient statistic of a diagonal Gaussian, (T, 2D) float64."""
+    features = np.asarray(features, dtype=np.float64)
+    return np.concatenate([features, features * features], axis=1)
+
+
+def _normalise(components: np.ndarray, shares: bool = False) -> np.ndarray:
+    """Log-sum-exp over components, in place: (K, S, T) -> (S, T); `shares` leaves posteriors behind."""
+    peak = components.max(0)
+    components -= peak
+    np.exp(components, out=components)
+    total = components.sum(0)
+    if shares:
+        components /= total
+    return np.log(total) + peak
+
+
+def floored_distribution(
+    counts: np.ndarray, allowed: np.ndarray, floor: float, fallback: np.ndarray
+) -> np.ndarray:
+    """Maximum likelihood distributions over the last axis with no allowed entry below the floor.
+
+    Maximises sum_k n_k ln p_k subject to p_k >= floor: entries that would fall below are held at the floor
+    and the others share the rest in proportion to their counts (Lagrange; the clamped set only grows).
+
+    Parameters
+    ----------
+    counts : (..., K), not negative
+    allowed : (..., K) bool, entries that may be non-zero
+    floor : smallest probability of an allowed entry
+    fallback : (..., K), distributions to keep where there are no counts at all
+    """
+    counts = np.where(allowed, counts, 0.0)
+    clamped = np.zeros(counts.shape, dtype=bool)
+    total = counts.sum(-1, keepdims=True)
+    result = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
+    while (low := allowed & ~clamped & (result < floor) & (total > 0)).any():
+        clamped |= low
+        free = np.where(clamped, 0.0, counts)
+        mass = 1.0 - floor * clamped.sum(-1, keepdims=True)
+        share = free.sum(-1, keepdims=True)
+        result = np.where(clamped, floor, np.divide(free * mass, share, out=np.zeros_like(free), where=share > 0))
+    return np.where(total > 0, result, fallback)
+
+
+def kmeans(features: np.ndarray, clusters: int, max_iterations: int = 50) -> tuple[np.ndarray, np.ndarray]:
+    """Equal cut, nearest centre, new centre, until the mean distance stops falling.
+
+    A cluster that loses its last frame is dropped, so fewer centres than asked may come back.
+
+    Parameters
+    ----------
+    features : (T, D), best scaled to unit variance, for the distance is Euclidean
+    clusters : number of groups asked; no more than there are frames
+
+    Returns
+    -------
+    centres : (K, D)
+    distances : (iterations,), the mean squared distance to the nearest centre, never rising
+    """
+    features = np.asarray(features, dtype=np.float64)
+    if not len(features):
+        raise TrainingError("k-means was given no frames; record more speech")
+    centres = np.stack([part.mean(0) for part in np.array_split(features, min(clusters, len(features)))])
+    distances: list[float] = []
+    while len(distances) < max_iterations:
+        label, distance = nearest(features, centres)
+        distances.append(float(distance.mean()))
+        if len(distances) > 1 and distances[-1] >= distances[-2] * (1 - 1e-5):
+            break
+        member = label == np.arange(len(centres))[:, None]
+        count = member.sum(1)
+        centres = (member @ features)[count > 0] / count[count > 0, None]
+    return centres, np.array(distances)
+
+
+def nearest(features: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the nearest centre, (T,), and the squared distance to it, (T,)."""
+    distance = (features**2).sum(1)[:, None] - 2 * features @ centres.T + (centres**2).sum(1)
+    label = distance.argmin(1)
+    return label, np.maximum(distance[np.arange(len(features)), label], 0.0)
+
+
+def from_clusters(features: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
+    """One mixture whose components are the k-means clusters of the frames.
+
+    Parameters
+    ----------
+    features : (T, D)
+    mixtures : components asked; fewer are made where there are under `MIN_FRAMES` frames for each
+    variance_floor : (D,)
+
+    Returns
+    -------
+    GaussianBank of one mixture with `mixtures` places
+    """
+    scale = features.std(0) + 1e-8
+    centres, _ = kmeans(features / scale, max(1, min(mixtures, len(features) // MIN_FRAMES)))
+    label, _ = nearest(features / scale, centres)
+    posteriors = (label == np.arange(mixtures)[:, None]).astype(np.float64)[:, None]
+    statistics = Statistics.of_frames(posteriors, with_squares(features))
+    blank = single_gaussian(features, variance_floor)
+    start = GaussianBank(
+        (statistics.occupancy > 0).astype(np.float64),
+        np.repeat(blank.means, mixtures, 1),
+        np.repeat(blank.variances, mixtures, 1),
+    )
+    return start.update(statistics, variance_floor)
+
+
+def single_gaussian(features: np.ndarray, variance_floor: np.ndarray) -> GaussianBank:
+    """One mixture of one Gaussian: the mean and the variance of the frames."""
+    mean, variance = features.mean(0), np.maximum(features.var(0), variance_floor)
+    return GaussianBank(np.ones((1, 1)), mean[None, None], variance[None, None])
+
+
+def expectation_maximisation(
+    bank: GaussianBank,
+    features: np.ndarray,
+    variance_floor: np.ndarray,
+    *,
+    tolerance: float = 1e-3,
+    max_iterations: int = 50,
+) -> tuple[GaussianBank, np.ndarray]:
+    """Fit one mixture to frames until the log likelihood per frame rises by less than `tolerance`.
+
+    Parameters
+    ----------
+    bank : the start, one mixture
+    features : (T, D)
+    variance_floor : (D,)
+
+    Returns
+    -------
+    bank : the fitted mixture
+    curve : (iterations,), log likelihood per frame before each M-step, never falling
+    """
+    observations = with_squares(features)
+    curve: list[float] = []
+    while len(curve) < max_iterations:
+        shares, log_density = bank.posteriors(observations)
+        curve.append(float(log_density.mean()))
+        if len(curve) > 1 and curve[-1] - curve[-2] < tolerance:
+            return bank, np.array(curve)
+        bank = bank.update(Statistics.of_frames(shares, observations), variance_floor)
+    warnings.warn(
+        f"EM stopped after {max_iterations} iterations, still rising; raise max_iterations or tolerance",
+        RecognizerWarning,
+        stacklevel=2,
+    )
+    return bank, np.array(curve)
+
+
+def grow(features: np.ndarray, mixtures: int, variance_floor: np.ndarray, **em: float) -> GaussianBank:
+    """One mixture grown from a single Gaussian by doubling: split, then EM, until `mixtures` are there."""
+    bank = single_gaussian(features, variance_floor)
+    while (size := bank.weights.shape[1]) < mixtures:
+        bank, _ = expectation_maximisation(bank.split(min(2 * size, mixtures)), features, variance_floor, **em)
+    return bank

@@ -1,0 +1,195 @@
+"""The model: vocabulary, front end, acoustic models, calibration and card, in one file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+
+from recognizer.decoding import Calibration
+from recognizer.endpoint import Endpointer
+from recognizer.errors import ModelError
+from recognizer.features import FrontEnd
+from recognizer.gmm import GaussianBank
+from recognizer.hmm import Chain
+from recognizer.training import WordModels
+
+FORMAT = "recognizer-model"
+VERSION = 1
+BANKS = ("bank", "background")
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything that recognition needs.
+
+    Attributes
+    ----------
+    words : the vocabulary, in the order of the acoustic models
+    front_end, endpointer : how recordings become features
+    models : the word models
+    calibration : how scores become confidences
+    card : what the model was made from and how well it does, plain JSON data
+    """
+
+    words: tuple[str, ...]
+    front_end: FrontEnd
+    endpointer: Endpointer
+    models: WordModels
+    calibration: Calibration
+    card: dict = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Names what the model computes: equal if and only if every number of it is; the card is left out."""
+        return _fingerprint(_arrays(self), _header(self))
+
+    def save(self, path: str | Path) -> None:
+        """Write the model to one `.npz`, whole or not at all.
+
+        Raises
+        ------
+        ModelError
+            if the file cannot be written.
+        """
+        path = Path(path)
+        arrays, header = _arrays(self), _header(self)
+        header |= {"card": self.card, "fingerprint": _fingerprint(arrays, header)}
+        try:
+            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        except OSError as error:
+            raise ModelError(f"{path} cannot be written: {error.strerror}; choose another --output") from None
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                np.savez_compressed(file, header=np.array(json.dumps(header, ensure_ascii=False)), **arrays)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except OSError as error:
+            raise ModelError(f"{path} cannot be written: {error.strerror}; choose another --output") from None
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Model:
+        """Read a model file, and check everything in it.
+
+        Raises
+        ------
+        ModelError
+            if the file is missing, not a model, of a newer format, damaged, or changed since it was saved.
+        """
+        path = Path(path)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                content = {name: file[name] for name in file.files}
+            header = json.loads(str(content.pop("header")))
+        except FileNotFoundError:
+            raise ModelError(f"there is no model at {path}; see `recognizer models list`") from None
+        except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, MemoryError,
+                NotImplementedError, zipfile.BadZipFile, zlib.error):
+            raise ModelError(f"{path} is not a model, or is damaged; train it again or fetch a new copy") from None
+        return _assemble(path, header, content)
+
+
+def _arrays(model: Model) -> dict[str, np.ndarray]:
+    arrays = {f"chain_{f.name}": getattr(model.models.chain, f.name) for f in fields(Chain)}
+    for bank in BANKS:
+        for f in fields(GaussianBank):
+            arrays[f"{bank}_{f.name}"] = getattr(getattr(model.models, bank), f.name)
+    return arrays
+
+
+def _header(model: Model) -> dict:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "words": list(model.words),
+        "front_end": asdict(model.front_end),
+        "endpointer": asdict(model.endpointer),
+        "calibration": asdict(model.calibration),
+        "history": model.models.history,
+    }
+
+
+def _fingerprint(arrays: dict[str, np.ndarray], header: dict) -> str:
+    """SHA-256 over the numbers and the settings, as they stand in the file."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].shape}".encode())
+        digest.update(np.ascontiguousarray(arrays[name], dtype="<f8").tobytes())
+    return digest.hexdigest()
+
+
+def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ModelError(f"{path} is an .npz file but not a model; train one with `recognizer train`")
+    if not isinstance(header.get("version"), int) or header["version"] > VERSION:
+        raise ModelError(
+            f"{path} has format version {header.get('version')}, this program reads up to {VERSION}; "
+            "update with `pip install --upgrade recognizer`"
+        )
+    card, fingerprint = header.pop("card", {}), header.pop("fingerprint", None)
+    changed = ModelError(f"{path} was changed or damaged after it was saved; train it again or fetch a new copy")
+    try:
+        if fingerprint != _fingerprint(arrays, header):
+            raise changed
+        header["front_end"]["mean"] = tuple(header["front_end"]["mean"])
+        banks = {b: GaussianBank(*(arrays[f"{b}_{f.name}"] for f in fields(GaussianBank))) for b in BANKS}
+        chain = Chain(*(arrays[f"chain_{f.name}"] for f in fields(Chain)))
+        model = Model(
+            tuple(header["words"]),
+            FrontEnd(**header["front_end"]),
+            Endpointer(**header["endpointer"]),
+            WordModels(banks["bank"], chain, banks["background"], header["history"]),
+            Calibration(**header["calibration"]),
+            card,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise changed from None
+    return model
+
+
+def home() -> Path:
+    """The folder of the user's own models and profiles: RECOGNIZER_HOME, or the system's place for it."""
+    if folder := os.environ.get("RECOGNIZER_HOME"):
+        return Path(folder)
+    import typer
+
+    return Path(typer.get_app_dir("recognizer"))
+
+
+def folders() -> list[Path]:
+    """Where models are looked for by name: the user's own, then those installed with the package."""
+    package = Path(__file__).resolve().parent
+    return [home() / "models", package / "models", package.parent / "models"]
+
+
+def installed() -> dict[str, Path]:
+    """All models that have a name, with their files; a user's model hides an installed one of that name."""
+    files = [file for folder in reversed(folders()) for file in sorted(folder.glob("*.npz"))]
+    return {file.stem: file for file in files}
+
+
+def locate(model: str | Path) -> Path:
+    """The file of a model given by name or by path.
+
+    Raises
+    ------
+    ModelError
+        if there is neither a file nor a model of that name.
+    """
+    path = Path(model)
+    if path.suffix == ".npz" or path.is_file():
+        return path
+    known = installed()
+    if str(model) not in known:
+        names = ", ".join(known) or "none"
+        raise ModelError(f"there is no model {str(model)!r}; known by name: {names}; or give the path of a .npz file")
+    return known[str(model)]

@@ -1,0 +1,201 @@
+"""The recognizer as a program uses it: load a model, recognise recordings."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recognizer import audio
+from recognizer.analysis import Analysis, analyse, analyse_files
+from recognizer.decoding import Candidate, Result, posteriors, score_words, word_frames
+from recognizer.errors import AudioError, ModelError, RecognizerWarning
+from recognizer.model import Model, locate
+
+FILES_AT_ONCE = 256  # decoded together; also how often results come back
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one file.
+
+    Attributes
+    ----------
+    path : the file
+    result : what was heard, None where the file could not be read
+    error : why it could not be read, else None
+    source_rate : sample rate of the file in Hz, None where it could not be read
+    """
+
+    path: Path
+    result: Result | None
+    error: str | None = None
+    source_rate: int | None = None
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """Recognises single words.
+
+    Examples
+    --------
+    >>> digits = Recognizer.load("digits")
+    >>> digits.recognize("audio_samples/seven_slt_0.wav").word
+    'seven'
+    """
+
+    model: Model
+
+    @classmethod
+    def load(cls, model: str | Path = "digits") -> Recognizer:
+        """A recognizer with a model of one's own, by its file, or one of those installed, by its name.
+
+        Raises
+        ------
+        ModelError
+            if there is no such model, or its file is damaged.
+        """
+        return cls(Model.load(locate(model)))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The vocabulary."""
+        return self.model.words
+
+    def recognize(
+        self,
+        recording: str | Path | np.ndarray,
+        sample_rate: int | None = None,
+        *,
+        words: Sequence[str] | None = None,
+    ) -> Result:
+        """Recognise the one word in a recording.
+
+        Parameters
+        ----------
+        recording : a file, or samples: (n,) or (n, channels), floats of full scale 1 or integers
+        sample_rate : of samples, Hz; not given with a file
+        words : the only words to choose from; all the model has when None
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        AudioError
+            if the recording cannot be read or is not finite.
+        ModelError
+            if a word is not in the vocabulary.
+
+        Warns
+        -----
+        RecognizerWarning
+            if the recording's rate is lower than the model's.
+        """
+        rate = self.model.front_end.sample_rate
+        if isinstance(recording, str | Path):
+            if sample_rate is not None:
+                raise TypeError("sample_rate goes with samples; a file knows its own")
+            loaded = audio.load(recording, rate)
+        else:
+            if sample_rate is None:
+                raise TypeError("samples need their sample_rate in Hz, as in recognize(samples, 16000)")
+            loaded = audio.prepare(recording, sample_rate, rate)
+        if loaded.source_rate < rate:
+            warnings.warn(low_rate(str(loaded.source_rate), rate), RecognizerWarning, stacklevel=2)
+        analysis = analyse(loaded, self.model.front_end, self.model.endpointer)
+        return self._decode([analysis], self._indices(words))[0]
+
+    def recognize_files(
+        self, paths: Iterable[str | Path], *, words: Sequence[str] | None = None, jobs: int = 1
+    ) -> Iterator[FileResult]:
+        """Recognise many files, in order; one that cannot be read does not stop the others.
+
+        Parameters
+        ----------
+        paths : the files
+        words : the only words to choose from
+        jobs : processes that read and analyse, when there are many files
+        """
+        indices = self._indices(words)
+        paths = [Path(path) for path in paths]
+        analyses = analyse_files(paths, self.model.front_end, self.model.endpointer, jobs=jobs)
+        for group in batched(zip(paths, analyses), FILES_AT_ONCE):
+            results = iter(self._decode([a for _, a in group if isinstance(a, Analysis)], indices))
+            for path, analysis in group:
+                if isinstance(analysis, AudioError):
+                    yield FileResult(path, None, str(analysis))
+                else:
+                    yield FileResult(path, next(results), None, analysis.source_rate)
+
+    def _indices(self, words: Sequence[str] | None) -> np.ndarray:
+        if words is None:
+            return np.arange(len(self.words))
+        unknown = [word for word in words if word not in self.words]
+        if unknown or not words:
+            raise ModelError(
+                f"the model has no word {', '.join(map(repr, unknown)) or 'to choose from'}; "
+                f"it has {', '.join(self.words)}"
+            )
+        return np.array([i for i, word in enumerate(self.words) if word in words])
+
+    def _decode(self, analyses: Sequence[Analysis], indices: np.ndarray) -> list[Result]:
+        """Results of analyses, scored together."""
+        speech = [i for i, analysis in enumerate(analyses) if analysis.features]
+        results = [_nothing(analysis, analysis.reason) for analysis in analyses]
+        if speech:
+            scores = score_words(self.model.models, [analyses[i].features[0] for i in speech], indices)
+            for i, row in zip(speech, scores):
+                results[i] = self._result(analyses[i], row, indices)
+        return results
+
+    def _result(self, analysis: Analysis, scores: np.ndarray, indices: np.ndarray) -> Result:
+        features = analysis.features[0]
+        if not np.isfinite(scores).all():
+            return _nothing(analysis, "too short")
+        confidence = posteriors(scores, self.model.calibration)
+        ranked = np.argsort(-scores, kind="stable")
+        nbest = tuple(
+            Candidate(self.words[indices[i]], float(scores[i] / len(features)), float(confidence[i])) for i in ranked
+        )
+        first, last = word_frames(self.model.models, features, int(indices[ranked[0]]))
+        front_end = self.model.front_end
+        start = analysis.start + first * front_end.hop
+        end = analysis.start + (last - 1) * front_end.hop + front_end.window
+        return Result(
+            word=nbest[0].word,
+            confidence=nbest[0].confidence,
+            accepted=True,
+            nbest=nbest,
+            start=start,
+            end=min(end, analysis.duration),
+            duration=analysis.duration,
+        )
+
+
+def low_rate(rates: str, model_rate: int) -> str:
+    """The warning for recordings that lack the upper part of the model's band."""
+    return (
+        f"recorded at {rates} Hz, under the model's {model_rate} Hz: the upper band is empty and accuracy suffers; "
+        "record at the higher rate or train a model at the lower"
+    )
+
+
+def batched(items: Iterable, size: int) -> Iterator[list]:
+    """Lists of up to `size` items."""
+    group: list = []
+    for item in items:
+        group.append(item)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _nothing(analysis: Analysis, reason: str | None) -> Result:
+    return Result(None, 0.0, False, (), None, None, analysis.duration, reason)

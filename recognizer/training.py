@@ -1,0 +1,271 @@
+"""Word models from recordings, in the order of the theory.
+
+Uniform cut, k-means in every state, Viterbi training until it converges, Baum-Welch until it converges. Every
+step is the same: statistics in, models out. All words are trained side by side because they share one
+density, that of silence.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from recognizer import hmm
+from recognizer.errors import RecognizerWarning, TrainingError
+from recognizer.gmm import MIN_FRAMES, GaussianBank, from_clusters, grow, with_squares
+from recognizer.hmm import Batch, Chain
+from recognizer.statistics import Statistics
+
+CHUNK_FRAMES = 4096  # frames whose densities are computed at once: small enough to stay in the cache
+ABSOLUTE_VARIANCE_FLOOR = 1e-4  # for features that do not vary at all in the training data
+BACKGROUND_FRAMES = 50_000  # more frames than this no longer change a background of 64 Gaussians
+
+Progress = Callable[[str, int, float], None]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What a user may choose of the training.
+
+    Attributes
+    ----------
+    states : emitting states of a word
+    mixtures : Gaussians of a state, fewer where the data do not support them
+    background_mixtures : Gaussians of the background model
+    variance_floor : smallest variance, as a fraction of the variance of all training frames
+    tolerance : a stage has converged when the log likelihood per frame rises by less
+    max_iterations : of either stage
+    """
+
+    states: int = 5
+    mixtures: int = 8
+    background_mixtures: int = 64
+    variance_floor: float = 0.2
+    tolerance: float = 0.01
+    max_iterations: int = 20
+
+
+@dataclass(frozen=True)
+class WordModels:
+    """The trained acoustic models.
+
+    Attributes
+    ----------
+    bank : mixtures of all states: word w has rows w * states to (w + 1) * states, silence has the last row
+    chain : transitions, (W, states + 2)
+    background : one mixture over all training speech, to compare the words with
+    history : per stage its name and the log likelihood per frame before each of its updates
+    """
+
+    bank: GaussianBank
+    chain: Chain
+    background: GaussianBank
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def states(self) -> int:
+        """Emitting states of a word."""
+        return self.chain.log_stay.shape[1] - 2
+
+    def rows(self, word: int) -> np.ndarray:
+        """Rows of the bank that the positions of a word stand on, (P,): silence, the states, silence."""
+        return position_rows(word, self.states, len(self.bank.weights) - 1)
+
+
+def position_rows(word: int, states: int, silence: int) -> np.ndarray:
+    """Rows of the bank under the positions of one word: silence, the word's states, silence."""
+    return np.concatenate([[silence], word * states + np.arange(states), [silence]])
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Some utterances of one word: frames end to end, and their layout."""
+
+    word: int
+    features: np.ndarray
+    batch: Batch
+
+
+def train(
+    features: Sequence[np.ndarray],
+    words: np.ndarray,
+    spans: Sequence[tuple[int, int]],
+    settings: TrainingSettings = TrainingSettings(),
+    *,
+    jobs: int = 1,
+    progress: Progress = lambda stage, iteration, log_likelihood: None,
+) -> WordModels:
+    """Estimate the models of all words.
+
+    Parameters
+    ----------
+    features : one (T, D) array an utterance
+    words : (U,), index of each utterance's word, 0 to W - 1, each with at least one utterance
+    spans : first and past-the-last frame of the speech in each utterance; the rest starts as silence
+    settings : sizes and limits
+    jobs : threads; the result does not depend on it
+    progress : called with stage, iteration and log likelihood per frame
+
+    Returns
+    -------
+    WordModels
+
+    Raises
+    ------
+    TrainingError
+        if an utterance has fewer frames than a word has states, or a feature is not finite.
+
+    Warns
+    -----
+    RecognizerWarning
+        if states keep fewer Gaussians than asked, for lack of frames.
+    """
+    _check(features, settings)
+    words = np.asarray(words)
+    everything = np.concatenate(features)
+    variance_floor = np.maximum(settings.variance_floor * everything.var(0, dtype=np.float64), ABSOLUTE_VARIANCE_FLOOR)
+    background = train_background(everything, settings.background_mixtures, variance_floor)
+    models = _cut_and_cluster(features, words, spans, settings, variance_floor, background)
+    chunks = list(_chunks(features, words))
+    history: dict[str, list[float]] = {}
+    for stage, occupation in STAGES.items():
+        curve = history[stage] = []
+        while len(curve) < settings.max_iterations:
+            statistics = accumulate(models, chunks, occupation, jobs)
+            curve.append(statistics.log_likelihood / statistics.frames)
+            progress(stage, len(curve), curve[-1])
+            if len(curve) > 1 and curve[-1] - curve[-2] < settings.tolerance:
+                break
+            bank = models.bank.update(statistics, variance_floor)
+            models = WordModels(bank, models.chain.update(statistics.transition_counts), background, history)
+        models = WordModels(models.bank.drop_starved(statistics, MIN_FRAMES / 2), models.chain, background, history)
+    _warn_of_small_mixtures(models.bank, settings.mixtures)
+    return models
+
+
+def train_background(frames: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
+    """One mixture over all speech, grown by splitting, from an even sample of the frames (T, D)."""
+    sample = frames[:: max(1, len(frames) // BACKGROUND_FRAMES)]
+    mixtures = max(1, min(mixtures, len(sample) // MIN_FRAMES))
+    return grow(sample, mixtures, variance_floor, tolerance=0.02, max_iterations=100)
+
+
+def viterbi_occupation(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple:
+    """Occupation, transition counts and score of the best paths: the E-step of Viterbi training."""
+    score, path = hmm.viterbi(log_density, batch, chain)
+    return *hmm.path_posteriors(path, batch, log_density.shape[-1]), score
+
+
+STAGES = {"viterbi": viterbi_occupation, "baum-welch": hmm.soft_posteriors}
+
+
+def accumulate(
+    models: WordModels, chunks: Sequence[_Chunk], occupation: Callable, jobs: int = 1
+) -> Statistics:
+    """E-step over all chunks: each on its own, then summed in order."""
+    words, positions = models.chain.log_stay.shape
+    total = Statistics.zeros(*models.bank.means.shape, words, positions)
+    for chunk, part in zip(chunks, _map(lambda c: _expect(models, c, occupation), chunks, jobs)):
+        total.add(part, models.rows(chunk.word)[:-1], chunk.word)
+    return total
+
+
+def _expect(models: WordModels, chunk: _Chunk, occupation: Callable) -> Statistics:
+    """Statistics of one chunk under its word: silence's mixture first, then the word's states."""
+    batch = chunk.batch
+    observations = with_squares(chunk.features)
+    bank = models.bank.take(models.rows(chunk.word)[:-1])
+    shares, log_density = bank.posteriors(observations)
+    positions = np.concatenate([log_density, log_density[:1]]).T  # the trailing silence is the leading one
+    occupied, counts, score = occupation(positions[batch.frame], batch, models.chain.word(chunk.word))
+    inside = batch.inside
+    by_frame = np.empty((len(observations), occupied.shape[-1]))
+    by_frame[batch.frame[inside]] = occupied[inside]
+    by_frame[:, 0] += by_frame[:, -1]
+    shares *= by_frame[:, :-1].T
+    statistics = Statistics.of_frames(shares, observations, float(score.sum()))
+    statistics.transition_counts = counts
+    return statistics
+
+
+def _map(function: Callable, items: Sequence, jobs: int) -> Iterator:
+    if jobs == 1:
+        return map(function, items)
+    from joblib import Parallel, delayed
+
+    return iter(Parallel(n_jobs=jobs, prefer="threads")(delayed(function)(item) for item in items))
+
+
+def _chunks(features: Sequence[np.ndarray], words: np.ndarray) -> Iterator[_Chunk]:
+    """Utterances of one word and of similar length, up to CHUNK_FRAMES frames a chunk."""
+    lengths = np.array([len(f) for f in features])
+    for word in range(words.max() + 1):
+        members = np.flatnonzero(words == word)
+        members = members[np.argsort(lengths[members], kind="stable")]
+        part = np.cumsum(lengths[members]) // CHUNK_FRAMES
+        for group in np.split(members, np.flatnonzero(np.diff(part)) + 1):
+            yield _Chunk(word, np.concatenate([features[i] for i in group]), Batch.of(lengths[group]))
+
+
+def uniform_cut(frames: int, span: tuple[int, int], states: int) -> np.ndarray:
+    """Position of every frame when the speech is cut into equal parts, (T,): 0 and states + 1 are silence.
+
+    The span is widened where it holds fewer frames than there are states.
+    """
+    start, end = span
+    missing = states - (end - start)
+    if missing > 0:
+        start = max(0, min(start - missing // 2, frames - states))
+        end = min(frames, start + states)
+    position = np.zeros(frames, dtype=np.intp)
+    position[start:end] = 1 + np.arange(end - start) * states // (end - start)
+    position[end:] = states + 1
+    return position
+
+
+def _cut_and_cluster(features, words, spans, settings, variance_floor, background) -> WordModels:
+    """The start: uniform cut, then k-means over the frames of every state of every word, and of silence."""
+    states, mixtures = settings.states, settings.mixtures
+    count = words.max() + 1
+    row = np.concatenate(
+        [
+            position_rows(word, states, count * states)[uniform_cut(len(f), span, states)]
+            for f, word, span in zip(features, words, spans)
+        ]
+    )
+    everything = np.concatenate(features)
+    by_row = np.argsort(row, kind="stable")
+    groups = np.split(everything[by_row], np.searchsorted(row[by_row], np.arange(1, count * states + 1)))
+    if len(groups[-1]) < MIN_FRAMES * mixtures:  # trimmed recordings: the quietest frames stand in for silence
+        quiet = np.argsort(everything[:, 0], kind="stable")[: max(MIN_FRAMES * mixtures, len(everything) // 50)]
+        groups[-1] = np.concatenate([groups[-1], everything[quiet]])
+    parts = [from_clusters(group, mixtures, variance_floor) for group in groups]
+    bank = GaussianBank(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("weights", "means", "variances")))
+    return WordModels(bank, Chain.left_to_right(count, states), background)
+
+
+def _check(features: Sequence[np.ndarray], settings: TrainingSettings) -> None:
+    if not features:
+        raise TrainingError("there is nothing to train from; give at least one recording a word")
+    for number, f in enumerate(features):
+        if len(f) < settings.states:
+            raise TrainingError(
+                f"utterance {number} has {len(f)} frames, fewer than the {settings.states} states of a word; "
+                "leave it out, record it longer, or train with fewer --states"
+            )
+        if not np.isfinite(f).all():
+            raise TrainingError(f"utterance {number} has features that are not finite; leave it out")
+
+
+def _warn_of_small_mixtures(bank: GaussianBank, mixtures: int) -> None:
+    kept = (bank.weights > 0).sum(1)
+    if (small := int((kept < mixtures).sum())):
+        warnings.warn(
+            f"{small} of {len(kept)} states keep fewer than {mixtures} Gaussians (the least {kept.min()}), "
+            f"for lack of recordings; record more or train with --mixtures {max(1, int(kept.min()))}",
+            RecognizerWarning,
+            stacklevel=3,
+        )

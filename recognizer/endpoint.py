@@ -21,7 +21,8 @@ class Endpointer:
     pause : silence inside a word, such as a stop's closure, in seconds at most
     margin : kept before and after the speech, so that soft onsets and decays survive, in seconds
     quietest : loudest frames under this level are silence, in dB full scale
-    flattest : loudest frames less than this many dB over the floor are steady noise, not speech
+    flattest : loudest frames less than this many dB over the floor are steady noise, not speech, unless
+        the recording is shorter than `steady`, seconds: it may be a word trimmed to its vowel
     """
 
     threshold: float = 0.3
@@ -30,6 +31,7 @@ class Endpointer:
     margin: float = 0.10
     quietest: float = -75.0
     flattest: float = 2.5
+    steady: float = 0.6
 
     def find(self, samples: np.ndarray, sample_rate: int) -> tuple[int, int] | None:
         """The part with most speech in it.
@@ -48,7 +50,8 @@ class Endpointer:
         if not len(level):
             return None
         floor, peak = np.percentile(level, [10, 98])
-        if peak < self.quietest or peak - floor < self.flattest:
+        noise = peak - floor < self.flattest and len(level) * HOP > self.steady
+        if peak < self.quietest or noise:
             return None
         threshold = np.clip(floor + self.threshold * (peak - floor), peak - self.depth, peak - 6.0)
         edges = np.flatnonzero(np.diff(np.concatenate([[False], level > threshold, [False]])))

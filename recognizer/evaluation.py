@@ -90,7 +90,13 @@ class Evaluation:
                 for word, row in zip(self.words, self.confusion)
             },
             "mistakes": [
-                {"file": str(m.path), "word": m.word, "heard": m.heard, "confidence": m.confidence, "margin": m.margin}
+                {
+                    "file": str(m.path),
+                    "word": m.word,
+                    "heard": m.heard,
+                    "confidence": m.confidence,
+                    "margin": m.margin,
+                }
                 for m in self.mistakes
             ],
             "unreadable": self.unreadable,
@@ -159,24 +165,32 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
     try:
         import matplotlib  # noqa: F401  before anything is written
     except ImportError:
-        raise RecognizerError("pictures need matplotlib; install it with `pip install recognizer[plot]`") from None
+        raise RecognizerError(
+            "pictures need matplotlib; install it with `pip install recognizer[plot]`"
+        ) from None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = [folder / "evaluation.json"]
-        written[0].write_text(json.dumps(evaluation.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        written[0].write_text(
+            json.dumps(evaluation.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
+        )
         for name, rows in _tables(evaluation).items():
             written.append(folder / f"{name}.csv")
             with open(written[-1], "w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows(rows)
         return written + _pictures(evaluation, folder)
     except OSError as error:
-        raise RecognizerError(f"{folder} cannot be written: {error.strerror}; choose another --report") from None
+        raise RecognizerError(
+            f"{folder} cannot be written: {error.strerror}; choose another --report"
+        ) from None
 
 
 def _scores(keys: Sequence[str | None], right: np.ndarray) -> dict[str, Score]:
     keys = np.array([key if key is not None else NOTHING for key in keys])
     return {
-        str(key): Score(int(right[keys == key].sum()), int((keys == key).sum())) for key in np.unique(keys) if key
+        str(key): Score(int(right[keys == key].sum()), int((keys == key).sum()))
+        for key in np.unique(keys)
+        if key
     }
 
 
@@ -220,7 +234,9 @@ def _pictures(evaluation: Evaluation, folder: Path) -> list[Path]:
     for (row, column), n in np.ndenumerate(confusion):
         if n:
             dark = n > confusion[row].sum() / 2
-            axes.text(column, row, str(n), ha="center", va="center", color="white" if dark else "black", fontsize=8)
+            axes.text(
+                column, row, str(n), ha="center", va="center", color="white" if dark else "black", fontsize=8
+            )
     axes.set_xticks(range(len(evaluation.heard)), [h or "(nothing)" for h in evaluation.heard], rotation=90)
     axes.set_yticks(range(len(evaluation.words)), evaluation.words)
     axes.set(xlabel="heard", ylabel="said", title=headline(evaluation.total))
@@ -244,7 +260,9 @@ def _bars(scores: dict[str, Score], label: str):
     error = np.abs(interval.T - accuracy)
     axes.barh(range(len(ordered)), accuracy, xerr=error, color="#5b8db8", ecolor="#444444", capsize=2)
     axes.set_yticks(range(len(ordered)), [f"{key} ({s.n})" for key, s in ordered])
-    axes.set(xlabel="accuracy, %, with 95 % interval", ylabel=label, xlim=(min(interval.min(), 90) - 2, 100.5))
+    axes.set(
+        xlabel="accuracy, %, with 95 % interval", ylabel=label, xlim=(min(interval.min(), 90) - 2, 100.5)
+    )
     return figure
 
 

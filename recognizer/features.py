@@ -88,7 +88,10 @@ class FrontEnd:
         power = self._power(samples)
         statics = []
         for warp in warps:
-            mel = mel_filters(self.sample_rate, 2 * (len(power) - 1), self.filters, self.low, self.high, warp) @ power
+            mel = (
+                mel_filters(self.sample_rate, 2 * (len(power) - 1), self.filters, self.low, self.high, warp)
+                @ power
+            )
             level = np.percentile(mel.mean(0), 90) + SILENT
             statics.append(mfcc(S=np.log(mel / level + self.floor), n_mfcc=self.cepstra).astype(np.float32))
         return statics
@@ -111,13 +114,17 @@ class FrontEnd:
         from librosa.effects import preemphasis
 
         window, hop = round(self.window * self.sample_rate), round(self.hop * self.sample_rate)
-        size = 2 ** int(np.ceil(np.log2(2 * window)))  # twice as fine as needed: narrow warped filters stay smooth
+        size = 2 ** int(
+            np.ceil(np.log2(2 * window))
+        )  # twice as fine as needed: narrow warped filters stay smooth
         samples = np.asarray(samples, dtype=np.float64)
         samples = samples - samples.mean()
         samples = samples / max(np.abs(samples).max(), np.finfo(np.float32).tiny)
         samples = np.pad(preemphasis(samples, coef=self.pre_emphasis), (0, max(0, window - len(samples))))
         samples = np.pad(samples, (size - window) // 2 + np.array([0, (size - window) % 2]))
-        spectrum = stft(samples, n_fft=size, hop_length=hop, win_length=window, window="hamming", center=False)
+        spectrum = stft(
+            samples, n_fft=size, hop_length=hop, win_length=window, window="hamming", center=False
+        )
         return np.abs(spectrum) ** 2
 
 
@@ -127,7 +134,9 @@ def _mel(frequency: np.ndarray | float) -> np.ndarray | float:
 
 
 @lru_cache(maxsize=64)
-def mel_filters(sample_rate: int, size: int, filters: int, low: float, high: float, warp: float) -> np.ndarray:
+def mel_filters(
+    sample_rate: int, size: int, filters: int, low: float, high: float, warp: float
+) -> np.ndarray:
     """Triangular filters, equally spaced in mel, of height one, (filters, size // 2 + 1).
 
     A warp multiplies the filters' edges, up to a knee; from there the axis runs straight to `high`, which stays

@@ -185,7 +185,9 @@ def floored_distribution(
         free = np.where(clamped, 0.0, counts)
         mass = 1.0 - floor * clamped.sum(-1, keepdims=True)
         share = free.sum(-1, keepdims=True)
-        result = np.where(clamped, floor, np.divide(free * mass, share, out=np.zeros_like(free), where=share > 0))
+        result = np.where(
+            clamped, floor, np.divide(free * mass, share, out=np.zeros_like(free), where=share > 0)
+        )
     return np.where(total > 0, result, fallback)
 
 
@@ -301,5 +303,7 @@ def grow(features: np.ndarray, mixtures: int, variance_floor: np.ndarray, **em: 
     """One mixture grown from a single Gaussian by doubling: split, then EM, until `mixtures` are there."""
     bank = single_gaussian(features, variance_floor)
     while (size := bank.weights.shape[1]) < mixtures:
-        bank, _ = expectation_maximisation(bank.split(min(2 * size, mixtures)), features, variance_floor, **em)
+        bank, _ = expectation_maximisation(
+            bank.split(min(2 * size, mixtures)), features, variance_floor, **em
+        )
     return bank

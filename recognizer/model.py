@@ -92,9 +92,21 @@ class Model:
             header = json.loads(str(content.pop("header")))
         except FileNotFoundError:
             raise ModelError(f"there is no model at {path}; see `recognizer models list`") from None
-        except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, MemoryError,
-                NotImplementedError, zipfile.BadZipFile, zlib.error):
-            raise ModelError(f"{path} is not a model, or is damaged; train it again or fetch a new copy") from None
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            EOFError,
+            AttributeError,
+            MemoryError,
+            NotImplementedError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ):
+            raise ModelError(
+                f"{path} is not a model, or is damaged; train it again or fetch a new copy"
+            ) from None
         return _assemble(path, header, content)
 
 
@@ -136,7 +148,9 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
             "update with `pip install --upgrade recognizer`"
         )
     card, fingerprint = header.pop("card", {}), header.pop("fingerprint", None)
-    changed = ModelError(f"{path} was changed or damaged after it was saved; train it again or fetch a new copy")
+    changed = ModelError(
+        f"{path} was changed or damaged after it was saved; train it again or fetch a new copy"
+    )
     try:
         if fingerprint != _fingerprint(arrays, header):
             raise changed
@@ -191,5 +205,7 @@ def locate(model: str | Path) -> Path:
     known = installed()
     if str(model) not in known:
         names = ", ".join(known) or "none"
-        raise ModelError(f"there is no model {str(model)!r}; known by name: {names}; or give the path of a .npz file")
+        raise ModelError(
+            f"there is no model {str(model)!r}; known by name: {names}; or give the path of a .npz file"
+        )
     return known[str(model)]

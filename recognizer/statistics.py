@@ -59,7 +59,9 @@ class Statistics:
         no_transitions = np.zeros((0, 0, 4))
         return cls(posteriors.sum(-1).T, sums[0], sums[1], no_transitions, log_likelihood, frames)
 
-    def add(self, part: Statistics, states: np.ndarray | slice = slice(None), words: object = slice(None)) -> None:
+    def add(
+        self, part: Statistics, states: np.ndarray | slice = slice(None), words: object = slice(None)
+    ) -> None:
         """Add the statistics of a part of the bank, in place.
 
         Parameters

@@ -126,7 +126,9 @@ def train(
     _check(features, settings)
     words = np.asarray(words)
     everything = np.concatenate(features)
-    variance_floor = np.maximum(settings.variance_floor * everything.var(0, dtype=np.float64), ABSOLUTE_VARIANCE_FLOOR)
+    variance_floor = np.maximum(
+        settings.variance_floor * everything.var(0, dtype=np.float64), ABSOLUTE_VARIANCE_FLOOR
+    )
     background = train_background(everything, settings.background_mixtures, variance_floor)
     models = _cut_and_cluster(features, words, spans, settings, variance_floor, background)
     chunks = list(_chunks(features, words))
@@ -141,7 +143,9 @@ def train(
                 break
             bank = models.bank.update(statistics, variance_floor)
             models = WordModels(bank, models.chain.update(statistics.transition_counts), background, history)
-        models = WordModels(models.bank.drop_starved(statistics, MIN_FRAMES / 2), models.chain, background, history)
+        models = WordModels(
+            models.bank.drop_starved(statistics, MIN_FRAMES / 2), models.chain, background, history
+        )
     _warn_of_small_mixtures(models.bank, settings.mixtures)
     return models
 
@@ -239,11 +243,17 @@ def _cut_and_cluster(features, words, spans, settings, variance_floor, backgroun
     everything = np.concatenate(features)
     by_row = np.argsort(row, kind="stable")
     groups = np.split(everything[by_row], np.searchsorted(row[by_row], np.arange(1, count * states + 1)))
-    if len(groups[-1]) < MIN_FRAMES * mixtures:  # trimmed recordings: the quietest frames stand in for silence
-        quiet = np.argsort(everything[:, 0], kind="stable")[: max(MIN_FRAMES * mixtures, len(everything) // 50)]
+    if (
+        len(groups[-1]) < MIN_FRAMES * mixtures
+    ):  # trimmed recordings: the quietest frames stand in for silence
+        quiet = np.argsort(everything[:, 0], kind="stable")[
+            : max(MIN_FRAMES * mixtures, len(everything) // 50)
+        ]
         groups[-1] = np.concatenate([groups[-1], everything[quiet]])
     parts = [from_clusters(group, mixtures, variance_floor) for group in groups]
-    bank = GaussianBank(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("weights", "means", "variances")))
+    bank = GaussianBank(
+        *(np.concatenate([getattr(p, n) for p in parts]) for n in ("weights", "means", "variances"))
+    )
     return WordModels(bank, Chain.left_to_right(count, states), background)
 
 
@@ -262,7 +272,7 @@ def _check(features: Sequence[np.ndarray], settings: TrainingSettings) -> None:
 
 def _warn_of_small_mixtures(bank: GaussianBank, mixtures: int) -> None:
     kept = (bank.weights > 0).sum(1)
-    if (small := int((kept < mixtures).sum())):
+    if small := int((kept < mixtures).sum()):
         warnings.warn(
             f"{small} of {len(kept)} states keep fewer than {mixtures} Gaussians (the least {kept.min()}), "
             f"for lack of recordings; record more or train with --mixtures {max(1, int(kept.min()))}",

@@ -77,14 +77,20 @@ def as_record(item: FileResult) -> dict:
     """One file's outcome as plain data, see COLUMNS."""
     result = item.result
     if result is None:
-        return dict.fromkeys(COLUMNS) | {"file": str(item.path), "accepted": False, "nbest": [], "error": item.error}
+        return dict.fromkeys(COLUMNS) | {
+            "file": str(item.path),
+            "accepted": False,
+            "nbest": [],
+            "error": item.error,
+        }
     return {
         "file": str(item.path),
         "word": result.word,
         "confidence": round(result.confidence, 4),
         "accepted": result.accepted,
         "nbest": [
-            {"word": c.word, "score": round(c.score, 4), "confidence": round(c.confidence, 4)} for c in result.nbest
+            {"word": c.word, "score": round(c.score, 4), "confidence": round(c.confidence, 4)}
+            for c in result.nbest
         ],
         "start": _seconds(result.start),
         "end": _seconds(result.end),
@@ -124,7 +130,9 @@ def _table_line(files: list[Path]) -> Callable[[FileResult], None]:
         elif result.word is None:
             typer.echo(f"{name}  -            ({result.reason})")
         else:
-            runner_up = f"{result.nbest[1].word} {result.nbest[1].confidence:.2f}" if len(result.nbest) > 1 else ""
+            runner_up = (
+                f"{result.nbest[1].word} {result.nbest[1].confidence:.2f}" if len(result.nbest) > 1 else ""
+            )
             times = f"{result.start:>6.2f} {result.end:>6.2f}"
             typer.echo(f"{name}  {result.word:<12} {result.confidence:>10.2f}  {times}  {runner_up}".rstrip())
 

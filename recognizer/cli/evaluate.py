@@ -29,10 +29,13 @@ WORST = 10  # files shown
 
 @reports_errors
 def evaluate(
-    corpus: Annotated[Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.")],
+    corpus: Annotated[
+        Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.")
+    ],
     model: ModelOption = "digits",
     report: Annotated[
-        Path | None, typer.Option(help="Also write JSON, CSV and PNG files there.", metavar="DIR", show_default=False)
+        Path | None,
+        typer.Option(help="Also write JSON, CSV and PNG files there.", metavar="DIR", show_default=False),
     ] = None,
     as_json: JsonOption = False,
     jobs: JobsOption = 1,

@@ -14,7 +14,9 @@ app = typer.Typer(help="List the installed models, or show one.", no_args_is_hel
 
 @app.command("list")
 @reports_errors
-def list_models(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> ExitStatus:
+def list_models(
+    as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False
+) -> ExitStatus:
     """List the models that have a name."""
     from recognizer.errors import ModelError
     from recognizer.model import Model, folders, installed
@@ -28,7 +30,12 @@ def list_models(as_json: JsonOption = False, quiet: QuietOption = False, debug: 
             status = ExitStatus.FAILED
             continue
         if as_json:
-            record = {"name": name, "file": str(path), "words": list(model.words), "fingerprint": model.fingerprint}
+            record = {
+                "name": name,
+                "file": str(path),
+                "words": list(model.words),
+                "fingerprint": model.fingerprint,
+            }
             typer.echo(json.dumps(record, ensure_ascii=False))
         else:
             typer.echo(f"{name}  {len(model.words)} words, {model.front_end.sample_rate} Hz  {path}")

@@ -39,7 +39,18 @@ _HOME = {
     "TrainingError": "errors",
     "RecognizerWarning": "errors",
 }
-__all__ = [*_HOME]
+__all__ = [
+    "AudioError",
+    "Candidate",
+    "CorpusError",
+    "Model",
+    "ModelError",
+    "Recognizer",
+    "RecognizerError",
+    "RecognizerWarning",
+    "Result",
+    "TrainingError",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -9,10 +10,11 @@ from datetime import date
 import numpy as np
 
 from recognizer.analysis import Analysis, analyse_files
+from recognizer.audio import shown
 from recognizer.corpus import Utterance
 from recognizer.decoding import Calibration, fit_calibration, score_words
 from recognizer.endpoint import Endpointer
-from recognizer.errors import AudioError, TrainingError
+from recognizer.errors import AudioError, RecognizerWarning, TrainingError
 from recognizer.evaluation import wilson
 from recognizer.features import FrontEnd
 from recognizer.model import Model
@@ -122,7 +124,7 @@ def corpus_rate(utterances: Sequence[Utterance]) -> int:
     for utterance in utterances[:: max(1, len(utterances) // 200)]:
         try:
             rates.append(soundfile.info(str(utterance.path)).samplerate)
-        except (OSError, RuntimeError):  # unreadable ones are reported when they are loaded
+        except (OSError, RuntimeError, TypeError):  # unreadable ones are reported when they are loaded
             continue
     return 16000 if rates and np.median(rates) >= 16000 else 8000
 
@@ -138,13 +140,13 @@ def _analyse(utterances, front_end, endpointer, settings, warps, jobs, progress)
         if isinstance(analysis, AudioError):
             refused.append(Refusal(utterance, str(analysis)))
         elif analysis.reason:
-            refused.append(Refusal(utterance, f"{utterance.path}: {_REMEDY[analysis.reason]}"))
+            refused.append(Refusal(utterance, f"{shown(utterance.path)}: {_REMEDY[analysis.reason]}"))
         elif (frames := analysis.features[0].shape[1]) < settings.states:
             refused.append(
                 Refusal(
                     utterance,
-                    f"{utterance.path}: {frames} frames, fewer than the {settings.states} states of a word; "
-                    "record it longer or train with fewer --states",
+                    f"{shown(utterance.path)}: {frames} frames, fewer than the {settings.states} states of a "
+                    "word; record it longer or train with fewer --states",
                 )
             )
         else:
@@ -169,7 +171,8 @@ def _check_words(words: Sequence[str], material: _Material, refused: Sequence[Re
     if missing:
         reason = next(r.reason for r in refused if r.utterance.word == missing[0])
         raise TrainingError(
-            f"no usable recording of {', '.join(map(repr, missing))} (such as {reason}); add one or leave the word out"
+            f"no usable recording of {', '.join(map(repr, missing))} (such as {reason}); "
+            "add one or leave the word out"
         )
 
 
@@ -187,7 +190,9 @@ def _calibrate(
     if len(held_out) < FEWEST_TO_CALIBRATE or len(known) < 2:
         return Calibration(), None
     progress("held-out test", 0, 1, "")
-    models: WordModels = train(*material.training_set(seen, known), settings, jobs=jobs)
+    with warnings.catch_warnings():  # about a model that nobody gets
+        warnings.simplefilter("ignore", RecognizerWarning)
+        models: WordModels = train(*material.training_set(seen, known), settings, jobs=jobs)
     scores = score_words(models, [material.analyses[i].features[material.plain] for i in held_out])
     truth = np.array([known.index(material.utterances[i].word) for i in held_out])
     correct = int((scores.argmax(1) == truth).sum())

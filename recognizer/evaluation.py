@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +179,10 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
             written.append(folder / f"{name}.csv")
             with open(written[-1], "w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows(rows)
-        return written + _pictures(evaluation, folder)
+        with warnings.catch_warnings():
+            # Letters that the font lacks are drawn as boxes; the tables have them.
+            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+            return written + _pictures(evaluation, folder)
     except OSError as error:
         raise RecognizerError(
             f"{folder} cannot be written: {error.strerror}; choose another --report"
@@ -227,7 +231,7 @@ def _pictures(evaluation: Evaluation, folder: Path) -> list[Path]:
     from matplotlib.figure import Figure
 
     confusion = evaluation.confusion
-    size = 2.5 + 0.35 * len(evaluation.heard)
+    size = max(5.0, 2.5 + 0.35 * len(evaluation.heard))  # so that the headline fits
     figure = Figure(figsize=(size, size * 0.9), layout="constrained")
     axes = figure.subplots()
     axes.imshow(confusion / confusion.sum(1, keepdims=True), cmap="Blues", vmin=0, vmax=1)
@@ -237,9 +241,11 @@ def _pictures(evaluation: Evaluation, folder: Path) -> list[Path]:
             axes.text(
                 column, row, str(n), ha="center", va="center", color="white" if dark else "black", fontsize=8
             )
-    axes.set_xticks(range(len(evaluation.heard)), [h or "(nothing)" for h in evaluation.heard], rotation=90)
-    axes.set_yticks(range(len(evaluation.words)), evaluation.words)
-    axes.set(xlabel="heard", ylabel="said", title=headline(evaluation.total))
+    heard = [h or "(nothing)" for h in evaluation.heard]
+    axes.set_xticks(range(len(heard)), heard, rotation=90, parse_math=False)
+    axes.set_yticks(range(len(evaluation.words)), evaluation.words, parse_math=False)
+    axes.set(xlabel="heard", ylabel="said")
+    figure.suptitle(headline(evaluation.total), fontsize=9)
     written = [folder / "confusion.png"]
     figure.savefig(written[0], dpi=120)
     for name, scores in (("by_word", evaluation.by_word), ("by_speaker", evaluation.by_speaker)):
@@ -259,7 +265,7 @@ def _bars(scores: dict[str, Score], label: str):
     axes = figure.subplots()
     error = np.abs(interval.T - accuracy)
     axes.barh(range(len(ordered)), accuracy, xerr=error, color="#5b8db8", ecolor="#444444", capsize=2)
-    axes.set_yticks(range(len(ordered)), [f"{key} ({s.n})" for key, s in ordered])
+    axes.set_yticks(range(len(ordered)), [f"{key} ({s.n})" for key, s in ordered], parse_math=False)
     axes.set(
         xlabel="accuracy, %, with 95 % interval", ylabel=label, xlim=(min(interval.min(), 90) - 2, 100.5)
     )
@@ -268,5 +274,5 @@ def _bars(scores: dict[str, Score], label: str):
 
 def headline(score: Score) -> str:
     """One line: accuracy, n and interval."""
-    low, high = score.interval
-    return f"accuracy {100 * score.accuracy:.2f} % (n = {score.n}, 95 % interval {100 * low:.1f} to {100 * high:.1f})"
+    low, high = (100 * p for p in score.interval)
+    return f"accuracy {100 * score.accuracy:.2f} % (n = {score.n}, 95 % interval {low:.1f} to {high:.1f})"

@@ -1,8 +1,8 @@
 """The front end: samples in, mel-frequency cepstra with their derivatives out.
 
-The stages are librosa's (STFT, DCT, deltas); the logarithm between them is ours, because `power_to_db` clips
-relative to the loudest frame of a clip, and the mel filters are, because their frequency axis can be warped to
-imitate a longer or a shorter vocal tract.
+The stages are librosa's (STFT, DCT, deltas); the logarithm between them is ours, because `power_to_db`
+clips relative to the loudest frame of a clip, and the mel filters are, because their frequency axis can be
+warped to imitate a longer or a shorter vocal tract.
 """
 
 from __future__ import annotations
@@ -139,8 +139,8 @@ def mel_filters(
 ) -> np.ndarray:
     """Triangular filters, equally spaced in mel, of height one, (filters, size // 2 + 1).
 
-    A warp multiplies the filters' edges, up to a knee; from there the axis runs straight to `high`, which stays
-    (piecewise linear vocal tract length normalisation; HTK Book, section 5.6).
+    A warp multiplies the filters' edges, up to a knee; from there the axis runs straight to `high`, which
+    stays (piecewise linear vocal tract length normalisation; HTK Book, section 5.6).
 
     Parameters
     ----------

@@ -124,7 +124,7 @@ class GaussianBank:
         The rule is HTK's (HTK Book, "Mixture Incrementing"): weight halved, means moved by plus and minus
         0.2 standard deviations, one split at a time.
         """
-        states, old, dims = self.means.shape
+        states, old, _ = self.means.shape
         if mixtures <= old:
             return self
         pad = mixtures - old
@@ -146,8 +146,11 @@ class GaussianBank:
 
 def with_squares(features: np.ndarray) -> np.ndarray:
     """[x, x**2], the sufficient statistic of a diagonal Gaussian, (T, 2D) float64."""
-    features = np.asarray(features, dtype=np.float64)
-    return np.concatenate([features, features * features], axis=1)
+    dims = features.shape[1]
+    observations = np.empty((len(features), 2 * dims))
+    observations[:, :dims] = features
+    np.square(observations[:, :dims], out=observations[:, dims:])
+    return observations
 
 
 def _normalise(components: np.ndarray, shares: bool = False) -> np.ndarray:
@@ -191,7 +194,9 @@ def floored_distribution(
     return np.where(total > 0, result, fallback)
 
 
-def kmeans(features: np.ndarray, clusters: int, max_iterations: int = 50) -> tuple[np.ndarray, np.ndarray]:
+def kmeans(
+    features: np.ndarray, clusters: int, *, tolerance: float = 1e-3, max_iterations: int = 50
+) -> tuple[np.ndarray, np.ndarray]:
     """Equal cut, nearest centre, new centre, until the mean distance stops falling.
 
     A cluster that loses its last frame is dropped, so fewer centres than asked may come back.
@@ -200,6 +205,7 @@ def kmeans(features: np.ndarray, clusters: int, max_iterations: int = 50) -> tup
     ----------
     features : (T, D), best scaled to unit variance, for the distance is Euclidean
     clusters : number of groups asked; no more than there are frames
+    tolerance : stop when the mean distance falls by less than this fraction
 
     Returns
     -------
@@ -214,9 +220,9 @@ def kmeans(features: np.ndarray, clusters: int, max_iterations: int = 50) -> tup
     while len(distances) < max_iterations:
         label, distance = nearest(features, centres)
         distances.append(float(distance.mean()))
-        if len(distances) > 1 and distances[-1] >= distances[-2] * (1 - 1e-5):
+        if len(distances) > 1 and distances[-1] >= distances[-2] * (1 - tolerance):
             break
-        member = label == np.arange(len(centres))[:, None]
+        member = (label == np.arange(len(centres))[:, None]).astype(np.float64)
         count = member.sum(1)
         centres = (member @ features)[count > 0] / count[count > 0, None]
     return centres, np.array(distances)
@@ -224,9 +230,10 @@ def kmeans(features: np.ndarray, clusters: int, max_iterations: int = 50) -> tup
 
 def nearest(features: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Index of the nearest centre, (T,), and the squared distance to it, (T,)."""
-    distance = (features**2).sum(1)[:, None] - 2 * features @ centres.T + (centres**2).sum(1)
-    label = distance.argmin(1)
-    return label, np.maximum(distance[np.arange(len(features)), label], 0.0)
+    relative = (centres**2).sum(1)[:, None] - 2 * centres @ features.T  # all but |x|**2, which all share
+    label = relative.argmin(0)
+    own = np.take_along_axis(relative, label[None], 0)[0]
+    return label, np.maximum(own + np.einsum("td,td->t", features, features), 0.0)
 
 
 def from_clusters(features: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:

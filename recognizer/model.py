@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 
+from recognizer.audio import shown
 from recognizer.decoding import Calibration
 from recognizer.endpoint import Endpointer
 from recognizer.errors import ModelError
@@ -65,14 +65,14 @@ class Model:
         try:
             descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         except OSError as error:
-            raise ModelError(f"{path} cannot be written: {error.strerror}; choose another --output") from None
+            raise _not_written(path, error) from error
         try:
             with os.fdopen(descriptor, "wb") as file:
                 np.savez_compressed(file, header=np.array(json.dumps(header, ensure_ascii=False)), **arrays)
             os.chmod(temporary, 0o644)
             os.replace(temporary, path)
         except OSError as error:
-            raise ModelError(f"{path} cannot be written: {error.strerror}; choose another --output") from None
+            raise _not_written(path, error) from error
         finally:
             Path(temporary).unlink(missing_ok=True)
 
@@ -87,26 +87,20 @@ class Model:
         """
         path = Path(path)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                content = {name: file[name] for name in file.files}
+            # Opened here because np.load leaves a damaged file open.
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                content = {name: archive[name] for name in archive.files}
             header = json.loads(str(content.pop("header")))
-        except FileNotFoundError:
-            raise ModelError(f"there is no model at {path}; see `recognizer models list`") from None
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            EOFError,
-            AttributeError,
-            MemoryError,
-            NotImplementedError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ):
+        except FileNotFoundError as error:
+            raise ModelError(f"there is no model at {shown(path)}; see `recognizer models list`") from error
+        except (IsADirectoryError, PermissionError) as error:
             raise ModelError(
-                f"{path} is not a model, or is damaged; train it again or fetch a new copy"
-            ) from None
+                f"{shown(path)} cannot be read ({error.strerror}); give a model file you may read"
+            ) from error
+        except Exception as error:  # zipfile, zlib, NumPy and json each have several for a damaged file
+            raise ModelError(
+                f"{shown(path)} is not a model, or is damaged; train it again or fetch a new copy"
+            ) from error
         return _assemble(path, header, content)
 
 
@@ -139,17 +133,22 @@ def _fingerprint(arrays: dict[str, np.ndarray], header: dict) -> str:
     return digest.hexdigest()
 
 
+def _not_written(path: Path, error: OSError) -> ModelError:
+    return ModelError(f"{shown(path)} cannot be written: {error.strerror}; choose another --output")
+
+
 def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
+    name = shown(path)
     if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ModelError(f"{path} is an .npz file but not a model; train one with `recognizer train`")
+        raise ModelError(f"{name} is an .npz file but not a model; train one with `recognizer train`")
     if not isinstance(header.get("version"), int) or header["version"] > VERSION:
         raise ModelError(
-            f"{path} has format version {header.get('version')}, this program reads up to {VERSION}; "
+            f"{name} has format version {header.get('version')}, this program reads up to {VERSION}; "
             "update with `pip install --upgrade recognizer`"
         )
     card, fingerprint = header.pop("card", {}), header.pop("fingerprint", None)
     changed = ModelError(
-        f"{path} was changed or damaged after it was saved; train it again or fetch a new copy"
+        f"{name} was changed or damaged after it was saved; train it again or fetch a new copy"
     )
     try:
         if fingerprint != _fingerprint(arrays, header):
@@ -165,9 +164,39 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
             Calibration(**header["calibration"]),
             card,
         )
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise changed from None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise changed from error
+    if fault := _fault(model):
+        raise ModelError(f"{name} is no working model ({fault}); train it again or fetch a new copy")
     return model
+
+
+def _fault(model: Model) -> str | None:
+    """What keeps the parts from being one model of finite numbers; None when nothing does."""
+    words = len(model.words)
+    if not all(isinstance(word, str) and word for word in model.words) or len(set(model.words)) < words:
+        return "a word is empty or there twice"
+    for part in (model.front_end, model.endpointer, model.calibration):
+        for key, value in asdict(part).items():
+            numbers = value if isinstance(value, tuple | list) else (value,)
+            if not all(math.isfinite(x) for x in numbers if isinstance(x, float)):
+                return f"{key} is not finite"
+    chain = [getattr(model.models.chain, f.name) for f in fields(Chain)]
+    positions = chain[0].shape[-1] if chain[0].ndim else 0
+    if positions < 3 or any(x.shape != (words, positions) for x in chain):
+        return "its transitions do not fit its words"
+    if not all((x <= 1e-6).all() for x in chain):  # false for NaN, too
+        return "its transitions are not log probabilities"
+    for name, rows in (("bank", words * (positions - 2) + 1), ("background", 1)):
+        bank = model.models.bank if name == "bank" else model.models.background
+        shape = (rows, *bank.weights.shape[1:2], model.front_end.dims)
+        if bank.weights.shape != shape[:-1] or not bank.means.shape == bank.variances.shape == shape:
+            return f"the {name}'s Gaussians do not fit its words and front end"
+        if not ((bank.weights >= 0).all() and np.allclose(bank.weights.sum(1), 1)):
+            return f"the {name}'s weights are not probabilities"
+        if not (np.isfinite(bank.means).all() and ((bank.variances > 0) & (bank.variances < np.inf)).all()):
+            return f"the {name}'s means and variances are not finite and positive"
+    return None
 
 
 def home() -> Path:
@@ -200,7 +229,7 @@ def locate(model: str | Path) -> Path:
         if there is neither a file nor a model of that name.
     """
     path = Path(model)
-    if path.suffix == ".npz" or path.is_file():
+    if path.suffix == ".npz" or os.path.isfile(path):  # which never raises, unlike path.is_file
         return path
     known = installed()
     if str(model) not in known:

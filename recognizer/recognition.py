@@ -181,8 +181,8 @@ class Recognizer:
 def low_rate(rates: str, model_rate: int) -> str:
     """The warning for recordings that lack the upper part of the model's band."""
     return (
-        f"recorded at {rates} Hz, under the model's {model_rate} Hz: the upper band is empty and accuracy suffers; "
-        "record at the higher rate or train a model at the lower"
+        f"recorded at {rates} Hz, under the model's {model_rate} Hz: the upper band is empty and accuracy "
+        "suffers; record at the higher rate or train a model at the lower"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from recognizer.cli import batch, evaluate, models, train
@@ -22,4 +24,5 @@ app.add_typer(models.app, name="models")
 
 def main() -> None:
     """Entry point of the console script."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may not be text of any encoding
     app()

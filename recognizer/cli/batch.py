@@ -6,7 +6,8 @@ import csv
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +36,7 @@ COLUMNS = ("file", "word", "confidence", "accepted", "nbest", "start", "end", "d
 
 @reports_errors
 def batch(
-    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", metavar="PATH...")],
+    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", metavar="PATH")],
     model: ModelOption = "digits",
     words: Annotated[
         str | None, typer.Option(help="Only choose from these words.", metavar="A,B,C", show_default=False)
@@ -49,28 +50,44 @@ def batch(
     """Recognise the word in every recording."""
     if as_json and as_csv:
         raise usage_error("--json and --csv exclude each other; choose one")
-    from recognizer.corpus import audio_files
     from recognizer.recognition import Recognizer, low_rate
 
     recognizer = Recognizer.load(model)
-    files = audio_files(paths)
+    files, refused = _listed(paths)
     chosen = [word.strip() for word in words.split(",") if word.strip()] if words is not None else None
-    show = _json_line if as_json else _csv_line() if as_csv else _table_line(files)
+    show = _json_line if as_json else _csv_line() if as_csv else _table_line([*refused, *files])
+    results = chain(refused.values(), recognizer.recognize_files(files, words=chosen, jobs=workers(jobs)))
+    count = len(refused) + len(files)
     failed, low = 0, Counter()
     with progress_bar(quiet or sys.stdout.isatty()) as progress:
-        for done, item in enumerate(recognizer.recognize_files(files, words=chosen, jobs=workers(jobs)), 1):
-            progress("recognising", done, len(files))
+        for done, item in enumerate(results, 1):
+            progress("recognising", done, count)
             show(item)
             failed += item.error is not None
             if item.source_rate and item.source_rate < recognizer.model.front_end.sample_rate:
                 low[item.source_rate] += 1
     if low and not quiet:
         rates = ", ".join(str(rate) for rate in sorted(low))
-        count = f"{sum(low.values())} of {len(files)} files: "
-        complain(f"warning: {count}{low_rate(rates, recognizer.model.front_end.sample_rate)}")
+        reason = low_rate(rates, recognizer.model.front_end.sample_rate)
+        complain(f"warning: {sum(low.values())} of {count} files: {reason}")
     if failed and not quiet:
-        complain(f"{failed} of {len(files)} files could not be read")
+        complain(f"{failed} of {count} files could not be read")
     return ExitStatus.FAILED if failed else ExitStatus.OK
+
+
+def _listed(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, FileResult]]:
+    """All files, and the folders in which there are none or that cannot be opened, with the error."""
+    from recognizer.corpus import audio_files
+    from recognizer.errors import CorpusError
+    from recognizer.recognition import FileResult
+
+    files, refused = [], {}
+    for path in paths:
+        try:
+            files += audio_files([path])
+        except CorpusError as error:
+            refused[path] = FileResult(path, None, str(error))
+    return files, refused
 
 
 def as_record(item: FileResult) -> dict:
@@ -119,12 +136,14 @@ def _csv_line() -> Callable[[FileResult], None]:
     return show
 
 
-def _table_line(files: list[Path]) -> Callable[[FileResult], None]:
-    width = min(60, max(len(str(file)) for file in files))
+def _table_line(files: Sequence[Path]) -> Callable[[FileResult], None]:
+    from recognizer.audio import shown
+
+    width = min(60, max(len(shown(file)) for file in files))
     typer.echo(f"{'file':<{width}}  {'word':<12} {'confidence':>10}  {'start':>6} {'end':>6}  runner-up")
 
     def show(item: FileResult) -> None:
-        name, result = f"{item.path!s:<{width}}", item.result
+        name, result = f"{shown(item.path):<{width}}", item.result
         if result is None:
             typer.echo(f"{name}  error: {item.error}")
         elif result.word is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -51,6 +52,7 @@ def reports_errors(command: Callable) -> Callable:
                 warnings.simplefilter("ignore" if quiet else "always", RecognizerWarning)
                 warnings.showwarning = _show_warning(warnings.showwarning)
                 status = command(*args, **kwargs) or ExitStatus.OK
+            sys.stdout.flush()  # here, where it can still be told that nobody reads it or the disk is full
         except RecognizerError as error:
             if debug:
                 raise
@@ -60,8 +62,14 @@ def reports_errors(command: Callable) -> Callable:
             complain("interrupted")
             status = ExitStatus.INTERRUPTED
         except BrokenPipeError:  # the reader, such as `head`, has seen enough
-            sys.stderr.close()
+            _drop_unwritten()
             status = ExitStatus.OK
+        except OSError as error:
+            if debug:
+                raise
+            _drop_unwritten()
+            complain(f"error: {error}; check the disk and where the output goes")
+            status = ExitStatus.FAILED
         if status:
             raise typer.Exit(int(status))
 
@@ -71,6 +79,15 @@ def reports_errors(command: Callable) -> Callable:
 def complain(line: str) -> None:
     """One line to the person at the terminal."""
     typer.echo(line, err=True)
+
+
+def _drop_unwritten() -> None:
+    """Forget output that cannot be written, so that Python does not try it once more at its exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def usage_error(message: str) -> typer.BadParameter:
@@ -97,7 +114,7 @@ def _show_warning(otherwise: Callable) -> Callable:
 
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int, str], None]]:
-    """A bar on stderr, if that is a terminal: gives a function of stage, steps done, steps in all, and a note."""
+    """A bar on stderr, if that is a terminal: gives a function of stage, steps done, steps in all, note."""
     if quiet or not sys.stderr.isatty():
         yield lambda stage, done, total, note="": None
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from recognizer.evaluation import Evaluation, Score
 
 WORST = 10  # files shown
+WIDE = 10_000  # columns, where no terminal limits them
 
 
 @reports_errors
@@ -67,7 +69,8 @@ def evaluate(
         _print(evaluation)
     if report is not None:
         written = evaluations.write_report(evaluation, report)
-        complain(f"{len(written)} files written to {report}")
+        if not quiet:
+            complain(f"{len(written)} files written to {report}")
     for reason in [] if quiet else list(evaluation.unreadable.values())[:WORST]:
         complain(f"error: {reason}")
     return ExitStatus.FAILED if evaluation.unreadable else ExitStatus.OK
@@ -76,21 +79,25 @@ def evaluate(
 def _print(evaluation: Evaluation) -> None:
     from rich.console import Console
 
+    from recognizer.audio import shown
     from recognizer.evaluation import headline
 
-    console = Console(highlight=False)
-    console.print(headline(evaluation.total))
-    for name, scores in (("word", evaluation.by_word), ("speaker", evaluation.by_speaker)):
-        if scores:
-            console.print(_score_table(name, scores))
-    console.print(_confusion_table(evaluation))
-    if evaluation.mistakes:
-        console.print(f"worst files ({len(evaluation.mistakes)} mistakes in all):")
-        for m in evaluation.mistakes[:WORST]:
-            heard = f"heard {m.heard} with confidence {m.confidence:.2f}" if m.heard else "nothing heard"
-            console.print(f"  {m.path}: {m.word}, {heard}", soft_wrap=True, markup=False)
-    if evaluation.unreadable:
-        console.print(f"{len(evaluation.unreadable)} files could not be read")
+    wide = None if sys.stdout.isatty() else WIDE
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=wide)
+    with console.capture() as text:  # rich would end the program where nobody reads on
+        console.print(headline(evaluation.total))
+        for name, scores in (("word", evaluation.by_word), ("speaker", evaluation.by_speaker)):
+            if scores:
+                console.print(_score_table(name, scores))
+        console.print(_confusion_table(evaluation))
+        if evaluation.mistakes:
+            console.print(f"worst files ({len(evaluation.mistakes)} mistakes in all):")
+            for m in evaluation.mistakes[:WORST]:
+                heard = f"heard {m.heard} with confidence {m.confidence:.2f}" if m.heard else "nothing heard"
+                console.print(f"  {shown(m.path)}: {m.word}, {heard}")
+        if evaluation.unreadable:
+            console.print(f"{len(evaluation.unreadable)} files could not be read")
+    typer.echo(text.get(), nl=False)
 
 
 def _score_table(name: str, scores: dict[str, Score]):

@@ -60,7 +60,7 @@ def show(
     path = locate(model)
     loaded = Model.load(path)
     models = loaded.models
-    states, mixtures, dims = models.bank.means.shape
+    _, mixtures, dims = models.bank.means.shape
     record = {
         "file": str(path),
         "bytes": path.stat().st_size,

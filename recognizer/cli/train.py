@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -56,6 +57,10 @@ def train(
         raise usage_error(f"--output {output} must end in .npz")
     if not output.parent.is_dir():
         raise usage_error(f"--output {output}: the folder {output.parent} does not exist; make it first")
+    if output.is_dir():
+        raise usage_error(f"--output {output} is a folder; name a file")
+    if not os.access(output.parent, os.W_OK):
+        raise usage_error(f"--output {output}: no permission to write into {output.parent}; choose another")
     import json
 
     from recognizer import corpus as corpora
@@ -100,7 +105,8 @@ def train(
         if held_out:
             low, high = (100 * p for p in held_out["interval"])
             typer.echo(
-                f"a trial without a third of the {held_out['unseen']} got {100 * held_out['accuracy']:.1f} % of them "
-                f"right (n = {held_out['n']}, 95 % interval {low:.1f} to {high:.1f})"
+                f"a trial without a third of the {held_out['unseen']} got "
+                f"{100 * held_out['accuracy']:.1f} % of them right "
+                f"(n = {held_out['n']}, 95 % interval {low:.1f} to {high:.1f})"
             )
     return ExitStatus.FAILED if refused else ExitStatus.OK

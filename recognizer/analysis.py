@@ -13,6 +13,7 @@ from recognizer.audio import Recording
 from recognizer.endpoint import Endpointer
 from recognizer.errors import AudioError
 from recognizer.features import FrontEnd
+from recognizer.perturbation import PLAIN, Perturbation, add_noise
 
 PARALLEL_FROM = 200  # files; below, starting workers takes longer than the work
 
@@ -24,7 +25,7 @@ class Analysis:
     Attributes
     ----------
     features : (T, dims) float32, of the word with its margins, or static cepstra (cepstra, T) while training;
-        one array a warp; none where there is no speech
+        one array a perturbation; none where there is no speech
     speech : first and past-the-last frame of the speech inside them
     start : where the features begin in the recording, seconds
     duration : of the recording, seconds
@@ -44,7 +45,7 @@ def analyse(
     recording: Recording,
     front_end: FrontEnd,
     endpointer: Endpointer,
-    warps: Sequence[float] = (1.0,),
+    perturbations: Sequence[Perturbation] = (PLAIN,),
     *,
     finish: bool = True,
 ) -> Analysis:
@@ -53,7 +54,7 @@ def analyse(
     Parameters
     ----------
     recording : at the front end's sample rate
-    warps : frequency warps to extract under
+    perturbations : how to read the recording, once for each
     finish : False leaves the features static and unnormalised, (cepstra, T), for training
     """
     samples, rate = recording.samples, recording.sample_rate
@@ -64,7 +65,9 @@ def analyse(
     if span is None:
         return Analysis((), (0, 0), 0.0, duration, recording.source_rate, "silence")
     start, end = endpointer.widen(span, len(samples), rate)
-    features = front_end.statics(samples[start:end], warps)
+    word, speech = samples[start:end], slice(span[0] - start, span[1] - start)
+    read = [word if p.snr is None else add_noise(word, speech, p.snr) for p in perturbations]
+    features = [front_end.statics(samples, p.warp) for samples, p in zip(read, perturbations)]
     if finish:
         features = [front_end.finish(f) for f in features]
     hop = round(front_end.hop * rate)

@@ -112,9 +112,7 @@ def prepare(samples: np.ndarray, source_rate: int, sample_rate: int) -> Recordin
     if samples.ndim not in (1, 2) or (
         samples.ndim == 2 and not 1 <= samples.shape[1] <= max(len(samples), MANY_CHANNELS)
     ):
-        raise AudioError(
-            f"samples have shape {samples.shape}; transpose or split to (samples,) or (samples, channels)"
-        )
+        raise AudioError(f"samples have shape {samples.shape}; transpose or split to (samples,) or (samples, channels)")
     samples = _mono(samples)
     if not samples.size:
         raise AudioError("holds no samples; record it again")
@@ -124,9 +122,7 @@ def prepare(samples: np.ndarray, source_rate: int, sample_rate: int) -> Recordin
         count = samples.size
         samples = soxr.resample(samples, source_rate, sample_rate, quality="HQ")
         if not samples.size:
-            raise AudioError(
-                f"{count} sample(s) at {source_rate} Hz are none at {sample_rate} Hz; record a whole word"
-            )
+            raise AudioError(f"{count} sample(s) at {source_rate} Hz are none at {sample_rate} Hz; record a whole word")
     return Recording(samples, sample_rate, source_rate)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -18,9 +18,9 @@ from recognizer.errors import AudioError, RecognizerWarning, TrainingError
 from recognizer.evaluation import wilson
 from recognizer.features import FrontEnd
 from recognizer.model import Model
+from recognizer.perturbation import PLAIN, Perturbation
 from recognizer.training import TrainingSettings, WordModels, train
 
-WARPS = (0.82, 0.9, 1.0, 1.1, 1.2)  # vocal tract length perturbation: from a child's tract to a tall man's
 HELD_OUT = 3  # every third speaker, or take, is held out to calibrate
 FEWEST_TO_CALIBRATE = 30  # held-out utterances; below, the default calibration is kept
 
@@ -37,18 +37,14 @@ class Refusal:
 
 @dataclass(frozen=True)
 class _Material:
-    """Analysed utterances that can be trained on; every one has its features under each warp.
-
-    `plain` is the place of the unwarped features.
-    """
+    """Analysed utterances that can be trained on; every one has its plain features first, then the copies."""
 
     utterances: list[Utterance]
     analyses: list[Analysis]
     front_end: FrontEnd
-    plain: int
 
     def training_set(self, members: Sequence[int], words: Sequence[str]) -> tuple[list, np.ndarray, list]:
-        """Features, word indices and speech spans of some utterances, under all warps."""
+        """Features, word indices and speech spans of some utterances, with their copies."""
         features, labels, spans = [], [], []
         for i in members:
             label = words.index(self.utterances[i].word)
@@ -65,7 +61,7 @@ def build(
     front_end: FrontEnd | None = None,
     endpointer: Endpointer = Endpointer(),
     settings: TrainingSettings = TrainingSettings(),
-    warps: Sequence[float] = (1.0,),
+    perturbations: Sequence[Perturbation] = (),
     jobs: int = 1,
     card: dict | None = None,
     progress: Progress = lambda stage, done, total, note: None,
@@ -78,7 +74,7 @@ def build(
     front_end : analysis settings; the defaults for the corpus' sample rate when None
     endpointer : how the word is found in a recording
     settings : sizes and limits of the training
-    warps : frequency warps that every recording is trained under, 1 among them; see `WARPS`
+    perturbations : copies of every recording to train on beside itself, such as `perturbation.VTLP`
     jobs : processes for the analysis, threads for the training
     card : what to say of the data and their licence
     progress : called with stage, steps done, steps in all, and a note
@@ -94,7 +90,7 @@ def build(
         if a word has no utterance that can be trained on.
     """
     front_end = front_end or FrontEnd.for_rate(corpus_rate(utterances))
-    material, refused = _analyse(utterances, front_end, endpointer, settings, tuple(warps), jobs, progress)
+    material, refused = _analyse(utterances, front_end, endpointer, settings, (PLAIN, *perturbations), jobs, progress)
     words = tuple(sorted({u.word for u in utterances}))
     _check_words(words, material, refused)
     calibration, held_out = _calibrate(material, words, settings, jobs, progress)
@@ -109,7 +105,7 @@ def build(
         "made": date.today().isoformat(),
         "utterances": len(material.utterances),
         "speakers": len(speakers) or None,
-        "warps": list(warps),
+        "perturbations": [asdict(p) for p in perturbations],
         "held_out": held_out,
         **(card or {}),
     }
@@ -129,12 +125,12 @@ def corpus_rate(utterances: Sequence[Utterance]) -> int:
     return 16000 if rates and np.median(rates) >= 16000 else 8000
 
 
-def _analyse(utterances, front_end, endpointer, settings, warps, jobs, progress):
+def _analyse(utterances, front_end, endpointer, settings, perturbations, jobs, progress):
     """Analyse every recording, normalise, and set aside what cannot be trained on."""
     kept: list[Utterance] = []
     analyses: list[Analysis] = []
     refused: list[Refusal] = []
-    found = analyse_files([u.path for u in utterances], front_end, endpointer, warps, finish=False, jobs=jobs)
+    found = analyse_files([u.path for u in utterances], front_end, endpointer, perturbations, finish=False, jobs=jobs)
     for number, (utterance, analysis) in enumerate(zip(utterances, found), 1):
         progress("analysis", number, len(utterances), "")
         if isinstance(analysis, AudioError):
@@ -152,12 +148,11 @@ def _analyse(utterances, front_end, endpointer, settings, warps, jobs, progress)
         else:
             kept.append(utterance)
             analyses.append(analysis)
-    plain = warps.index(1.0)
     if kept:
-        mean = np.concatenate([a.features[plain] for a in analyses], axis=1).mean(1, dtype=np.float64)
+        mean = np.concatenate([a.features[0] for a in analyses], axis=1).mean(1, dtype=np.float64)
         front_end = replace(front_end, mean=tuple(map(float, mean)))
     finished = [replace(a, features=tuple(front_end.finish(f) for f in a.features)) for a in analyses]
-    return _Material(kept, finished, front_end, plain), refused
+    return _Material(kept, finished, front_end), refused
 
 
 _REMEDY = {
@@ -171,8 +166,7 @@ def _check_words(words: Sequence[str], material: _Material, refused: Sequence[Re
     if missing:
         reason = next(r.reason for r in refused if r.utterance.word == missing[0])
         raise TrainingError(
-            f"no usable recording of {', '.join(map(repr, missing))} (such as {reason}); "
-            "add one or leave the word out"
+            f"no usable recording of {', '.join(map(repr, missing))} (such as {reason}); add one or leave the word out"
         )
 
 
@@ -193,7 +187,7 @@ def _calibrate(
     with warnings.catch_warnings():  # about a model that nobody gets
         warnings.simplefilter("ignore", RecognizerWarning)
         models: WordModels = train(*material.training_set(seen, known), settings, jobs=jobs)
-    scores = score_words(models, [material.analyses[i].features[material.plain] for i in held_out])
+    scores = score_words(models, [material.analyses[i].features[0] for i in held_out])
     truth = np.array([known.index(material.utterances[i].word) for i in held_out])
     correct = int((scores.argmax(1) == truth).sum())
     progress("held-out test", 1, 1, f"{correct} of {len(truth)} right")

@@ -29,9 +29,7 @@ _SKIPPED = (".", "_background_noise_")
 _SPEAKER_MARK = "_nohash_"
 _WORD_SPEAKER_TAKE = re.compile(r"(.+)_([^_]+)_\d+")
 # Folders that tell neither word nor speaker.
-_SPLITS = frozenset(
-    {"train", "training", "dev", "val", "valid", "validation", "eval", "evaluation", "test", "testing"}
-)
+_SPLITS = frozenset({"train", "training", "dev", "val", "valid", "validation", "eval", "evaluation", "test", "testing"})
 
 
 @dataclass(frozen=True)
@@ -265,9 +263,7 @@ def _rows(manifest: Path) -> Iterable[tuple[int, dict[str, str]]]:
                 header = [cell.lower() for cell in cells]
                 for column in ("path", "word"):
                     if column not in header:
-                        raise CorpusError(
-                            f"{where}: no column '{column}'; begin with the header path,word,speaker"
-                        )
+                        raise CorpusError(f"{where}: no column '{column}'; begin with the header path,word,speaker")
             elif len(cells) > len(header):
                 raise CorpusError(
                     f"{where}: {len(cells)} cells under {len(header)} columns; quote cells that have commas"
@@ -276,9 +272,7 @@ def _rows(manifest: Path) -> Iterable[tuple[int, dict[str, str]]]:
                 cells += [""] * (len(header) - len(cells))
                 yield reader.line_num, dict(zip(header, cells, strict=True))
     except csv.Error as error:
-        raise CorpusError(
-            f"{name}: line {reader.line_num} is not CSV ({error}); correct its quotes"
-        ) from error
+        raise CorpusError(f"{name}: line {reader.line_num} is not CSV ({error}); correct its quotes") from error
 
 
 def _utterance(path: Path, word: str, speaker: str | None, where: str) -> Utterance:

@@ -68,9 +68,7 @@ class Calibration:
     scale: float = 0.1
 
 
-def score_words(
-    models: WordModels, features: Sequence[np.ndarray], words: np.ndarray | None = None
-) -> np.ndarray:
+def score_words(models: WordModels, features: Sequence[np.ndarray], words: np.ndarray | None = None) -> np.ndarray:
     """Log likelihood of the best path of every utterance under every word.
 
     Parameters
@@ -112,9 +110,7 @@ def align(models: WordModels, features: np.ndarray, word: int) -> np.ndarray | N
     (T,) positions, 0 and states + 1 being silence; None where the utterance is too short
     """
     log_density = models.bank.take(models.rows(word)).log_density(features)
-    score, path = hmm.viterbi(
-        log_density[:, None], Batch.of(np.array([len(features)])), models.chain.word(word)
-    )
+    score, path = hmm.viterbi(log_density[:, None], Batch.of(np.array([len(features)])), models.chain.word(word))
     return path[:, 0] if np.isfinite(score[0]) else None
 
 

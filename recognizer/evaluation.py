@@ -166,15 +166,11 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
     try:
         import matplotlib  # noqa: F401  before anything is written
     except ImportError:
-        raise RecognizerError(
-            "pictures need matplotlib; install it with `pip install recognizer[plot]`"
-        ) from None
+        raise RecognizerError("pictures need matplotlib; install it with `pip install recognizer[plot]`") from None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = [folder / "evaluation.json"]
-        written[0].write_text(
-            json.dumps(evaluation.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8"
-        )
+        written[0].write_text(json.dumps(evaluation.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         for name, rows in _tables(evaluation).items():
             written.append(folder / f"{name}.csv")
             with open(written[-1], "w", newline="", encoding="utf-8") as file:
@@ -184,18 +180,12 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
             warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
             return written + _pictures(evaluation, folder)
     except OSError as error:
-        raise RecognizerError(
-            f"{folder} cannot be written: {error.strerror}; choose another --report"
-        ) from None
+        raise RecognizerError(f"{folder} cannot be written: {error.strerror}; choose another --report") from None
 
 
 def _scores(keys: Sequence[str | None], right: np.ndarray) -> dict[str, Score]:
     keys = np.array([key if key is not None else NOTHING for key in keys])
-    return {
-        str(key): Score(int(right[keys == key].sum()), int((keys == key).sum()))
-        for key in np.unique(keys)
-        if key
-    }
+    return {str(key): Score(int(right[keys == key].sum()), int((keys == key).sum())) for key in np.unique(keys) if key}
 
 
 def _mistake(utterance: Utterance, answer: FileResult) -> Mistake:
@@ -238,9 +228,7 @@ def _pictures(evaluation: Evaluation, folder: Path) -> list[Path]:
     for (row, column), n in np.ndenumerate(confusion):
         if n:
             dark = n > confusion[row].sum() / 2
-            axes.text(
-                column, row, str(n), ha="center", va="center", color="white" if dark else "black", fontsize=8
-            )
+            axes.text(column, row, str(n), ha="center", va="center", color="white" if dark else "black", fontsize=8)
     heard = [h or "(nothing)" for h in evaluation.heard]
     axes.set_xticks(range(len(heard)), heard, rotation=90, parse_math=False)
     axes.set_yticks(range(len(evaluation.words)), evaluation.words, parse_math=False)
@@ -266,9 +254,7 @@ def _bars(scores: dict[str, Score], label: str):
     error = np.abs(interval.T - accuracy)
     axes.barh(range(len(ordered)), accuracy, xerr=error, color="#5b8db8", ecolor="#444444", capsize=2)
     axes.set_yticks(range(len(ordered)), [f"{key} ({s.n})" for key, s in ordered], parse_math=False)
-    axes.set(
-        xlabel="accuracy, %, with 95 % interval", ylabel=label, xlim=(min(interval.min(), 90) - 2, 100.5)
-    )
+    axes.set(xlabel="accuracy, %, with 95 % interval", ylabel=label, xlim=(min(interval.min(), 90) - 2, 100.5))
     return figure
 
 

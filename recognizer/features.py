@@ -7,7 +7,6 @@ warped to imitate a longer or a shorter vocal tract.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -41,19 +40,19 @@ class FrontEnd:
     window: float = 0.025
     hop: float = 0.010
     pre_emphasis: float = 0.97
-    filters: int = 24
+    filters: int = 22
     low: float = 100.0
-    high: float = 3800.0
+    high: float = 3500.0
     cepstra: int = 13
     delta_width: int = 9
     floor: float = 1e-4
-    mean_weight: float = 30.0
+    mean_weight: float = 60.0
     mean: tuple[float, ...] = ()
 
     @classmethod
     def for_rate(cls, sample_rate: int) -> FrontEnd:
-        """The defaults for a sample rate in Hz: filters at the same distance, up to 95 % of the band."""
-        high = min(0.475 * sample_rate, 7600.0)
+        """The defaults for a sample rate in Hz: filters at the same distance, up to 7/16 of the rate."""
+        high = min(sample_rate * 7 / 16, 7600.0)
         filters = round((_mel(high) - _mel(cls.low)) / MEL_SPACING) - 1
         return cls(sample_rate=sample_rate, filters=filters, high=high)
 
@@ -79,22 +78,17 @@ class FrontEnd:
         -------
         (T, dims) float32
         """
-        return self.finish(self.statics(samples, [warp])[0])
+        return self.finish(self.statics(samples, warp))
 
-    def statics(self, samples: np.ndarray, warps: Sequence[float] = (1.0,)) -> list[np.ndarray]:
-        """Static cepstra before normalisation under each warp, (cepstra, T) float32."""
+    def statics(self, samples: np.ndarray, warp: float = 1.0) -> np.ndarray:
+        """Static cepstra before normalisation, (cepstra, T) float32; parameters as in `extract`."""
         from librosa.feature import mfcc
 
         power = self._power(samples)
-        statics = []
-        for warp in warps:
-            mel = (
-                mel_filters(self.sample_rate, 2 * (len(power) - 1), self.filters, self.low, self.high, warp)
-                @ power
-            )
-            level = np.percentile(mel.mean(0), 90) + SILENT
-            statics.append(mfcc(S=np.log(mel / level + self.floor), n_mfcc=self.cepstra).astype(np.float32))
-        return statics
+        size = 2 * (len(power) - 1)
+        mel = mel_filters(self.sample_rate, size, self.filters, self.low, self.high, warp) @ power
+        level = np.percentile(mel.mean(0), 90) + SILENT
+        return mfcc(S=np.log(mel / level + self.floor), n_mfcc=self.cepstra).astype(np.float32)
 
     def finish(self, statics: np.ndarray) -> np.ndarray:
         """Normalised cepstra with deltas and accelerations, (T, dims) float32, from (cepstra, T)."""
@@ -114,17 +108,13 @@ class FrontEnd:
         from librosa.effects import preemphasis
 
         window, hop = round(self.window * self.sample_rate), round(self.hop * self.sample_rate)
-        size = 2 ** int(
-            np.ceil(np.log2(2 * window))
-        )  # twice as fine as needed: narrow warped filters stay smooth
+        size = 2 ** int(np.ceil(np.log2(2 * window)))  # twice as fine as needed: narrow warped filters stay smooth
         samples = np.asarray(samples, dtype=np.float64)
         samples = samples - samples.mean()
         samples = samples / max(np.abs(samples).max(), np.finfo(np.float32).tiny)
         samples = np.pad(preemphasis(samples, coef=self.pre_emphasis), (0, max(0, window - len(samples))))
         samples = np.pad(samples, (size - window) // 2 + np.array([0, (size - window) % 2]))
-        spectrum = stft(
-            samples, n_fft=size, hop_length=hop, win_length=window, window="hamming", center=False
-        )
+        spectrum = stft(samples, n_fft=size, hop_length=hop, win_length=window, window="hamming", center=False)
         return np.abs(spectrum) ** 2
 
 
@@ -134,9 +124,7 @@ def _mel(frequency: np.ndarray | float) -> np.ndarray | float:
 
 
 @lru_cache(maxsize=64)
-def mel_filters(
-    sample_rate: int, size: int, filters: int, low: float, high: float, warp: float
-) -> np.ndarray:
+def mel_filters(sample_rate: int, size: int, filters: int, low: float, high: float, warp: float) -> np.ndarray:
     """Triangular filters, equally spaced in mel, of height one, (filters, size // 2 + 1).
 
     A warp multiplies the filters' edges, up to a knee; from there the axis runs straight to `high`, which

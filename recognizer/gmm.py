@@ -164,9 +164,7 @@ def _normalise(components: np.ndarray, shares: bool = False) -> np.ndarray:
     return np.log(total) + peak
 
 
-def floored_distribution(
-    counts: np.ndarray, allowed: np.ndarray, floor: float, fallback: np.ndarray
-) -> np.ndarray:
+def floored_distribution(counts: np.ndarray, allowed: np.ndarray, floor: float, fallback: np.ndarray) -> np.ndarray:
     """Maximum likelihood distributions over the last axis with no allowed entry below the floor.
 
     Maximises sum_k n_k ln p_k subject to p_k >= floor: entries that would fall below are held at the floor
@@ -188,9 +186,7 @@ def floored_distribution(
         free = np.where(clamped, 0.0, counts)
         mass = 1.0 - floor * clamped.sum(-1, keepdims=True)
         share = free.sum(-1, keepdims=True)
-        result = np.where(
-            clamped, floor, np.divide(free * mass, share, out=np.zeros_like(free), where=share > 0)
-        )
+        result = np.where(clamped, floor, np.divide(free * mass, share, out=np.zeros_like(free), where=share > 0))
     return np.where(total > 0, result, fallback)
 
 
@@ -310,7 +306,5 @@ def grow(features: np.ndarray, mixtures: int, variance_floor: np.ndarray, **em: 
     """One mixture grown from a single Gaussian by doubling: split, then EM, until `mixtures` are there."""
     bank = single_gaussian(features, variance_floor)
     while (size := bank.weights.shape[1]) < mixtures:
-        bank, _ = expectation_maximisation(
-            bank.split(min(2 * size, mixtures)), features, variance_floor, **em
-        )
+        bank, _ = expectation_maximisation(bank.split(min(2 * size, mixtures)), features, variance_floor, **em)
     return bank

@@ -245,9 +245,7 @@ def path_posteriors(path: np.ndarray, batch: Batch, positions: int) -> tuple[np.
     return occupation.astype(np.float64), counts.astype(np.float64)
 
 
-def soft_posteriors(
-    log_density: np.ndarray, batch: Batch, chain: Chain
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def soft_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Expected occupation of positions over all paths, as Baum-Welch counts it (Rabiner 1989, eq. 27, 37).
 
     Parameters

@@ -147,9 +147,7 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
             "update with `pip install --upgrade recognizer`"
         )
     card, fingerprint = header.pop("card", {}), header.pop("fingerprint", None)
-    changed = ModelError(
-        f"{name} was changed or damaged after it was saved; train it again or fetch a new copy"
-    )
+    changed = ModelError(f"{name} was changed or damaged after it was saved; train it again or fetch a new copy")
     try:
         if fingerprint != _fingerprint(arrays, header):
             raise changed
@@ -234,7 +232,5 @@ def locate(model: str | Path) -> Path:
     known = installed()
     if str(model) not in known:
         names = ", ".join(known) or "none"
-        raise ModelError(
-            f"there is no model {str(model)!r}; known by name: {names}; or give the path of a .npz file"
-        )
+        raise ModelError(f"there is no model {str(model)!r}; known by name: {names}; or give the path of a .npz file")
     return known[str(model)]

@@ -160,8 +160,7 @@ class Recognizer:
         confidence = posteriors(scores, self.model.calibration)
         ranked = np.argsort(-scores, kind="stable")
         nbest = tuple(
-            Candidate(self.words[indices[i]], float(scores[i] / len(features)), float(confidence[i]))
-            for i in ranked
+            Candidate(self.words[indices[i]], float(scores[i] / len(features)), float(confidence[i])) for i in ranked
         )
         first, last = word_frames(self.model.models, features, int(indices[ranked[0]]))
         front_end = self.model.front_end

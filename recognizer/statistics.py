@@ -43,9 +43,7 @@ class Statistics:
         )
 
     @classmethod
-    def of_frames(
-        cls, posteriors: np.ndarray, observations: np.ndarray, log_likelihood: float = 0.0
-    ) -> Statistics:
+    def of_frames(cls, posteriors: np.ndarray, observations: np.ndarray, log_likelihood: float = 0.0) -> Statistics:
         """Sums over frames.
 
         Parameters
@@ -59,9 +57,7 @@ class Statistics:
         no_transitions = np.zeros((0, 0, 4))
         return cls(posteriors.sum(-1).T, sums[0], sums[1], no_transitions, log_likelihood, frames)
 
-    def add(
-        self, part: Statistics, states: np.ndarray | slice = slice(None), words: object = slice(None)
-    ) -> None:
+    def add(self, part: Statistics, states: np.ndarray | slice = slice(None), words: object = slice(None)) -> None:
         """Add the statistics of a part of the bank, in place.
 
         Parameters

@@ -43,7 +43,7 @@ class TrainingSettings:
     states: int = 5
     mixtures: int = 8
     background_mixtures: int = 64
-    variance_floor: float = 0.2
+    variance_floor: float = 0.3
     tolerance: float = 0.01
     max_iterations: int = 20
 
@@ -126,9 +126,7 @@ def train(
     _check(features, settings)
     words = np.asarray(words)
     everything = np.concatenate(features)
-    variance_floor = np.maximum(
-        settings.variance_floor * everything.var(0, dtype=np.float64), ABSOLUTE_VARIANCE_FLOOR
-    )
+    variance_floor = np.maximum(settings.variance_floor * everything.var(0, dtype=np.float64), ABSOLUTE_VARIANCE_FLOOR)
     background = train_background(everything, settings.background_mixtures, variance_floor)
     models = _cut_and_cluster(features, words, spans, settings, variance_floor, background)
     chunks = list(_chunks(features, words))
@@ -143,9 +141,7 @@ def train(
                 break
             bank = models.bank.update(statistics, variance_floor)
             models = WordModels(bank, models.chain.update(statistics.transition_counts), background, history)
-        models = WordModels(
-            models.bank.drop_starved(statistics, MIN_FRAMES / 2), models.chain, background, history
-        )
+        models = WordModels(models.bank.drop_starved(statistics, MIN_FRAMES / 2), models.chain, background, history)
     _warn_of_small_mixtures(models.bank, settings.mixtures)
     return models
 
@@ -166,9 +162,7 @@ def viterbi_occupation(log_density: np.ndarray, batch: Batch, chain: Chain) -> t
 STAGES = {"viterbi": viterbi_occupation, "baum-welch": hmm.soft_posteriors}
 
 
-def accumulate(
-    models: WordModels, chunks: Sequence[_Chunk], occupation: Callable, jobs: int = 1
-) -> Statistics:
+def accumulate(models: WordModels, chunks: Sequence[_Chunk], occupation: Callable, jobs: int = 1) -> Statistics:
     """E-step over all chunks: each on its own, then summed in order."""
     words, positions = models.chain.log_stay.shape
     total = Statistics.zeros(*models.bank.means.shape, words, positions)
@@ -243,17 +237,11 @@ def _cut_and_cluster(features, words, spans, settings, variance_floor, backgroun
     everything = np.concatenate(features)
     by_row = np.argsort(row, kind="stable")
     groups = np.split(everything[by_row], np.searchsorted(row[by_row], np.arange(1, count * states + 1)))
-    if (
-        len(groups[-1]) < MIN_FRAMES * mixtures
-    ):  # trimmed recordings: the quietest frames stand in for silence
-        quiet = np.argsort(everything[:, 0], kind="stable")[
-            : max(MIN_FRAMES * mixtures, len(everything) // 50)
-        ]
+    if len(groups[-1]) < MIN_FRAMES * mixtures:  # trimmed recordings: the quietest frames stand in for silence
+        quiet = np.argsort(everything[:, 0], kind="stable")[: max(MIN_FRAMES * mixtures, len(everything) // 50)]
         groups[-1] = np.concatenate([groups[-1], everything[quiet]])
     parts = [from_clusters(group, mixtures, variance_floor) for group in groups]
-    bank = GaussianBank(
-        *(np.concatenate([getattr(p, n) for p in parts]) for n in ("weights", "means", "variances"))
-    )
+    bank = GaussianBank(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("weights", "means", "variances")))
     return WordModels(bank, Chain.left_to_right(count, states), background)
 
 

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from synthetic import record
+from typer.testing import CliRunner
+
+from recognizer.building import build
+from recognizer.cli import app
+from recognizer.corpus import find
+from recognizer.model import Model
+from recognizer.training import TrainingSettings
 
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch) -> Path:
+    """No test sees or changes what the user has."""
+    monkeypatch.setenv("RECOGNIZER_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +44,79 @@ def shared_data() -> Callable[[str], Path]:
         return root / name
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def small() -> TrainingSettings:
+    """Sizes that a handful of recordings support without a warning."""
+    return TrainingSettings(mixtures=1, background_mixtures=4)
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory) -> Path:
+    """A folder of four words by four speakers, three takes each, see `synthetic`; not to be changed."""
+    return record(tmp_path_factory.mktemp("recordings"))
+
+
+@pytest.fixture(scope="session")
+def built(recordings) -> Model:
+    """A model of the words in `recordings`."""
+    return build(find(recordings), settings=TrainingSettings(mixtures=2, background_mixtures=4))[0]
+
+
+@pytest.fixture(scope="session")
+def model_file(built, tmp_path_factory) -> Path:
+    """The file of `built`; not to be changed."""
+    path = tmp_path_factory.mktemp("models") / "tones.npz"
+    built.save(path)
+    return path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did: exit status, and what it wrote."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run() -> Callable[..., Outcome]:
+    """Run a command inside this process, as in ``run("batch", file)``; it must never raise anything."""
+
+    def command(*arguments: object) -> Outcome:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert "Traceback" not in result.output
+        return Outcome(result.exit_code, result.stdout, result.stderr)
+
+    return command
+
+
+@pytest.fixture
+def script() -> list[str]:
+    """How to start the installed console script in a process of its own."""
+    path = Path(sys.executable).with_name("recognizer.exe" if sys.platform == "win32" else "recognizer")
+    if not path.exists():
+        pytest.skip("recognizer is not installed here; pip install -e .")
+    return [str(path)]
+
+
+@pytest.fixture
+def start(script, home) -> Callable[..., Outcome]:
+    """Run a command in a process of its own."""
+
+    def command(*arguments: object, **options) -> Outcome:
+        done = subprocess.run(
+            [*script, *map(str, arguments)],
+            stdout=options.pop("stdout", subprocess.PIPE),
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUTF8": "1", **options.pop("env", {})},
+            timeout=60,
+            check=False,
+            **options,
+        )
+        return Outcome(done.returncode, (done.stdout or b"").decode(), done.stderr.decode())
+
+    return command

@@ -13,22 +13,25 @@ SILENCE = 0.25  # seconds before and after a word
 NOISE = 10 ** (-70 / 20)
 # Where the tone of a word is at its start, middle and end, Hz.
 CONTOURS = {
-    "fall": (2200, 1200, 500),
+    "fall": (1900, 1100, 500),
     "hum": (350, 350, 350),
-    "peep": (2600, 2600, 2600),
-    "rise": (500, 1200, 2200),
+    "peep": (2300, 2300, 2300),
+    "rise": (500, 1100, 1900),
 }
 WORDS = tuple(CONTOURS)
-PITCH = {"anna": 1.12, "bob": 0.9, "carl": 1.0, "dora": 1.06, "eve": 0.95}
+PITCH = {"anna": 1.06, "bob": 0.95, "carl": 1.0, "dora": 1.03, "eve": 0.97}
 SPEAKERS = ("anna", "bob", "carl", "dora")  # of the corpus; eve stays unseen
 
 
-def say(word: str, speaker: str = "eve", take: int = 0, *, rate: int = RATE, seconds: float = 0) -> np.ndarray:
+def say(
+    word: str, speaker: str = "eve", take: int = 0, *, rate: int = RATE, seconds: float = 0
+) -> np.ndarray:
     """A word between two silences, float64, full scale 1; `seconds` of speech, 0.3 to 0.4 when 0."""
     random = np.random.default_rng(zlib.crc32(f"{word} {speaker} {take}".encode()))
     seconds = seconds or random.uniform(0.3, 0.4)
     time = np.arange(round(seconds * rate)) / rate
     frequency = np.interp(time / seconds, (0, 0.5, 1), CONTOURS[word]) * PITCH[speaker]
+    frequency *= 1 + 0.03 * np.sin(2 * np.pi * random.uniform(8, 12) * time)  # a trembling voice
     phase = 2 * np.pi * np.cumsum(frequency) / rate
     tone = np.sin(phase) + 0.3 * np.sin(1.4 * phase) + 0.05 * random.standard_normal(len(time))
     fade = np.minimum(1, np.minimum(time, time[::-1]) / 0.01)

@@ -83,9 +83,7 @@ def test_a_part_lands_on_its_rows_and_its_word_only(seed, order, count, word):
             np.testing.assert_array_equal(getattr(total, name)[row], getattr(before, name)[row] + added)
     for other in range(3):
         added = part.transition_counts if other == word else 0
-        np.testing.assert_array_equal(
-            total.transition_counts[other], before.transition_counts[other] + added
-        )
+        np.testing.assert_array_equal(total.transition_counts[other], before.transition_counts[other] + added)
     assert total.frames == before.frames + part.frames
     assert total.log_likelihood == before.log_likelihood + part.log_likelihood
 

@@ -106,8 +106,7 @@ def as_record(item: FileResult) -> dict:
         "confidence": round(result.confidence, 4),
         "accepted": result.accepted,
         "nbest": [
-            {"word": c.word, "score": round(c.score, 4), "confidence": round(c.confidence, 4)}
-            for c in result.nbest
+            {"word": c.word, "score": round(c.score, 4), "confidence": round(c.confidence, 4)} for c in result.nbest
         ],
         "start": _seconds(result.start),
         "end": _seconds(result.end),
@@ -149,9 +148,7 @@ def _table_line(files: Sequence[Path]) -> Callable[[FileResult], None]:
         elif result.word is None:
             typer.echo(f"{name}  -            ({result.reason})")
         else:
-            runner_up = (
-                f"{result.nbest[1].word} {result.nbest[1].confidence:.2f}" if len(result.nbest) > 1 else ""
-            )
+            runner_up = f"{result.nbest[1].word} {result.nbest[1].confidence:.2f}" if len(result.nbest) > 1 else ""
             times = f"{result.start:>6.2f} {result.end:>6.2f}"
             typer.echo(f"{name}  {result.word:<12} {result.confidence:>10.2f}  {times}  {runner_up}".rstrip())
 

@@ -25,9 +25,7 @@ class ExitStatus(IntEnum):
     INTERRUPTED = 130
 
 
-ModelOption = Annotated[
-    str, typer.Option("--model", "-m", help="Model by name, or a .npz file.", metavar="NAME|FILE")
-]
+ModelOption = Annotated[str, typer.Option("--model", "-m", help="Model by name, or a .npz file.", metavar="NAME|FILE")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 JobsOption = Annotated[

@@ -14,9 +14,7 @@ app = typer.Typer(help="List the installed models, or show one.", no_args_is_hel
 
 @app.command("list")
 @reports_errors
-def list_models(
-    as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False
-) -> ExitStatus:
+def list_models(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> ExitStatus:
     """List the models that have a name."""
     from recognizer.errors import ModelError
     from recognizer.model import Model, folders, installed

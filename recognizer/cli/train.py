@@ -26,17 +26,17 @@ SHOWN = 5  # refused files that are named; the rest are counted
 
 @reports_errors
 def train(
-    corpus: Annotated[
-        Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.")
-    ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The model file to write.", metavar="FILE.npz")
-    ],
+    corpus: Annotated[Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.", metavar="FILE.npz")],
     states: Annotated[int, typer.Option(help="Emitting states of a word.", min=1, max=100)] = 5,
     mixtures: Annotated[int, typer.Option(help="Gaussians of a state.", min=1, max=1024)] = 8,
     vtlp: Annotated[
         bool,
         typer.Option("--vtlp", help="Also train on longer and shorter vocal tracts, to serve other voices."),
+    ] = False,
+    noise: Annotated[
+        bool,
+        typer.Option("--noise", help="Also train on copies with noise mixed in, to serve other rooms."),
     ] = False,
     sample_rate: Annotated[
         int | None,
@@ -44,9 +44,7 @@ def train(
             help="Of the model, Hz; by default what most recordings have, 8000 or 16000.", min=4000, max=48000
         ),
     ] = None,
-    licence: Annotated[
-        str | None, typer.Option(help="Origin and licence of the data, for the model's card.")
-    ] = None,
+    licence: Annotated[str | None, typer.Option(help="Origin and licence of the data, for the model's card.")] = None,
     as_json: JsonOption = False,
     jobs: JobsOption = 1,
     quiet: QuietOption = False,
@@ -64,8 +62,9 @@ def train(
     import json
 
     from recognizer import corpus as corpora
-    from recognizer.building import WARPS, build
+    from recognizer.building import build
     from recognizer.features import FrontEnd
+    from recognizer.perturbation import NOISE, VTLP
     from recognizer.training import TrainingSettings
 
     utterances = corpora.find(corpus)
@@ -74,7 +73,7 @@ def train(
             utterances,
             front_end=FrontEnd.for_rate(sample_rate) if sample_rate else None,
             settings=TrainingSettings(states=states, mixtures=mixtures),
-            warps=WARPS if vtlp else (1.0,),
+            perturbations=(*(VTLP if vtlp else ()), *(NOISE if noise else ())),
             jobs=workers(jobs),
             card={"data": corpus.name or str(corpus), "licence": licence},
             progress=progress,
@@ -99,9 +98,7 @@ def train(
         typer.echo(f"{output}: {len(model.words)} words from {model.card['utterances']} recordings")
         typer.echo(f"words: {', '.join(model.words)}")
         for stage, curve in history.items():
-            typer.echo(
-                f"{stage}: log likelihood a frame {curve[0]:.3f} to {curve[-1]:.3f}, {len(curve)} iterations"
-            )
+            typer.echo(f"{stage}: log likelihood a frame {curve[0]:.3f} to {curve[-1]:.3f}, {len(curve)} iterations")
         if held_out:
             low, high = (100 * p for p in held_out["interval"])
             typer.echo(

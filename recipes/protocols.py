@@ -1,0 +1,144 @@
+"""What the recipes share: train on some utterances, test on others, write down what came out."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha1
+from pathlib import Path
+
+from recognizer import Recognizer, RecognizerWarning
+from recognizer.building import build
+from recognizer.corpus import Utterance, find
+from recognizer.evaluation import Evaluation, Score, evaluate, headline
+from recognizer.perturbation import NOISE, Perturbation
+from recognizer.training import TrainingSettings
+
+NARROW_VTLP = (Perturbation(0.9), Perturbation(1.1))  # for speakers of one kind; see recipes/fsdd/choose.py
+SERVE_OTHERS = (*NARROW_VTLP, *NOISE)
+
+Fold = tuple[list[Utterance], list[Utterance]]  # to train on, to test on
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a recipe chooses; the rest are the program's defaults."""
+
+    settings: TrainingSettings = TrainingSettings()
+    perturbations: tuple[Perturbation, ...] = ()
+
+    def __str__(self) -> str:
+        settings = self.settings
+        sizes = f"{settings.states} states, {settings.mixtures} mixtures, floor {settings.variance_floor}"
+        return "; ".join([sizes, *map(described, self.perturbations)])
+
+
+def described(perturbation: Perturbation) -> str:
+    """A perturbation in a few words."""
+    noise = "" if perturbation.snr is None else f" with noise at {perturbation.snr:.0f} dB"
+    return f"warp {perturbation.warp}{noise}"
+
+
+def corpus_argument(where: str) -> Path:
+    """The folder named on the command line; `where` says where the original is published."""
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__, epilog=f"The recordings: {where}")
+    parser.add_argument("corpus", type=Path, help="folder of the recordings")
+    return parser.parse_args().corpus
+
+
+def train_and_test(fold: Fold, setup: Setup, jobs: int = 2) -> Evaluation:
+    """Train on one part, test on the other."""
+    training, test = fold
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecognizerWarning)
+        model, _ = build(training, settings=setup.settings, perturbations=setup.perturbations, jobs=jobs)
+    return evaluate(test, Recognizer(model).recognize_files([u.path for u in test], jobs=jobs))
+
+
+def by_speaker(utterances: Sequence[Utterance], groups: int | None = None) -> list[Fold]:
+    """Leave one speaker out, or one of `groups` groups of speakers."""
+    speakers = sorted({u.speaker for u in utterances})
+    group = {speaker: i % (groups or len(speakers)) for i, speaker in enumerate(speakers)}
+    return [
+        ([u for u in utterances if group[u.speaker] != g], [u for u in utterances if group[u.speaker] == g])
+        for g in range(max(group.values()) + 1)
+    ]
+
+
+def held_out_quarter(utterances: Iterable[Utterance]) -> Fold:
+    """Speech Commands' protocol: a speaker is tested if the SHA-1 of the name is a multiple of four."""
+    tested = {u.speaker: int(sha1(u.speaker.encode()).hexdigest(), 16) % 4 == 0 for u in utterances}
+    return [u for u in utterances if not tested[u.speaker]], [u for u in utterances if tested[u.speaker]]
+
+
+def pooled(evaluations: Sequence[Evaluation]) -> tuple[Score, dict[str, Score]]:
+    """Right answers over all folds, and by speaker; files that could not be read count as wrong."""
+    speakers: dict[str, Score] = {}
+    correct = n = 0
+    for evaluation in evaluations:
+        correct += evaluation.total.correct
+        n += evaluation.total.n + len(evaluation.unreadable)
+        for speaker, score in evaluation.by_speaker.items():
+            old = speakers.get(speaker, Score(0, 0))
+            speakers[speaker] = Score(old.correct + score.correct, old.n + score.n)
+    return Score(correct, n), speakers
+
+
+def run(name: str, folds: Sequence[Fold], setup: Setup) -> tuple[str, dict[str, Score]]:
+    """One protocol: a row of the table of results, and the scores by speaker."""
+    evaluations = []
+    for number, fold in enumerate(folds, 1):
+        evaluations.append(train_and_test(fold, setup))
+        print(f"{name} {number}/{len(folds)}: {headline(evaluations[-1].total)}", file=sys.stderr, flush=True)
+    total, speakers = pooled(evaluations)
+    return table_row(name, total, str(setup)), speakers
+
+
+def choose(folds: Sequence[Fold], setups: Sequence[Setup], inner: Callable[[list[Utterance]], list[Fold]]) -> list[str]:
+    """Rows comparing setups on training speakers only: every fold's training part, split again.
+
+    What is returned never saw the test part of the fold whose training part it splits.
+    """
+    rows = []
+    for setup in setups:
+        scores = [pooled([train_and_test(fold, setup) for fold in inner(training)])[0] for training, _ in folds]
+        rows.append(
+            table_row("inner split", Score(sum(s.correct for s in scores), sum(s.n for s in scores)), str(setup))
+        )
+        print(rows[-1], file=sys.stderr, flush=True)
+    return rows
+
+
+def table_row(name: str, score: Score, setup: str) -> str:
+    """A row: protocol, accuracy, n, interval, setup."""
+    low, high = score.interval
+    return f"| {name} | {100 * score.accuracy:.2f} | {score.n} | {100 * low:.1f} to {100 * high:.1f} | {setup} |"
+
+
+TABLE_HEAD = "| protocol | accuracy % | n | 95 % interval | setup |\n|---|---|---|---|---|"
+
+
+def speaker_table(speakers: dict[str, Score]) -> str:
+    """Accuracy by speaker, worst first."""
+    ordered = sorted(speakers.items(), key=lambda item: item[1].accuracy)
+    rows = [f"| {name} | {100 * s.accuracy:.1f} | {s.n} |" for name, s in ordered]
+    return "\n".join(["| speaker | accuracy % | n |", "|---|---|---|", *rows])
+
+
+def write_results(recipe: Path, title: str, command: str, *parts: str) -> None:
+    """RESULTS.md beside the recipe."""
+    import numpy
+
+    versions = f"Python {platform.python_version()}, NumPy {numpy.__version__}"
+    text = "\n\n".join([f"# {title}", f"Made by `{command}` ({versions}).", *parts]) + "\n"
+    (recipe.parent / "RESULTS.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+def load(corpus: Path) -> list[Utterance]:
+    """All utterances of a corpus, with speakers known."""
+    return [u for u in find(corpus) if u.speaker]

@@ -1,0 +1,55 @@
+"""Copies of the training speech as other people and other rooms would have recorded it.
+
+A model trained on few speakers knows their vocal tracts and their rooms. Reading each recording once more with
+its frequency axis stretched (vocal tract length perturbation; Jaitly and Hinton 2013) or with noise mixed in
+(multi-condition training) teaches it what does not matter.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+NOISE_POLES = (0.0, 0.5, 0.9)  # of the first-order filter that colours the noise: white to red
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """One way to read a recording.
+
+    Attributes
+    ----------
+    warp : factor on the frequency axis, see `FrontEnd.statics`
+    snr : level of the speech over the noise mixed in, dB; None for none
+    """
+
+    warp: float = 1.0
+    snr: float | None = None
+
+
+PLAIN = Perturbation()
+VTLP = tuple(Perturbation(warp) for warp in (0.82, 0.9, 1.1, 1.2))  # from a child's tract to a tall man's
+NOISE = (Perturbation(0.95, 20.0), Perturbation(1.05, 10.0))  # warped a little, to be new copies in all
+
+
+def add_noise(samples: np.ndarray, speech: slice, snr: float) -> np.ndarray:
+    """Samples with coloured noise, the same each time for the same samples.
+
+    Parameters
+    ----------
+    samples : (n,)
+    speech : the part whose mean power the ratio refers to
+    snr : dB
+
+    Returns
+    -------
+    (n,) float64
+    """
+    from scipy.signal import lfilter
+
+    random = np.random.default_rng(zlib.crc32(np.ascontiguousarray(samples).tobytes()))
+    noise = lfilter([1.0], [1.0, -random.choice(NOISE_POLES)], random.standard_normal(len(samples)))
+    power = np.mean(np.square(samples[speech], dtype=np.float64))
+    return samples + noise * np.sqrt(power / np.mean(noise**2) / 10 ** (snr / 10))

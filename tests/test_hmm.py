@@ -1,0 +1,441 @@
+"""Every recursion against the enumeration of every path, on models small enough to enumerate."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recognizer.hmm import (
+    TRANSITION_FLOOR,
+    Batch,
+    Chain,
+    backward,
+    forward,
+    log_likelihood,
+    path_posteriors,
+    soft_posteriors,
+    viterbi,
+    viterbi_score,
+)
+
+seeds = st.integers(0, 2**32 - 1)
+positions_ = st.integers(1, 4)
+lengths_ = st.lists(st.integers(1, 7), min_size=1, max_size=4)
+thorough = settings(max_examples=60, deadline=None)
+PARTS = ("log_entry", "log_stay", "log_next", "log_exit")
+
+
+def logs(probabilities):
+    with np.errstate(divide="ignore"):
+        return np.log(probabilities)
+
+
+def random_chain(seed, positions, words=(), blocked=0.3, silence=False):
+    """Random transitions of which some are impossible; with silence, those of `left_to_right` instead."""
+    random = np.random.default_rng(seed)
+    entry = random.dirichlet(np.ones(positions), words)
+    moves = random.dirichlet(np.ones(3), (*words, positions))
+    if silence:
+        form = Chain.left_to_right(1, positions - 2)
+        entry = entry * (form.log_entry[0] > -np.inf)
+        moves = moves * (np.stack([form.log_stay[0], form.log_next[0], form.log_exit[0]], -1) > -np.inf)
+    else:
+        entry[..., 1:][random.random(entry[..., 1:].shape) < blocked] = 0
+        moves[random.random(moves.shape) < blocked] = 0
+    moves[..., -1, 1] = 0
+    moves[..., -1, 2] += 1e-3
+    entry /= entry.sum(-1, keepdims=True)
+    moves /= np.maximum(moves.sum(-1, keepdims=True), 1e-300)
+    return Chain(logs(entry), *np.moveaxis(logs(moves), -1, 0))
+
+
+def random_densities(seed, lengths, *shape):
+    """One array of log densities an utterance."""
+    random = np.random.default_rng(seed)
+    return [random.normal(-3, 2, (length, *shape)) for length in lengths]
+
+
+def laid_out(densities):
+    """All utterances as one time-major array, and its layout."""
+    batch = Batch.of([len(d) for d in densities])
+    return np.concatenate(densities)[batch.frame], batch
+
+
+def paths(length, positions, start=None):
+    """All paths that stay or move on by one, as tuples of positions."""
+    todo = [(p,) for p in (range(positions) if start is None else [start])]
+    while todo:
+        path = todo.pop()
+        if len(path) == length:
+            yield path
+        else:
+            todo += [(*path, p) for p in (path[-1], path[-1] + 1) if p < positions]
+
+
+def moves_log_probability(path, chain):
+    return sum(chain.log_stay[a] if a == b else chain.log_next[a] for a, b in zip(path, path[1:]))
+
+
+def path_log_probability(path, density, chain):
+    emitted = sum(density[t, p] for t, p in enumerate(path))
+    return chain.log_entry[path[0]] + moves_log_probability(path, chain) + emitted + chain.log_exit[path[-1]]
+
+
+def enumerated(density, chain):
+    """Every path that is possible, with its log probability together with the observations."""
+    everything = {
+        path: path_log_probability(path, density, chain) for path in paths(len(density), density.shape[1])
+    }
+    return {path: p for path, p in everything.items() if p > -np.inf}
+
+
+def log_sum(values):
+    values = list(values)
+    return np.logaddexp.reduce(values) if values else -np.inf
+
+
+def counts_of(path, positions):
+    """Entered, kept, left for the next, left for the exit, (P, 4), by walking along the path."""
+    counts = np.zeros((positions, 4))
+    counts[path[0], 0] += 1
+    counts[path[-1], 3] += 1
+    for a, b in zip(path, path[1:]):
+        counts[a, 1 if a == b else 2] += 1
+    return counts
+
+
+def in_order(densities, batch):
+    """The utterances as they stand in the batch: place, densities."""
+    return [(place, densities[number]) for place, number in enumerate(batch.order)]
+
+
+@st.composite
+def models(draw, possible=False):
+    """A chain and the log densities of some utterances; if `possible`, each has a path."""
+    seed, positions, silence = draw(seeds), draw(positions_), draw(st.booleans())
+    positions += 2 * silence
+    chain = random_chain(seed, positions, silence=silence)
+    densities = random_densities(seed, draw(lengths_), positions)
+    if possible:
+        densities = [d for d in densities if enumerated(d, chain)]
+        if not densities:
+            chain = random_chain(seed, positions, blocked=0)
+            densities = random_densities(seed, [positions, positions + 2], positions)
+    return chain, densities
+
+
+# Layout
+
+
+@thorough
+@given(lengths_)
+def test_layout_gathers_every_utterance_whole(lengths):
+    frames = [[(number, t) for t in range(length)] for number, length in enumerate(lengths)]
+    flat = [frame for utterance in frames for frame in utterance]
+    batch = Batch.of(np.array(lengths))
+    assert sorted(batch.order) == list(range(len(lengths)))
+    assert list(batch.lengths) == sorted(lengths, reverse=True)
+    assert batch.frame.shape == (max(lengths), len(lengths)) == batch.inside.shape
+    for place, number in enumerate(batch.order):
+        column = [flat[i] for i in batch.frame[:, place]]
+        assert column[: lengths[number]] == frames[number]
+        assert set(column[lengths[number] :]) <= {frames[number][-1]}
+        assert batch.inside[:, place].sum() == lengths[number] == batch.lengths[place]
+        assert batch.inside[: lengths[number], place].all()
+    for t in range(max(lengths)):
+        assert batch.running[t] == sum(length > t for length in lengths)
+    assert [flat[i] for i in batch.frame[batch.last]] == [frames[number][-1] for number in batch.order]
+
+
+@given(st.integers(1, 9))
+def test_utterances_of_one_length_keep_their_order(count):
+    assert list(Batch.of(np.full(count, 3)).order) == list(range(count))
+
+
+# Recursions
+
+
+@thorough
+@given(models())
+def test_forward_is_the_sum_over_all_beginnings(model):
+    chain, densities = model
+    log_density, batch = laid_out(densities)
+    log_forward = forward(log_density, batch, chain)
+    ends_anywhere = Chain(chain.log_entry, chain.log_stay, chain.log_next, np.zeros(len(chain.log_exit)))
+    for place, density in in_order(densities, batch):
+        for t in range(len(density)):
+            beginnings = enumerated(density[: t + 1], ends_anywhere)
+            for j in range(density.shape[1]):
+                expected = log_sum(p for path, p in beginnings.items() if path[-1] == j)
+                assert log_forward[t, place, j] == pytest.approx(expected)
+        assert (log_forward[len(density) :, place] == -np.inf).all()
+
+
+@thorough
+@given(models())
+def test_backward_is_the_sum_over_all_continuations(model):
+    chain, densities = model
+    log_density, batch = laid_out(densities)
+    log_backward = backward(log_density, batch, chain)
+    for place, density in in_order(densities, batch):
+        length, positions = density.shape
+        for t in range(length):
+            for j in range(positions):
+                expected = log_sum(
+                    moves_log_probability(path, chain)
+                    + sum(density[t + 1 + i, p] for i, p in enumerate(path[1:]))
+                    + chain.log_exit[path[-1]]
+                    for path in paths(length - t, positions, j)
+                )
+                assert log_backward[t, place, j] == pytest.approx(expected)
+        assert (log_backward[length:, place] == -np.inf).all()
+
+
+@thorough
+@given(models())
+def test_likelihood_is_the_sum_over_all_paths(model):
+    chain, densities = model
+    log_density, batch = laid_out(densities)
+    result = log_likelihood(forward(log_density, batch, chain), batch, chain)
+    for place, density in in_order(densities, batch):
+        assert result[place] == pytest.approx(log_sum(enumerated(density, chain).values()))
+
+
+@thorough
+@given(models())
+def test_viterbi_finds_the_best_of_all_paths(model):
+    chain, densities = model
+    log_density, batch = laid_out(densities)
+    score, path = viterbi(log_density, batch, chain)
+    np.testing.assert_allclose(viterbi_score(log_density, batch, chain), score, rtol=1e-12)
+    for place, density in in_order(densities, batch):
+        found = enumerated(density, chain)
+        if not found:
+            assert score[place] == -np.inf
+            continue
+        best = max(found, key=found.get)
+        assert score[place] == pytest.approx(found[best])
+        assert tuple(path[: len(density), place]) == best
+
+
+@thorough
+@given(models(possible=True))
+def test_soft_posteriors_are_expectations_over_all_paths(model):
+    chain, densities = model
+    log_density, batch = laid_out(densities)
+    occupation, counts, score = soft_posteriors(log_density, batch, chain)
+    expected_counts = np.zeros_like(counts)
+    for place, density in in_order(densities, batch):
+        length, positions = density.shape
+        found = enumerated(density, chain)
+        total = log_sum(found.values())
+        expected = np.zeros((length, positions))
+        for path, p in found.items():
+            expected[range(length), path] += np.exp(p - total)
+            expected_counts += np.exp(p - total) * counts_of(path, positions)
+        assert score[place] == pytest.approx(total)
+        np.testing.assert_allclose(occupation[:length, place], expected, atol=1e-12)
+        np.testing.assert_allclose(occupation[:length, place].sum(-1), 1)
+        assert (occupation[length:, place] == 0).all()
+    np.testing.assert_allclose(counts, expected_counts, atol=1e-12)
+
+
+@thorough
+@given(models(possible=True))
+def test_path_posteriors_count_along_the_paths(model):
+    chain, densities = model
+    log_density, batch = laid_out(densities)
+    _, path = viterbi(log_density, batch, chain)
+    positions = log_density.shape[-1]
+    occupation, counts = path_posteriors(path, batch, positions)
+    expected = np.zeros((positions, 4))
+    for place, density in in_order(densities, batch):
+        walked = tuple(path[: len(density), place])
+        expected += counts_of(walked, positions)
+        visits = [[float(p == j) for j in range(positions)] for p in walked]
+        np.testing.assert_array_equal(occupation[: len(density), place], visits)
+        assert (occupation[len(density) :, place] == 0).all()
+    np.testing.assert_array_equal(counts, expected)
+
+
+@thorough
+@given(models(possible=True))
+def test_counts_balance(model):
+    """Every position is left as often as it is reached, whichever way paths are counted."""
+    chain, densities = model
+    log_density, batch = laid_out(densities)
+    occupation, soft, _ = soft_posteriors(log_density, batch, chain)
+    hard_occupation, hard = path_posteriors(viterbi(log_density, batch, chain)[1], batch, soft.shape[0])
+    for counts, occupied in ((soft, occupation), (hard, hard_occupation)):
+        entered, kept, moved, left = counts.T
+        arrived = entered + kept + np.concatenate([[0], moved[:-1]])
+        np.testing.assert_allclose(arrived, occupied.sum((0, 1)), atol=1e-9)
+        np.testing.assert_allclose(kept + moved + left, occupied.sum((0, 1)), atol=1e-9)
+        assert entered.sum() == pytest.approx(len(densities)) == pytest.approx(left.sum())
+
+
+@thorough
+@given(models(possible=True))
+def test_a_batch_gives_what_every_utterance_gives_alone(model):
+    chain, densities = model
+    log_density, batch = laid_out(densities)
+    log_forward, log_backward = forward(log_density, batch, chain), backward(log_density, batch, chain)
+    score, path = viterbi(log_density, batch, chain)
+    occupation, counts, total = soft_posteriors(log_density, batch, chain)
+    counts_alone = 0
+    for place, density in in_order(densities, batch):
+        alone, single = laid_out([density])
+        length = len(density)
+        np.testing.assert_array_equal(log_forward[:length, [place]], forward(alone, single, chain))
+        np.testing.assert_array_equal(log_backward[:length, [place]], backward(alone, single, chain))
+        score_alone, path_alone = viterbi(alone, single, chain)
+        assert score[place] == score_alone[0]
+        np.testing.assert_array_equal(path[:length, place], path_alone[:, 0])
+        occupation_alone, c, total_alone = soft_posteriors(alone, single, chain)
+        np.testing.assert_allclose(occupation[:length, place], occupation_alone[:, 0], atol=1e-12)
+        assert total[place] == pytest.approx(total_alone[0])
+        counts_alone = counts_alone + c
+    np.testing.assert_allclose(counts, counts_alone, atol=1e-9)
+
+
+@thorough
+@given(seeds, positions_, st.integers(1, 3), lengths_)
+def test_many_words_at_once_give_what_each_gives_alone(seed, positions, words, lengths):
+    chain = random_chain(seed, positions, (words,))
+    log_density, batch = laid_out(random_densities(seed, lengths, words, positions))
+    log_forward, log_backward = forward(log_density, batch, chain), backward(log_density, batch, chain)
+    score, total = viterbi_score(log_density, batch, chain), log_likelihood(log_forward, batch, chain)
+    assert score.shape == total.shape == (len(lengths), words)
+    for w in range(words):
+        alone = log_density[:, :, w]
+        word = chain.word(w)
+        np.testing.assert_array_equal(log_forward[:, :, w], forward(alone, batch, word))
+        np.testing.assert_array_equal(log_backward[:, :, w], backward(alone, batch, word))
+        np.testing.assert_array_equal(score[:, w], viterbi_score(alone, batch, word))
+        np.testing.assert_allclose(total[:, w], log_likelihood(log_forward[:, :, w], batch, word))
+
+
+@thorough
+@given(seeds, positions_, lengths_)
+def test_every_utterance_may_have_its_own_chain(seed, positions, lengths):
+    chain = random_chain(seed, positions, (len(lengths),))
+    densities = random_densities(seed, lengths, positions)
+    log_density, batch = laid_out(densities)
+    score, path = viterbi(log_density, batch, chain)
+    for place, density in in_order(densities, batch):
+        alone, path_alone = viterbi(*laid_out([density]), chain.word(place))
+        assert score[place] == alone[0]
+        if score[place] > -np.inf:
+            np.testing.assert_array_equal(path[: len(density), place], path_alone[:, 0])
+
+
+@given(st.integers(1, 5), seeds)
+def test_an_utterance_shorter_than_the_states_has_no_path_and_one_as_long_has(states, seed):
+    chain = Chain.left_to_right(1, states).word(0)
+    lengths = [states, *range(1, states)]
+    log_density, batch = laid_out(random_densities(seed, lengths, states + 2))
+    scores = (
+        viterbi_score(log_density, batch, chain),
+        viterbi(log_density, batch, chain)[0],
+        log_likelihood(forward(log_density, batch, chain), batch, chain),
+    )
+    for score in scores:
+        np.testing.assert_array_equal(np.isfinite(score), batch.lengths == states)
+        assert (score[batch.lengths < states] == -np.inf).all()
+
+
+def test_a_long_utterance_does_not_underflow():
+    chain = Chain.left_to_right(1, 3).word(0)
+    log_density, batch = laid_out([np.full((3000, 5), -900.0)])
+    occupation, _, score = soft_posteriors(log_density, batch, chain)
+    assert np.isfinite(score).all()
+    np.testing.assert_allclose(occupation.sum(-1), 1, rtol=1e-6)
+
+
+# Transitions
+
+
+def probabilities(chain):
+    return [np.exp(getattr(chain, name)) for name in PARTS]
+
+
+def is_distribution(chain):
+    entry, stay, advance, leave = probabilities(chain)
+    np.testing.assert_allclose(entry.sum(-1), 1)
+    np.testing.assert_allclose(stay + advance + leave, 1)
+    assert (advance[..., -1] == 0).all()
+
+
+@given(st.integers(1, 3), st.integers(1, 6), st.floats(0.05, 0.95))
+def test_left_to_right_is_states_between_optional_silences(words, states, stay):
+    chain = Chain.left_to_right(words, states, stay)
+    is_distribution(chain)
+    entry, kept, advance, leave = probabilities(chain)
+    assert entry.shape == (words, states + 2)
+    np.testing.assert_allclose(kept, stay)
+    assert (entry[:, :2] > 0).all()
+    assert (entry[:, 2:] == 0).all()
+    assert (leave[:, -2:] > 0).all()
+    assert (leave[:, :-2] == 0).all()
+    assert (advance[:, :-1] > 0).all()
+
+
+@thorough
+@given(seeds, st.integers(1, 3), positions_, st.booleans(), st.sampled_from([0.0, 0.5, 1.0]))
+def test_updated_transitions_are_distributions_and_impossible_ones_stay_so(
+    seed, words, positions, silence, empty
+):
+    random = np.random.default_rng(seed)
+    positions += 2 * silence
+    chain = random_chain(seed, positions, (words,), silence=silence)
+    counts = random.uniform(0, 20, (words, positions, 4)) * (random.random((words, positions, 4)) >= empty)
+    if not silence:  # a position that nothing leaves is no chain
+        dead = np.exp(chain.log_stay) + np.exp(chain.log_next) + np.exp(chain.log_exit) < 0.5
+        chain.log_stay[dead] = 0.0
+    updated = chain.update(counts)
+    is_distribution(updated)
+    for name in PARTS:
+        before, after = getattr(chain, name), getattr(updated, name)
+        np.testing.assert_array_equal(after == -np.inf, before == -np.inf)
+        assert (np.exp(after[after > -np.inf]) >= TRANSITION_FLOOR * (1 - 1e-9)).all() or empty > 0
+
+
+def test_without_counts_transitions_stay():
+    chain = random_chain(3, 5, (2,), silence=True)
+    updated = chain.update(np.zeros((2, 5, 4)))
+    for name in PARTS:
+        np.testing.assert_allclose(getattr(updated, name), getattr(chain, name))
+
+
+def test_updated_transitions_are_relative_frequencies():
+    chain = Chain.left_to_right(1, 1)
+    counts = np.array([[[3, 6, 3, 0], [7, 10, 4, 6], [0, 9, 0, 4]]], dtype=float)
+    entry, stay, advance, leave = (x[0] for x in probabilities(chain.update(counts)))
+    np.testing.assert_allclose(entry, [0.3, 0.7, 0])
+    np.testing.assert_allclose(stay, [6 / 9, 0.5, 9 / 13])
+    np.testing.assert_allclose(advance, [3 / 9, 0.2, 0])
+    np.testing.assert_allclose(leave, [0, 0.3, 4 / 13])
+
+
+@thorough
+@given(models(possible=True))
+def test_updating_on_expected_counts_never_lowers_the_likelihood(model):
+    chain, densities = model
+    log_density, batch = laid_out(densities)
+    least = min(np.exp(getattr(chain, n)[getattr(chain, n) > -np.inf]).min(initial=1) for n in PARTS)
+    if least < TRANSITION_FLOOR:  # the start must satisfy the constraint under which the M-step is best
+        return
+    _, counts, before = soft_posteriors(log_density, batch, chain)
+    after = soft_posteriors(log_density, batch, chain.update(counts))[2]
+    assert after.sum() >= before.sum() - 1e-9
+
+
+def test_enumeration_counts_the_paths_of_a_chain():
+    """The oracle itself: of T frames and P positions there are this many paths, by hand."""
+    ends = Counter(path[-1] for path in paths(3, 2, 0))
+    assert ends == {0: 1, 1: 2}
+    assert sum(1 for _ in paths(3, 2)) == 4

@@ -1,0 +1,514 @@
+"""A model must come back as it was saved, or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from synthetic import WORDS, say
+
+from recognizer import model as models
+from recognizer.decoding import Calibration
+from recognizer.errors import ModelError, RecognizerError
+from recognizer.hmm import Chain
+from recognizer.model import Model, home, installed, locate
+from recognizer.recognition import Recognizer
+
+
+def refused(path: Path, *parts: object) -> str:
+    """Expect a ModelError of one line that names the file and a remedy; its text."""
+    with pytest.raises(ModelError) as caught:
+        Model.load(path)
+    text = str(caught.value)
+    assert text.isprintable(), "an error is one line"
+    assert "; " in text, "an error says what to do"
+    for part in (path, *parts):
+        assert str(part) in text
+    assert isinstance(caught.value, RecognizerError)
+    return text
+
+
+def arrays(model: Model) -> dict[str, np.ndarray]:
+    """All numbers of the acoustic models, found without the code that saves them."""
+    parts = {"chain": model.models.chain, "bank": model.models.bank, "background": model.models.background}
+    return {
+        f"{name}_{field.name}": getattr(part, field.name)
+        for name, part in parts.items()
+        for field in fields(part)
+    }
+
+
+def with_array(model: Model, name: str, value: np.ndarray) -> Model:
+    """The model with another array of a name as in `arrays`."""
+    part, _, attribute = name.partition("_")
+    changed = replace(getattr(model.models, part), **{attribute: value})
+    return replace(model, models=replace(model.models, **{part: changed}))
+
+
+def with_item(values: np.ndarray, place: int, value: float) -> np.ndarray:
+    values = values.copy()
+    values.flat[place] = value
+    return values
+
+
+def rewrite(source: Path, target: Path, change: Callable[[dict, dict], None]) -> Path:
+    """Write a model file anew, with sound checksums, after a change to its header and arrays."""
+    with np.load(source) as file:
+        content = {name: file[name] for name in file.files}
+    header = json.loads(str(content.pop("header")))
+    change(header, content)
+    np.savez(target, header=np.array(json.dumps(header)), **content)
+    return target
+
+
+# Saving and loading
+
+
+def test_a_saved_model_comes_back(built, model_file):
+    loaded = Model.load(model_file)
+    before, after = arrays(built), arrays(loaded)
+    for name, values in before.items():
+        assert after[name].dtype == values.dtype
+        np.testing.assert_array_equal(after[name], values, strict=True)
+    for field in fields(Model):
+        if field.name != "models":
+            assert getattr(loaded, field.name) == getattr(built, field.name)
+    assert loaded.models.history == built.models.history
+    assert set(loaded.models.history) == {"viterbi", "baum-welch"}
+    assert loaded.fingerprint == built.fingerprint
+    for word in WORDS:
+        sound = say(word), 8000
+        assert Recognizer(loaded).recognize(*sound) == Recognizer(built).recognize(*sound)
+
+
+def test_the_card_comes_back_whatever_is_in_it(built, tmp_path):
+    card = {
+        "data": "Wörter, 语音, \U0001f600",
+        "licence": None,
+        "nested": {"n": [1, 2.5, True]},
+        "line": "a\nb",
+    }
+    replace(built, card=card).save(tmp_path / "m.npz")
+    assert Model.load(str(tmp_path / "m.npz")).card == card
+
+
+def test_words_of_any_script_come_back(built, tmp_path):
+    words = ("语音", "café", "a b", "क्\u200dष")
+    replace(built, words=words).save(tmp_path / "m.npz")
+    assert Model.load(tmp_path / "m.npz").words == words
+
+
+def test_a_file_of_an_older_program_has_no_card(model_file, tmp_path):
+    path = rewrite(model_file, tmp_path / "m.npz", lambda header, content: header.pop("card"))
+    assert Model.load(path).card == {}
+
+
+def test_a_model_replaces_another(built, tmp_path):
+    path = tmp_path / "m.npz"
+    path.write_bytes(b"something else")
+    built.save(path)
+    assert Model.load(path).fingerprint == built.fingerprint
+    assert list(tmp_path.glob("**/*.npz")) == [path]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["m.npz"]
+
+
+# Fingerprint
+
+
+def changes(model: Model) -> Iterator[tuple[str, Model]]:
+    """The model with one number, setting or word changed as little as can be, for each there is."""
+    random = np.random.default_rng(0)
+    for name, values in arrays(model).items():
+        for place in {0, values.size - 1, *random.integers(values.size, size=5)}:
+            other = np.nextafter(values.flat[place], np.inf)
+            yield f"{name}[{place}]", with_array(model, name, with_item(values, place, other))
+    for part in ("front_end", "endpointer", "calibration"):
+        for key, value in asdict(getattr(model, part)).items():
+            if isinstance(value, tuple):
+                value = (np.nextafter(value[0], np.inf).item(), *value[1:])
+            else:
+                value = value + 1 if isinstance(value, int) else np.nextafter(value, np.inf).item()
+            yield f"{part}.{key}", replace(model, **{part: replace(getattr(model, part), **{key: value})})
+    yield "order of words", replace(model, words=model.words[::-1])
+    yield "one word", replace(model, words=("other", *model.words[1:]))
+
+
+def test_the_fingerprint_changes_with_every_number(built):
+    seen = {built.fingerprint: "the model itself"}
+    for what, changed in changes(built):
+        other = seen.setdefault(changed.fingerprint, what)
+        assert other == what, f"{what} has the fingerprint of {other}"
+    assert len(seen) > 60
+
+
+def test_the_fingerprint_leaves_out_the_card(built, tmp_path):
+    renamed = replace(built, card={"data": "another"})
+    assert renamed.fingerprint == built.fingerprint
+    renamed.save(tmp_path / "m.npz")
+    assert Model.load(tmp_path / "m.npz").fingerprint == built.fingerprint
+
+
+def test_the_fingerprint_is_a_name_for_a_file(built):
+    assert len(built.fingerprint) == 64
+    assert set(built.fingerprint) <= set("0123456789abcdef")
+
+
+# Whole or not at all
+
+
+@pytest.fixture
+def broken_write(monkeypatch) -> Callable[[BaseException], None]:
+    """Let the next save stop in the middle with an exception."""
+
+    def break_with(error: BaseException) -> None:
+        def savez(file, **_):
+            file.write(b"PK\x03\x04 the first bytes")
+            raise error
+
+        monkeypatch.setattr(np, "savez_compressed", savez)
+
+    return break_with
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_full_disk_leaves_what_was_there(built, tmp_path, broken_write, exists):
+    path = tmp_path / "m.npz"
+    if exists:
+        path.write_bytes(b"the old model")
+    broken_write(OSError(28, "No space left on device"))
+    with pytest.raises(ModelError) as caught:
+        built.save(path)
+    text = str(caught.value)
+    assert text.isprintable()
+    assert str(path) in text
+    assert "No space left on device; choose another" in text
+    assert [entry.name for entry in tmp_path.iterdir()] == (["m.npz"] if exists else [])
+    assert not exists or path.read_bytes() == b"the old model"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError()])
+def test_an_interrupted_save_leaves_what_was_there(built, tmp_path, broken_write, error):
+    path = tmp_path / "m.npz"
+    path.write_bytes(b"the old model")
+    broken_write(error)
+    with pytest.raises(type(error)):
+        built.save(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["m.npz"]
+    assert path.read_bytes() == b"the old model"
+
+
+def test_a_card_that_is_no_json_leaves_what_was_there(built, tmp_path):
+    path = tmp_path / "m.npz"
+    path.write_bytes(b"the old model")
+    with pytest.raises(TypeError):
+        replace(built, card={"data": {1, 2}}).save(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["m.npz"]
+    assert path.read_bytes() == b"the old model"
+
+
+def test_no_folder_to_save_into(built, tmp_path):
+    (tmp_path / "folder.npz").mkdir()
+    for path in (tmp_path / "gone" / "m.npz", tmp_path / "folder.npz", tmp_path / ("x" * 300 + ".npz")):
+        with pytest.raises(ModelError, match=r"cannot be written: .*; choose another") as caught:
+            built.save(path)
+        assert str(path) in str(caught.value)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["folder.npz"]
+
+
+# Files that are no model
+
+
+def test_missing(tmp_path):
+    refused(tmp_path / "m.npz", "no model", "recognizer models list")
+    refused(tmp_path / "no" / "folder.npz", "no model")
+
+
+def test_a_folder(tmp_path):
+    (tmp_path / "m.npz").mkdir()
+    refused(tmp_path / "m.npz", "cannot be read", "give a model file")
+
+
+def test_lack_of_permission_is_told_even_where_root_runs_the_tests(model_file, monkeypatch):
+    def forbidden(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", forbidden)
+    refused(model_file, "Permission denied", "give a model file")
+
+
+def plain_array(path: Path) -> None:
+    with open(path, "wb") as file:
+        np.save(file, np.zeros(3))
+
+
+def pickled(path: Path) -> None:
+    np.savez(path, header=np.array([{"format": "recognizer-model"}], dtype=object))
+
+
+def no_python(path: Path) -> None:
+    """An array whose own header, which NumPy reads as Python, never closes its brackets."""
+    with zipfile.ZipFile(path, "w") as file:
+        text = b"{'descr': (((, 'fortran_order': False".ljust(117) + b"\n"
+        file.writestr("header.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+
+
+def deep_header(path: Path) -> None:
+    np.savez(path, header=np.array("[" * 100_000))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"\n"),
+        lambda path: path.write_text("a model, honestly\n" * 100),
+        lambda path: path.write_bytes(bytes(range(256)) * 40),
+        lambda path: path.write_bytes(b"PK\x03\x04" + bytes(1000)),
+        lambda path: path.write_bytes(b"\x93NUMPY\x01\x00v\x00{"),
+        plain_array,
+        pickled,
+        no_python,
+        deep_header,
+        lambda path: np.savez(path),
+        lambda path: np.savez(path, weights=np.zeros(3)),
+        lambda path: np.savez(path, header=np.zeros(3)),
+        lambda path: np.savez(path, header=np.array("{")),
+        lambda path: np.savez(path, header=np.array('{"format": "other"}')),
+        lambda path: np.savez(path, header=np.array("[]")),
+        lambda path: np.savez(path, header=np.array("null")),
+    ],
+)
+def test_foreign_files(tmp_path, write):
+    write(tmp_path / "m.npz")
+    refused(tmp_path / "m.npz", "not a model", "train")
+
+
+def test_a_file_that_was_cut_off(model_file, tmp_path):
+    content, path = model_file.read_bytes(), tmp_path / "m.npz"
+    for length in (*range(0, len(content), 499), len(content) - 1):
+        path.write_bytes(content[:length])
+        refused(path, "not a model, or is damaged", "train it again or fetch a new copy")
+
+
+def test_a_flipped_bit_is_found_or_harmless(built, model_file, tmp_path):
+    content, path = model_file.read_bytes(), tmp_path / "m.npz"
+    random, found = np.random.default_rng(0), 0
+    # The directory at the end of the file and the names of its members have more to break than data.
+    places = {*range(0, len(content), 101), *range(len(content) - 1500, len(content), 7), *range(0, 100, 3)}
+    for place in sorted(places):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << random.integers(8)
+        path.write_bytes(flipped)
+        try:
+            assert Model.load(path).fingerprint == built.fingerprint
+        except ModelError:
+            refused(path)
+            found += 1
+    assert found > 0.8 * len(places)
+
+
+def test_a_file_that_says_it_is_encrypted(model_file, tmp_path):
+    content = bytearray(model_file.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "m.npz").write_bytes(content)
+    refused(tmp_path / "m.npz", "damaged")
+
+
+@pytest.mark.parametrize("version", [2, 1000])
+def test_a_newer_format(model_file, tmp_path, version):
+    path = rewrite(model_file, tmp_path / "m.npz", lambda header, _: header.update(version=version))
+    refused(path, f"format version {version}", "reads up to 1", "pip install --upgrade")
+
+
+@pytest.mark.parametrize("version", [None, "1", 1.5])
+def test_a_format_version_that_is_none(model_file, tmp_path, version):
+    path = rewrite(model_file, tmp_path / "m.npz", lambda header, _: header.update(version=version))
+    refused(path, f"format version {version}")
+
+
+# Files that were a model
+
+
+def test_every_array_is_guarded(built, model_file, tmp_path):
+    path = tmp_path / "m.npz"
+    for name, values in arrays(built).items():
+        other = with_item(values, values.size // 2, np.nextafter(values.flat[values.size // 2], np.inf))
+        rewrite(model_file, path, lambda _, content, name=name, other=other: content.update({name: other}))
+        refused(path, "changed or damaged", "train it again or fetch a new copy")
+        rewrite(model_file, path, lambda _, content, name=name: content.pop(name))
+        refused(path, "changed or damaged")
+        text = np.full(values.shape, "x")
+        rewrite(model_file, path, lambda _, content, name=name, text=text: content.update({name: text}))
+        refused(path, "changed or damaged")
+
+
+def test_every_entry_of_the_header_is_guarded(model_file, tmp_path):
+    path, keys = tmp_path / "m.npz", []
+    rewrite(model_file, path, lambda header, _: keys.extend(header))
+    assert {"words", "front_end", "endpointer", "calibration", "history", "fingerprint"} <= set(keys)
+    for key in set(keys) - {"format", "version", "card"}:
+        for value in (None, 1, "x", [], {}):
+            rewrite(model_file, path, lambda header, _, key=key, value=value: header.update({key: value}))
+            refused(path, "changed or damaged")
+        rewrite(model_file, path, lambda header, _, key=key: header.pop(key))
+        refused(path, "changed or damaged")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header, _: header["words"].__setitem__(0, "fell"),
+        lambda header, _: header["words"].reverse(),
+        lambda header, _: header["front_end"].update(cepstra=12),
+        lambda header, _: header["front_end"]["mean"].__setitem__(0, 0.0),
+        lambda header, _: header["calibration"].update(scale=1e-3),
+        lambda header, _: header.update(fingerprint="0" * 64),
+        lambda header, _: header.update(more=1),
+        lambda _, content: content.update(more=np.zeros(3)),
+    ],
+)
+def test_a_changed_header(model_file, tmp_path, change):
+    refused(rewrite(model_file, tmp_path / "m.npz", change), "changed or damaged")
+
+
+def poison(value: float) -> Iterator[tuple[str, Callable[[Model], Model]]]:
+    for part in ("bank", "background", "chain"):
+        for name in ("log_entry", "log_exit") if part == "chain" else ("weights", "means", "variances"):
+            key = f"{part}_{name}"
+            yield (
+                f"{key} {value}",
+                lambda model, key=key: with_array(model, key, with_item(arrays(model)[key], 0, value)),
+            )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(pytest.param(change, id=name) for value in (np.nan, np.inf) for name, change in poison(value)),
+        pytest.param(lambda m: with_array(m, "bank_variances", 0 * m.models.bank.variances), id="variance 0"),
+        pytest.param(lambda m: with_array(m, "bank_weights", 0 * m.models.bank.weights), id="weights 0"),
+        pytest.param(lambda m: with_array(m, "bank_weights", 2 * m.models.bank.weights), id="weights 2"),
+        pytest.param(lambda m: with_array(m, "bank_means", m.models.bank.means[:-1]), id="a state less"),
+        pytest.param(lambda m: with_array(m, "bank_means", m.models.bank.means[..., 1:]), id="a dim less"),
+        pytest.param(lambda m: with_array(m, "bank_means", m.models.bank.means.ravel()), id="flat"),
+        pytest.param(lambda m: with_array(m, "bank_weights", np.array(1.0)), id="one number"),
+        pytest.param(lambda m: with_array(m, "chain_log_stay", m.models.chain.log_stay[1:]), id="a row less"),
+        pytest.param(lambda m: with_array(m, "chain_log_entry", np.array(0.0)), id="no rows"),
+        pytest.param(lambda m: with_array(m, "chain_log_next", m.models.chain.log_next[:, 1:]), id="columns"),
+        pytest.param(lambda m: replace(m, words=m.words[1:]), id="a word less"),
+        pytest.param(lambda m: replace(m, words=(*m.words, "more")), id="a word more"),
+        pytest.param(lambda m: replace(m, words=("", *m.words[1:])), id="empty word"),
+        pytest.param(lambda m: replace(m, words=(m.words[1], *m.words[1:])), id="a word twice"),
+        pytest.param(lambda m: replace(m, words=(7, *m.words[1:])), id="a number as word"),
+        pytest.param(lambda m: replace(m, front_end=replace(m.front_end, cepstra=12)), id="cepstra"),
+        pytest.param(lambda m: replace(m, front_end=replace(m.front_end, floor=np.nan)), id="NaN floor"),
+        pytest.param(
+            lambda m: replace(m, front_end=replace(m.front_end, mean=(np.nan,) * 13)), id="NaN mean"
+        ),
+        pytest.param(lambda m: replace(m, endpointer=replace(m.endpointer, depth=np.inf)), id="inf depth"),
+        pytest.param(lambda m: replace(m, calibration=Calibration(float("nan"))), id="NaN scale"),
+    ],
+)
+def test_numbers_that_make_no_model(built, tmp_path, change):
+    """A program may save, fingerprint and all, what cannot work."""
+    change(built).save(tmp_path / "m.npz")
+    refused(tmp_path / "m.npz", "no working model (", "train it again or fetch a new copy")
+
+
+def test_an_error_stays_one_line_whatever_the_name(tmp_path):
+    with pytest.raises(ModelError) as caught:
+        Model.load(tmp_path / "a\nb.npz")
+    assert str(caught.value).isprintable()
+
+
+# Names
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch) -> Path:
+    """Let the package seem to be installed in an empty folder."""
+    folder = tmp_path / "site-packages" / "recognizer"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(models, "__file__", str(folder / "model.py"))
+    return folder
+
+
+def put(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"")
+    return folder / name
+
+
+def test_models_have_the_names_of_their_files(package, home):
+    assert installed() == {}
+    expected = {
+        "digits": put(package / "models", "digits.npz"),
+        "checkout": put(package.parent / "models", "checkout.npz"),
+        "my own": put(home / "models", "my own.npz"),
+    }
+    put(home / "models", "notes.txt")
+    put(home / "models", ".m.npz.a1b2c3")
+    assert installed() == expected
+    for name, path in expected.items():
+        assert locate(name) == path
+
+
+def test_the_users_model_hides_an_installed_one(package, home):
+    theirs = put(package / "models", "digits.npz")
+    assert locate("digits") == theirs
+    mine = put(home / "models", "digits.npz")
+    assert locate("digits") == mine
+    assert installed() == {"digits": mine}
+
+
+def test_a_path_is_taken_as_it_is(package, home, tmp_path):
+    put(home / "models", "digits.npz")
+    gone = tmp_path / "digits.npz"
+    assert locate(gone) == locate(str(gone)) == gone
+    other = put(tmp_path, "saved as something")
+    assert locate(other) == other
+
+
+def test_an_unknown_name(package, home):
+    for name in ("digits", "x" * 5000, "a/b", "", "a\nb"):
+        with pytest.raises(
+            ModelError, match=r"known by name: none; or give the path of a \.npz file"
+        ) as caught:
+            locate(name)
+        assert repr(name) in str(caught.value)
+        assert str(caught.value).isprintable()
+    put(home / "models", "mine.npz")
+    put(package / "models", "digits.npz")
+    with pytest.raises(ModelError, match="no model 'digit'; known by name: digits, mine; or"):
+        locate("digit")
+
+
+def test_a_model_is_loaded_by_name(package, home, built, model_file):
+    (home / "models").mkdir(parents=True)
+    (home / "models" / "tones.npz").write_bytes(model_file.read_bytes())
+    assert Recognizer.load("tones").model.fingerprint == built.fingerprint
+    assert Recognizer.load(model_file).words == Recognizer.load(str(model_file)).words == WORDS
+
+
+def test_home(tmp_path, monkeypatch):
+    assert home() == tmp_path / "home" == Path(os.environ["RECOGNIZER_HOME"])
+    assert not home().exists(), "asking for the folder makes nothing"
+    monkeypatch.setenv("RECOGNIZER_HOME", "")
+    assert home() == Path(typer.get_app_dir("recognizer"))
+    monkeypatch.delenv("RECOGNIZER_HOME")
+    assert home() == Path(typer.get_app_dir("recognizer"))
+
+
+def test_chains_of_a_saved_model_are_impossible_where_they_were(built, model_file):
+    loaded = Model.load(model_file).models.chain
+    for field in fields(Chain):
+        before = getattr(built.models.chain, field.name)
+        assert (np.isneginf(getattr(loaded, field.name)) == np.isneginf(before)).all()
+    assert np.isneginf(loaded.log_next[:, -1]).all()

@@ -1,0 +1,352 @@
+"""Words of a made-up language must be heard, whatever form they come in; and nothing where there is none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import RATE, SILENCE, SPEAKERS, WORDS, say, write
+
+import recognizer
+from recognizer import analysis, recognition
+from recognizer.decoding import Result
+from recognizer.errors import AudioError, ModelError, RecognizerWarning
+from recognizer.recognition import FileResult, Recognizer, batched
+
+SAMPLES = Path(__file__).resolve().parents[1] / "audio_samples"
+
+
+@pytest.fixture(scope="module")
+def tones(built) -> Recognizer:
+    return Recognizer(built)
+
+
+def heard_nothing(result: Result, reason: str) -> bool:
+    return result == Result(None, 0.0, False, (), None, None, result.duration, reason)
+
+
+def sound(result: Result) -> None:
+    """Assert what holds for every result with a word."""
+    scores = [candidate.score for candidate in result.nbest]
+    confidences = [candidate.confidence for candidate in result.nbest]
+    assert np.isfinite(scores).all()
+    assert scores == sorted(scores, reverse=True)
+    assert confidences == sorted(confidences, reverse=True)
+    assert all(0 <= confidence <= 1 for confidence in confidences)
+    assert sum(confidences) == pytest.approx(1)
+    assert (result.nbest[0].word, result.nbest[0].confidence) == (result.word, result.confidence)
+    assert len({candidate.word for candidate in result.nbest}) == len(result.nbest)
+    assert result.accepted
+    assert result.reason is None
+    assert 0 <= result.start < result.end <= result.duration
+
+
+# Every form of a recording
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("speaker", [*SPEAKERS, "eve"])
+def test_words_that_were_never_heard_before(tones, word, speaker):
+    for take in (100, 101):
+        result = tones.recognize(say(word, speaker, take), RATE)
+        sound(result)
+        assert result.word == word
+        assert {candidate.word for candidate in result.nbest} == set(WORDS)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_form_of_samples_is_the_same_word(tones, word, tmp_path):
+    samples = say(word)
+    whole = np.rint(samples * 32768).astype(np.int16)
+    file = write(tmp_path / "a.wav", whole)
+    result = tones.recognize(file)
+    assert result == tones.recognize(str(file)) == tones.recognize(whole, RATE)
+    assert tones.recognize(np.stack([whole, whole], axis=1), RATE) == result
+    assert tones.recognize(list(samples), RATE) == tones.recognize(samples, RATE)
+    forms = [samples, samples.astype(np.float32), whole.astype(np.int32) << 16, (whole >> 8).astype(np.int8)]
+    forms += [np.stack([samples, 0 * samples], axis=1), 0.01 * samples, samples + 0.5]
+    assert {tones.recognize(form, RATE).word for form in forms} == {word}
+    assert result.duration == pytest.approx(len(samples) / RATE)
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("rate", [11025, 16000, 44100, 48000, 96000])
+def test_higher_rates_are_the_same_word(tones, word, rate, tmp_path):
+    samples = say(word, rate=rate)
+    result = tones.recognize(samples, rate)
+    assert result.word == tones.recognize(write(tmp_path / "a.flac", samples, rate)).word == word
+    assert result.duration == pytest.approx(len(samples) / rate, abs=2 / RATE)
+
+
+def test_samples_are_not_changed(tones):
+    samples = say("rise").astype(np.float32)
+    before = samples.copy()
+    tones.recognize(samples, RATE)
+    np.testing.assert_array_equal(samples, before)
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize(("before", "after"), [(0, 0), (0.5, 0), (0, 0.5), (1, 1)])
+def test_start_and_end_lie_around_the_word(tones, word, before, after):
+    noise = np.random.default_rng(0).standard_normal(round((before + after) * RATE)) * 10 ** (-70 / 20)
+    cut = round(before * RATE)
+    samples = np.concatenate([noise[:cut], say(word), noise[cut:]])
+    result = tones.recognize(samples, RATE)
+    assert result.start == pytest.approx(before + SILENCE, abs=0.06)
+    assert result.end == pytest.approx(len(samples) / RATE - SILENCE - after, abs=0.06)
+
+
+# Fewer words
+
+
+@pytest.mark.parametrize("count", range(1, len(WORDS) + 1))
+def test_only_the_chosen_words_are_answers(tones, count):
+    for said in WORDS:
+        samples = say(said)
+        free = {candidate.word: candidate.score for candidate in tones.recognize(samples, RATE).nbest}
+        for words in combinations(WORDS, count):
+            result = tones.recognize(samples, RATE, words=words)
+            sound(result)
+            assert {candidate.word for candidate in result.nbest} == set(words)
+            assert said not in words or result.word == said
+            for candidate in result.nbest:  # leaving words out changes nobody's score
+                assert candidate.score == pytest.approx(free[candidate.word])
+            assert tones.recognize(samples, RATE, words=[*reversed(words), words[0]]) == result
+
+
+def test_a_word_that_the_model_does_not_have(tones):
+    for words, named in ((["rise", "Fall", "语音"], "'Fall', '语音'"), ([], "no word to choose from")):
+        for call in (
+            lambda words=words: tones.recognize(say("rise"), RATE, words=words),
+            lambda words=words: list(tones.recognize_files([], words=words)),
+        ):
+            with pytest.raises(ModelError) as caught:
+                call()
+            text = str(caught.value)
+            assert text.isprintable()
+            assert named in text
+            assert "fall, hum, peep, rise" in text
+
+
+# Nothing
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (np.zeros(RATE), "silence"),
+        (np.full(RATE, 0.5), "silence"),
+        (np.full(RATE, 1e-9), "silence"),
+        (np.random.default_rng(0).standard_normal(RATE) * 1e-5, "silence"),
+        (np.random.default_rng(0).standard_normal(2 * RATE) * 0.1, "silence"),
+        (np.sin(0.5 * np.arange(2 * RATE)), "silence"),
+        (np.ones(1), "too short"),
+        (np.ones(100), "too short"),
+    ],
+)
+def test_nothing_is_heard_in_nothing(tones, samples, reason):
+    result = tones.recognize(samples, RATE)
+    assert heard_nothing(result, reason)
+    assert result.duration == pytest.approx(len(samples) / RATE)
+
+
+def test_a_word_shorter_than_its_states_is_too_short(tones):
+    samples = say("rise", seconds=0.1)[round(SILENCE * RATE) :][: round(0.05 * RATE)]
+    assert heard_nothing(tones.recognize(samples, RATE), "too short")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_noise_gives_a_sound_answer(tones, seed):
+    """Bursts of noise of any length and loudness, hard edges, clicks: no NaN, no warning, no exception."""
+    random = np.random.default_rng(seed)
+    samples = np.zeros(random.integers(1, RATE))
+    for _ in range(random.integers(1, 5)):
+        start, length = random.integers(len(samples)), random.integers(1, RATE // 2)
+        burst = samples[start : start + length]
+        burst += random.standard_normal(len(burst)) * 10 ** random.uniform(-6, 3)
+    result = tones.recognize(samples, RATE)
+    if result.word is None:
+        assert heard_nothing(result, result.reason)
+        assert result.reason in ("silence", "too short")
+    else:
+        sound(result)
+
+
+# Rates under the model's
+
+
+def test_a_low_rate_warns_once(tones, tmp_path):
+    samples = say("hum", rate=4000)
+    file = write(tmp_path / "a.wav", samples, 4000)
+    for arguments in ((samples, 4000), (file,)):
+        with pytest.warns(
+            RecognizerWarning, match=r"4000 Hz, under the model's 8000 Hz: .*; record"
+        ) as caught:
+            result = tones.recognize(*arguments)
+        assert len(caught) == 1
+        assert caught[0].filename == __file__, "the warning points at the caller"
+        assert str(caught[0].message).isprintable()
+        assert result.word == "hum"
+
+
+def test_the_models_rate_and_higher_ones_do_not_warn(tones):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for rate in (8000, 16000):
+            tones.recognize(say("hum", rate=rate), rate)
+
+
+# Many files
+
+
+@pytest.fixture
+def files(tmp_path, recordings) -> list[Path]:
+    """Twelve files; every fourth cannot be read, one is silent."""
+    good = sorted(recordings.iterdir())[::6]
+    missing, text = tmp_path / "missing.wav", tmp_path / "text.wav"
+    text.write_text("no sound")
+    silent = write(tmp_path / "silent.wav", np.zeros(RATE))
+    return [missing, *good[:3], text, *good[3:5], silent, tmp_path, *good[5:8]]
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5, 256])
+def test_many_files_keep_their_order_past_bad_ones(tones, files, tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(recognition, "FILES_AT_ONCE", at_once)
+    results = list(tones.recognize_files(files))
+    assert [result.path for result in results] == files
+    for file, answer in zip(files, results, strict=True):
+        if file.parent != tmp_path and file != tmp_path:
+            assert answer.result.word == file.name.partition("_")[0]
+            alone = tones.recognize(file)
+            assert answer.result.word == alone.word
+            assert answer.result.confidence == pytest.approx(alone.confidence)
+            assert (answer.result.start, answer.result.end) == (alone.start, alone.end)
+            assert (answer.error, answer.source_rate) == (None, RATE)
+        elif file.name == "silent.wav":
+            assert heard_nothing(answer.result, "silence")
+        else:
+            assert answer == FileResult(file, None, answer.error, None)
+            assert answer.error.startswith(f"{file}: ")
+            assert "; " in answer.error
+
+
+def test_workers_give_the_same(tones, files, monkeypatch):
+    serial = list(tones.recognize_files(files, jobs=1))
+    monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
+    assert list(tones.recognize_files(files, jobs=2)) == serial
+
+
+def test_files_are_read_only_as_answers_are_wanted(tones, files, monkeypatch):
+    monkeypatch.setattr(recognition, "FILES_AT_ONCE", 2)
+    read, load = [], analysis.audio.load
+    monkeypatch.setattr(analysis.audio, "load", lambda path, rate: (read.append(path), load(path, rate))[1])
+    results = tones.recognize_files(files)
+    assert read == []
+    next(results)
+    assert read == files[:2]
+
+
+def test_many_files_do_not_warn_of_low_rates(tones, tmp_path):
+    """Who asks for many wants one warning for all; the rate of each is in its result."""
+    file = write(tmp_path / "a.wav", say("hum", rate=4000), 4000)
+    assert [answer.source_rate for answer in tones.recognize_files([file, str(file)])] == [4000, 4000]
+
+
+def test_no_files(tones):
+    assert list(tones.recognize_files([])) == []
+
+
+@pytest.mark.parametrize("count", range(8))
+def test_batches(count):
+    groups = list(batched(iter(range(count)), 3))
+    assert [item for group in groups for item in group] == list(range(count))
+    assert all(len(group) == 3 for group in groups[:-1])
+    assert all(groups)
+
+
+# Wrong use
+
+
+def test_samples_need_a_rate_and_files_have_one(tones, tmp_path):
+    with pytest.raises(TypeError, match="sample_rate in Hz"):
+        tones.recognize(say("hum"))
+    for file in ("a.wav", tmp_path / "a.wav"):
+        with pytest.raises(TypeError, match="a file knows its own"):
+            tones.recognize(file, RATE)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "part"),
+    [
+        (np.zeros(0), RATE, "no samples"),
+        (np.zeros((2, 2, 2)), RATE, "shape (2, 2, 2)"),
+        (np.array([0.0, np.nan]), RATE, "nan"),
+        (np.array([0.0, np.inf]), RATE, "inf"),
+        (np.zeros(100, dtype=np.int64), RATE, "int64"),
+        (np.zeros(100, dtype=complex), RATE, "complex"),
+        (np.zeros(100), 0, "0 Hz"),
+        (np.zeros(100), -8000, "-8000 Hz"),
+        (np.zeros(100), float("nan"), "nan Hz"),
+    ],
+)
+def test_samples_that_are_no_sound(tones, samples, rate, part):
+    with pytest.raises(AudioError) as caught:
+        tones.recognize(samples, rate)
+    assert part in str(caught.value)
+    assert "; " in str(caught.value) or "need" in str(caught.value)
+
+
+def test_a_missing_file(tones, tmp_path):
+    with pytest.raises(AudioError, match="no such file; check the name"):
+        tones.recognize(tmp_path / "a.wav")
+
+
+def test_a_model_that_is_not_there(tmp_path):
+    with pytest.raises(ModelError, match="known by name"):
+        Recognizer.load("no such model")
+    with pytest.raises(ModelError, match="no model at"):
+        Recognizer.load(tmp_path / "m.npz")
+
+
+def test_a_confident_model_still_gives_finite_numbers(built):
+    steep = Recognizer(replace(built, calibration=replace(built.calibration, scale=1e6)))
+    result = steep.recognize(say("rise"), RATE)
+    sound(result)
+    assert result.confidence == 1
+
+
+# The package
+
+
+def test_importing_the_package_costs_nothing():
+    code = """
+import sys
+import recognizer
+heavy = {"numpy", "scipy", "librosa", "soundfile", "joblib", "rich", "typer"} & set(sys.modules)
+assert not heavy, heavy
+for name in recognizer.__all__:
+    assert getattr(recognizer, name).__name__ == name
+assert recognizer.Recognizer is __import__("recognizer.recognition").recognition.Recognizer
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_a_name_that_the_package_does_not_have():
+    with pytest.raises(AttributeError, match="no attribute 'Recogniser'"):
+        recognizer.Recogniser  # noqa: B018
+
+
+def test_the_shipped_model_hears_the_samples():
+    """What the README's first command shows."""
+    files = sorted(SAMPLES.glob("*.wav"))
+    assert len(files) >= 20
+    heard = {answer.path.name: answer.result.word for answer in Recognizer.load().recognize_files(files)}
+    assert heard == {name: name.partition("_")[0] for name in heard}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recognizer.audio import shown
 from recognizer.corpus import Utterance
 from recognizer.errors import RecognizerError
 from recognizer.recognition import FileResult
@@ -152,7 +153,8 @@ def wilson(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     p = correct / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    # The proportion lies inside even after rounding.
+    return max(0.0, min(p, float(centre - half))), min(1.0, max(p, float(centre + half)))
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
@@ -180,7 +182,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
             warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
             return written + _pictures(evaluation, folder)
     except OSError as error:
-        raise RecognizerError(f"{folder} cannot be written: {error.strerror}; choose another --report") from None
+        raise RecognizerError(f"{shown(folder)} cannot be written: {error.strerror}; choose another --report") from None
 
 
 def _scores(keys: Sequence[str | None], right: np.ndarray) -> dict[str, Score]:

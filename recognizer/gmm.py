@@ -245,7 +245,8 @@ def from_clusters(features: np.ndarray, mixtures: int, variance_floor: np.ndarra
     -------
     GaussianBank of one mixture with `mixtures` places
     """
-    scale = features.std(0) + 1e-8
+    features = np.asarray(features, dtype=np.float64)
+    scale = np.sqrt(np.maximum(features.var(0), variance_floor))  # a constant dimension does not divide by zero
     centres, _ = kmeans(features / scale, max(1, min(mixtures, len(features) // MIN_FRAMES)))
     label, _ = nearest(features / scale, centres)
     posteriors = (label == np.arange(mixtures)[:, None]).astype(np.float64)[:, None]
@@ -261,6 +262,7 @@ def from_clusters(features: np.ndarray, mixtures: int, variance_floor: np.ndarra
 
 def single_gaussian(features: np.ndarray, variance_floor: np.ndarray) -> GaussianBank:
     """One mixture of one Gaussian: the mean and the variance of the frames."""
+    features = np.asarray(features, dtype=np.float64)
     mean, variance = features.mean(0), np.maximum(features.var(0), variance_floor)
     return GaussianBank(np.ones((1, 1)), mean[None, None], variance[None, None])
 

@@ -263,11 +263,12 @@ def soft_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tupl
     log_backward = backward(log_density, batch, chain)
     score = log_likelihood(log_forward, batch, chain)
     occupation = np.exp(log_forward + log_backward - score[:, None])
-    counts = np.zeros((log_density.shape[-1], 4))
-    counts[:, 0] = occupation[0].sum(0)
-    counts[:, 3] = np.exp(log_forward[batch.last] + chain.log_exit - score[:, None]).sum(0)
-    before = log_forward[:-1]
-    after = log_backward[1:] + log_density[1:] - score[:, None]
-    counts[:, 1] = np.exp(before + after + chain.log_stay).sum((0, 1))
-    counts[:-1, 2] = np.exp(before[..., :-1] + after[..., 1:] + chain.log_next[:-1]).sum((0, 1))
+    entered = occupation[0].sum(0)
+    left = np.exp(log_forward[batch.last] + chain.log_exit - score[:, None]).sum(0)
+    # What enters a position leaves it, so in a chain the sums of xi follow from those of gamma: from p to p + 1
+    # goes whatever came in at or before p and did not leave for the exit there.
+    advanced = np.maximum(np.cumsum(entered - left), 0.0)
+    arrived = entered + np.concatenate([[0.0], advanced[:-1]])
+    kept = np.maximum(occupation.sum((0, 1)) - arrived, 0.0)
+    counts = np.stack([entered, kept, advanced, left], axis=-1)
     return occupation, counts, score

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -81,7 +81,7 @@ def position_rows(word: int, states: int, silence: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Chunk:
+class Chunk:
     """Some utterances of one word: frames end to end, and their layout."""
 
     word: int
@@ -128,22 +128,45 @@ def train(
     everything = np.concatenate(features)
     variance_floor = np.maximum(settings.variance_floor * everything.var(0, dtype=np.float64), ABSOLUTE_VARIANCE_FLOOR)
     background = train_background(everything, settings.background_mixtures, variance_floor)
-    models = _cut_and_cluster(features, words, spans, settings, variance_floor, background)
-    chunks = list(_chunks(features, words))
-    history: dict[str, list[float]] = {}
-    for stage, occupation in STAGES.items():
-        curve = history[stage] = []
-        while len(curve) < settings.max_iterations:
-            statistics = accumulate(models, chunks, occupation, jobs)
-            curve.append(statistics.log_likelihood / statistics.frames)
-            progress(stage, len(curve), curve[-1])
-            if len(curve) > 1 and curve[-1] - curve[-2] < settings.tolerance:
-                break
-            bank = models.bank.update(statistics, variance_floor)
-            models = WordModels(bank, models.chain.update(statistics.transition_counts), background, history)
-        models = WordModels(models.bank.drop_starved(statistics, MIN_FRAMES / 2), models.chain, background, history)
+    bank, chain = cut_and_cluster(features, words, spans, settings, variance_floor)
+    models = WordModels(bank, chain, background)
+    chunks = list(chunks_by_word(features, words))
+    for stage in STAGES:
+        models = converge(models, chunks, stage, settings, variance_floor, jobs=jobs, progress=progress)
     _warn_of_small_mixtures(models.bank, settings.mixtures)
     return models
+
+
+def converge(
+    models: WordModels,
+    chunks: Sequence[Chunk],
+    stage: str,
+    settings: TrainingSettings,
+    variance_floor: np.ndarray,
+    *,
+    jobs: int = 1,
+    progress: Progress = lambda stage, iteration, log_likelihood: None,
+) -> WordModels:
+    """Re-estimate all parameters until the log likelihood has converged, then drop what has starved.
+
+    Parameters
+    ----------
+    models : the start
+    chunks : the training utterances
+    stage : one of STAGES
+    variance_floor : (D,)
+    """
+    curve: list[float] = []
+    while len(curve) < settings.max_iterations:
+        statistics = accumulate(models, chunks, STAGES[stage], jobs)
+        curve.append(statistics.log_likelihood / statistics.frames)
+        progress(stage, len(curve), curve[-1])
+        if len(curve) > 1 and curve[-1] - curve[-2] < settings.tolerance:
+            break
+        bank, chain = models.bank.update(statistics, variance_floor), models.chain.update(statistics.transition_counts)
+        models = replace(models, bank=bank, chain=chain)
+    bank = models.bank.drop_starved(statistics, MIN_FRAMES / 2)
+    return replace(models, bank=bank, history={**models.history, stage: curve})
 
 
 def train_background(frames: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
@@ -162,7 +185,7 @@ def viterbi_occupation(log_density: np.ndarray, batch: Batch, chain: Chain) -> t
 STAGES = {"viterbi": viterbi_occupation, "baum-welch": hmm.soft_posteriors}
 
 
-def accumulate(models: WordModels, chunks: Sequence[_Chunk], occupation: Callable, jobs: int = 1) -> Statistics:
+def accumulate(models: WordModels, chunks: Sequence[Chunk], occupation: Callable, jobs: int = 1) -> Statistics:
     """E-step over all chunks: each on its own, then summed in order."""
     words, positions = models.chain.log_stay.shape
     total = Statistics.zeros(*models.bank.means.shape, words, positions)
@@ -171,7 +194,7 @@ def accumulate(models: WordModels, chunks: Sequence[_Chunk], occupation: Callabl
     return total
 
 
-def _expect(models: WordModels, chunk: _Chunk, occupation: Callable) -> Statistics:
+def _expect(models: WordModels, chunk: Chunk, occupation: Callable) -> Statistics:
     """Statistics of one chunk under its word: silence's mixture first, then the word's states."""
     batch = chunk.batch
     observations = with_squares(chunk.features)
@@ -197,7 +220,7 @@ def _map(function: Callable, items: Sequence, jobs: int) -> Iterator:
     return iter(Parallel(n_jobs=jobs, prefer="threads")(delayed(function)(item) for item in items))
 
 
-def _chunks(features: Sequence[np.ndarray], words: np.ndarray) -> Iterator[_Chunk]:
+def chunks_by_word(features: Sequence[np.ndarray], words: np.ndarray) -> Iterator[Chunk]:
     """Utterances of one word and of similar length, up to CHUNK_FRAMES frames a chunk."""
     lengths = np.array([len(f) for f in features])
     for word in range(words.max() + 1):
@@ -205,7 +228,7 @@ def _chunks(features: Sequence[np.ndarray], words: np.ndarray) -> Iterator[_Chun
         members = members[np.argsort(lengths[members], kind="stable")]
         part = np.cumsum(lengths[members]) // CHUNK_FRAMES
         for group in np.split(members, np.flatnonzero(np.diff(part)) + 1):
-            yield _Chunk(word, np.concatenate([features[i] for i in group]), Batch.of(lengths[group]))
+            yield Chunk(word, np.concatenate([features[i] for i in group]), Batch.of(lengths[group]))
 
 
 def uniform_cut(frames: int, span: tuple[int, int], states: int) -> np.ndarray:
@@ -224,7 +247,13 @@ def uniform_cut(frames: int, span: tuple[int, int], states: int) -> np.ndarray:
     return position
 
 
-def _cut_and_cluster(features, words, spans, settings, variance_floor, background) -> WordModels:
+def cut_and_cluster(
+    features: Sequence[np.ndarray],
+    words: np.ndarray,
+    spans: Sequence[tuple[int, int]],
+    settings: TrainingSettings,
+    variance_floor: np.ndarray,
+) -> tuple[GaussianBank, Chain]:
     """The start: uniform cut, then k-means over the frames of every state of every word, and of silence."""
     states, mixtures = settings.states, settings.mixtures
     count = words.max() + 1
@@ -242,7 +271,7 @@ def _cut_and_cluster(features, words, spans, settings, variance_floor, backgroun
         groups[-1] = np.concatenate([groups[-1], everything[quiet]])
     parts = [from_clusters(group, mixtures, variance_floor) for group in groups]
     bank = GaussianBank(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("weights", "means", "variances")))
-    return WordModels(bank, Chain.left_to_right(count, states), background)
+    return bank, Chain.left_to_right(count, states)
 
 
 def _check(features: Sequence[np.ndarray], settings: TrainingSettings) -> None:

@@ -280,7 +280,7 @@ def test_two_unicode_forms_of_a_word_are_one(tmp_path, small):
 # Copies
 
 
-@pytest.mark.parametrize("perturbations", [VTLP, NOISE, (*VTLP, *NOISE)])
+@pytest.mark.parametrize("perturbations", [VTLP, NOISE])
 def test_copies_are_trained_on_but_are_no_recordings(utterances, small, trainings, perturbations):
     plain, _ = build(utterances, settings=small)
     model, refused = build(utterances, settings=small, perturbations=perturbations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -77,7 +78,7 @@ def paths(length, positions, start=None):
 
 
 def moves_log_probability(path, chain):
-    return sum(chain.log_stay[a] if a == b else chain.log_next[a] for a, b in zip(path, path[1:]))
+    return sum(chain.log_stay[a] if a == b else chain.log_next[a] for a, b in itertools.pairwise(path))
 
 
 def path_log_probability(path, density, chain):
@@ -87,9 +88,7 @@ def path_log_probability(path, density, chain):
 
 def enumerated(density, chain):
     """Every path that is possible, with its log probability together with the observations."""
-    everything = {
-        path: path_log_probability(path, density, chain) for path in paths(len(density), density.shape[1])
-    }
+    everything = {path: path_log_probability(path, density, chain) for path in paths(len(density), density.shape[1])}
     return {path: p for path, p in everything.items() if p > -np.inf}
 
 
@@ -103,7 +102,7 @@ def counts_of(path, positions):
     counts = np.zeros((positions, 4))
     counts[path[0], 0] += 1
     counts[path[-1], 3] += 1
-    for a, b in zip(path, path[1:]):
+    for a, b in itertools.pairwise(path):
         counts[a, 1 if a == b else 2] += 1
     return counts
 
@@ -386,9 +385,7 @@ def test_left_to_right_is_states_between_optional_silences(words, states, stay):
 
 @thorough
 @given(seeds, st.integers(1, 3), positions_, st.booleans(), st.sampled_from([0.0, 0.5, 1.0]))
-def test_updated_transitions_are_distributions_and_impossible_ones_stay_so(
-    seed, words, positions, silence, empty
-):
+def test_updated_transitions_are_distributions_and_impossible_ones_stay_so(seed, words, positions, silence, empty):
     random = np.random.default_rng(seed)
     positions += 2 * silence
     chain = random_chain(seed, positions, (words,), silence=silence)

@@ -1,0 +1,310 @@
+"""What all commands share: help, exit status, one-line errors, what goes to which stream."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from recognizer.cli import app
+from recognizer.errors import ModelError
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], object]]:
+    """Names and objects of all commands and groups, the whole program included."""
+    waiting = [((), typer.main.get_command(app))]
+    while waiting:
+        names, command = waiting.pop()
+        yield names, command
+        waiting += [((*names, name), child) for name, child in getattr(command, "commands", {}).items()]
+
+
+COMMANDS = dict(commands())
+LEAVES = [names for names, command in COMMANDS.items() if not hasattr(command, "commands")]
+
+
+def arguments(names: tuple[str, ...], **values: object) -> list[object]:
+    """A call of a command that needs a model or a corpus, with values for what is required."""
+    required = {
+        ("batch",): [values.get("sound", "x.wav"), "--model", values.get("model", "x.npz")],
+        ("train",): [values.get("corpus", "x"), "--output", values.get("output", "x.npz")],
+        ("evaluate",): [values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
+        ("models", "list"): [],
+        ("models", "show"): [values.get("model", "x.npz")],
+    }
+    return [*names, *required[names]]
+
+
+def test_the_commands_are_these():
+    assert set(LEAVES) == {("batch",), ("train",), ("evaluate",), ("models", "list"), ("models", "show")}
+
+
+# Help
+
+
+@pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
+def test_help_names_every_option_and_command(run, names):
+    outcome = run(*names, "--help")
+    assert outcome.status == 0
+    assert outcome.stderr == ""
+    assert f"Usage: {' '.join(('recognizer', *names))}" in outcome.stdout
+    command = COMMANDS[names]
+    told = outcome.stdout.replace(",", " ").split()
+    for parameter in command.params:
+        for option in (*parameter.opts, *parameter.secondary_opts) if parameter.param_type_name == "option" else ():
+            assert option in told
+        assert getattr(parameter, "help", None), f"{parameter.name} is explained"
+    for name, child in getattr(command, "commands", {}).items():
+        assert name in told
+        assert " ".join(child.help.split()[:3]) in outcome.stdout
+
+
+@pytest.mark.parametrize("names", LEAVES, ids=" ".join)
+def test_every_command_can_be_quiet_and_debugged(names):
+    options = {option for parameter in COMMANDS[names].params for option in parameter.opts}
+    assert {"--json", "--quiet", "-q", "--debug"} <= options
+
+
+def test_help_costs_no_heavy_import():
+    code = """
+import sys
+from recognizer.cli import main
+sys.argv = ["recognizer", "train", "--help"]
+try:
+    main()
+except SystemExit as done:
+    assert not done.code
+heavy = {"numpy", "scipy", "librosa", "soundfile", "joblib", "rich", "matplotlib"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--mixtures" in done.stdout
+
+
+# Wrong usage
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["bogus"],
+        ["batch"],
+        ["batch", "a.wav", "--bogus"],
+        ["batch", "a.wav", "--jobs", "-1"],
+        ["batch", "a.wav", "--jobs", "two"],
+        ["batch", "a.wav", "--model"],
+        ["batch", "a.wav", "--json", "--csv"],
+        ["train"],
+        ["train", "corpus"],
+        ["evaluate"],
+        ["evaluate", "a", "b"],
+        ["evaluate", "a", "--csv"],
+        ["models", "bogus"],
+        ["models", "show"],
+        ["models", "list", "more"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_2(run, call):
+    outcome = run(*call)
+    assert outcome.status == 2
+    assert outcome.stdout == ""
+    assert "Error: " in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+@pytest.mark.parametrize("call", [[], ["models"]])
+def test_no_command_gives_help(run, call):
+    outcome = run(*call)
+    assert "Usage: recognizer" in outcome.stdout + outcome.stderr
+    assert "Commands:" in outcome.stdout + outcome.stderr
+
+
+# Errors
+
+
+@pytest.mark.parametrize("names", [names for names in LEAVES if names != ("models", "list")], ids=" ".join)
+@pytest.mark.parametrize("options", [[], ["--quiet"], ["--json"]])
+def test_an_error_is_one_line_and_1(run, tmp_path, names, options):
+    gone = tmp_path / "gone.npz"
+    outcome = run(*arguments(names, model=gone, corpus=gone, output=tmp_path / "new.npz"), *options)
+    assert outcome.status == 1
+    assert outcome.stdout == ""
+    line = outcome.stderr.removesuffix("\n")
+    assert line.isprintable(), "one line"
+    assert line.startswith("error: ")
+    assert str(gone) in line
+    assert "; " in line, "with a remedy"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("names", [names for names in LEAVES if names != ("models", "list")], ids=" ".join)
+def test_debug_lets_the_traceback_through(tmp_path, names):
+    gone = tmp_path / "gone.npz"
+    call = [*arguments(names, model=gone, corpus=gone, output=tmp_path / "new.npz"), "--debug"]
+    result = CliRunner().invoke(app, list(map(str, call)))
+    assert result.exit_code == 1
+    assert type(result.exception).__module__ == "recognizer.errors"
+    assert str(gone) in str(result.exception)
+
+
+def test_debug_shows_where_the_error_came_from(start, tmp_path):
+    (tmp_path / "m.npz").write_bytes(b"PK\x03\x04")
+    plain, debug = (start("models", "show", tmp_path / "m.npz", *more) for more in ([], ["--debug"]))
+    assert (plain.status, debug.status) == (1, 1)
+    assert "Traceback" not in plain.stderr
+    assert plain.stderr.count("\n") == 1
+    assert "Traceback" in debug.stderr
+    assert "BadZipFile" in debug.stderr, "and its cause"
+    assert "ModelError" in debug.stderr
+
+
+# Interruption
+
+
+@pytest.mark.parametrize("names", LEAVES, ids=" ".join)
+def test_an_interrupted_command_is_130(run, monkeypatch, recordings, model_file, tmp_path, home, names):
+    (home / "models").mkdir(parents=True)
+    (home / "models" / "m.npz").write_bytes(model_file.read_bytes())
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recognizer.corpus.find", interrupted)
+    monkeypatch.setattr("recognizer.model.Model.load", interrupted)
+    outcome = run(*arguments(names, model=model_file, corpus=recordings, output=tmp_path / "new.npz"))
+    assert outcome.status == 130
+    assert outcome.stdout == ""
+    assert outcome.stderr == "interrupted\n"
+    assert not (tmp_path / "new.npz").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_signal_ends_it_with_130(script, model_file, recordings, tmp_path):
+    """The first file is recognised; reading the second, a pipe that says nothing, is interrupted."""
+    pipe = tmp_path / "pipe.wav"
+    os.mkfifo(pipe)
+    call = [*script, "batch", "--json", "--model", model_file, recordings / "hum_anna_0.wav", pipe]
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    writer, deadline = None, time.monotonic() + 50
+    while writer is None and time.monotonic() < deadline and process.poll() is None:
+        try:
+            writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)  # possible once the program reads
+        except OSError:
+            time.sleep(0.02)
+    assert writer is not None
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    os.close(writer)
+    assert process.returncode == 130
+    assert stderr == b"interrupted\n"
+
+
+# Output that cannot be written
+
+
+@pytest.fixture
+def nobody_reads() -> Iterator[int]:
+    """The writing end of a pipe whose reader, such as `head`, has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break otherwise there")
+@pytest.mark.parametrize("call", [["batch"], ["batch", "--csv"], ["evaluate"], ["models", "show"]], ids=" ".join)
+def test_a_reader_that_leaves_is_no_error(start, nobody_reads, recordings, model_file, call):
+    names = tuple(word for word in call if not word.startswith("-"))
+    options = [word for word in call if word.startswith("-")]
+    call = arguments(names, sound=recordings, corpus=recordings, model=model_file)
+    outcome = start(*call, *options, stdout=nobody_reads)
+    assert (outcome.status, outcome.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to write to")
+@pytest.mark.parametrize("options", [[], ["--csv"]])
+def test_a_full_disk_is_one_line(start, recordings, model_file, options):
+    with open("/dev/full", "wb") as full:
+        outcome = start("batch", recordings, "--model", model_file, *options, stdout=full)
+    assert outcome.status == 1
+    assert outcome.stderr.startswith("error: ")
+    assert "No space left on device" in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_names_that_the_terminal_cannot_show(start, recordings, model_file, tmp_path):
+    names = ["语音.wav", "\udce9.wav"]
+    for name in names:
+        try:
+            os.link(recordings / "hum_anna_0.wav", tmp_path / name)
+        except (OSError, UnicodeError):
+            pytest.skip("this file system has no such names")
+    outcome = start("batch", "--json", tmp_path, "--model", model_file, env={"PYTHONIOENCODING": "utf-8:strict"})
+    assert (outcome.status, outcome.stderr) == (0, "")
+    found = {json.loads(line)["file"]: json.loads(line)["word"] for line in outcome.stdout.splitlines()}
+    assert found == {str(tmp_path / name): "hum" for name in names}
+
+
+# Warnings
+
+
+@pytest.fixture
+def warn(monkeypatch) -> Callable[[type[Warning]], None]:
+    """Let `models list` warn."""
+
+    def with_category(category: type[Warning]) -> None:
+        import warnings
+
+        def installed():
+            warnings.warn("take care; do that", category, stacklevel=1)
+            warnings.warn("take care; do that", category, stacklevel=1)
+            return {}
+
+        monkeypatch.setattr("recognizer.model.installed", installed)
+
+    return with_category
+
+
+def test_warnings_for_the_user_are_lines_on_stderr(run, warn):
+    from recognizer.errors import RecognizerWarning
+
+    warn(RecognizerWarning)
+    outcome = run("models", "list")
+    assert "warning: take care; do that\n" in outcome.stderr
+    assert outcome.stdout == ""
+    assert "py:" not in outcome.stderr
+    assert run("models", "list", "--quiet").stderr == ""
+
+
+def test_other_warnings_stay_what_they_are(warn):
+    warn(DeprecationWarning)
+    with pytest.raises(DeprecationWarning):
+        CliRunner().invoke(app, ["models", "list"], catch_exceptions=False)
+
+
+def test_errors_of_the_program_itself_are_not_hidden(monkeypatch):
+    def broken():
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("recognizer.model.installed", broken)
+    assert isinstance(CliRunner().invoke(app, ["models", "list"]).exception, ZeroDivisionError)
+
+
+def test_an_error_without_a_file_is_still_one_line(run, monkeypatch):
+    def broken():
+        raise ModelError("something; do that")
+
+    monkeypatch.setattr("recognizer.model.installed", broken)
+    outcome = run("models", "list")
+    assert (outcome.status, outcome.stdout, outcome.stderr) == (1, "", "error: something; do that\n")

@@ -1,0 +1,268 @@
+"""`recognizer batch`: one line a file, in three forms that tell the same."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import RATE, WORDS, say, write
+
+from recognizer import analysis
+from recognizer.cli import batch
+from recognizer.model import Model
+from recognizer.recognition import Recognizer
+
+KEYS = ["file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error"]
+
+
+@pytest.fixture
+def files(tmp_path) -> list[Path]:
+    """Every word, one silent file, and one that is no sound."""
+    folder = tmp_path / "new"
+    spoken = [write(folder / f"{word}.wav", say(word)) for word in WORDS]
+    (folder / "text.wav").write_text("no sound")
+    return [*spoken, write(folder / "silent.wav", np.zeros(RATE)), folder / "text.wav"]
+
+
+def json_lines(stdout: str) -> list[dict]:
+    assert stdout.endswith("\n")
+    return [json.loads(line) for line in stdout.splitlines()]
+
+
+def csv_lines(stdout: str) -> list[dict]:
+    return list(csv.DictReader(io.StringIO(stdout, newline="")))
+
+
+# JSON
+
+
+def test_json_is_what_the_recognizer_says(run, built, model_file, files):
+    outcome = run("batch", "--json", "--model", model_file, *files)
+    assert outcome.status == 1
+    records = json_lines(outcome.stdout)
+    for file, record, answer in zip(files, records, Recognizer(built).recognize_files(files), strict=True):
+        assert list(record) == KEYS
+        assert record["file"] == str(file)
+        if answer.error is not None:
+            assert record == {**dict.fromkeys(KEYS), "file": str(file), "accepted": False, "nbest": []} | {
+                "error": answer.error
+            }
+            continue
+        result = answer.result
+        assert (record["word"], record["accepted"], record["error"]) == (result.word, result.accepted, None)
+        assert record["confidence"] == pytest.approx(result.confidence, abs=1e-4)
+        for key in ("start", "end", "duration"):
+            exact = getattr(result, key)
+            assert record[key] == (None if exact is None else pytest.approx(exact, abs=1e-3))
+        for told, candidate in zip(record["nbest"], result.nbest, strict=True):
+            assert told["word"] == candidate.word
+            assert told["score"] == pytest.approx(candidate.score, abs=1e-4)
+            assert told["confidence"] == pytest.approx(candidate.confidence, abs=1e-4)
+
+
+def test_what_was_said_is_heard_and_the_bad_file_is_told(run, model_file, files):
+    outcome = run("batch", "--json", "-m", model_file, *files)
+    records = {Path(record["file"]).stem: record for record in json_lines(outcome.stdout)}
+    assert {name: records[name]["word"] for name in WORDS} == {word: word for word in WORDS}
+    assert records["silent"]["word"] is None
+    assert records["silent"]["error"] is None, "silence is no failure"
+    assert records["text"]["error"].startswith(f"{files[-1]}: ")
+    assert outcome.stderr == f"1 of {len(files)} files could not be read\n"
+
+
+def test_words_are_written_as_they_are(run, built, tmp_path, files):
+    from dataclasses import replace
+
+    replace(built, words=("语言", "语音", "né", "a,b")).save(tmp_path / "m.npz")
+    outcome = run("batch", "--json", "-m", tmp_path / "m.npz", files[1])
+    assert json_lines(outcome.stdout)[0]["word"] == "语音"
+    assert "语音" in outcome.stdout
+    assert csv_lines(run("batch", "--csv", "-m", tmp_path / "m.npz", files[3]).stdout)[0]["word"] == "a,b"
+
+
+# CSV and table
+
+
+def test_csv_tells_the_same(run, model_file, files):
+    records = json_lines(run("batch", "--json", "-m", model_file, *files).stdout)
+    outcome = run("batch", "--csv", "-m", model_file, *files)
+    assert outcome.status == 1
+    assert outcome.stdout.splitlines()[0] == ",".join(KEYS)
+    for record, row in zip(records, csv_lines(outcome.stdout), strict=True):
+        for key in ("file", "word", "error"):
+            assert row[key] == (record[key] or "")
+        for key in ("confidence", "start", "end", "duration"):
+            assert row[key] == ("" if record[key] is None else str(record[key]))
+        assert row["accepted"] == str(record["accepted"]).lower()
+        assert row["nbest"] == " ".join(f"{c['word']}:{c['confidence']}" for c in record["nbest"])
+
+
+def test_the_table_tells_the_same(run, model_file, files):
+    records = json_lines(run("batch", "--json", "-m", model_file, *files).stdout)
+    outcome = run("batch", "-m", model_file, *files)
+    assert outcome.status == 1
+    head, *lines = outcome.stdout.splitlines()
+    assert head.split() == ["file", "word", "confidence", "start", "end", "runner-up"]
+    for record, line in zip(records, lines, strict=True):
+        name, *cells = line.split()
+        assert record["file"] == name
+        if record["error"]:
+            assert record["error"] in line
+        elif record["word"] is None:
+            assert cells == ["-", "(silence)"]
+        else:
+            best, second = record["nbest"][:2]
+            assert cells[0] == best["word"]
+            numbers = [best["confidence"], record["start"], record["end"]]
+            assert [float(cell) for cell in cells[1:4]] == pytest.approx(numbers, abs=0.0051)
+            assert cells[4] == second["word"]
+            assert float(cells[5]) == pytest.approx(second["confidence"], abs=0.0051)
+        assert line == line.rstrip()
+
+
+def test_columns_of_the_table_are_aligned(run, model_file, files, monkeypatch):
+    monkeypatch.chdir(files[0].parent)
+    lines = run("batch", "-m", model_file, *(file.name for file in files[:4])).stdout.splitlines()
+    column = lines[0].index("word")
+    assert [line[column:].split()[0] for line in lines] == ["word", *WORDS]
+
+
+def test_a_single_word_has_no_runner_up(run, model_file, files):
+    line = run("batch", "-m", model_file, "--words", "hum", files[0]).stdout.splitlines()[1]
+    assert line.split()[1:3] == ["hum", "1.00"]
+    assert len(line.split()) == 5
+
+
+def test_a_name_with_a_line_break_stays_on_its_line(run, model_file, tmp_path):
+    (tmp_path / "a\nb.wav").write_bytes(b"")
+    file = write(tmp_path / "c\nd.wav", say("hum"))
+    outcome = run("batch", "-m", model_file, file, tmp_path / "a\nb.wav")
+    assert len(outcome.stdout.splitlines()) == 3
+    for form, read in (("--json", json_lines), ("--csv", csv_lines)):
+        assert read(run("batch", form, "-m", model_file, file).stdout)[0]["file"] == str(file)
+
+
+def test_no_two_forms_at_once(run, model_file, files):
+    outcome = run("batch", "--json", "--csv", "-m", model_file, *files)
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert "--json and --csv" in outcome.stderr
+    assert "choose one" in outcome.stderr
+
+
+# What is recognised
+
+
+def test_folders_are_searched(run, model_file, recordings, files):
+    outcome = run("batch", "--json", "-m", model_file, recordings, files[0], recordings / "hum_anna_0.wav")
+    found = [Path(record["file"]) for record in json_lines(outcome.stdout)]
+    assert found == [*sorted(recordings.iterdir()), files[0], recordings / "hum_anna_0.wav"]
+    assert (outcome.status, outcome.stderr) == (0, "")
+
+
+def test_a_folder_without_audio_does_not_stop_the_others(run, model_file, files, tmp_path):
+    (tmp_path / "none").mkdir()
+    for form, read in (("--json", json_lines), ("--csv", csv_lines)):
+        outcome = run("batch", form, "-m", model_file, files[0], tmp_path / "none", files[1])
+        records = {record["file"]: record for record in read(outcome.stdout)}
+        assert [records[str(file)]["word"] for file in files[:2]] == list(WORDS[:2])
+        assert "no audio in this folder; put files there" in records[str(tmp_path / "none")]["error"]
+        assert outcome.status == 1
+        assert outcome.stderr == "1 of 3 files could not be read\n"
+    table = run("batch", "-m", model_file, tmp_path / "none")
+    assert table.status == 1
+    assert len(table.stdout.splitlines()) == 2
+
+
+def test_only_some_words(run, model_file, files):
+    outcome = run("batch", "--json", "-m", model_file, "--words", " rise , fall,", *files[:4])
+    for record in json_lines(outcome.stdout):
+        assert {candidate["word"] for candidate in record["nbest"]} == {"fall", "rise"}
+        assert record["word"] in ("fall", "rise")
+    assert outcome.status == 0
+
+
+@pytest.mark.parametrize(("words", "named"), [("fall,fell", "'fell'"), ("", "no word"), (",", "no word")])
+def test_words_that_the_model_does_not_have(run, model_file, files, words, named):
+    outcome = run("batch", "--json", "-m", model_file, "--words", words, *files)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: ")
+    assert named in outcome.stderr
+    assert "fall, hum, peep, rise" in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_a_model_by_name(run, model_file, files, home):
+    (home / "models").mkdir(parents=True)
+    (home / "models" / "mine.npz").write_bytes(model_file.read_bytes())
+    by_name = run("batch", "--json", "--model", "mine", *files)
+    assert by_name.stdout == run("batch", "--json", "--model", model_file, *files).stdout
+    outcome = run("batch", "--model", "yours", *files)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert "no model 'yours'; known by name: " in outcome.stderr
+    assert "mine" in outcome.stderr
+
+
+def test_the_default_model_is_digits(run, model_file, files, home):
+    (home / "models").mkdir(parents=True)
+    (home / "models" / "digits.npz").write_bytes(model_file.read_bytes())
+    assert json_lines(run("batch", "--json", files[0]).stdout)[0]["word"] == WORDS[0]
+
+
+@pytest.mark.parametrize("jobs", ["2", "0"])
+def test_workers_give_the_same(run, model_file, files, monkeypatch, jobs):
+    serial = run("batch", "--json", "-m", model_file, *files)
+    monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
+    assert run("batch", "--json", "-m", model_file, "--jobs", jobs, *files) == serial
+
+
+# Messages
+
+
+def test_low_rates_are_told_once_for_all(run, model_file, tmp_path):
+    files = [
+        write(tmp_path / f"{n}.wav", say("hum", rate=rate), rate) for n, rate in enumerate([4000, 8000, 4000, 6000])
+    ]
+    outcome = run("batch", "--json", "-m", model_file, *files)
+    assert outcome.status == 0
+    assert [record["word"] for record in json_lines(outcome.stdout)] == ["hum"] * 4
+    assert outcome.stderr.startswith("warning: 3 of 4 files: recorded at 4000, 6000 Hz, under the model's 8000 Hz")
+    assert outcome.stderr.count("\n") == 1
+    assert run("batch", "--json", "-m", model_file, "--quiet", *files).stderr == ""
+
+
+def test_quiet_says_nothing_but_the_data(run, model_file, files):
+    for form in ("--json", "--csv", "--debug"):
+        loud, quiet = (run("batch", form, "-m", model_file, *more, *files) for more in ([], ["-q"]))
+        assert quiet.stderr == ""
+        assert (quiet.stdout, quiet.status) == (loud.stdout, 1)
+
+
+def test_the_record_has_the_documented_columns():
+    assert list(batch.COLUMNS) == KEYS
+
+
+def test_numbers_are_never_nan(run, built, tmp_path):
+    """NaN is no JSON; not even strange sounds give one."""
+    random = np.random.default_rng(0)
+    clicks = np.zeros((20, RATE))
+    clicks[np.arange(20), random.integers(RATE, size=20)] = 1
+    files = [write(tmp_path / f"{n}.wav", samples) for n, samples in enumerate(clicks)]
+    built.save(tmp_path / "m.npz")
+    outcome = run("batch", "--json", "-m", tmp_path / "m.npz", *files)
+    for line in outcome.stdout.splitlines():
+        json.loads(line, parse_constant=pytest.fail)
+    assert Model.load(tmp_path / "m.npz").fingerprint == built.fingerprint, "recognising changes no model"
+
+
+# As a user does it
+
+
+def test_the_script_itself(start, model_file, files):
+    outcome = start("batch", "--json", "--model", model_file, *files)
+    assert outcome.status == 1
+    assert [record["word"] for record in json_lines(outcome.stdout)] == [*WORDS, None, None]
+    assert outcome.stderr == "1 of 6 files could not be read\n"

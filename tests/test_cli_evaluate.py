@@ -1,0 +1,194 @@
+"""`recognizer evaluate`: what it prints and writes is what the evaluation found."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import RATE, WORDS, record, say, write
+
+from recognizer import analysis, corpus
+from recognizer.cli import evaluate as command
+from recognizer.evaluation import Evaluation, evaluate, headline
+from recognizer.recognition import Recognizer
+
+
+@pytest.fixture
+def mixed(tmp_path) -> Path:
+    """Right answers, mistakes, a silent file, and a word that the model does not have."""
+    folder = record(tmp_path / "mixed", speakers=["eve", "carl"], takes=2)
+    for take in range(3):
+        write(folder / f"rise_eve_{90 + take}.wav", say("fall", take=90 + take))
+    write(folder / "hum_bob_0.wav", np.zeros(RATE))
+    write(folder / "left_bob_0.wav", say("peep"))
+    return folder
+
+
+@pytest.fixture
+def expected(mixed, built) -> Evaluation:
+    utterances = corpus.find(mixed)
+    return evaluate(utterances, Recognizer(built).recognize_files([u.path for u in utterances]))
+
+
+def table(lines: list[str], head: str, rows: int) -> list[list[str]]:
+    """Cells of the table that begins with a line; columns are two blanks apart."""
+    start = next(number for number, line in enumerate(lines) if line.startswith(head))
+    return [[cell.strip() for cell in line.split("  ") if cell.strip()] for line in lines[start : start + 1 + rows]]
+
+
+# What is printed
+
+
+def test_json_is_what_the_evaluation_found(run, mixed, model_file, expected):
+    outcome = run("evaluate", mixed, "--model", model_file, "--json")
+    assert outcome.status == 0, "mistakes are no failure"
+    assert json.loads(outcome.stdout) == expected.as_json()
+    assert expected.total.correct == 16
+    assert expected.total.n == 21
+    assert outcome.stderr == "warning: the model lacks left; their recordings count as wrong\n"
+
+
+def test_the_tables_tell_the_same(run, mixed, model_file, expected):
+    outcome = run("evaluate", mixed, "-m", model_file)
+    assert outcome.status == 0
+    lines = outcome.stdout.splitlines()
+    assert lines[0] == headline(expected.total)
+    for name, scores in (("word", expected.by_word), ("speaker", expected.by_speaker)):
+        head, *rows = table(lines, f"{name} ", len(scores))
+        assert head == [name, "right", "n", "accuracy %", "95 % interval"]
+        assert {row[0] for row in rows} == set(scores)
+        shares = []
+        for key, right, n, accuracy, interval in rows:
+            score = scores[key]
+            low, high = score.interval
+            assert (int(right), int(n)) == (score.correct, score.n)
+            assert accuracy == f"{100 * score.accuracy:.1f}"
+            assert interval == f"{100 * low:.1f} to {100 * high:.1f}"
+            shares.append(score.accuracy)
+        assert shares == sorted(shares), "the worst comes first"
+    head, *rows = table(lines, "said \\ heard", len(expected.words))
+    assert head[1:] == [heard or "(nothing)" for heard in expected.heard]
+    counts = [[0 if cell == "." else int(cell) for cell in row[1:]] for row in rows]
+    np.testing.assert_array_equal(counts, expected.confusion)
+    start = lines.index("worst files (5 mistakes in all):")
+    for line, mistake in zip(lines[start + 1 :], expected.mistakes, strict=True):
+        assert line.startswith(f"  {mistake.path}: {mistake.word}, ")
+        assert line.endswith(
+            f"heard {mistake.heard} with confidence {mistake.confidence:.2f}" if mistake.heard else "nothing heard"
+        )
+
+
+def test_only_the_worst_files_are_shown(run, tmp_path, model_file, monkeypatch):
+    monkeypatch.setattr(command, "WORST", 3)
+    folder = tmp_path / "wrong"
+    for take in range(5):
+        write(folder / f"rise_eve_{take}.wav", say("fall", take=take))
+    lines = run("evaluate", folder, "-m", model_file).stdout.splitlines()
+    assert "worst files (5 mistakes in all):" in lines
+    assert sum(line.startswith("  ") for line in lines) == 3
+
+
+def test_nothing_is_cut_off_where_no_terminal_limits_it(run, tmp_path, recordings, model_file):
+    """Forty words, with names that look like markup, in a table wider than any screen."""
+    words = [*WORDS, "[red]", "[/x]", ":smile:", "语音", *(f"a longer word {n}" for n in range(32))]
+    sound = (recordings / "hum_anna_0.wav").read_bytes()
+    for word in words:
+        (tmp_path / "wide" / word.replace("/", "_")).mkdir(parents=True)
+        (tmp_path / "wide" / word.replace("/", "_") / f"{'x' * 100}.wav").write_bytes(sound)
+    lines = run("evaluate", tmp_path / "wide", "-m", model_file).stdout.splitlines()
+    head, *rows = table(lines, "said \\ heard", len(words))
+    assert head[1:] == sorted(word.replace("/", "_") for word in words)
+    assert len(rows) == len(words)
+    assert all(len(row) == len(words) + 1 for row in rows)
+    assert any(line.endswith(f"{'x' * 100}.wav: [red], heard hum with confidence 1.00") for line in lines)
+
+
+def test_the_model_may_know_more_words_than_are_said(run, tmp_path, model_file):
+    folder = record(tmp_path / "some", words=["rise"], speakers=["eve"])
+    outcome = run("evaluate", folder, "-m", model_file, "--json")
+    assert (outcome.status, outcome.stderr) == (0, "")
+    assert json.loads(outcome.stdout)["accuracy"] == 1
+
+
+def test_a_manifest(run, recordings, model_file, tmp_path):
+    manifest = tmp_path / "list.csv"
+    manifest.write_text(f"path,word\n{recordings / 'hum_anna_0.wav'},hum\n{recordings / 'rise_anna_0.wav'},hum\n")
+    found = json.loads(run("evaluate", manifest, "-m", model_file, "--json").stdout)
+    assert found["confusion"] == {"hum": {"hum": 1, "rise": 1}}
+    assert found["by_speaker"] == {}
+    assert "speaker" not in run("evaluate", manifest, "-m", model_file).stdout
+
+
+def test_workers_give_the_same(run, mixed, model_file, monkeypatch):
+    serial = run("evaluate", mixed, "-m", model_file, "--json")
+    monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
+    assert run("evaluate", mixed, "-m", model_file, "--json", "--jobs", 2) == serial
+
+
+# What is written
+
+
+def test_a_report(run, mixed, model_file, expected, tmp_path):
+    folder = tmp_path / "deep" / "report"
+    outcome = run("evaluate", mixed, "-m", model_file, "--json", "--report", folder)
+    assert outcome.status == 0
+    assert json.loads(outcome.stdout) == expected.as_json()
+    assert json.loads((folder / "evaluation.json").read_text(encoding="utf-8")) == expected.as_json()
+    assert f"{len(list(folder.iterdir()))} files written to {folder}" in outcome.stderr
+    assert (folder / "confusion.png").stat().st_size > 1000
+
+
+def test_quiet(run, mixed, model_file, tmp_path):
+    (mixed / "hum_bob_1.wav").write_bytes(b"")
+    for options in ([], ["--json"], ["--report", tmp_path / "report"]):
+        outcome = run("evaluate", mixed, "-m", model_file, "--quiet", *options)
+        assert (outcome.status, outcome.stderr) == (1, "")
+        assert outcome.stdout
+
+
+def test_a_report_that_cannot_be_written(run, mixed, model_file, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    outcome = run("evaluate", mixed, "-m", model_file, "-q", "--report", tmp_path / "file")
+    assert outcome.status == 1
+    assert outcome.stderr.startswith(f"error: {tmp_path / 'file'} cannot be written: ")
+    assert "choose another --report" in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_matplotlib_missing(run, mixed, model_file, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    outcome = run("evaluate", mixed, "-m", model_file, "-q", "--report", tmp_path / "report")
+    assert outcome.status == 1
+    assert outcome.stderr == "error: pictures need matplotlib; install it with `pip install recognizer[plot]`\n"
+    assert not (tmp_path / "report").exists()
+    assert run("evaluate", mixed, "-m", model_file).status == 0, "without a report it is not needed"
+
+
+# What cannot be read
+
+
+def test_unreadable_files_are_told_and_left_out(run, mixed, model_file, expected):
+    bad = [mixed / f"hum_bob_{n}.wav" for n in (1, 2)]
+    for file in bad:
+        file.write_text("no sound")
+    outcome = run("evaluate", mixed, "-m", model_file, "--json")
+    assert outcome.status == 1
+    found = json.loads(outcome.stdout)
+    assert found.pop("unreadable").keys() == {str(file) for file in bad}
+    assert found == {key: value for key, value in expected.as_json().items() if key != "unreadable"}
+    errors = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
+    assert [line.split(": ")[1] for line in errors] == [str(file) for file in bad]
+    assert "2 files could not be read" in run("evaluate", mixed, "-m", model_file).stdout
+
+
+def test_nothing_that_could_be_read(run, tmp_path, model_file):
+    (tmp_path / "c" / "hum").mkdir(parents=True)
+    (tmp_path / "c" / "hum" / "1.wav").write_bytes(b"")
+    outcome = run("evaluate", tmp_path / "c", "-m", model_file)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert "none of the 1 files can be tested" in outcome.stderr
+    assert str(tmp_path / "c" / "hum" / "1.wav") in outcome.stderr
+    assert outcome.stderr.count("\n") == 1

@@ -1,0 +1,279 @@
+"""`recognizer train`: a model file that works, or none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import RATE, SPEAKERS, WORDS, record, say, write
+
+from recognizer import analysis, building
+from recognizer.model import Model
+from recognizer.perturbation import NOISE, VTLP
+from recognizer.recognition import Recognizer
+
+SMALL = ["--mixtures", "1"]  # as many as a few recordings support without a warning
+
+
+@pytest.fixture
+def output(tmp_path) -> Path:
+    return tmp_path / "new" / "m.npz"
+
+
+@pytest.fixture(autouse=True)
+def folder(output) -> Path:
+    output.parent.mkdir()
+    return output.parent
+
+
+def hears_everything(path: Path) -> bool:
+    recognizer = Recognizer.load(path)
+    return [recognizer.recognize(say(word), RATE).word for word in WORDS] == list(WORDS)
+
+
+# What is written
+
+
+def test_a_model_is_written_that_hears(run, recordings, output):
+    outcome = run("train", recordings, "--output", output, *SMALL)
+    assert (outcome.status, outcome.stderr) == (0, "")
+    assert hears_everything(output)
+    assert list(output.parent.iterdir()) == [output]
+    model = Model.load(output)
+    first, second, *stages = outcome.stdout.splitlines()
+    assert first == f"{output}: 4 words from 48 recordings"
+    assert second == "words: fall, hum, peep, rise"
+    for line, (stage, curve) in zip(stages, model.models.history.items(), strict=True):
+        assert line.startswith(f"{stage}: ")
+        assert f"{curve[0]:.3f} to {curve[-1]:.3f}, {len(curve)} iterations" in line
+
+
+def test_json_tells_what_is_in_the_file(run, recordings, output):
+    outcome = run("train", recordings, "-o", output, "--json", *SMALL)
+    model = Model.load(output)
+    assert json.loads(outcome.stdout) == {
+        "model": str(output),
+        "words": list(WORDS),
+        "utterances": 48,
+        "left_out": [],
+        "held_out": None,
+        "history": model.models.history,
+    }
+    assert outcome.stderr == ""
+
+
+def test_the_held_out_trial_is_told(run, recordings, output, monkeypatch):
+    monkeypatch.setattr(building, "FEWEST_TO_CALIBRATE", 12)
+    told = json.loads(run("train", recordings, "-o", output, "--json", *SMALL).stdout)["held_out"]
+    assert told == Model.load(output).card["held_out"]
+    assert (told["n"], told["unseen"]) == (12, "speakers")
+    text = run("train", recordings, "-o", output, *SMALL).stdout.splitlines()[-1]
+    low, high = (100 * p for p in told["interval"])
+    for part in ("speakers", "n = 12", f"{100 * told['accuracy']:.1f} %", f"{low:.1f} to {high:.1f}"):
+        assert part in text
+
+
+def test_options_are_in_the_model(run, recordings, output):
+    options = ["--states", 3, "--mixtures", 2, "--sample-rate", 16000, "--licence", "CC0, made up", "--jobs", 2]
+    outcome = run("train", recordings, "-o", output, *options)
+    assert outcome.status == 0
+    model = Model.load(output)
+    assert model.models.states == 3
+    assert model.models.bank.means.shape[1] == 2
+    assert model.front_end.sample_rate == 16000
+    assert model.card["licence"] == "CC0, made up"
+    assert model.card["data"] == recordings.name
+    assert model.card["perturbations"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "copies"), [(["--vtlp"], VTLP), (["--noise"], NOISE), (["--vtlp", "--noise"], (*VTLP, *NOISE))]
+)
+def test_copies(run, output, tmp_path, options, copies):
+    few = record(tmp_path / "few", takes=1)
+    assert run("train", few, "-o", output, *SMALL, *options).status == 0
+    model = Model.load(output)
+    assert [(p["warp"], p["snr"]) for p in model.card["perturbations"]] == [(p.warp, p.snr) for p in copies]
+    assert model.card["utterances"] == 16
+    assert hears_everything(output)
+
+
+def test_the_same_recordings_give_the_same_model(run, recordings, output, monkeypatch):
+    again = output.with_name("again.npz")
+    run("train", recordings, "-o", output, *SMALL)
+    monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
+    run("train", recordings, "-o", again, "--jobs", 2, *SMALL)
+    assert Model.load(again).fingerprint == Model.load(output).fingerprint
+
+
+def test_a_manifest(run, recordings, output, tmp_path):
+    manifest = tmp_path / "list.csv"
+    lines = [f"{file},{file.name.split('_')[0]}!,anna" for file in sorted(recordings.iterdir())[::2]]
+    manifest.write_text("\n".join(["path,word,speaker", *lines]))
+    assert run("train", manifest, "-o", output, *SMALL).status == 0
+    model = Model.load(output)
+    assert model.words == tuple(f"{word}!" for word in WORDS)
+    assert model.card["data"] == "list.csv"
+    assert model.card["speakers"] == 1
+
+
+def test_a_model_that_was_there_is_replaced(run, recordings, output):
+    output.write_bytes(b"an older model")
+    assert run("train", recordings, "-o", output, *SMALL).status == 0
+    assert hears_everything(output)
+
+
+def test_the_folder_may_be_this_one(run, recordings, output, monkeypatch):
+    monkeypatch.chdir(output.parent)
+    assert run("train", recordings, "-o", "m.npz", *SMALL).status == 0
+    assert hears_everything(output)
+
+
+# Recordings that are left out
+
+
+def spoil(corpus: Path, count: int) -> list[Path]:
+    spoilt = [corpus / f"hum_spoilt_{n}.wav" for n in range(count)]
+    for file in spoilt:
+        file.write_bytes(b"")
+    return spoilt
+
+
+@pytest.mark.parametrize("count", [1, 5, 8])
+def test_bad_recordings_are_named_and_the_rest_is_done(run, output, tmp_path, count):
+    corpus = record(tmp_path / "corpus", takes=2)
+    spoilt = spoil(corpus, count)
+    outcome = run("train", corpus, "-o", output, *SMALL)
+    assert outcome.status == 1
+    assert hears_everything(output)
+    lines = outcome.stderr.splitlines()
+    for file, line in zip(spoilt[:5], lines, strict=False):
+        assert line == f"left out: {file}: is empty (0 bytes); record or copy it again"
+    assert lines[5:] == ([f"left out: {count - 5} more"] if count > 5 else [])
+    assert f"from {len(WORDS) * len(SPEAKERS) * 2} recordings" in outcome.stdout
+
+    as_json = run("train", corpus, "-o", output, "--json", "--quiet", *SMALL)
+    assert (as_json.status, as_json.stderr) == (1, "")
+    assert [reason.partition(": ")[0] for reason in json.loads(as_json.stdout)["left_out"]] == list(map(str, spoilt))
+
+
+def test_a_word_without_a_usable_recording(run, output, tmp_path):
+    corpus = record(tmp_path / "corpus", takes=1)
+    write(corpus / "lost_anna_0.wav", np.zeros(RATE))
+    outcome = run("train", corpus, "-o", output, *SMALL)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: no usable recording of 'lost'")
+    assert str(corpus / "lost_anna_0.wav") in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert list(output.parent.iterdir()) == []
+
+
+def test_small_mixtures_are_told_once(run, recordings, output):
+    outcome = run("train", recordings, "-o", output, "--mixtures", 50)
+    assert outcome.status == 0, "a warning is no failure"
+    assert outcome.stderr.startswith("warning: ")
+    assert "fewer than 50 Gaussians" in outcome.stderr
+    assert "--mixtures" in outcome.stderr, "the remedy"
+    assert outcome.stderr.count("\n") == 1
+    assert run("train", recordings, "-o", output, "--mixtures", 50, "--quiet").stderr == ""
+
+
+# Wrong use
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        ([], ["--output"]),
+        (["-o", "m.model"], ["m.model", ".npz"]),
+        (["-o", "m"], ["must end in .npz"]),
+        (["-o", "gone/m.npz"], ["gone", "does not exist", "make it"]),
+        (["-o", "folder.npz"], ["folder.npz", "is a folder", "name a file"]),
+        (["-o", "m.npz", "--states", "0"], ["--states"]),
+        (["-o", "m.npz", "--states", "many"], ["--states"]),
+        (["-o", "m.npz", "--mixtures", "0"], ["--mixtures"]),
+        (["-o", "m.npz", "--sample-rate", "100"], ["--sample-rate"]),
+        (["-o", "m.npz", "--jobs", "-2"], ["--jobs"]),
+        (["-o", "m.npz", "--csv"], ["--csv"]),
+    ],
+)
+def test_wrong_options_are_told_before_any_work(run, recordings, output, monkeypatch, options, parts):
+    monkeypatch.chdir(output.parent)
+    Path("folder.npz").mkdir()
+    monkeypatch.setattr("recognizer.corpus.find", lambda corpus: pytest.fail("work was done"))
+    outcome = run("train", recordings, *options)
+    assert (outcome.status, outcome.stdout) == (2, "")
+    for part in parts:
+        assert part in outcome.stderr
+    assert [entry.name for entry in output.parent.iterdir()] == ["folder.npz"]
+
+
+def test_a_folder_without_permission_is_told_before_any_work(run, recordings, output, monkeypatch):
+    """As root may write everywhere, the system's answer is played."""
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != output.parent)
+    monkeypatch.setattr("recognizer.corpus.find", lambda corpus: pytest.fail("work was done"))
+    outcome = run("train", recordings, "-o", output)
+    assert outcome.status == 2
+    assert "no permission to write into" in " ".join(outcome.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (None, "no such folder"),
+        ({}, "no audio"),
+        ({"a.wav": b""}, "tells no word"),
+        ({"A/1.wav": b"", "a/1.wav": b""}, "case"),
+    ],
+)
+def test_what_is_no_corpus(run, tmp_path, output, content, part):
+    corpus = tmp_path / "corpus"
+    if content is not None:
+        corpus.mkdir()
+        for name, data in content.items():
+            (corpus / name).parent.mkdir(exist_ok=True)
+            (corpus / name).write_bytes(data)
+    outcome = run("train", corpus, "-o", output)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: ")
+    assert part in outcome.stderr
+    assert str(corpus) in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert list(output.parent.iterdir()) == []
+
+
+# Interruption
+
+
+@pytest.mark.parametrize(
+    "where", ["recognizer.building.train", "recognizer.building.analyse_files", "numpy.savez_compressed"]
+)
+@pytest.mark.parametrize("exists", [True, False])
+def test_an_interrupted_training_leaves_what_was_there(run, recordings, output, monkeypatch, where, exists):
+    if exists:
+        output.write_bytes(b"an older model")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(where, interrupted)
+    outcome = run("train", recordings, "-o", output, *SMALL)
+    assert (outcome.status, outcome.stdout, outcome.stderr) == (130, "", "interrupted\n")
+    assert list(output.parent.iterdir()) == ([output] if exists else [])
+    assert not exists or output.read_bytes() == b"an older model"
+
+
+def test_a_full_disk_leaves_what_was_there(run, recordings, output, monkeypatch):
+    def full(file, **_):
+        file.write(b"PK")
+        raise OSError(28, "No space left on device")
+
+    output.write_bytes(b"an older model")
+    monkeypatch.setattr(np, "savez_compressed", full)
+    outcome = run("train", recordings, "-o", output, *SMALL)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr == f"error: {output} cannot be written: No space left on device; choose another --output\n"
+    assert list(output.parent.iterdir()) == [output]
+    assert output.read_bytes() == b"an older model"

@@ -23,9 +23,7 @@ PITCH = {"anna": 1.06, "bob": 0.95, "carl": 1.0, "dora": 1.03, "eve": 0.97}
 SPEAKERS = ("anna", "bob", "carl", "dora")  # of the corpus; eve stays unseen
 
 
-def say(
-    word: str, speaker: str = "eve", take: int = 0, *, rate: int = RATE, seconds: float = 0
-) -> np.ndarray:
+def say(word: str, speaker: str = "eve", take: int = 0, *, rate: int = RATE, seconds: float = 0) -> np.ndarray:
     """A word between two silences, float64, full scale 1; `seconds` of speech, 0.3 to 0.4 when 0."""
     random = np.random.default_rng(zlib.crc32(f"{word} {speaker} {take}".encode()))
     seconds = seconds or random.uniform(0.3, 0.4)

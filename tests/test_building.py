@@ -35,10 +35,7 @@ def right(model: Model, names: dict[str, str] | None = None, speakers: Iterable[
     """Share of right answers to words that no training saw."""
     said = [(word, speaker, take) for word in WORDS for speaker in speakers for take in (50, 51)]
     hear = Recognizer(model).recognize
-    answers = [
-        hear(say(*utterance), RATE).word == (names or {}).get(utterance[0], utterance[0])
-        for utterance in said
-    ]
+    answers = [hear(say(*utterance), RATE).word == (names or {}).get(utterance[0], utterance[0]) for utterance in said]
     return float(np.mean(answers))
 
 
@@ -66,9 +63,7 @@ def test_what_the_caller_chooses_is_in_the_model(utterances, small):
     front_end = FrontEnd(sample_rate=RATE, filters=20, cepstra=10)
     endpointer = Endpointer(margin=0.05)
     settings = replace(small, states=3, mixtures=2)
-    model, _ = build(
-        utterances, front_end=front_end, endpointer=endpointer, settings=settings, card={"licence": "CC0"}
-    )
+    model, _ = build(utterances, front_end=front_end, endpointer=endpointer, settings=settings, card={"licence": "CC0"})
     assert replace(model.front_end, mean=()) == front_end
     assert len(model.front_end.mean) == 10
     assert model.endpointer == endpointer
@@ -128,12 +123,8 @@ def bad_files(folder: Path, word: str = "hum") -> dict[Path, str]:
         folder / "empty.wav": "0 bytes",
         folder / "text.wav": "not sound",
         write(folder / "zeros.wav", np.zeros(RATE)): "no speech found; record it again, or leave it out",
-        write(
-            folder / "short.wav", np.ones(20)
-        ): "too short to hold a word; record it again, or leave it out",
-        write(
-            folder / "few.wav", say(word)[2000:2300]
-        ): "frames, fewer than the 5 states of a word; record it longer",
+        write(folder / "short.wav", np.ones(20)): "too short to hold a word; record it again, or leave it out",
+        write(folder / "few.wav", say(word)[2000:2300]): "frames, fewer than the 5 states of a word; record it longer",
         write(folder / "nan.wav", np.array([0, np.nan]), subtype="FLOAT"): "nan",
     }
 
@@ -223,11 +214,7 @@ def test_identical_recordings(tmp_path, small):
 
 def test_two_words_that_sound_the_same(utterances, small):
     """Neither can win; both are as probable as the recordings say."""
-    twins = [
-        replace(u, word=name)
-        for u in utterances
-        for name in ((u.word, "twin") if u.word == "hum" else (u.word,))
-    ]
+    twins = [replace(u, word=name) for u in utterances for name in ((u.word, "twin") if u.word == "hum" else (u.word,))]
     model, _ = build(twins, settings=small)
     nbest = Recognizer(model).recognize(say("hum"), RATE).nbest
     assert {nbest[0].word, nbest[1].word} == {"hum", "twin"}

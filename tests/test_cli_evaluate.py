@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from synthetic import RATE, WORDS, record, say, write
 
-from recognizer import analysis, corpus
+from recognizer import corpus, recognition
 from recognizer.cli import evaluate as command
 from recognizer.evaluation import Evaluation, evaluate, headline
 from recognizer.recognition import Recognizer
@@ -122,10 +122,16 @@ def test_a_manifest(run, recordings, model_file, tmp_path):
     assert "speaker" not in run("evaluate", manifest, "-m", model_file).stdout
 
 
-def test_workers_give_the_same(run, mixed, model_file, monkeypatch):
-    serial = run("evaluate", mixed, "-m", model_file, "--json")
-    monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
+def test_workers_are_passed_on(run, mixed, model_file, monkeypatch):
+    serial, asked, analyse = run("evaluate", mixed, "-m", model_file, "--json"), [], recognition.analyse_files
+
+    def counting(*arguments, jobs):
+        asked.append(jobs)
+        return analyse(*arguments, jobs=jobs)
+
+    monkeypatch.setattr(recognition, "analyse_files", counting)
     assert run("evaluate", mixed, "-m", model_file, "--json", "--jobs", 2) == serial
+    assert asked == [2]
 
 
 # What is written

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from synthetic import RATE, SPEAKERS, WORDS, record, say, write
 
-from recognizer import analysis, building
+from recognizer import building
 from recognizer.model import Model
 from recognizer.perturbation import NOISE, VTLP
 from recognizer.recognition import Recognizer
@@ -100,10 +100,9 @@ def test_copies(run, output, tmp_path, options, copies):
     assert hears_everything(output)
 
 
-def test_the_same_recordings_give_the_same_model(run, recordings, output, monkeypatch):
+def test_the_same_recordings_give_the_same_model(run, recordings, output):
     again = output.with_name("again.npz")
     run("train", recordings, "-o", output, *SMALL)
-    monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
     run("train", recordings, "-o", again, "--jobs", 2, *SMALL)
     assert Model.load(again).fingerprint == Model.load(output).fingerprint
 

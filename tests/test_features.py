@@ -85,7 +85,7 @@ def test_warped_filters_stay_in_order_inside_the_band_and_overlap_by_half(warp):
     assert (filters[:, frequency > 3801] == 0).all()
     assert (filters[:, frequency < 100 * warp - 1] == 0).all()
     np.testing.assert_allclose(filters.max(1), 1, atol=0.05)
-    between = slice(filters[0].argmax(), filters[-1].argmax() + 1)
+    between = slice(filters[0].argmax() + 1, filters[-1].argmax())
     np.testing.assert_allclose(filters.sum(0)[between], 1, err_msg="neighbours share every frequency")
 
 
@@ -93,9 +93,7 @@ def test_warped_filters_stay_in_order_inside_the_band_and_overlap_by_half(warp):
 @pytest.mark.parametrize("warp", [0.8, 1.0, 1.25])
 def test_no_filter_is_empty_at_the_resolution_of_the_transform(front_end, warp):
     bins = len(front_end._power(noise()))
-    filters = mel_filters(
-        front_end.sample_rate, 2 * (bins - 1), front_end.filters, front_end.low, front_end.high, warp
-    )
+    filters = mel_filters(front_end.sample_rate, 2 * (bins - 1), front_end.filters, front_end.low, front_end.high, warp)
     assert (filters > 0).any(1).all()
 
 
@@ -115,19 +113,22 @@ def test_there_are_as_many_frames_as_fit_wholly_inside(samples, rate):
 
 
 @quick
-@given(st.integers(0, 1997))
+@given(st.integers(0, 1958))
 def test_a_sample_matters_to_the_frames_that_hold_it_and_to_no_other(place):
     """Two neighbours swap, which changes neither mean nor peak; the loudness of all only moves c0."""
     front_end = replace(FRONT_END, floor=1e-12)
     samples = noise(samples=2000)
-    samples[1000], swapped = 1.0, samples.copy()
-    swapped[[place, place + 1]] = swapped[[place + 1, place]]
-    before, after = front_end.statics(samples), front_end.statics(swapped)
-    changed = np.abs(before - after)[1:].max(0) > 1e-4
-    start = np.arange(front_end.frames(2000)) * HOP
-    holds = (start <= place + 2) & (place < start + WINDOW)  # one more, for the first difference
-    first = (place < 2) & (start == 0)  # which is extrapolated at the beginning
-    np.testing.assert_array_equal(changed, holds | first)
+    samples[1990] = 1.0  # after the last frame
+    samples[[place, place + 1]] = 0.5, -0.5
+    swapped = samples.copy()
+    swapped[[place, place + 1]] = -0.5, 0.5
+    changed = np.abs(front_end.statics(samples) - front_end.statics(swapped))[1:].max(0) > 1e-3
+    first = np.arange(front_end.frames(2000)) * HOP
+    holds = (first <= place) & (place + 1 < first + WINDOW)
+    touches = (first <= place + 2) & (place < first + WINDOW)  # the first difference reaches one further
+    touches |= (place < 2) & (first == 0)  # and is extrapolated at the beginning
+    assert changed[holds].all()
+    assert not changed[~touches].any()
 
 
 def test_the_samples_after_the_last_whole_frame_do_not_matter():
@@ -262,9 +263,7 @@ def test_a_tone_under_a_warp_looks_like_one_lower_by_the_warp(frequency, warp):
     front_end = replace(SPECTRUM, floor=1e-2)
     seen = front_end.statics(tone(frequency), warp).mean(1)
     factors = np.array([0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3])
-    distances = [
-        np.linalg.norm(seen - front_end.statics(tone(frequency / factor)).mean(1)) for factor in factors
-    ]
+    distances = [np.linalg.norm(seen - front_end.statics(tone(frequency / factor)).mean(1)) for factor in factors]
     assert factors[np.argmin(distances)] == pytest.approx(warp, abs=0.051)
 
 

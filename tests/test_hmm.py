@@ -418,6 +418,23 @@ def test_updated_transitions_are_relative_frequencies():
     np.testing.assert_allclose(leave, [0, 0.3, 4 / 13])
 
 
+@pytest.mark.parametrize("under", [5.0, 15.0, 25.0, 35.0])
+def test_transitions_of_a_hardly_visited_position_are_not_rounding_errors(under):
+    """They follow from its few expected visits, or from none and stay; silence is `under` all states here."""
+    chain = Chain.left_to_right(1, 2)
+    densities = [d - under * np.array([1, 0, 0, 1]) for d in random_densities(0, [2, 5, 7, 4, 6], 4)]
+    _, counts, _ = soft_posteriors(*laid_out(densities), chain.word(0))
+    expected = np.zeros((4, 4))
+    for density in densities:
+        found = enumerated(density, chain.word(0))
+        total = log_sum(found.values())
+        expected += sum(np.exp(p - total) * counts_of(path, 4) for path, p in found.items())
+    for result, exact, before in zip(
+        *map(probabilities, (chain.update(c) for c in (counts[None], expected[None]))), probabilities(chain)
+    ):
+        assert (np.isclose(result, exact, rtol=0.01) | np.isclose(result, before, rtol=0.01)).all()
+
+
 @thorough
 @given(models(possible=True))
 def test_updating_on_expected_counts_never_lowers_the_likelihood(model):

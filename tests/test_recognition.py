@@ -185,9 +185,7 @@ def test_a_low_rate_warns_once(tones, tmp_path):
     samples = say("hum", rate=4000)
     file = write(tmp_path / "a.wav", samples, 4000)
     for arguments in ((samples, 4000), (file,)):
-        with pytest.warns(
-            RecognizerWarning, match=r"4000 Hz, under the model's 8000 Hz: .*; record"
-        ) as caught:
+        with pytest.warns(RecognizerWarning, match=r"4000 Hz, under the model's 8000 Hz: .*; record") as caught:
             result = tones.recognize(*arguments)
         assert len(caught) == 1
         assert caught[0].filename == __file__, "the warning points at the caller"

@@ -129,9 +129,7 @@ def main():
         for word in words.split():
             path = HERE / f"{word}_{speaker}_0.wav"
             samples, rate = synthesise(VOICES[speaker], word)
-            soundfile.write(
-                path, dress(trim(samples, rate), rate, zlib.crc32(path.name.encode())), rate, "PCM_16"
-            )
+            soundfile.write(path, dress(trim(samples, rate), rate, zlib.crc32(path.name.encode())), rate, "PCM_16")
             print(path.name)
 
 

@@ -9,6 +9,8 @@ import numpy as np
 HOP = 0.010  # seconds; the energy is measured in frames of this length
 TILT = 0.9  # of the first difference, which lowers hum so that fricatives count
 
+PEAK_FRAMES = 5  # the loudest frames that make a peak: longer than a click, whatever the recording's length
+
 
 @dataclass(frozen=True)
 class Endpointer:
@@ -30,7 +32,7 @@ class Endpointer:
     pause: float = 0.25
     margin: float = 0.10
     quietest: float = -75.0
-    flattest: float = 2.5
+    flattest: float = 3.5
     steady: float = 0.6
 
     def find(self, samples: np.ndarray, sample_rate: int) -> tuple[int, int] | None:
@@ -49,7 +51,7 @@ class Endpointer:
         level = frame_level(samples, hop)
         if not len(level):
             return None
-        floor, peak = np.percentile(level, [10, 98])
+        floor, peak = np.percentile(level, 10), np.sort(level)[-PEAK_FRAMES:][0]
         noise = peak - floor < self.flattest and len(level) * HOP > self.steady
         if peak < self.quietest or noise:
             return None

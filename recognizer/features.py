@@ -112,7 +112,8 @@ class FrontEnd:
         samples = np.asarray(samples, dtype=np.float64)
         samples = samples - samples.mean()
         samples = samples / max(np.abs(samples).max(), np.finfo(np.float32).tiny)
-        samples = np.pad(preemphasis(samples, coef=self.pre_emphasis), (0, max(0, window - len(samples))))
+        samples = np.pad(samples, (0, max(0, window - len(samples))))
+        samples = preemphasis(samples, coef=self.pre_emphasis)
         samples = np.pad(samples, (size - window) // 2 + np.array([0, (size - window) % 2]))
         spectrum = stft(samples, n_fft=size, hop_length=hop, win_length=window, window="hamming", center=False)
         return np.abs(spectrum) ** 2

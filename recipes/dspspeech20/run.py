@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from protocols import (
-    SERVE_OTHERS,
+    NARROW_VTLP,
     TABLE_HEAD,
     Setup,
     by_speaker,
@@ -17,7 +17,7 @@ from protocols import (
     write_results,
 )
 
-SETUP = Setup(perturbations=SERVE_OTHERS)
+SETUP = Setup(perturbations=NARROW_VTLP)
 
 if __name__ == "__main__":
     utterances = load(corpus_argument("https://github.com/zhongyuchen/DSPSpeech-20 (MIT)"))

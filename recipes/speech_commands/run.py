@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from protocols import (
-    SERVE_OTHERS,
+    NARROW_VTLP,
     TABLE_HEAD,
     Setup,
     corpus_argument,
@@ -16,7 +16,9 @@ from protocols import (
     write_results,
 )
 
-SETUP = Setup(perturbations=SERVE_OTHERS)
+from recognizer.training import TrainingSettings
+
+SETUP = Setup(TrainingSettings(mixtures=12), NARROW_VTLP)  # see choose.py
 
 if __name__ == "__main__":
     where = "http://download.tensorflow.org/data/speech_commands_v0.01.tar.gz (CC BY 4.0); zero one five eight go "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
 import warnings
 from collections.abc import Iterable, Sequence
@@ -157,6 +158,12 @@ def wilson(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     return max(0.0, min(p, float(centre - half))), min(1.0, max(p, float(centre + half)))
 
 
+def require_matplotlib() -> None:
+    """Raise a RecognizerError that says how to install matplotlib, if it is missing."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise RecognizerError("pictures need matplotlib; install it with `pip install recognizer[plot]`")
+
+
 def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
     """Write the evaluation as JSON, CSV tables and PNG pictures; gives the files written.
 
@@ -165,10 +172,7 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
     RecognizerError
         if the folder cannot be made or matplotlib, the extra `plot`, is missing.
     """
-    try:
-        import matplotlib  # noqa: F401  before anything is written
-    except ImportError:
-        raise RecognizerError("pictures need matplotlib; install it with `pip install recognizer[plot]`") from None
+    require_matplotlib()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = [folder / "evaluation.json"]

@@ -120,9 +120,16 @@ class Recognizer:
         paths : the files
         words : the only words to choose from
         jobs : processes that read and analyse, when there are many files
+
+        Raises
+        ------
+        ModelError
+            at once, if a word is not in the vocabulary.
         """
         indices = self._indices(words)
-        paths = [Path(path) for path in paths]
+        return self._file_results([Path(path) for path in paths], indices, jobs)
+
+    def _file_results(self, paths: Sequence[Path], indices: np.ndarray, jobs: int) -> Iterator[FileResult]:
         analyses = analyse_files(paths, self.model.front_end, self.model.endpointer, jobs=jobs)
         for group in batched(zip(paths, analyses), FILES_AT_ONCE):
             results = iter(self._decode([a for _, a in group if isinstance(a, Analysis)], indices))

@@ -27,7 +27,7 @@ from recognizer.training import TrainingSettings
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ORIGINS = {
     "fsdd": "Free Spoken Digit Dataset, CC BY-SA 4.0, https://github.com/Jakobovski/free-spoken-digit-dataset",
-    "speech_commands": "Speech Commands v0.01, zero one five eight, up to 40 takes each, CC BY 4.0, Pete Warden / Google",
+    "speech_commands": "Speech Commands v0.01, 40 takes each of zero one five eight, CC BY 4.0, Pete Warden / Google",
     "speech_commands_30": "Speech Commands v0.01, about 8 takes of each digit, CC BY 4.0, Pete Warden / Google",
 }
 NOISY = tuple(Perturbation(warp, snr) for warp, snr in ((0.85, 20.0), (0.93, 10.0), (1.08, 5.0), (1.16, 15.0)))

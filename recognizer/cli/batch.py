@@ -25,6 +25,7 @@ from recognizer.cli.common import (
     progress_bar,
     reports_errors,
     usage_error,
+    warn_of_low_rates,
     workers,
 )
 
@@ -50,13 +51,14 @@ def batch(
     """Recognise the word in every recording."""
     if as_json and as_csv:
         raise usage_error("--json and --csv exclude each other; choose one")
-    from recognizer.recognition import Recognizer, low_rate
+    from recognizer.recognition import Recognizer
 
     recognizer = Recognizer.load(model)
     files, refused = _listed(paths)
     chosen = [word.strip() for word in words.split(",") if word.strip()] if words is not None else None
+    found = recognizer.recognize_files(files, words=chosen, jobs=workers(jobs))
+    results = chain(refused.values(), found)
     show = _json_line if as_json else _csv_line() if as_csv else _table_line([*refused, *files])
-    results = chain(refused.values(), recognizer.recognize_files(files, words=chosen, jobs=workers(jobs)))
     count = len(refused) + len(files)
     failed, low = 0, Counter()
     with progress_bar(quiet or sys.stdout.isatty()) as progress:
@@ -66,10 +68,8 @@ def batch(
             failed += item.error is not None
             if item.source_rate and item.source_rate < recognizer.model.front_end.sample_rate:
                 low[item.source_rate] += 1
-    if low and not quiet:
-        rates = ", ".join(str(rate) for rate in sorted(low))
-        reason = low_rate(rates, recognizer.model.front_end.sample_rate)
-        complain(f"warning: {sum(low.values())} of {count} files: {reason}")
+    if not quiet:
+        warn_of_low_rates(low, count, recognizer.model.front_end.sample_rate)
     if failed and not quiet:
         complain(f"{failed} of {count} files could not be read")
     return ExitStatus.FAILED if failed else ExitStatus.OK

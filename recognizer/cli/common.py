@@ -6,6 +6,7 @@ import functools
 import os
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
@@ -91,6 +92,15 @@ def _drop_unwritten() -> None:
 def usage_error(message: str) -> typer.BadParameter:
     """An error in how the command was called: exit status 2."""
     return typer.BadParameter(message)
+
+
+def warn_of_low_rates(low: Counter[int], files: int, model_rate: int) -> None:
+    """One warning for all the recordings whose rate is under the model's: how many have which rate."""
+    from recognizer.recognition import low_rate
+
+    if low:
+        rates = ", ".join(str(rate) for rate in sorted(low))
+        complain(f"warning: {low.total()} of {files} files: {low_rate(rates, model_rate)}")
 
 
 def workers(jobs: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ from recognizer.cli.common import (
     complain,
     progress_bar,
     reports_errors,
+    warn_of_low_rates,
     workers,
 )
 
@@ -53,14 +55,22 @@ def evaluate(
     if foreign and not quiet:
         complain(f"warning: the model lacks {', '.join(foreign[:10])}; their recordings count as wrong")
 
+    if report is not None:
+        evaluations.require_matplotlib()
+    model_rate, low = recognizer.model.front_end.sample_rate, Counter()
+
     def answers():
         with progress_bar(quiet) as progress:
             found = recognizer.recognize_files([u.path for u in utterances], jobs=workers(jobs))
             for done, item in enumerate(found, 1):
                 progress("recognising", done, len(utterances))
+                if item.source_rate and item.source_rate < model_rate:
+                    low[item.source_rate] += 1
                 yield item
 
     evaluation = evaluations.evaluate(utterances, answers())
+    if not quiet:
+        warn_of_low_rates(low, len(utterances), model_rate)
     if as_json:
         typer.echo(json.dumps(evaluation.as_json(), ensure_ascii=False))
     else:

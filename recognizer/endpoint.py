@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 HOP = 0.010  # seconds; the energy is measured in frames of this length
-TILT = 0.9  # of the first difference, which lowers hum so that fricatives count
+TILT = 0.9  # of the difference that lowers hum so that fricatives count
+TILT_RATE = 8000  # Hz; its lag is one sample at this rate, so that it favours the same band at any rate
 
 PEAK_FRAMES = 5  # the loudest frames that make a peak: longer than a click, whatever the recording's length
 
@@ -48,7 +49,7 @@ class Endpointer:
         First and past-the-last sample of the speech without margins, or None if there is no speech.
         """
         hop = round(HOP * sample_rate)
-        level = frame_level(samples, hop)
+        level = frame_level(samples, hop, max(1, round(sample_rate / TILT_RATE)))
         if not len(level):
             return None
         floor, peak = np.percentile(level, 10), np.sort(level)[-PEAK_FRAMES:][0]
@@ -70,14 +71,14 @@ class Endpointer:
         return max(0, span[0] - margin), min(length, span[1] + margin)
 
 
-def frame_level(samples: np.ndarray, hop: int) -> np.ndarray:
-    """Energy of frames of `hop` samples, smoothed over three, in dB full scale, (n // hop,)."""
+def frame_level(samples: np.ndarray, hop: int, lag: int) -> np.ndarray:
+    """Energy above the hum of frames of `hop` samples, smoothed over three, in dB full scale, (n // hop,)."""
     frames = len(samples) // hop
     if not frames:
         return np.zeros(0)
     centred = np.asarray(samples[: frames * hop], dtype=np.float64)
     centred = centred - centred.mean()
-    tilted = centred - TILT * np.concatenate([centred[:1], centred[:-1]])
+    tilted = centred - TILT * np.concatenate([centred[:lag], centred[:-lag]])
     energy = (tilted.reshape(frames, hop) ** 2).mean(1)
     smooth = np.convolve(np.pad(energy, 1, mode="edge"), np.ones(3) / 3, mode="valid")
     return 10 * np.log10(smooth + 1e-12)

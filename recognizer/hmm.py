@@ -16,6 +16,7 @@ import numpy as np
 from recognizer.gmm import floored_distribution
 
 TRANSITION_FLOOR = 1e-4  # no allowed transition becomes impossible for lack of an example
+MIN_VISITS = 1e-3  # frames below which a state's transitions have no data of their own
 
 
 @dataclass(frozen=True)
@@ -36,24 +37,26 @@ class Chain:
     log_exit: np.ndarray
 
     @classmethod
-    def left_to_right(cls, words: int, states: int, stay: float = 0.8) -> Chain:
+    def left_to_right(cls, words: int, states: int, stay: float = 0.8, silence_stay: float = 0.9) -> Chain:
         """`states` states a word between two optional silences, all words alike.
 
         Parameters
         ----------
         words : W
         states : emitting states of a word, so P = states + 2
-        stay : probability of staying in a position
+        stay : probability of staying in a state of the word
+        silence_stay : probability of staying in a silence, which is never re-estimated
         """
         positions = states + 2
         entry, exit_ = np.zeros(positions), np.zeros(positions)
-        advance = np.full(positions, 1.0 - stay)
+        keep = np.array([silence_stay, *[stay] * states, silence_stay])
+        advance = 1.0 - keep
         entry[:2] = 0.5
         exit_[-1] = advance[-1]
         exit_[-2] = advance[-2] = advance[-2] / 2
         advance[-1] = 0.0
         with np.errstate(divide="ignore"):
-            rows = [np.log(row) for row in (entry, np.full(positions, stay), advance, exit_)]
+            rows = [np.log(row) for row in (entry, keep, advance, exit_)]
         return cls(*(np.tile(row, (words, 1)) for row in rows))
 
     def word(self, index: object) -> Chain:
@@ -61,18 +64,29 @@ class Chain:
         return Chain(self.log_entry[index], self.log_stay[index], self.log_next[index], self.log_exit[index])
 
     def update(self, counts: np.ndarray) -> Chain:
-        """M-step: the transitions that maximise the likelihood of the counts, impossible ones staying so.
+        """M-step: how long to stay in each state of the words, the maximum likelihood given the counts.
+
+        The silences keep their transitions, and so does the choice to enter or skip them: how much silence is
+        around a word is the recording's doing, and a word whose recordings happened to be trimmed must not
+        resist silence more than the others do. A state without visits keeps its transitions too.
 
         Parameters
         ----------
         counts : (W, P, 4), entered, kept, left for the next position, left for the exit
         """
-        old_entry = np.exp(self.log_entry)
-        old_moves = np.exp(np.stack([self.log_stay, self.log_next, self.log_exit], axis=-1))
-        entry = floored_distribution(counts[..., 0], old_entry > 0, TRANSITION_FLOOR, old_entry)
-        moves = floored_distribution(counts[..., 1:], old_moves > 0, TRANSITION_FLOOR, old_moves)
+        kept, left = counts[..., 1], counts[..., 2:].sum(-1)
+        old_stay = np.exp(self.log_stay)
+        fallback = np.stack([old_stay, 1.0 - old_stay], axis=-1)
+        fixed = np.zeros_like(fallback, dtype=bool)
+        fixed[..., [0, -1], :] = True
+        fixed[kept + left < MIN_VISITS] = True
+        both = np.where(fixed, 0.0, np.stack([kept, left], axis=-1))
+        moves = floored_distribution(both, fallback > 0, TRANSITION_FLOOR, fallback)
         with np.errstate(divide="ignore"):
-            return Chain(np.log(entry), *np.moveaxis(np.log(moves), -1, 0))
+            log_stay, log_leave = np.moveaxis(np.log(moves), -1, 0)
+            log_left = np.where(fallback[..., 1] > 0, np.log1p(-old_stay), 0.0)
+        change = np.where(fallback[..., 1] > 0, log_leave - log_left, 0.0)
+        return Chain(self.log_entry, log_stay, self.log_next + change, self.log_exit + change)
 
 
 @dataclass(frozen=True)

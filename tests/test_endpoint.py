@@ -202,11 +202,11 @@ def test_margins_stay_inside_the_recording(length, margin, data):
 
 @given(st.integers(0, 1000), st.integers(1, 90))
 def test_there_is_a_level_for_every_whole_hop(samples, hop):
-    level = frame_level(np.random.default_rng(0).normal(size=samples), hop)
+    level = frame_level(np.random.default_rng(0).normal(size=samples), hop, 1)
     assert level.shape == (samples // hop,)
     assert np.isfinite(level).all()
 
 
 def test_ten_times_the_amplitude_is_twenty_decibels_more():
     samples = hiss(np.random.default_rng(0), 0.5, 8000, -30.0)
-    np.testing.assert_allclose(frame_level(10 * samples, 80) - frame_level(samples, 80), 20, atol=1e-3)
+    np.testing.assert_allclose(frame_level(10 * samples, 80, 1) - frame_level(samples, 80, 1), 20, atol=1e-3)

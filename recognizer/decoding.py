@@ -115,14 +115,21 @@ def align(models: WordModels, features: np.ndarray, word: int) -> np.ndarray | N
 
 
 def word_frames(models: WordModels, features: np.ndarray, word: int) -> tuple[int, int]:
-    """First and past-the-last frame of the word itself, the silence around it left out."""
+    """First and past-the-last frame of the word itself, the silence around it left out.
+
+    Parameters
+    ----------
+    models : the acoustic models
+    features : (T, D), at least as many frames as the word has states
+    word : index of the word
+    """
     path = align(models, features, word)
     inside = np.flatnonzero((path > 0) & (path <= models.states))
     return int(inside[0]), int(inside[-1]) + 1
 
 
 def posteriors(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """Probability of every word given that one of them was said, (..., W), from log likelihoods."""
+    """Probability of every word given that one of them was said, (..., W), from finite log likelihoods."""
     relative = np.exp(calibration.scale * (scores - scores.max(-1, keepdims=True)))
     return relative / relative.sum(-1, keepdims=True)
 

@@ -108,7 +108,8 @@ class GaussianBank:
         count = np.where(seen, statistics.occupancy[..., None], 1.0)
         means = np.where(seen, statistics.first_order / count, self.means)
         variances = np.where(seen, statistics.second_order / count - means**2, self.variances)
-        weights = floored_distribution(statistics.occupancy, self.weights > 0, WEIGHT_FLOOR, self.weights)
+        floor = min(WEIGHT_FLOOR, 0.1 / self.weights.shape[1])
+        weights = floored_distribution(statistics.occupancy, self.weights > 0, floor, self.weights)
         return GaussianBank(weights, means, np.maximum(variances, variance_floor))
 
     def drop_starved(self, statistics: Statistics, min_frames: float) -> GaussianBank:

@@ -47,6 +47,13 @@ class TrainingSettings:
     tolerance: float = 0.01
     max_iterations: int = 20
 
+    def __post_init__(self) -> None:
+        for name in ("states", "mixtures", "background_mixtures", "max_iterations"):
+            if getattr(self, name) < 1:
+                raise TrainingError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        if not self.variance_floor > 0:
+            raise TrainingError(f"variance_floor is {self.variance_floor}; it must be over 0")
+
 
 @dataclass(frozen=True)
 class WordModels:

@@ -55,7 +55,9 @@ def train_and_test(fold: Fold, setup: Setup, jobs: int = 2) -> Evaluation:
     training, test = fold
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RecognizerWarning)
-        model, _ = build(training, settings=setup.settings, perturbations=setup.perturbations, jobs=jobs)
+        model, _ = build(
+            training, settings=setup.settings, perturbations=setup.perturbations, calibrate=False, jobs=jobs
+        )
     return evaluate(test, Recognizer(model).recognize_files([u.path for u in test], jobs=jobs))
 
 

@@ -61,8 +61,9 @@ class Endpointer:
         starts, ends = edges[::2], edges[1::2]
         apart = starts[1:] - ends[:-1] > self.pause / HOP
         starts, ends = starts[np.concatenate([[True], apart])], ends[np.concatenate([apart, [True]])]
-        loudness = np.concatenate([[0.0], np.cumsum(10 ** (level / 20))])
-        best = np.argmax(loudness[ends] - loudness[starts])
+        # Decibels over the threshold, summed: a slammed door is louder than the word but does not last.
+        excess = np.concatenate([[0.0], np.cumsum(np.maximum(level - threshold, 0.0))])
+        best = np.argmax(excess[ends] - excess[starts])
         return int(starts[best] * hop), min(len(samples), int(ends[best] * hop))
 
     def widen(self, span: tuple[int, int], length: int, sample_rate: int) -> tuple[int, int]:

@@ -35,7 +35,7 @@ NOISE = (Perturbation(0.95, 20.0), Perturbation(1.05, 10.0))  # warped a little,
 
 
 def add_noise(samples: np.ndarray, speech: slice, snr: float) -> np.ndarray:
-    """Samples with coloured noise, the same each time for the same samples.
+    """Samples with coloured noise, the same each time for the same samples and ratio.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def add_noise(samples: np.ndarray, speech: slice, snr: float) -> np.ndarray:
     """
     from scipy.signal import lfilter
 
-    random = np.random.default_rng(zlib.crc32(np.ascontiguousarray(samples).tobytes()))
+    random = np.random.default_rng([zlib.crc32(np.ascontiguousarray(samples).tobytes()), round(1000 * (snr + 1000))])
     noise = lfilter([1.0], [1.0, -random.choice(NOISE_POLES)], random.standard_normal(len(samples)))
-    power = np.mean(np.square(samples[speech], dtype=np.float64))
+    power = np.var(samples[speech], dtype=np.float64)  # a DC offset is no speech
     return samples + noise * np.sqrt(power / np.mean(noise**2) / 10 ** (snr / 10))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from protocols import TABLE_HEAD, by_speaker, load, table_row, write_results
+from protocols import TABLE_HEAD, load, table_row, write_results
 
 from recognizer import Recognizer, RecognizerWarning
 from recognizer.building import build
@@ -56,7 +56,7 @@ def balanced(utterances: list[Utterance]) -> list[Utterance]:
 
 
 def train(corpora: dict[str, list[Utterance]], card: dict | None = None):
-    """The recipe itself."""
+    """The recipe itself; a model without a card is for a test only, and needs no confidences."""
     utterances = [u for name, part in corpora.items() for u in (balanced(part) if name == "speech_commands" else part)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RecognizerWarning)
@@ -65,20 +65,27 @@ def train(corpora: dict[str, list[Utterance]], card: dict | None = None):
             front_end=FrontEnd.for_rate(8000),
             settings=SETTINGS,
             perturbations=PERTURBATIONS,
+            calibrate=card is not None,
             jobs=2,
             card=card,
         )
     return model
 
 
+def deal(utterances: list[Utterance]) -> dict[str, int]:
+    """Every speaker's fold."""
+    return {speaker: i % FOLDS for i, speaker in enumerate(sorted({u.speaker for u in utterances}))}
+
+
 def measure(corpora: dict[str, list[Utterance]]) -> dict[str, Score]:
     """Accuracy on each corpus when every speaker is tested by a model that has not heard the speaker."""
     correct = dict.fromkeys(corpora, 0)
-    folds = {name: by_speaker(utterances, FOLDS) for name, utterances in corpora.items()}
+    fold = deal(corpora["fsdd"]) | deal(corpora["speech_commands"] + corpora["speech_commands_30"])
     for number in range(FOLDS):
-        recognizer = Recognizer(train({name: folds[name][number][0] for name in corpora}))
-        for name in corpora:
-            test = folds[name][number][1]
+        seen = {name: [u for u in part if fold[u.speaker] != number] for name, part in corpora.items()}
+        recognizer = Recognizer(train(seen))
+        for name, part in corpora.items():
+            test = [u for u in part if fold[u.speaker] == number]
             answers = recognizer.recognize_files([u.path for u in test], jobs=2)
             right = sum(a.result is not None and a.result.word == u.word for u, a in zip(test, answers))
             correct[name] += right
@@ -91,12 +98,14 @@ if __name__ == "__main__":
     parser.add_argument("data", type=Path, help=f"folder that holds the corpora {', '.join(ORIGINS)}")
     data = parser.parse_args().data
     corpora = {name: digits(data / name) for name in ORIGINS}
+    twice = {(u.word, u.path.name) for u in corpora["speech_commands"]}
+    corpora["speech_commands_30"] = [u for u in corpora["speech_commands_30"] if (u.word, u.path.name) not in twice]
     scores = measure(corpora)
     command = "python recipes/digits/run.py FOLDER"
     card = {
         "data": ORIGINS,
         "licence": "CC BY-SA 4.0, after the recordings it was trained on",
-        "protocol": f"speakers of each corpus in {FOLDS} groups, each tested by a model trained on the others' "
+        "protocol": f"speakers in {FOLDS} groups, each tested by a model trained on the others' "
         "speakers; this file is then trained on all of them",
         "accuracy": {name: score.as_json() for name, score in scores.items()},
         "command": command,
@@ -115,7 +124,7 @@ if __name__ == "__main__":
         "The shipped digit model",
         command,
         "\n".join([TABLE_HEAD, *rows]),
-        "Every speaker is tested by a model that has not heard the speaker: the speakers of each corpus are dealt to\n"
-        f"{FOLDS} groups, and each group is tested by a model of the others. The shipped file is then trained on\n"
-        "everybody, and its figures on new people are expected to be at least these.",
+        f"Every speaker is tested by a model that has not heard the speaker: the speakers are dealt to {FOLDS} groups,\n"
+        "and each group is tested by a model of the others, four of the six men of FSDD. The shipped file is then\n"
+        "trained on everybody; nobody has tested that file on people it has not heard.",
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.errors import AudioError
+from recognizer.writing import replacing
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000
 # Where full scale is 1, nothing louder than the largest integer sample can be sound; far below it, a
@@ -222,6 +222,8 @@ def _why_not_opened(path: Path, error: OSError) -> str:
             return f"broken symbolic link to {shown(os.readlink(path))}; restore the file or remove the link"
         return "no such file; check the name"
     if os.path.isdir(path):  # asked here because Windows calls this a lack of permission
+        if not os.access(path, os.R_OK | os.X_OK):
+            return "is a folder that cannot be opened; change its mode or move it away"
         return "is a folder; name a sound file in it"
     if isinstance(error, PermissionError):
         return "no permission to read it; change its mode or owner"
@@ -229,19 +231,13 @@ def _why_not_opened(path: Path, error: OSError) -> str:
 
 
 def _write_wav(path: Path, pcm: np.ndarray, sample_rate: int) -> None:
-    # In the same folder, so that the last step is a rename; opened rather than made by tempfile, whose
-    # files only their owner may read.
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
     try:
-        with open(temporary, "xb") as file, wave.open(file, "wb") as sound:
+        with replacing(path) as temporary, open(temporary, "xb") as file, wave.open(file, "wb") as sound:
             sound.setnchannels(1)
             sound.setsampwidth(2)
             sound.setframerate(sample_rate)
             sound.writeframes(pcm.tobytes())
-        os.replace(temporary, path)
     except OSError as error:
         raise AudioError(
             f"cannot be written ({error.strerror or error}); choose an existing folder you may write to"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

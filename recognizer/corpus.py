@@ -115,19 +115,27 @@ def audio_files(paths: Iterable[str | Path]) -> list[Path]:
     Returns
     -------
     list of Path
-        In the order of the arguments; the files of each folder sorted.
+        In the order of the arguments; the files of each folder sorted. A folder below that cannot be opened
+        stands there itself, for reading it to report why.
 
     Raises
     ------
     CorpusError
         If a folder holds no audio or cannot be opened.
     """
-    return [file for path in map(Path, paths) for file in (_search(path) if os.path.isdir(path) else [path])]
+    found = []
+    for path in map(Path, paths):
+        if os.path.isdir(path):
+            files, closed = _search(path)
+            found += sorted([*files, *closed])
+        else:
+            found.append(path)
+    return found
 
 
-def _search(root: Path) -> list[Path]:
-    """All sound files below a folder, sorted; never empty."""
-    files, entered, waiting = [], set(), deque([root])
+def _search(root: Path) -> tuple[list[Path], dict[Path, CorpusError]]:
+    """All sound files below a folder, sorted, and the folders that cannot be opened; one of the two is not empty."""
+    files, closed, entered, waiting = [], {}, set(), deque([root])
     while waiting:
         folder = waiting.popleft()
         try:
@@ -137,9 +145,12 @@ def _search(root: Path) -> list[Path]:
             entered.add((status.st_dev, status.st_ino))
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
-            raise CorpusError(
+            closed[folder] = CorpusError(
                 f"{shown(folder)}: cannot be opened ({error.strerror}); change its mode or move it away"
-            ) from error
+            )
+            if folder == root:
+                raise closed[root] from error
+            continue
         for entry in entries:
             if entry.name.startswith(_SKIPPED):
                 continue
@@ -150,10 +161,10 @@ def _search(root: Path) -> list[Path]:
                 (waiting.append if link else waiting.appendleft)(folder / entry.name)
             elif Path(entry.name).suffix.lower() in AUDIO_SUFFIXES and (link or entry.is_file()):
                 files.append(folder / entry.name)
-    if not files:
+    if not files and not closed:
         suffixes = " ".join(sorted(AUDIO_SUFFIXES))
         raise CorpusError(f"{shown(root)}: no audio in this folder; put files there that end in {suffixes}")
-    return sorted(files)
+    return sorted(files), closed
 
 
 @dataclass(frozen=True)
@@ -208,7 +219,9 @@ def _layout(names: list[_Name]) -> tuple[str, Callable[[_Name], _Labels | None]]
 
 
 def _from_folder(root: Path) -> list[Utterance]:
-    files = _search(root)
+    files, closed = _search(root)
+    for error in closed.values():
+        raise error
     names = [_name(file, root) for file in files]
     layout, read = _layout(names)
     utterances = []

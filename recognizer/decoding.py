@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from recognizer import hmm
 from recognizer.hmm import Batch
 from recognizer.training import WordModels
 
-CHUNK_FRAMES = 2048  # frames decoded at once; bounds the memory at (frames x Gaussians of all words)
+CHUNK_VALUES = 4_000_000  # densities held at once, of Gaussians and of states; bounds the memory
 
 
 @dataclass(frozen=True)
@@ -81,19 +81,51 @@ def score_words(models: WordModels, features: Sequence[np.ndarray], words: np.nd
     -------
     (U, W) float64, -inf where an utterance has fewer frames than the word has states
     """
+    scores = np.empty((len(features), len(models.chain.log_stay) if words is None else len(words)))
+    for group, score, _ in _scored(models, features, words):
+        scores[group] = score
+    return scores
+
+
+def decode(
+    models: WordModels, features: Sequence[np.ndarray], words: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores as `score_words` gives them, and where the best word is.
+
+    Parameters
+    ----------
+    models, features, words : as in `score_words`
+
+    Returns
+    -------
+    scores : (U, W) float64
+    spans : (U, 2), first and past-the-last frame of the best word itself, the silence around it left out;
+        meaningless where no word has a path
+    """
+    scores = np.empty((len(features), len(models.chain.log_stay) if words is None else len(words)))
+    spans = np.empty((len(features), 2), dtype=np.intp)
+    for group, score, (log_density, batch, chain) in _scored(models, features, words):
+        scores[group] = score
+        best = score.argmax(1)
+        own = log_density[:, np.arange(len(group)), best]
+        _, path = hmm.viterbi(own, batch, chain.word(best))
+        inside = (path > 0) & (path <= models.states) & batch.inside
+        spans[group] = np.stack([inside.argmax(0), len(path) - inside[::-1].argmax(0)], axis=1)
+    return scores, spans
+
+
+def _scored(models: WordModels, features: Sequence[np.ndarray], words: np.ndarray | None) -> Iterator[tuple]:
+    """Groups of utterances, in the order of their batch: indices, scores, and what they were computed from."""
     words = np.arange(len(models.chain.log_stay)) if words is None else words
     rows = np.concatenate([models.rows(word) for word in words])
     needed, column = np.unique(rows, return_inverse=True)
-    bank = models.bank.take(needed)
-    chain = models.chain.word(words)
-    scores = np.empty((len(features), len(words)))
+    bank, chain = models.bank.take(needed), models.chain.word(words)
     lengths = np.array([len(f) for f in features])
-    for group in _groups(lengths):
+    for group in hmm.groups(lengths, CHUNK_VALUES // (bank.weights.size + 2 * len(rows))):
         log_density = bank.log_density(np.concatenate([features[i] for i in group]))[:, column]
         batch = Batch.of(lengths[group])
         by_word = log_density.reshape(len(log_density), len(words), -1)[batch.frame]
-        scores[group[batch.order]] = hmm.viterbi_score(by_word, batch, chain)
-    return scores
+        yield group[batch.order], hmm.viterbi_score(by_word, batch, chain), (by_word, batch, chain)
 
 
 def align(models: WordModels, features: np.ndarray, word: int) -> np.ndarray | None:
@@ -112,20 +144,6 @@ def align(models: WordModels, features: np.ndarray, word: int) -> np.ndarray | N
     log_density = models.bank.take(models.rows(word)).log_density(features)
     score, path = hmm.viterbi(log_density[:, None], Batch.of(np.array([len(features)])), models.chain.word(word))
     return path[:, 0] if np.isfinite(score[0]) else None
-
-
-def word_frames(models: WordModels, features: np.ndarray, word: int) -> tuple[int, int]:
-    """First and past-the-last frame of the word itself, the silence around it left out.
-
-    Parameters
-    ----------
-    models : the acoustic models
-    features : (T, D), at least as many frames as the word has states
-    word : index of the word
-    """
-    path = align(models, features, word)
-    inside = np.flatnonzero((path > 0) & (path <= models.states))
-    return int(inside[0]), int(inside[-1]) + 1
 
 
 def posteriors(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
@@ -151,10 +169,3 @@ def fit_calibration(scores: np.ndarray, truth: np.ndarray) -> Calibration:
 
     best = minimize_scalar(surprise, bounds=(np.log(1e-3), np.log(1.0)), method="bounded")
     return Calibration(float(np.exp(best.x)))
-
-
-def _groups(lengths: np.ndarray) -> list[np.ndarray]:
-    """Indices of utterances of similar length, CHUNK_FRAMES frames a group or one utterance."""
-    order = np.argsort(lengths, kind="stable")
-    part = np.cumsum(lengths[order]) // CHUNK_FRAMES
-    return np.split(order, np.flatnonzero(np.diff(part)) + 1) if len(order) else []

@@ -6,9 +6,11 @@ import csv
 import importlib.util
 import json
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from recognizer.audio import shown
 from recognizer.corpus import Utterance
 from recognizer.errors import RecognizerError
 from recognizer.recognition import FileResult
+from recognizer.writing import replacing
 
 NOTHING = ""  # the column of the confusion matrix for utterances in which no word was heard
 
@@ -176,10 +179,11 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = [folder / "evaluation.json"]
-        written[0].write_text(json.dumps(evaluation.as_json(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        with _opened(written[0]) as file:
+            file.write(json.dumps(evaluation.as_json(), ensure_ascii=False, indent=2) + "\n")
         for name, rows in _tables(evaluation).items():
             written.append(folder / f"{name}.csv")
-            with open(written[-1], "w", newline="", encoding="utf-8") as file:
+            with _opened(written[-1]) as file:
                 csv.writer(file).writerows(rows)
         with warnings.catch_warnings():
             # Letters that the font lacks are drawn as boxes; the tables have them.
@@ -187,6 +191,16 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
             return written + _pictures(evaluation, folder)
     except OSError as error:
         raise RecognizerError(f"{shown(folder)} cannot be written: {error.strerror}; choose another --report") from None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """A text file, whole or not at all; file names that are no text are written as escapes."""
+    with (
+        replacing(path) as temporary,
+        open(temporary, "x", newline="", encoding="utf-8", errors="backslashreplace") as f,
+    ):
+        yield f
 
 
 def _scores(keys: Sequence[str | None], right: np.ndarray) -> dict[str, Score]:

@@ -128,6 +128,22 @@ class Batch:
         return self.lengths - 1, np.arange(len(self.lengths))
 
 
+def groups(lengths: np.ndarray, frames: int) -> list[np.ndarray]:
+    """Indices of utterances of similar length, up to `frames` frames a group counting the padding, at least one.
+
+    Parameters
+    ----------
+    lengths : (U,), frames of each utterance
+    frames : bound on (longest x members) of a group
+    """
+    order = np.argsort(lengths, kind="stable")
+    cuts = [0]
+    for place, length in enumerate(np.asarray(lengths)[order]):
+        if place > cuts[-1] and length * (place + 1 - cuts[-1]) > frames:
+            cuts.append(place)
+    return np.split(order, cuts[1:]) if len(order) else []
+
+
 def forward(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.ndarray:
     """Forward variables, ln alpha_t(j) (Rabiner 1989, eq. 19-20).
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from recognizer.features import FrontEnd
 from recognizer.gmm import GaussianBank
 from recognizer.hmm import Chain
 from recognizer.training import WordModels
+from recognizer.writing import replacing
 
 FORMAT = "recognizer-model"
 VERSION = 1
@@ -63,18 +63,10 @@ class Model:
         arrays, header = _arrays(self), _header(self)
         header |= {"card": self.card, "fingerprint": _fingerprint(arrays, header)}
         try:
-            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        except OSError as error:
-            raise _not_written(path, error) from error
-        try:
-            with os.fdopen(descriptor, "wb") as file:
+            with replacing(path) as temporary, open(temporary, "xb") as file:
                 np.savez_compressed(file, header=np.array(json.dumps(header, ensure_ascii=False)), **arrays)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
         except OSError as error:
             raise _not_written(path, error) from error
-        finally:
-            Path(temporary).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | Path) -> Model:
@@ -214,7 +206,9 @@ def folders() -> list[Path]:
 
 def installed() -> dict[str, Path]:
     """All models that have a name, with their files; a user's model hides an installed one of that name."""
-    files = [file for folder in reversed(folders()) for file in sorted(folder.glob("*.npz"))]
+    files = [
+        file for folder in reversed(folders()) if os.access(folder, os.R_OK) for file in sorted(folder.glob("*.npz"))
+    ]
     return {file.stem: file for file in files}
 
 

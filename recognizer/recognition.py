@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,11 +12,11 @@ import numpy as np
 
 from recognizer import audio
 from recognizer.analysis import Analysis, analyse, analyse_files
-from recognizer.decoding import Candidate, Result, posteriors, score_words, word_frames
+from recognizer.decoding import Candidate, Result, decode, posteriors
 from recognizer.errors import AudioError, ModelError, RecognizerWarning
 from recognizer.model import Model, locate
 
-FILES_AT_ONCE = 256  # decoded together; also how often results come back
+FILES_AT_ONCE = 32  # decoded together; also how often results come back
 
 
 @dataclass(frozen=True)
@@ -142,12 +143,14 @@ class Recognizer:
     def _indices(self, words: Sequence[str] | None) -> np.ndarray:
         if words is None:
             return np.arange(len(self.words))
+        if isinstance(words, str):
+            raise TypeError(f"words is the str {words!r}; give a list of words")
+        words = [unicodedata.normalize("NFC", word) for word in words]
+        if not words:
+            raise ModelError(f"no words to choose from were given; the model has {', '.join(self.words)}")
         unknown = [word for word in words if word not in self.words]
-        if unknown or not words:
-            raise ModelError(
-                f"the model has no word {', '.join(map(repr, unknown)) or 'to choose from'}; "
-                f"it has {', '.join(self.words)}"
-            )
+        if unknown:
+            raise ModelError(f"the model has no word {', '.join(map(repr, unknown))}; it has {', '.join(self.words)}")
         return np.array([i for i, word in enumerate(self.words) if word in words])
 
     def _decode(self, analyses: Sequence[Analysis], indices: np.ndarray) -> list[Result]:
@@ -155,12 +158,12 @@ class Recognizer:
         speech = [i for i, analysis in enumerate(analyses) if analysis.features]
         results = [_nothing(analysis, analysis.reason) for analysis in analyses]
         if speech:
-            scores = score_words(self.model.models, [analyses[i].features[0] for i in speech], indices)
-            for i, row in zip(speech, scores):
-                results[i] = self._result(analyses[i], row, indices)
+            scores, spans = decode(self.model.models, [analyses[i].features[0] for i in speech], indices)
+            for i, row, span in zip(speech, scores, spans):
+                results[i] = self._result(analyses[i], row, span, indices)
         return results
 
-    def _result(self, analysis: Analysis, scores: np.ndarray, indices: np.ndarray) -> Result:
+    def _result(self, analysis: Analysis, scores: np.ndarray, span: np.ndarray, indices: np.ndarray) -> Result:
         features = analysis.features[0]
         if not np.isfinite(scores).all():
             return _nothing(analysis, "too short")
@@ -169,7 +172,7 @@ class Recognizer:
         nbest = tuple(
             Candidate(self.words[indices[i]], float(scores[i] / len(features)), float(confidence[i])) for i in ranked
         )
-        first, last = word_frames(self.model.models, features, int(indices[ranked[0]]))
+        first, last = map(int, span)
         front_end = self.model.front_end
         start = analysis.start + first * front_end.hop
         end = analysis.start + (last - 1) * front_end.hop + front_end.window

@@ -232,9 +232,8 @@ def chunks_by_word(features: Sequence[np.ndarray], words: np.ndarray) -> Iterato
     lengths = np.array([len(f) for f in features])
     for word in range(words.max() + 1):
         members = np.flatnonzero(words == word)
-        members = members[np.argsort(lengths[members], kind="stable")]
-        part = np.cumsum(lengths[members]) // CHUNK_FRAMES
-        for group in np.split(members, np.flatnonzero(np.diff(part)) + 1):
+        for place in hmm.groups(lengths[members], CHUNK_FRAMES):
+            group = members[place]
             yield Chunk(word, np.concatenate([features[i] for i in group]), Batch.of(lengths[group]))
 
 

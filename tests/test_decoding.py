@@ -10,7 +10,7 @@ from scipy.special import log_softmax, logsumexp
 from scipy.stats import norm
 
 from recognizer import decoding
-from recognizer.decoding import Calibration, align, fit_calibration, posteriors, score_words, word_frames
+from recognizer.decoding import Calibration, align, decode, fit_calibration, posteriors, score_words
 from recognizer.gmm import GaussianBank
 from recognizer.hmm import Chain
 from recognizer.training import WordModels
@@ -79,7 +79,7 @@ def test_scores_are_those_of_a_slow_decoder(seed, words, states, lengths):
 def test_scores_do_not_depend_on_what_is_decoded_together(seed, lengths, frames):
     models, features = random_models(seed, 3, 2), utterances(seed, lengths)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoding, "CHUNK_FRAMES", frames)
+        patch.setattr(decoding, "CHUNK_VALUES", frames * 100)
         together = score_words(models, features)
     alone = np.concatenate([score_words(models, [f]) for f in features])
     np.testing.assert_allclose(together, alone, rtol=1e-12)
@@ -215,8 +215,20 @@ def test_alignment_finds_where_states_begin_and_end(seed, word, lead, durations,
     models = staircase(seed)
     features, position = spoken(models, word, [lead, *durations, trail], seed)
     np.testing.assert_array_equal(align(models, features, word), position)
-    assert word_frames(models, features, word) == (lead, lead + sum(durations))
-    assert score_words(models, [features]).argmax() == word
+    scores, spans = decode(models, [features])
+    assert tuple(spans[0]) == (lead, lead + sum(durations))
+    assert scores.argmax() == word
+
+
+def test_decoding_many_gives_the_scores_and_the_alignment_of_each():
+    models = random_models(7, 3, 2)
+    features = utterances(7, [9, 2, 30, 5, 5, 12])
+    for words in (np.arange(3), np.array([2, 0])):
+        scores, spans = decode(models, features, words)
+        np.testing.assert_array_equal(scores, score_words(models, features, words))
+        for f, score, span in zip(features, scores, spans):
+            inside = np.flatnonzero(np.isin(align(models, f, words[score.argmax()]), [1, 2]))
+            assert tuple(span) == (inside[0], inside[-1] + 1)
 
 
 @quick
@@ -228,7 +240,7 @@ def test_any_alignment_passes_through_every_state_in_order(seed, states, more):
     assert path[0] in (0, 1)
     assert path[-1] in (states, states + 1)
     assert set(np.diff(path)) <= {0, 1}
-    first, last = word_frames(models, features, 1)
+    first, last = decode(models, [features], np.array([1]))[1][0]
     assert last - first >= states
     np.testing.assert_array_equal(path[first:last] % (states + 1) > 0, True)
 

@@ -121,7 +121,7 @@ def test_only_the_chosen_words_are_answers(tones, count):
 
 
 def test_a_word_that_the_model_does_not_have(tones):
-    for words, named in ((["rise", "Fall", "语音"], "'Fall', '语音'"), ([], "no word to choose from")):
+    for words, named in ((["rise", "Fall", "语音"], "'Fall', '语音'"), ([], "no words to choose from")):
         for call in (
             lambda words=words: tones.recognize(say("rise"), RATE, words=words),
             lambda words=words: list(tones.recognize_files([], words=words)),

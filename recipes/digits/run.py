@@ -124,7 +124,7 @@ if __name__ == "__main__":
         "The shipped digit model",
         command,
         "\n".join([TABLE_HEAD, *rows]),
-        f"Every speaker is tested by a model that has not heard the speaker: the speakers are dealt to {FOLDS} groups,\n"
-        "and each group is tested by a model of the others, four of the six men of FSDD. The shipped file is then\n"
-        "trained on everybody; nobody has tested that file on people it has not heard.",
+        "Every speaker is tested by a model that has not heard the speaker: the speakers are dealt to\n"
+        f"{FOLDS} groups, and each group is tested by a model of the others, four of the six men of FSDD.\n"
+        "The shipped file is then trained on everybody; nobody has tested that file on people it has not heard.",
     )

@@ -37,7 +37,9 @@ COLUMNS = ("file", "word", "confidence", "accepted", "nbest", "start", "end", "d
 
 @reports_errors
 def batch(
-    paths: Annotated[list[Path], typer.Argument(help="Recordings, or folders of them.", metavar="PATH")],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Recordings, or folders of them.", readable=False, metavar="PATH")
+    ],
     model: ModelOption = "digits",
     words: Annotated[
         str | None, typer.Option(help="Only choose from these words.", metavar="A,B,C", show_default=False)

@@ -52,6 +52,8 @@ def reports_errors(command: Callable) -> Callable:
                 warnings.showwarning = _show_warning(warnings.showwarning)
                 status = command(*args, **kwargs) or ExitStatus.OK
             sys.stdout.flush()  # here, where it can still be told that nobody reads it or the disk is full
+        except (typer.Exit, typer.BadParameter):
+            raise
         except RecognizerError as error:
             if debug:
                 raise
@@ -68,6 +70,11 @@ def reports_errors(command: Callable) -> Callable:
                 raise
             _drop_unwritten()
             complain(f"error: {error}; check the disk and where the output goes")
+            status = ExitStatus.FAILED
+        except Exception as error:  # nobody should ever see this line, but still less a traceback
+            if debug:
+                raise
+            complain(f"error: {type(error).__name__}: {error}; this should not happen, see it whole with --debug")
             status = ExitStatus.FAILED
         if status:
             raise typer.Exit(int(status))

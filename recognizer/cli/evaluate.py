@@ -33,7 +33,9 @@ WIDE = 10_000  # columns, where no terminal limits them
 
 @reports_errors
 def evaluate(
-    corpus: Annotated[Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.")],
+    corpus: Annotated[
+        Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.", readable=False)
+    ],
     model: ModelOption = "digits",
     report: Annotated[
         Path | None,

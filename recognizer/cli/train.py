@@ -26,7 +26,9 @@ SHOWN = 5  # refused files that are named; the rest are counted
 
 @reports_errors
 def train(
-    corpus: Annotated[Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.")],
+    corpus: Annotated[
+        Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.", readable=False)
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.", metavar="FILE.npz")],
     states: Annotated[int, typer.Option(help="Emitting states of a word.", min=1, max=100)] = 5,
     mixtures: Annotated[int, typer.Option(help="Gaussians of a state.", min=1, max=1024)] = 8,

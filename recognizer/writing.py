@@ -1,0 +1,29 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name to write to, beside `path`, that takes its place when the block ends without an error.
+
+    A killed or failed program leaves the old file. The name is plain rather than made by `tempfile`, whose files
+    only their owner may read.
+
+    Raises
+    ------
+    OSError
+        as raised in the block, or if the file cannot be moved.
+    """
+    temporary = path.parent / f".{secrets.token_hex(8)}{path.suffix}"
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

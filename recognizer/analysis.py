@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,4 +93,10 @@ def analyse_files(paths: Sequence[Path], *args, jobs: int = 1, **kwargs) -> Iter
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=jobs, batch_size=32, return_as="generator")
-    return pool(delayed(analyse_file)(path, *args, **kwargs) for path in paths)
+    return pool(delayed(_in_worker)(path, *args, **kwargs) for path in paths)
+
+
+def _in_worker(*args, **kwargs) -> Analysis | AudioError:
+    """`analyse_file` in a process that leaves Ctrl-C, which every process of a terminal gets, to its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return analyse_file(*args, **kwargs)

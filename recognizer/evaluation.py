@@ -20,6 +20,7 @@ from recognizer.errors import RecognizerError
 from recognizer.recognition import FileResult
 from recognizer.writing import replacing
 
+SCORE_COLUMNS = ("correct", "n", "accuracy", "low", "high")
 NOTHING = ""  # the column of the confusion matrix for utterances in which no word was heard
 
 
@@ -219,11 +220,22 @@ def _badness(mistake: Mistake) -> tuple[float, str]:
     return -mistake.confidence, str(mistake.path)
 
 
-def _tables(evaluation: Evaluation) -> dict[str, list[list]]:
-    head = ["correct", "n", "accuracy", "low", "high"]
+def score_rows(evaluation: Evaluation) -> list[list]:
+    """The scores as one table with a head: over all, by word, by speaker."""
+    kinds = {"all": {"": evaluation.total}, "word": evaluation.by_word, "speaker": evaluation.by_speaker}
+    return [
+        ["of", "name", *SCORE_COLUMNS],
+        *([kind, name, *_score_row(score)] for kind, scores in kinds.items() for name, score in scores.items()),
+    ]
 
+
+def _score_row(score: Score) -> list:
+    return [score.correct, score.n, score.accuracy, *score.interval]
+
+
+def _tables(evaluation: Evaluation) -> dict[str, list[list]]:
     def rows(name: str, scores: dict[str, Score]) -> list[list]:
-        return [[name, *head], *([key, s.correct, s.n, s.accuracy, *s.interval] for key, s in scores.items())]
+        return [[name, *SCORE_COLUMNS], *([key, *_score_row(score)] for key, score in scores.items())]
 
     counts = ([word, *map(int, row)] for word, row in zip(evaluation.words, evaluation.confusion))
     return {

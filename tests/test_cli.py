@@ -108,7 +108,7 @@ assert not heavy, heavy
         ["train", "corpus"],
         ["evaluate"],
         ["evaluate", "a", "b"],
-        ["evaluate", "a", "--csv"],
+        ["evaluate", "a", "--csv", "--json"],
         ["models", "bogus"],
         ["models", "show"],
         ["models", "list", "more"],
@@ -293,12 +293,17 @@ def test_other_warnings_stay_what_they_are(warn):
         CliRunner().invoke(app, ["models", "list"], catch_exceptions=False)
 
 
-def test_errors_of_the_program_itself_are_not_hidden(monkeypatch):
+def test_errors_of_the_program_itself_are_one_line_too_but_whole_with_debug(run, monkeypatch):
     def broken():
-        raise ZeroDivisionError
+        raise ZeroDivisionError("by nothing")
 
     monkeypatch.setattr("recognizer.model.installed", broken)
-    assert isinstance(CliRunner().invoke(app, ["models", "list"]).exception, ZeroDivisionError)
+    outcome = run("models", "list")
+    assert outcome.status == 1
+    assert "ZeroDivisionError: by nothing" in outcome.stderr
+    assert "--debug" in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert isinstance(CliRunner().invoke(app, ["models", "list", "--debug"]).exception, ZeroDivisionError)
 
 
 def test_an_error_without_a_file_is_still_one_line(run, monkeypatch):

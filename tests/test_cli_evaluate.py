@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 from pathlib import Path
@@ -151,8 +153,20 @@ def test_quiet(run, mixed, model_file, tmp_path):
     (mixed / "hum_bob_1.wav").write_bytes(b"")
     for options in ([], ["--json"], ["--report", tmp_path / "report"]):
         outcome = run("evaluate", mixed, "-m", model_file, "--quiet", *options)
-        assert (outcome.status, outcome.stderr) == (1, "")
+        assert outcome.status == 1
+        assert outcome.stderr.startswith(f"error: {mixed / 'hum_bob_1.wav'}: ")
+        assert outcome.stderr.count("\n") == 1  # of an error, and of nothing else
         assert outcome.stdout
+
+
+def test_csv_has_all_scores(run, mixed, model_file):
+    rows = list(csv.DictReader(io.StringIO(run("evaluate", mixed, "-m", model_file, "--csv").stdout)))
+    as_json = json.loads(run("evaluate", mixed, "-m", model_file, "--json").stdout)
+    assert float(rows[0]["accuracy"]) == as_json["accuracy"]
+    assert int(rows[0]["n"]) == as_json["n"]
+    by_word = {row["name"]: float(row["accuracy"]) for row in rows if row["of"] == "word"}
+    assert by_word == {word: score["accuracy"] for word, score in as_json["by_word"].items()}
+    assert {row["name"] for row in rows if row["of"] == "speaker"} == set(as_json["by_speaker"])
 
 
 def test_a_report_that_cannot_be_written(run, mixed, model_file, tmp_path):

@@ -210,3 +210,19 @@ def test_there_is_a_level_for_every_whole_hop(samples, hop):
 def test_ten_times_the_amplitude_is_twenty_decibels_more():
     samples = hiss(np.random.default_rng(0), 0.5, 8000, -30.0)
     np.testing.assert_allclose(frame_level(10 * samples, 80, 1) - frame_level(samples, 80, 1), 20, atol=1e-3)
+
+
+@pytest.mark.parametrize("before", [0.2, 0.75])
+def test_a_slam_before_the_word_is_not_the_word(before):
+    """A slam is louder than the word and decays within 80 ms."""
+    random, rate = np.random.default_rng(5), 8000
+    word = 0.1 * np.sin(2 * np.pi * 600 * np.arange(0.4 * rate) / rate)
+    slam = random.normal(0, 0.5, round(0.08 * rate)) * np.exp(-np.arange(0.08 * rate) / (0.02 * rate))
+    quiet = np.zeros(round(before * rate))
+    samples = np.concatenate([np.zeros(2000), slam, quiet, word, np.zeros(4000)])
+    samples += random.normal(0, 1e-4, len(samples))
+    start, end = Endpointer().find(samples, rate)
+    first = 2000 + len(slam) + len(quiet)
+    assert end >= first + len(word) - 240
+    if before > Endpointer().pause:
+        assert start >= first - 240

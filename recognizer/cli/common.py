@@ -52,7 +52,7 @@ def reports_errors(command: Callable) -> Callable:
                 warnings.showwarning = _show_warning(warnings.showwarning)
                 status = command(*args, **kwargs) or ExitStatus.OK
             sys.stdout.flush()  # here, where it can still be told that nobody reads it or the disk is full
-        except (typer.Exit, typer.BadParameter):
+        except (typer.Exit, typer.BadParameter, Warning):  # a Warning only where the user made it an error
             raise
         except RecognizerError as error:
             if debug:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import sys
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recognizer.cli.common import (
+    CsvOption,
     DebugOption,
     ExitStatus,
     JobsOption,
@@ -20,6 +22,7 @@ from recognizer.cli.common import (
     complain,
     progress_bar,
     reports_errors,
+    usage_error,
     warn_of_low_rates,
     workers,
 )
@@ -42,11 +45,14 @@ def evaluate(
         typer.Option(help="Also write JSON, CSV and PNG files there.", metavar="DIR", show_default=False),
     ] = None,
     as_json: JsonOption = False,
+    as_csv: CsvOption = False,
     jobs: JobsOption = 1,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Measure accuracy on labelled recordings."""
+    if as_json and as_csv:
+        raise usage_error("--json and --csv exclude each other; choose one")
     from recognizer import corpus as corpora
     from recognizer import evaluation as evaluations
     from recognizer.recognition import Recognizer
@@ -75,13 +81,15 @@ def evaluate(
         warn_of_low_rates(low, len(utterances), model_rate)
     if as_json:
         typer.echo(json.dumps(evaluation.as_json(), ensure_ascii=False))
+    elif as_csv:
+        csv.writer(sys.stdout, lineterminator="\n").writerows(evaluations.score_rows(evaluation))
     else:
         _print(evaluation)
     if report is not None:
         written = evaluations.write_report(evaluation, report)
         if not quiet:
             complain(f"{len(written)} files written to {report}")
-    for reason in [] if quiet else list(evaluation.unreadable.values())[:WORST]:
+    for reason in list(evaluation.unreadable.values())[:WORST]:
         complain(f"error: {reason}")
     return ExitStatus.FAILED if evaluation.unreadable else ExitStatus.OK
 

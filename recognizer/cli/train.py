@@ -81,9 +81,9 @@ def train(
             progress=progress,
         )
     model.save(output)
-    for refusal in [] if quiet else refused[:SHOWN]:
+    for refusal in refused[:SHOWN]:
         complain(f"left out: {refusal.reason}")
-    if len(refused) > SHOWN and not quiet:
+    if len(refused) > SHOWN:
         complain(f"left out: {len(refused) - SHOWN} more")
     held_out, history = model.card["held_out"], model.models.history
     if as_json:

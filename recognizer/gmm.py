@@ -17,6 +17,7 @@ from recognizer.statistics import Statistics
 
 WEIGHT_FLOOR = 1e-3  # of a component that is in use; keeps a rarely visited one reachable
 MIN_FRAMES = 6  # a component needs to have a mean and a variance worth the name
+LEAST_LOG_SHARE = -230.0  # e to this is 1e-100: beside the best it adds nothing, and no product is denormal and slow
 MIN_OCCUPANCY = 1e-3  # frames below which a component has no data of its own and keeps its parameters
 
 
@@ -87,6 +88,7 @@ class GaussianBank:
         """
         components = self.component_log_density(observations)
         log_density = _normalise(components, shares=True)
+        components[self.weights.T == 0] = 0.0
         return components, log_density
 
     def take(self, states: np.ndarray) -> GaussianBank:
@@ -158,6 +160,7 @@ def _normalise(components: np.ndarray, shares: bool = False) -> np.ndarray:
     """Log-sum-exp over components, in place: (K, S, T) -> (S, T); `shares` leaves posteriors behind."""
     peak = components.max(0)
     components -= peak
+    np.maximum(components, LEAST_LOG_SHARE, out=components)
     np.exp(components, out=components)
     total = components.sum(0)
     if shares:

@@ -45,6 +45,9 @@ def test_the_commands_of_the_readme_run_in_order(folder, monkeypatch, tmp_path):
         done = subprocess.run([script, *arguments], cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         assert done.stdout
+        if command == "recognizer batch audio_samples":
+            shown = README.split("runner-up\n")[1].splitlines()[0]
+            assert shown in done.stdout
         if "audio_samples" in command and "--words" not in command:
             assert "seven" in done.stdout
 

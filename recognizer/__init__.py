@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from recognizer.errors import (
         AudioError,
         CorpusError,
+        MicrophoneError,
         ModelError,
         RecognizerError,
         RecognizerWarning,
@@ -35,6 +36,7 @@ _HOME = {
     "RecognizerError": "errors",
     "AudioError": "errors",
     "CorpusError": "errors",
+    "MicrophoneError": "errors",
     "ModelError": "errors",
     "TrainingError": "errors",
     "RecognizerWarning": "errors",
@@ -43,6 +45,7 @@ __all__ = [
     "AudioError",
     "Candidate",
     "CorpusError",
+    "MicrophoneError",
     "Model",
     "ModelError",
     "Recognizer",

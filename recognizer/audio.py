@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import wave
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,8 @@ LARGEST_SAMPLE = 2.0**31
 # An array with more columns than this, and than rows, is (channels, samples) by mistake.
 MANY_CHANNELS = 64
 BLOCK = 1 << 16
+ZERO_CROSSINGS = 24  # of the resampling filter of streams, on either side
+PASS_BAND = 0.93  # of the lower Nyquist frequency, where that filter has fallen to a half
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value, so recordings compare by identity
@@ -156,6 +160,61 @@ def save(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
         raise AudioError(f"{shown(path)}: {error}") from error
 
 
+class Resampler:
+    """Brings a stream to another rate, block by block; what comes out does not depend on how it is cut.
+
+    A polyphase filter (Crochiere & Rabiner, Multirate Digital Signal Processing, 1983, section 3.3) that looks
+    `ZERO_CROSSINGS` samples of the lower rate ahead, 3 ms at 8 kHz: libraries made for files hold back fifty times
+    as much, which a person who has spoken would wait for.
+
+    Parameters
+    ----------
+    source_rate, sample_rate : int
+        Rates of what goes in and of what comes out, in Hz.
+    """
+
+    def __init__(self, source_rate: int, sample_rate: int) -> None:
+        common = math.gcd(source_rate, sample_rate)
+        self._up, self._down = sample_rate // common, source_rate // common
+        self._first, self._phases = _polyphase(self._up, self._down)
+        # What is held of the input and how much came before it; the filter begins before the stream does.
+        self._held = np.zeros(-int(self._first[0]), dtype=np.float32)
+        self._before = int(self._first[0])
+        self._due = 0  # the next output's number
+
+    def push(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
+        """What the next samples (n,) add to the output, (m,) float32; `last` ends the stream."""
+        if self._up == self._down:
+            return np.asarray(samples, dtype=np.float32)
+        taps = self._phases.shape[1]
+        known = self._before + len(self._held) + len(samples)
+        self._held = np.concatenate([self._held, samples, np.zeros(taps if last else 0)]).astype(np.float32)
+        numbers = np.arange(self._due, max(self._due, -(-known * self._up // self._down)))
+        turns, phases = np.divmod(numbers, self._up)
+        begins = self._first[phases] + turns * self._down - self._before
+        inside = begins + taps <= len(self._held)
+        begins, phases = begins[inside], phases[inside]
+        output = np.einsum("kt,kt->k", self._held[begins[:, None] + np.arange(taps)], self._phases[phases])
+        self._due += len(output)
+        turn, phase = divmod(self._due, self._up)
+        drop = min(len(self._held), int(self._first[phase]) + turn * self._down - self._before)
+        self._held, self._before = self._held[drop:], self._before + drop
+        return output
+
+
+def _polyphase(up: int, down: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first input that each of `up` successive outputs is made from, (up,), and its filter, (up, taps)."""
+    from scipy.signal import firwin
+
+    slower = max(up, down)
+    centre = ZERO_CROSSINGS * slower
+    response = up * firwin(2 * centre + 1, PASS_BAND / slower, window=("kaiser", 8.0))
+    place = np.arange(up) * down
+    first = -((centre - place) // up)
+    tap = (place + centre)[:, None] - (first[:, None] + np.arange(2 * centre // up + 1)) * up
+    return first, np.where(tap >= 0, response[tap], 0.0).astype(np.float32)
+
+
 def shown(path: str | Path) -> str:
     """Name a file in a message: as it is, or escaped where a character would break the line."""
     name = str(path)
@@ -188,8 +247,48 @@ def _mono(samples: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(samples.T, dtype=np.float32).mean(axis=0)
 
 
+def blocks(path: str | Path, seconds: float) -> Iterator[tuple[np.ndarray, int]]:
+    """Read a sound file bit by bit, however long it is.
+
+    Parameters
+    ----------
+    path : str or Path
+        As for `load`.
+    seconds : float
+        Length of a block; the last one may be shorter.
+
+    Yields
+    ------
+    samples : ndarray of float32, shape (n,), mono
+    rate : int, in Hz
+
+    Raises
+    ------
+    AudioError
+        If the file cannot be read or has no samples; one line that begins with the file's name.
+    """
+    path = Path(path)
+    try:
+        empty = True
+        for samples, rate in _blocks(path, lambda rate: max(1, round(seconds * rate))):
+            empty = False
+            yield samples, _whole_rate(rate, "the recording's sample rate")
+        if empty:
+            raise AudioError("holds no samples; record it again")
+    except AudioError as error:
+        raise AudioError(f"{shown(path)}: {error}") from error
+
+
 def _read(path: Path) -> tuple[np.ndarray, int]:
     """Mono samples of a file, shape (n,), and their rate."""
+    parts, rate = [np.zeros(0, np.float32)], LOWEST_RATE
+    for part, rate in _blocks(path, lambda rate: BLOCK):  # noqa: B007
+        parts.append(part)
+    return np.concatenate(parts), rate
+
+
+def _blocks(path: Path, size: Callable[[int], int]) -> Iterator[tuple[np.ndarray, int]]:
+    """Mono blocks of a file, of as many samples as `size` says for its rate, and that rate."""
     import soundfile
 
     try:
@@ -203,10 +302,9 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
                 # Reading straight on, block by block, needs no length in the header (encoders that write
                 # to a pipe leave it out), and no memory for channels that are averaged anyway.
                 sound.seekable = lambda: False
-                blocks = [np.zeros(0, np.float32)]
-                while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
-                    blocks.append(_mono(block))
-                return np.concatenate(blocks), sound.samplerate
+                frames = size(sound.samplerate)
+                while len(block := sound.read(frames, dtype="float32", always_2d=True)):
+                    yield _mono(block), sound.samplerate
     except OSError as error:
         raise AudioError(_why_not_opened(path, error)) from error
     except ValueError as error:  # a zero character in the name

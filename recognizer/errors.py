@@ -21,5 +21,9 @@ class TrainingError(RecognizerError):
     """Recordings from which no model can be estimated."""
 
 
+class MicrophoneError(RecognizerError):
+    """A microphone that is missing, in use, not allowed or not understood, or no library to reach it."""
+
+
 class RecognizerWarning(UserWarning):
     """Something the user should know although the work was done."""

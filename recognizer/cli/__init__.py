@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from recognizer.cli import batch, evaluate, models, train
+from recognizer.cli import batch, devices, evaluate, live, models, train
 
 app = typer.Typer(
     name="recognizer",
@@ -16,9 +16,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich would double the time to --help
 )
+app.command()(live.live)
 app.command()(batch.batch)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(devices.devices)
 app.add_typer(models.app, name="models")
 
 

@@ -21,6 +21,8 @@ from recognizer.cli.common import (
     JsonOption,
     ModelOption,
     QuietOption,
+    WordsOption,
+    chosen_words,
     complain,
     progress_bar,
     reports_errors,
@@ -41,9 +43,7 @@ def batch(
         list[Path], typer.Argument(help="Recordings, or folders of them.", readable=False, metavar="PATH")
     ],
     model: ModelOption = "digits",
-    words: Annotated[
-        str | None, typer.Option(help="Only choose from these words.", metavar="A,B,C", show_default=False)
-    ] = None,
+    words: WordsOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
     jobs: JobsOption = 1,
@@ -57,8 +57,7 @@ def batch(
 
     recognizer = Recognizer.load(model)
     files, refused = _listed(paths)
-    chosen = [word.strip() for word in words.split(",") if word.strip()] if words is not None else None
-    found = recognizer.recognize_files(files, words=chosen, jobs=workers(jobs))
+    found = recognizer.recognize_files(files, words=chosen_words(words), jobs=workers(jobs))
     results = chain(refused.values(), found)
     show = _json_line if as_json else _csv_line() if as_csv else _table_line([*refused, *files])
     count = len(refused) + len(files)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
@@ -31,6 +31,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", help="Processes to use; 0 for one a core.", min=0, metavar="N")
+]
+WordsOption = Annotated[
+    str | None, typer.Option("--words", help="Only choose from these words.", metavar="A,B,C", show_default=False)
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", help="Microphone by index or part of its name.", metavar="N|NAME", show_default=False),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -101,6 +108,11 @@ def usage_error(message: str) -> typer.BadParameter:
     return typer.BadParameter(message)
 
 
+def chosen_words(words: str | None) -> list[str] | None:
+    """The words named by `--words`; None where all are allowed."""
+    return None if words is None else [word.strip() for word in words.split(",") if word.strip()]
+
+
 def warn_of_low_rates(low: Counter[int], files: int, model_rate: int) -> None:
     """One warning for all the recordings whose rate is under the model's: how many have which rate."""
     from recognizer.recognition import low_rate
@@ -125,6 +137,35 @@ def _show_warning(otherwise: Callable) -> Callable:
             otherwise(message, category, *args, **kwargs)
 
     return show
+
+
+@contextmanager
+def native_messages_hidden(debug: bool) -> Iterator[None]:
+    """Keep what sound libraries print to stderr on their own away from the screen; ours still comes through."""
+    if debug:
+        yield
+        return
+    sys.stderr.flush()
+    true_stderr, python_stderr = os.dup(2), sys.stderr
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        if _descriptor(python_stderr) == 2:
+            sys.stderr = os.fdopen(true_stderr, "w", 1, "utf-8", "backslashreplace", closefd=False)
+        yield
+    finally:
+        sys.stderr.flush()
+        sys.stderr = python_stderr
+        os.dup2(true_stderr, 2)
+        os.close(true_stderr)
+
+
+def _descriptor(stream: TextIO) -> int | None:
+    """Number of the file behind a stream; None where it is a buffer in memory."""
+    try:
+        return stream.fileno()
+    except OSError:
+        return None
 
 
 @contextmanager

@@ -1,0 +1,94 @@
+"""`recognizer devices`: which microphones there are, and how good one is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recognizer.cli.common import (
+    DebugOption,
+    DeviceOption,
+    ExitStatus,
+    JsonOption,
+    complain,
+    native_messages_hidden,
+    reports_errors,
+    usage_error,
+)
+
+if TYPE_CHECKING:
+    from recognizer.microphone import Device
+    from recognizer.quality import Quality
+
+SECONDS = 3.0
+
+
+@reports_errors
+def devices(
+    test: Annotated[bool, typer.Option("--test", help="Record 3 s and tell how good they are.")] = False,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """List the microphones, or test one."""
+    if device is not None and not test:
+        raise usage_error("--device goes with --test; without it all devices are listed")
+    with native_messages_hidden(debug):
+        return _test(device, as_json) if test else _list(as_json)
+
+
+def _list(as_json: bool) -> ExitStatus:
+    from recognizer.errors import MicrophoneError
+    from recognizer.microphone import choose, devices, rates
+
+    found = devices()
+    if as_json:
+        typer.echo(json.dumps([asdict(d) | {"rates": rates(d)} for d in found], ensure_ascii=False))
+        return ExitStatus.OK
+    try:
+        choose(None, found)
+    except MicrophoneError as error:
+        complain(f"error: {error}")
+        return ExitStatus.FAILED
+    width = max(len(d.name) for d in found)
+    typer.echo(f"   index  {'name':<{width}}  {'system':<12}  rates (Hz, its own first)")
+    for d in found:
+        listed = " ".join(map(str, dict.fromkeys([d.sample_rate, *rates(d)])))
+        typer.echo(f"{'*' if d.default else ' ':>2} {d.index:>5}  {d.name:<{width}}  {d.host:<12}  {listed}")
+    typer.echo("* is used when no --device is given")
+    return ExitStatus.OK
+
+
+def _test(wanted: str | None, as_json: bool) -> ExitStatus:
+    from recognizer.microphone import Microphone, record
+    from recognizer.quality import measure
+
+    with Microphone(wanted) as microphone:
+        if sys.stderr.isatty():
+            complain(f"{microphone.device.name}: say a few words, {SECONDS:.0f} seconds from now on ...")
+        quality = measure(record(microphone, SECONDS), microphone.sample_rate)
+        show = _print_json if as_json else _print_test
+        show(microphone.device, microphone.sample_rate, quality)
+    return ExitStatus.FAILED if quality.verdict == "unusable" else ExitStatus.OK
+
+
+def _print_json(device: Device, rate: int, quality: Quality) -> None:
+    measured = {name: round(value, 4) for name, value in asdict(quality).items()}
+    record = {"device": device.name, "sample_rate": rate} | measured
+    record |= {"snr": round(quality.snr, 4), "verdict": quality.verdict, "problems": quality.problems}
+    typer.echo(json.dumps(record, ensure_ascii=False))
+
+
+def _print_test(device: Device, rate: int, quality: Quality) -> None:
+    typer.echo(f"device       {device.name}, {rate} Hz, {quality.duration:.1f} s")
+    typer.echo(f"level        {quality.level:.0f} dB full scale (peak {quality.peak:.0f})")
+    typer.echo(f"noise floor  {quality.floor:.0f} dB full scale")
+    typer.echo(f"SNR          {quality.snr:.0f} dB")
+    typer.echo(f"clipping     {100 * quality.clipped:.1f} % of the samples")
+    typer.echo(f"verdict      {quality.verdict}")
+    for problem in quality.problems:
+        typer.echo(f"             {problem}")

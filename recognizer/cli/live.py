@@ -1,0 +1,220 @@
+"""`recognizer live`: speak, and the word appears."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recognizer.cli.common import (
+    DebugOption,
+    DeviceOption,
+    ExitStatus,
+    JsonOption,
+    ModelOption,
+    QuietOption,
+    WordsOption,
+    chosen_words,
+    complain,
+    native_messages_hidden,
+    reports_errors,
+    usage_error,
+)
+
+if TYPE_CHECKING:
+    from recognizer.live import Event, Session
+    from recognizer.source import Sound
+
+SHOWN = 5  # candidates of a partial result
+
+
+@reports_errors
+def live(
+    model: ModelOption = "digits",
+    device: DeviceOption = None,
+    words: WordsOption = None,
+    hangover: Annotated[int, typer.Option(help="Silence that ends a word.", min=100, max=2000, metavar="MS")] = 250,
+    from_file: Annotated[
+        Path | None,
+        typer.Option(help="Play a recording instead of listening.", metavar="FILE", show_default=False),
+    ] = None,
+    fast: Annotated[bool, typer.Option("--fast", help="Play it as fast as possible.")] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Keep every utterance as a WAV file here.", metavar="DIR", show_default=False),
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Recognise words as they are spoken, until Ctrl-C."""
+    if fast and from_file is None:
+        raise usage_error("--fast goes with --from-file; a microphone takes its time")
+    if device is not None and from_file is not None:
+        raise usage_error("--device and --from-file exclude each other; choose one")
+    from recognizer.live import Session
+    from recognizer.recognition import Recognizer
+    from recognizer.segmenter import Segmentation
+
+    recognizer = Recognizer.load(model)
+    segmentation = replace(Segmentation(), hangover=hangover / 1000)
+    session = Session(recognizer, words=chosen_words(words), segmentation=segmentation)
+    interrupted = False
+    with ExitStack() as stack:
+        stack.enter_context(native_messages_hidden(debug))
+        sounds, origin = _source(stack, from_file, fast, device)
+        keep = _keeper(save, recognizer.model.front_end.sample_rate) if save else lambda event: None
+        show = stack.enter_context(_display(session, f"{model}, {origin}", as_json, quiet))
+        try:
+            _run(sounds, session, keep, show)
+        except KeyboardInterrupt:
+            interrupted = True
+        show([session.end()])
+    tally = session.tally
+    if not quiet:
+        complain(
+            f"{_counted(tally.words, 'word')}, {tally.rejected} rejected in {session.time:.1f} s"
+            + (f"; sound lost {_counted(tally.overflows, 'time')}" if tally.overflows else "")
+            + (f"; device lost {_counted(tally.losses, 'time')}" if tally.losses else "")
+        )
+    return ExitStatus.INTERRUPTED if interrupted else ExitStatus.OK
+
+
+def _source(stack: ExitStack, file: Path | None, fast: bool, device: str | None) -> tuple[Iterable[Sound], str]:
+    """What to listen to, and what to call it."""
+    from recognizer.audio import shown
+    from recognizer.source import play
+
+    if file is not None:
+        return play(file, fast=fast), shown(file)
+    from recognizer.microphone import Microphone
+
+    microphone = stack.enter_context(Microphone(device))
+    return microphone, f"{microphone.device.name} at {microphone.sample_rate} Hz"
+
+
+def _run(
+    sounds: Iterable[Sound], session: Session, keep: Callable[[Event], None], show: Callable[[list[Event]], None]
+) -> None:
+    from recognizer.live import listen
+
+    for events in listen(sounds, session):
+        for event in events:
+            keep(event)
+        show(events)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+@contextmanager
+def _display(session: Session, title: str, as_json: bool, quiet: bool) -> Iterator[Callable[[list[Event]], None]]:
+    """How events are shown: as JSON, on a terminal's screen, or as plain lines."""
+    if as_json:
+        yield lambda events: _each(events, _json_line, quiet)
+    elif sys.stdout.isatty():
+        from recognizer.cli.screen import screen
+
+        with screen(session, title) as show:
+            yield show
+    else:
+        yield lambda events: _each(events, _plain_line, quiet)
+
+
+def _each(events: list[Event], show: Callable[[Event], None], quiet: bool) -> None:
+    for event in events:
+        if event.note and not quiet:
+            complain(f"warning: {event.note}")
+        show(event)
+    if events:
+        sys.stdout.flush()  # a program that reads the lines must have them while they are news
+
+
+def as_record(event: Event) -> dict:
+    """An event as plain data; times in seconds since the session began."""
+    record: dict = {"event": event.kind, "time": _rounded(event.time)}
+    result = event.result
+    if event.kind in ("result", "rejected"):
+        record |= {
+            "word": result.word,
+            "confidence": round(result.confidence, 4),
+            "accepted": result.accepted,
+            "reason": result.reason,
+            "nbest": [
+                {"word": c.word, "score": round(c.score, 4), "confidence": round(c.confidence, 4)} for c in result.nbest
+            ],
+            "start": _rounded(event.start),
+            "end": _rounded(event.end),
+            "latency": round(event.latency, 4),
+        }
+    elif event.kind == "partial":
+        record |= {
+            "word": result.nbest[0].word,
+            "nbest": [{"word": c.word, "confidence": round(c.confidence, 4)} for c in result.nbest[:SHOWN]],
+            "start": _rounded(event.start),
+        }
+    elif event.kind == "speech_start":
+        record |= {"start": _rounded(event.start)}
+    elif event.kind == "calibrated":
+        record |= {"floor": round(event.floor, 1)}
+    elif event.kind == "end":
+        record |= event.tally
+    else:
+        record |= {"message": event.note}
+    return record
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 3)
+
+
+def _json_line(event: Event) -> None:
+    if event.kind != "muted":  # is for the person, who has been told
+        typer.echo(json.dumps(as_record(event), ensure_ascii=False))
+
+
+def _plain_line(event: Event) -> None:
+    if event.kind not in ("result", "rejected"):
+        return
+    result = event.result
+    ranked = [f"{c.word} {c.confidence:.2f}" for c in result.nbest[:3]]
+    if event.kind == "result":
+        line = f"{result.word:<12} {result.confidence:.2f}  {', '.join(ranked[1:])}"
+    else:
+        line = f"{'-':<12} rejected: {result.reason}" + (f" ({ranked[0]})" if ranked else "")
+    typer.echo(f"{event.start:8.2f} s  {line}".rstrip())
+
+
+def _keeper(folder: Path, rate: int) -> Callable[[Event], None]:
+    """Gives a function that keeps utterances in a folder: a WAV file each, and a line about it in utterances.jsonl."""
+    from recognizer import audio
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        log = open(folder / "utterances.jsonl", "a", encoding="utf-8")  # noqa: SIM115 - until the process ends
+    except OSError as error:
+        raise usage_error(
+            f"--save {audio.shown(folder)}: {error.strerror or error}; choose a folder to write to"
+        ) from error
+    session = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
+    number = 0
+
+    def keep(event: Event) -> None:
+        nonlocal number
+        if event.kind not in ("result", "rejected"):
+            return
+        number += 1
+        name = f"{session}-{number:04d}.wav"
+        audio.save(folder / name, event.samples, rate)
+        log.write(json.dumps({"file": name} | as_record(event), ensure_ascii=False) + "\n")
+        log.flush()
+
+    return keep

@@ -1,0 +1,251 @@
+"""A session of live recognition: sound in, events out.
+
+Nothing here knows a device, a screen or the time of day, so a session runs the same on a microphone, a recording or
+a test. Every utterance is answered by what `batch` uses for a file, on the same samples, rounded to 16 bits as they
+would be in that file: what is saved is recognised again to the last bit. The features are normalised over the whole
+word, so they are computed anew for every partial result; one word takes three milliseconds. The last of these
+computations happens while the hangover runs, so that the answer is there when the word is known to be over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+
+from recognizer.audio import Resampler
+from recognizer.decoding import Result
+from recognizer.recognition import Recognizer
+from recognizer.segmenter import Boundary, Segmentation, Segmenter
+from recognizer.source import Block, Lost, Muted, Sound
+
+FIRST_PARTIAL = 0.2  # seconds of a word before its first partial result
+PARTIAL_EVERY = 0.1  # seconds between partial results
+PARTIAL_SHARE = 0.25  # of the time, at most, goes into partial results, however large the vocabulary
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """Something that happened in a session.
+
+    Attributes
+    ----------
+    kind : "calibrated", "speech_start", "partial", "result", "rejected", "device_lost", "overflow", "end", or
+        "muted"
+    time : when, seconds since the session began
+    start, end : of what it is about, likewise; None where it is about a moment
+    result : what was heard, its times counted from the beginning of `samples`; of partial ones the candidates
+    samples : the utterance as 16-bit integers at the model's rate, of results and rejections
+    latency : from the arrival of the sound that ended the word to the answer, seconds
+    floor : the noise floor, dB full scale, of a calibration
+    note : what a person should know
+    tally : what a session that ends has seen, by name
+    """
+
+    kind: str
+    time: float
+    start: float | None = None
+    end: float | None = None
+    result: Result | None = None
+    samples: np.ndarray | None = None
+    latency: float | None = None
+    floor: float | None = None
+    note: str | None = None
+    tally: dict[str, int] | None = None
+
+
+@dataclass
+class Tally:
+    """What a session has seen."""
+
+    words: int = 0
+    rejected: int = 0
+    overflows: int = 0
+    losses: int = 0
+
+
+class Session:
+    """Recognises the words in a stream of sound.
+
+    Parameters
+    ----------
+    recognizer : the model, and how strict it is
+    words : the only words to choose from; all the model has when None
+    segmentation : how words are told from silence
+    clock : seconds, monotonic; the one the source stamps its blocks with
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        *,
+        words: Sequence[str] | None = None,
+        segmentation: Segmentation = Segmentation(),
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.tally = Tally()
+        self.time = 0.0
+        self._recognizer, self._words = recognizer, words
+        self._segmentation, self._clock = segmentation, clock
+        self._rate = recognizer.model.front_end.sample_rate
+        self._source_rate = 0
+        self._last_arrival: float | None = None
+        self._begin_again()
+
+    @property
+    def state(self) -> str:
+        """ "calibrating", "listening", "speech", "thinking" (the word seems to be over) or "lost"."""
+        if self._lost:
+            return "lost"
+        if not self._calibrated:
+            return "calibrating"
+        if not self._started:
+            return "listening"
+        return "thinking" if self._foreseen else "speech"
+
+    @property
+    def level(self) -> float:
+        """Of the last frame, dB full scale."""
+        return self._segmenter.level
+
+    @property
+    def floor(self) -> float:
+        """The noise floor as it is tracked, dB full scale."""
+        return self._segmenter.floor
+
+    def hear(self, sound: Sound) -> list[Event]:
+        """What comes of a block of sound, or of the news that there is none."""
+        match sound:
+            case Block():
+                return self._hear_block(sound)
+            case Lost():
+                events = self.finish()
+                self._lost = True
+                self.tally.losses += 1
+                return [*events, Event("device_lost", self.time, note=f"{sound.device}: {sound.reason}")]
+            case Muted():
+                return [Event("muted", self.time, note=f"{sound.device} delivers only zeros: {sound.remedy}")]
+
+    def finish(self) -> list[Event]:
+        """The stream is over: answer what is still open."""
+        now = self._clock()
+        rest = self._resampler.push(np.zeros(0, np.float32), last=True) if self._source_rate else np.zeros(0)
+        return self._advance(rest, now) + self._follow(self._segmenter.finish(), now)
+
+    def end(self) -> Event:
+        """The last event, with the counts of what there was."""
+        return Event("end", self.time, tally=asdict(self.tally))
+
+    def _hear_block(self, block: Block) -> list[Event]:
+        events = []
+        if self._lost or block.sample_rate != self._source_rate:
+            if self._last_arrival is not None:
+                events += [] if self._lost else self.finish()
+                self.time += max(0.0, block.arrived - self._last_arrival - len(block.samples) / block.sample_rate)
+            self._source_rate = block.sample_rate
+            self._begin_again()
+        self._last_arrival = block.arrived
+        if block.lost:
+            self.tally.overflows += 1
+            seconds = block.lost / block.sample_rate
+            self._origin += seconds
+            events.append(Event("overflow", self.time, note=f"{seconds:.2f} s of sound lost: the computer is too busy"))
+        return events + self._advance(self._resampler.push(block.samples), block.arrived)
+
+    def _begin_again(self) -> None:
+        """Forget the stream: it is a new one from here on, with a new noise floor."""
+        self._resampler = Resampler(self._source_rate or self._rate, self._rate)
+        self._segmenter = Segmenter(self._rate, self._segmentation)
+        self._origin = self.time  # of the stream, in the session
+        self._samples, self._before = np.zeros(0, np.float32), 0  # what is held of it, and what came before that
+        self._lost = self._calibrated = self._started = False
+        self._foreseen: tuple[tuple[int, int], np.ndarray, Result] | None = None
+        self._next_partial = 0
+
+    def _advance(self, samples: np.ndarray, arrived: float) -> list[Event]:
+        """Take in samples at the model's rate."""
+        self._samples = np.concatenate([self._samples, samples])
+        position = self._before + len(self._samples)
+        self.time = self._origin + position / self._rate
+        events = self._follow(self._segmenter.push(samples), arrived)
+        if self._started and (pending := self._segmenter.pending):
+            events += self._listen_in(pending, position)
+        self._forget(position)
+        return events
+
+    def _follow(self, boundaries: Iterable[Boundary], arrived: float) -> list[Event]:
+        events = []
+        for boundary in boundaries:
+            start, end = (self._origin + sample / self._rate for sample in (boundary.start, boundary.end))
+            if boundary.kind == "calibrated":
+                self._calibrated = True
+                events.append(Event("calibrated", end, floor=self._segmenter.floor))
+            elif boundary.kind == "start":
+                self._started = True
+                self._next_partial = boundary.start + round((self._segmentation.pre_roll + FIRST_PARTIAL) * self._rate)
+                events.append(Event("speech_start", self.time, start=start))
+            else:
+                events.append(self._answer(boundary, start, end, arrived))
+                self._started, self._foreseen = False, None
+        return events
+
+    def _answer(self, boundary: Boundary, start: float, end: float, arrived: float) -> Event:
+        """The result or the rejection of an utterance that is over."""
+        span = boundary.start, boundary.end
+        if not self._foreseen or self._foreseen[0] != span:
+            self._foreseen = self._recognize(span)
+        _, samples, result = self._foreseen
+        if boundary.kind == "dropped":
+            result = replace(result, word=None, accepted=False, reason="too short")
+        if result.accepted:
+            self.tally.words += 1
+        else:
+            self.tally.rejected += 1
+        return Event(
+            "result" if result.accepted else "rejected",
+            self.time,
+            start=start if result.start is None else start + result.start,
+            end=end if result.end is None else start + result.end,
+            result=result,
+            samples=samples,
+            latency=max(0.0, self._clock() - arrived),
+        )
+
+    def _listen_in(self, pending: tuple[int, int], position: int) -> list[Event]:
+        """Recognise the utterance so far: for a partial result, or because it seems to be over."""
+        over = position >= pending[1]
+        if over and (not self._foreseen or self._foreseen[0] != pending):
+            self._foreseen = self._recognize(pending)
+        elif not over:
+            self._foreseen = None
+        if position < self._next_partial:
+            return []
+        began = self._clock()
+        _, _, result = self._foreseen or self._recognize((pending[0], position))
+        spent = self._clock() - began
+        self._next_partial = position + round(max(PARTIAL_EVERY, spent / PARTIAL_SHARE) * self._rate)
+        if not result.nbest:
+            return []
+        return [Event("partial", self.time, start=self._origin + pending[0] / self._rate, result=result)]
+
+    def _recognize(self, span: tuple[int, int]) -> tuple[tuple[int, int], np.ndarray, Result]:
+        """The span itself, its samples in 16 bits, and what they are to `batch`."""
+        samples = self._samples[span[0] - self._before : span[1] - self._before]
+        samples = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
+        return span, samples, self._recognizer.recognize(samples, self._rate, words=self._words)
+
+    def _forget(self, position: int) -> None:
+        """Drop samples that no utterance can contain any more."""
+        reach = position - round((self._segmentation.longest + self._segmentation.calibration) * self._rate)
+        keep = min(reach, self._segmenter.pending[0] if self._segmenter.pending else reach)
+        if keep > self._before:
+            self._samples, self._before = self._samples[keep - self._before :], keep
+
+
+def listen(sounds: Iterable[Sound], session: Session) -> Iterator[list[Event]]:
+    """The events of a session, one list for every piece of sound, most of them empty; the last one ends it."""
+    for sound in sounds:
+        yield session.hear(sound)
+    yield session.finish()

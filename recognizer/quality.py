@@ -1,0 +1,91 @@
+"""How good a recording is: level, noise, clipping, and what to do about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+FRAME = 0.030  # seconds
+LOUD, QUIET = 95, 10  # percentiles of the frames' levels that stand for the speech and for the room
+LOWEST_LEVEL = -120.0  # dB full scale; stands for digital silence, whose logarithm is infinite
+FULL = 0.99  # of full scale; converters that clip stay a little under it
+CLIPPED = 1e-3  # of the samples; less is one hit on the microphone
+TOO_QUIET, NOISY, TOO_NOISY = -45.0, 20.0, 10.0  # dB
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Of one recording with speech in it; levels in dB full scale.
+
+    Attributes
+    ----------
+    duration : seconds
+    peak : largest sample
+    level : RMS of the loud frames, the speech
+    floor : RMS of the quiet frames, the room
+    clipped : fraction of the samples at full scale
+    dead : every sample is the same: no microphone is that quiet
+    """
+
+    duration: float
+    peak: float
+    level: float
+    floor: float
+    clipped: float
+    dead: bool
+
+    @property
+    def snr(self) -> float:
+        """Speech over the room, dB."""
+        return self.level - self.floor
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong and what to do, one line each; none for a good recording."""
+        if self.dead:
+            return ("nothing but zeros: the input is muted or not allowed to this program",)
+        found = []
+        if self.clipped > CLIPPED:
+            found.append(f"clipped ({100 * self.clipped:.1f} % of it): turn the input level down or move back")
+        if self.level < TOO_QUIET:
+            found.append(f"too quiet ({self.level:.0f} dB): turn the input level up or come closer")
+        if self.snr < TOO_NOISY:
+            found.append(f"no speech over the noise (SNR {self.snr:.0f} dB): was anything said? if so, come closer")
+        elif self.snr < NOISY:
+            found.append(f"noisy (SNR {self.snr:.0f} dB): come closer, or find a quieter place")
+        return tuple(found)
+
+    @property
+    def verdict(self) -> str:
+        """ "good", "usable" or "unusable"."""
+        if self.dead or self.snr < TOO_NOISY:
+            return "unusable"
+        return "usable" if self.problems else "good"
+
+
+def measure(samples: np.ndarray, sample_rate: int) -> Quality:
+    """Quality of a recording.
+
+    Parameters
+    ----------
+    samples : (n,), full scale 1, at least one
+    sample_rate : Hz
+    """
+    samples = np.asarray(samples, dtype=np.float64)
+    hop = max(1, min(len(samples), round(FRAME * sample_rate)))
+    centred = samples - samples.mean()
+    frames = centred[: len(centred) // hop * hop].reshape(-1, hop)
+    level = _decibels(np.sqrt((frames**2).mean(1)))
+    return Quality(
+        duration=len(samples) / sample_rate,
+        peak=float(_decibels(np.abs(samples).max())),
+        level=float(np.percentile(level, LOUD)),
+        floor=float(np.percentile(level, QUIET)),
+        clipped=float((np.abs(samples) >= FULL).mean()),
+        dead=bool(np.ptp(samples) == 0),
+    )
+
+
+def _decibels(amplitude: np.ndarray) -> np.ndarray:
+    return 20 * np.log10(np.maximum(amplitude, 10 ** (LOWEST_LEVEL / 20)))

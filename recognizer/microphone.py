@@ -19,6 +19,7 @@ from recognizer.errors import MicrophoneError
 from recognizer.source import BLOCK, Block, Lost, Muted, Sound
 
 QUEUE = 10.0  # seconds of sound held for a reader that is late
+LATENCY = 0.1  # seconds of buffer in the sound system; with less, it wakes up more often than there are blocks
 FIRST_BLOCK = 8.0  # seconds a device may take to deliver anything: Bluetooth and sleeping sound servers need some
 NEXT_BLOCK = 2.0  # seconds without sound after which a device that did deliver counts as gone
 RETRY = 0.5  # seconds between attempts to open it again
@@ -198,6 +199,7 @@ class Microphone:
             channels=1,
             dtype="float32",
             blocksize=round(BLOCK * rate),
+            latency=LATENCY,
             callback=copy,
         )
         self._stream.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -72,6 +73,7 @@ def live(
         sounds, origin = _source(stack, from_file, fast, device)
         keep = _keeper(save, recognizer.model.front_end.sample_rate) if save else lambda event: None
         show = stack.enter_context(_display(session, f"{model}, {origin}", as_json, quiet))
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # to end it as Ctrl-C does
         try:
             _run(sounds, session, keep, show)
         except KeyboardInterrupt:

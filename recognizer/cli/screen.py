@@ -17,9 +17,9 @@ from rich.text import Text
 if TYPE_CHECKING:
     from recognizer.live import Event, Session
 
-REFRESH = 0.1  # seconds between two pictures at least, and only when something has changed
+REFRESH = 0.12  # seconds between two pictures at least, and only when something has changed
 METER = (-80.0, 0.0)  # dB full scale at its ends
-METER_CELLS, BAR_CELLS = 40, 30
+METER_CELLS, BAR_CELLS = 32, 30
 FALL = 3.0  # dB a picture that the meter falls at most, so that the eye can follow
 HISTORY = 8
 WIDTH = 76

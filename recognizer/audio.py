@@ -22,7 +22,7 @@ LARGEST_SAMPLE = 2.0**31
 # An array with more columns than this, and than rows, is (channels, samples) by mistake.
 MANY_CHANNELS = 64
 BLOCK = 1 << 16
-ZERO_CROSSINGS = 24  # of the resampling filter of streams, on either side
+ZERO_CROSSINGS = 20  # of the resampling filter of streams, on either side
 PASS_BAND = 0.93  # of the lower Nyquist frequency, where that filter has fallen to a half
 
 
@@ -174,45 +174,39 @@ class Resampler:
     """
 
     def __init__(self, source_rate: int, sample_rate: int) -> None:
+        from scipy.signal import firwin
+
         common = math.gcd(source_rate, sample_rate)
         self._up, self._down = sample_rate // common, source_rate // common
-        self._first, self._phases = _polyphase(self._up, self._down)
-        # What is held of the input and how much came before it; the filter begins before the stream does.
-        self._held = np.zeros(-int(self._first[0]), dtype=np.float32)
-        self._before = int(self._first[0])
+        slower = max(self._up, self._down)
+        self._centre = ZERO_CROSSINGS * slower
+        response = self._up * firwin(2 * self._centre + 1, PASS_BAND / slower, window=("kaiser", 8.0))
+        # Delayed until the filter's own delay is a whole number of outputs.
+        self._filter = np.concatenate([np.zeros(-self._centre % self._down), response]).astype(np.float32)
+        self._delay = -(-self._centre // self._down)
+        # What is held of the input begins a multiple of `down` samples after the stream did, so that the outputs
+        # of the filter fall on the same moments as if it had begun with the stream.
+        self._held, self._before = np.zeros(0, np.float32), 0
         self._due = 0  # the next output's number
 
     def push(self, samples: np.ndarray, last: bool = False) -> np.ndarray:
         """What the next samples (n,) add to the output, (m,) float32; `last` ends the stream."""
+        from scipy.signal import upfirdn
+
         if self._up == self._down:
             return np.asarray(samples, dtype=np.float32)
-        taps = self._phases.shape[1]
-        known = self._before + len(self._held) + len(samples)
-        self._held = np.concatenate([self._held, samples, np.zeros(taps if last else 0)]).astype(np.float32)
-        numbers = np.arange(self._due, max(self._due, -(-known * self._up // self._down)))
-        turns, phases = np.divmod(numbers, self._up)
-        begins = self._first[phases] + turns * self._down - self._before
-        inside = begins + taps <= len(self._held)
-        begins, phases = begins[inside], phases[inside]
-        output = np.einsum("kt,kt->k", self._held[begins[:, None] + np.arange(taps)], self._phases[phases])
-        self._due += len(output)
-        turn, phase = divmod(self._due, self._up)
-        drop = min(len(self._held), int(self._first[phase]) + turn * self._down - self._before)
+        self._held = np.concatenate([self._held, samples]).astype(np.float32)
+        known = (self._before + len(self._held)) * self._up
+        end = max(self._due, -(-known // self._down) if last else (known - self._centre) // self._down)
+        beyond = np.zeros(self._centre // self._up + 1 if last else 0, np.float32)
+        filtered = upfirdn(self._filter, np.concatenate([self._held, beyond]), self._up, self._down)
+        first = self._delay - self._before // self._down * self._up
+        output = filtered[first + self._due : first + end]
+        self._due = end
+        needed = max(0, (end * self._down - self._centre) // self._up)
+        drop = max(0, needed // self._down * self._down - self._before)
         self._held, self._before = self._held[drop:], self._before + drop
         return output
-
-
-def _polyphase(up: int, down: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first input that each of `up` successive outputs is made from, (up,), and its filter, (up, taps)."""
-    from scipy.signal import firwin
-
-    slower = max(up, down)
-    centre = ZERO_CROSSINGS * slower
-    response = up * firwin(2 * centre + 1, PASS_BAND / slower, window=("kaiser", 8.0))
-    place = np.arange(up) * down
-    first = -((centre - place) // up)
-    tap = (place + centre)[:, None] - (first[:, None] + np.arange(2 * centre // up + 1)) * up
-    return first, np.where(tap >= 0, response[tap], 0.0).astype(np.float32)
 
 
 def shown(path: str | Path) -> str:

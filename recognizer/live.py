@@ -23,6 +23,7 @@ from recognizer.source import Block, Lost, Muted, Sound
 
 FIRST_PARTIAL = 0.2  # seconds of a word before its first partial result
 PARTIAL_EVERY = 0.1  # seconds between partial results
+IDLE = 0.09  # seconds of sound looked at together while nobody speaks, which saves most of the time that takes
 PARTIAL_SHARE = 0.25  # of the time, at most, goes into partial results, however large the vocabulary
 
 
@@ -131,7 +132,8 @@ class Session:
     def finish(self) -> list[Event]:
         """The stream is over: answer what is still open."""
         now = self._clock()
-        rest = self._resampler.push(np.zeros(0, np.float32), last=True) if self._source_rate else np.zeros(0)
+        rest = np.concatenate([*self._waiting, np.zeros(0, np.float32)])
+        rest, self._waiting = self._resampler.push(rest, last=True), []
         return self._advance(rest, now) + self._follow(self._segmenter.finish(), now)
 
     def end(self) -> Event:
@@ -147,12 +149,16 @@ class Session:
             self._source_rate = block.sample_rate
             self._begin_again()
         self._last_arrival = block.arrived
+        self._waiting.append(block.samples)
         if block.lost:
             self.tally.overflows += 1
             seconds = block.lost / block.sample_rate
             self._origin += seconds
             events.append(Event("overflow", self.time, note=f"{seconds:.2f} s of sound lost: the computer is too busy"))
-        return events + self._advance(self._resampler.push(block.samples), block.arrived)
+        if self._started or sum(map(len, self._waiting)) >= IDLE * block.sample_rate:
+            samples, self._waiting = np.concatenate(self._waiting), []
+            events += self._advance(self._resampler.push(samples), block.arrived)
+        return events
 
     def _begin_again(self) -> None:
         """Forget the stream: it is a new one from here on, with a new noise floor."""
@@ -163,6 +169,7 @@ class Session:
         self._lost = self._calibrated = self._started = False
         self._foreseen: tuple[tuple[int, int], np.ndarray, Result] | None = None
         self._next_partial = 0
+        self._waiting: list[np.ndarray] = []  # at the source's rate
 
     def _advance(self, samples: np.ndarray, arrived: float) -> list[Event]:
         """Take in samples at the model's rate."""

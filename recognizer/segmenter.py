@@ -23,6 +23,7 @@ FLOOR_EVERY = 10  # frames between two measurements of the floor
 FEWEST, MOST = 2, 100  # frames analysed together: few cost time, many memory
 TRIMMED = 20.0  # dB between floor and peak, at least, of a stream over before its floor is known: it is one word
 SUSTAINED = 5  # frames that a level is held to count as a sound's peak: longer than a click
+WANING = 0.1  # dB a frame; how fast a sound that was cut is forgotten while it goes on more softly
 RUN = 100  # frames looked back on to tell a click, which dies away, from a sound that lasts
 HANN_POWER = 0.375  # mean square of a Hann window
 
@@ -136,7 +137,7 @@ class Segmenter:
         self._judged = 0  # frames
         self._calibrated = False
         self._kept = 0  # past-the-last sample of the utterance before; no other one has it, too
-        self._valley = 0.0  # least excess since then, so that its decay starts no other one
+        self._rest = 0.0  # what is left of that one's sound, in dB; a new one has to rise over it
         self._waiting = False  # for the end of a sound that was cut
         self._start: int | None = None  # of the open utterance, first sample
         self._peak = 0.0  # of the open utterance, excess in dB
@@ -235,20 +236,21 @@ class Segmenter:
         """One more frame, by so many dB over the floor."""
         settings, frame = self.settings, self._judged
         open_ = self._start is not None
-        least = max(self._valley + settings.offset, settings.share * self._peak, self._peak - settings.depth)
+        least = max(settings.offset, settings.share * self._peak, self._peak - settings.depth)
+        if not open_ and not self._waiting:
+            least = self._rest + (settings.offset if self._run else settings.onset)
         if excess < least:
             self._run = []
-        elif self._run or open_ or excess >= self._valley + settings.onset:
+        else:
             self._run = [*self._run[1 - RUN :], excess]
             self._sound = frame
-        lasts = self._lasts(least if open_ else self._valley + settings.onset)
+        lasts = self._lasts(least)
         if lasts:
             self._lasting = frame
         if not open_:
-            if lasts and not self._waiting:
+            if self._lasts(self._rest + settings.onset):
                 return [self._open()]
-            self._waiting = self._waiting and frame - self._lasting < self._hangover
-            self._valley = max(0.0, min(self._valley, excess))
+            self._follow(excess)
             return []
         if lasts and min(self._run[-SUSTAINED:]) > self._peak:
             self._peak, self._loudest = min(self._run[-SUSTAINED:]), power
@@ -266,17 +268,29 @@ class Segmenter:
         least = max(least, max(self._run) - self.settings.decay)
         return sum(excess >= least for excess in self._run) >= self._shortest
 
+    def _follow(self, excess: float) -> None:
+        """Between utterances: what the sound that ended the last one has come down to."""
+        if self._waiting:
+            before = self._run[-2 * self._shortest : -self._shortest]  # what may become a word is not its own measure
+            self._rest = max(self._rest - WANING, min(before, default=0.0))
+            self._waiting = self._judged - self._lasting < self._hangover
+        if not self._waiting:
+            self._rest = max(0.0, min(self._rest, excess))
+
     def _open(self) -> Boundary:
+        least = self._rest + self.settings.onset
+        before = next(i for i, excess in enumerate(self._run) if excess >= least)
+        self._run = self._run[before:]
         onset = (self._judged + 1 - len(self._run)) * self._hop
         self._start = max(self._kept, onset - self._pre_roll)
-        self._valley = 0.0
+        self._waiting = False
         return Boundary("start", self._start, self._heard_by(self._judged))
 
     def _close(self, heard: int, complete: bool) -> Boundary:
         absorbed = self._loudest is not None and self._noise.excess(self._loudest[None])[0] < self.settings.onset
         boundary = Boundary("dropped" if absorbed else "end", self._start, min(self._end(), heard), complete)
         self._kept = boundary.end
-        self._valley = self._peak
+        self._rest = self._peak
         self._start, self._peak, self._loudest, self._run = None, 0.0, None, []
         return boundary
 

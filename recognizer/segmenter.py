@@ -7,6 +7,7 @@ left to the endpointer, which trims it as it trims a file.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from recognizer.errors import AudioError
 BANDS = 8  # equally wide in mel, each with a noise floor of its own
 LOWEST, HIGHEST = 100.0, 7000.0  # Hz; below is hum, above is little that tells speech from noise
 QUIETEST = -85.0  # dB full scale; no noise floor is lower, so that digital silence and dither are one
+LEAST = 10 ** (QUIETEST / 10) / BANDS  # mean square in a band
 SMOOTHED = 3  # frames averaged, so that the spectrum of noise is steady
 FLOOR_EVERY = 10  # frames between two measurements of the floor
 FEWEST, MOST = 2, 100  # frames analysed together: few cost time, many memory
@@ -26,6 +28,8 @@ SUSTAINED = 5  # frames that a level is held to count as a sound's peak: longer 
 WANING = 0.1  # dB a frame; how fast a sound that was cut is forgotten while it goes on more softly
 RUN = 100  # frames looked back on to tell a click, which dies away, from a sound that lasts
 HANN_POWER = 0.375  # mean square of a Hann window
+
+Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,21 @@ class Segmentation:
         return max(self.longest, self.memory) + self.pre_roll + self.patience * self.hangover + RUN * HOP
 
 
+def over_floor(power: np.ndarray, floor: np.ndarray) -> np.ndarray:
+    """How far frames are over the noise: their band powers over the floor, averaged as amplitudes, dB, (n,).
+
+    Dividing by the floor whitens the noise, so that speech shows in the bands where there is little of it.
+    The mean of amplitudes lies between that of powers, in which one whistling band is enough, and that of
+    decibels, in which a vowel's few strong bands are not.
+
+    Parameters
+    ----------
+    power : (n, BANDS), mean squares
+    floor : (BANDS,), positive
+    """
+    return 20 * np.log10(np.sqrt(power / floor).sum(1) / BANDS + 1e-6)
+
+
 class Segmenter:
     """Cuts a stream into utterances, the same ones however it comes in blocks.
 
@@ -106,6 +125,7 @@ class Segmenter:
     ----------
     sample_rate : Hz
     settings : see `Segmentation`
+    measure : how far frames are over the noise, dB, (n,), from their band powers, (n, BANDS), and the floor, (BANDS,)
 
     Attributes
     ----------
@@ -121,7 +141,8 @@ class Segmenter:
     [('calibrated', 0.0, 0.51), ('start', 0.69, 1.06), ('end', 0.69, 1.77)]
     """
 
-    def __init__(self, sample_rate: int, settings: Segmentation = Segmentation()):
+    def __init__(self, sample_rate: int, settings: Segmentation = Segmentation(), measure: Measure = over_floor):
+        self._measure = measure
         self.sample_rate = sample_rate
         self.settings = settings
         self.level = self.floor = QUIETEST
@@ -217,7 +238,7 @@ class Segmenter:
     def _judge_again(self) -> list[Boundary]:
         """Look once more at a stream that was over before it was calibrated, as if it were one word."""
         power = self._noise.history[: self._noise.frames]
-        self._noise.lower(self._noise.excess(power).max() - TRIMMED)
+        self._noise.lower(self._excess(power).max() - TRIMMED)
         self._judged, self._run = 0, []
         return self._judge(power)
 
@@ -225,9 +246,12 @@ class Segmenter:
         self._noise.measure()
         self.floor = decibels(self._noise.level)
 
+    def _excess(self, power: np.ndarray) -> np.ndarray:
+        return self._measure(power[:, :-1], self._noise.bands)
+
     def _judge(self, power: np.ndarray) -> list[Boundary]:
         found = []
-        for row, excess in zip(power, self._noise.excess(power).tolist()):
+        for row, excess in zip(power, self._excess(power).tolist()):
             found += self._hear(excess, row)
             self._judged += 1
         return found
@@ -287,7 +311,7 @@ class Segmenter:
         return Boundary("start", self._start, self._heard_by(self._judged))
 
     def _close(self, heard: int, complete: bool) -> Boundary:
-        absorbed = self._loudest is not None and self._noise.excess(self._loudest[None])[0] < self.settings.onset
+        absorbed = self._loudest is not None and self._excess(self._loudest[None])[0] < self.settings.onset
         boundary = Boundary("dropped" if absorbed else "end", self._start, min(self._end(), heard), complete)
         self._kept = boundary.end
         self._rest = self._peak
@@ -345,8 +369,8 @@ class _NoiseFloor:
         # Frame n is in row n % len(history); groups of frames fit in without being torn.
         self.history = np.zeros((FLOOR_EVERY * round(memory / HOP / FLOOR_EVERY), BANDS + 1))
         self.level = 0.0  # mean square
+        self.bands = np.full(BANDS, LEAST)  # mean square in each
         self._quantile = quantile
-        self._bands = np.full(BANDS, 10 ** (QUIETEST / 10) / BANDS)
 
     def push(self, power: np.ndarray) -> None:
         """Take in the powers of some frames, (n, BANDS + 1), at most up to where the floor is next measured."""
@@ -360,20 +384,11 @@ class _NoiseFloor:
         place = int(self._quantile * (len(known) - 1))
         floor = np.partition(known, place, axis=0)[place]
         self.level = float(floor[-1])
-        self._bands = np.maximum(floor[:-1], 10 ** (QUIETEST / 10) / BANDS)
+        self.bands = np.maximum(floor[:-1], LEAST)
 
     def lower(self, change: float) -> None:
         """Lower the floor by as many dB as `change` is under zero."""
-        self._bands = np.maximum(self._bands * 10 ** (min(0.0, change) / 10), 10 ** (QUIETEST / 10) / BANDS)
-
-    def excess(self, power: np.ndarray) -> np.ndarray:
-        """Powers over the floor, averaged over the bands as amplitudes, in dB, (n,).
-
-        Dividing by the floor whitens the noise, so that speech shows in the bands where there is little of it.
-        The mean of amplitudes lies between that of powers, in which one whistling band is enough, and that of
-        decibels, in which a vowel's few strong bands are not.
-        """
-        return 20 * np.log10(np.sqrt(power[:, :-1] / self._bands).sum(1) / BANDS + 1e-6)
+        self.bands = np.maximum(self.bands * 10 ** (min(0.0, change) / 10), LEAST)
 
 
 def band_edges(sample_rate: int, size: int) -> np.ndarray:

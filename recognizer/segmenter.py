@@ -156,13 +156,14 @@ class Segmenter:
         self._patience = round(settings.patience * self._hangover)
         self._heard = 0  # samples
         self._judged = 0  # frames
-        self._calibrated = False
+        self._calibrated = self._found = False
         self._kept = 0  # past-the-last sample of the utterance before; no other one has it, too
         self._rest = 0.0  # what is left of that one's sound, in dB; a new one has to rise over it
         self._waiting = False  # for the end of a sound that was cut
         self._start: int | None = None  # of the open utterance, first sample
         self._peak = 0.0  # of the open utterance, excess in dB
         self._loudest: np.ndarray | None = None  # band powers of that frame
+        self._remaining = 0.0  # excess of that frame over what the floor is now, dB
         self._run: list[float] = []  # excess in the frames since there was quiet
         self._sound = self._lasting = 0  # last frame with any sound, and with one that lasted
 
@@ -205,8 +206,8 @@ class Segmenter:
         found = self._advance(self._spectrum.push(np.zeros(0), 1))
         if not self._calibrated and self._noise.frames:
             found += self._calibrate()
-            if not any(boundary.kind == "start" for boundary in found):
-                found += self._judge_again()
+            self._noise.lower(self._excess(self._noise.history[: self._noise.frames]).max() - TRIMMED)
+            found += self._judge_again()
         if self._start is not None:
             found.append(self._close(self._heard, complete=self._end() <= self._heard))
         return found
@@ -223,7 +224,7 @@ class Segmenter:
             if self._calibrated:
                 found += self._judge(group)
                 if self._noise.frames % FLOOR_EVERY == 0:
-                    self._measure_floor()
+                    found += self._track()
             elif self._noise.frames >= self._calibration:
                 found += self._calibrate()
         return found
@@ -232,19 +233,28 @@ class Segmenter:
         """Measure the floor for the first time, then look at what was heard so far."""
         self._calibrated = True
         self._measure_floor()
-        frames = self._noise.frames
-        return [Boundary("calibrated", 0, (frames + 1) * self._hop), *self._judge(self._noise.history[:frames])]
+        heard = self._noise.history[: self._noise.frames]
+        return [Boundary("calibrated", 0, self._heard_by(len(heard) - 1)), *self._judge(heard)]
 
-    def _judge_again(self) -> list[Boundary]:
-        """Look once more at a stream that was over before it was calibrated, as if it were one word."""
-        power = self._noise.history[: self._noise.frames]
-        self._noise.lower(self._excess(power).max() - TRIMMED)
-        self._judged, self._run = 0, []
-        return self._judge(power)
+    def _track(self) -> list[Boundary]:
+        """Bring the floor up to date."""
+        before = self._noise.bands
+        self._measure_floor()
+        if self._loudest is not None:
+            self._remaining = float(self._excess(self._loudest[None])[0])
+        fallen = over_floor(before[None], self._noise.bands)[0] >= self.settings.offset
+        return self._judge_again() if fallen else []
 
     def _measure_floor(self) -> None:
         self._noise.measure()
         self.floor = decibels(self._noise.level)
+
+    def _judge_again(self) -> list[Boundary]:
+        """If nothing was found yet, look once more at all that was heard: what seemed to be noise may be a word."""
+        if self._found or self._noise.frames > len(self._noise.history):
+            return []
+        self._judged, self._run, self._rest, self._waiting = 0, [], 0.0, False
+        return self._judge(self._noise.history[: self._noise.frames])
 
     def _excess(self, power: np.ndarray) -> np.ndarray:
         return self._measure(power[:, :-1], self._noise.bands)
@@ -276,10 +286,11 @@ class Segmenter:
                 return [self._open()]
             self._follow(excess)
             return []
-        if lasts and min(self._run[-SUSTAINED:]) > self._peak:
-            self._peak, self._loudest = min(self._run[-SUSTAINED:]), power
+        level = min(self._run[-SUSTAINED:], default=0.0)
+        if lasts and level > self._remaining:
+            self._peak, self._remaining, self._loudest = max(self._peak, level), level, power
         if frame - self._sound >= self._hangover or frame - self._lasting >= self._patience:
-            return [self._close(self._heard_by(frame), complete=True)]
+            return [self._close(self._heard_by(frame))]
         if self._heard_by(frame) - self._start >= settings.longest * self.sample_rate:
             self._waiting = True
             return [self._close(self._heard_by(frame), complete=False)]
@@ -307,15 +318,16 @@ class Segmenter:
         self._run = self._run[before:]
         onset = (self._judged + 1 - len(self._run)) * self._hop
         self._start = max(self._kept, onset - self._pre_roll)
+        self._found = True
         self._waiting = False
         return Boundary("start", self._start, self._heard_by(self._judged))
 
-    def _close(self, heard: int, complete: bool) -> Boundary:
-        absorbed = self._loudest is not None and self._excess(self._loudest[None])[0] < self.settings.onset
+    def _close(self, heard: int, complete: bool = True) -> Boundary:
+        absorbed = self._loudest is not None and self._remaining < self.settings.onset
         boundary = Boundary("dropped" if absorbed else "end", self._start, min(self._end(), heard), complete)
         self._kept = boundary.end
         self._rest = self._peak
-        self._start, self._peak, self._loudest, self._run = None, 0.0, None, []
+        self._start, self._peak, self._remaining, self._loudest, self._run = None, 0.0, 0.0, None, []
         return boundary
 
     def _end(self) -> int:

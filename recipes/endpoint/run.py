@@ -25,7 +25,7 @@ SNRS = (None, 20.0, 10.0, 5.0, 0.0)  # dB
 CHOSEN = {"energy": (5, 3), "bands": (6, 3), "likelihood ratio": (2, 0)}  # onset and offset, see CHOICE.md
 WHERE = (
     "https://github.com/zhongyuchen/DSPSpeech-20 (MIT) as dspspeech20, https://github.com/Picovoice/wake-word-"
-    "benchmark (Apache-2.0) as wake_words, https://github.com/karolpiczak/ESC-10 (CC BY 3.0) and the background noise of "
+    "benchmark (Apache-2.0) as wake_words, https://github.com/karolpiczak/ESC-10 (CC BY 3.0) and the noise of "
     "http://download.tensorflow.org/data/speech_commands_v0.01.tar.gz (CC BY 4.0) as noise; 16 kHz FLAC"
 )
 

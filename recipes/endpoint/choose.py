@@ -13,24 +13,17 @@ from streams import RATE, each_alone, false_alarms, noises, one_stream, words
 
 from recognizer.segmenter import Segmentation, Segmenter, over_floor
 
-LEVELS = [(4, 2), (5, 3), (6, 3), (6, 4), (7, 4), (9, 6)]  # dB
-RATIOS = [(0, -2), (1, -1), (2, 0), (3, 0), (4, 2), (6, 3)]  # natural logarithm
+LEVELS = [(4, 2), (5, 3), (6, 3), (8, 4)]  # dB
+RATIOS = [(0, -2), (1, -1), (2, 0)]  # natural logarithm
 OTHERS = [
     {"share": 0.0},
     {"share": 0.3},
     {"patience": 1.0},
-    {"patience": 2.0},
-    {"patience": 4.0},
-    {"shortest": 0.05},
-    {"shortest": 0.07},
     {"quantile": 0.1},
     {"quantile": 0.3},
-    {"memory": 1.5},
     {"memory": 3.0},
-    {"depth": 30.0},
-    {"depth": 40.0},
-    {"decay": 10.0},
     {"decay": 20.0},
+    {"shortest": 0.07},
 ]
 
 

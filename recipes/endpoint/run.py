@@ -22,7 +22,7 @@ from recognizer.evaluation import Score
 from recognizer.segmenter import Segmentation, Segmenter
 
 SNRS = (None, 20.0, 10.0, 5.0, 0.0)  # dB
-CHOSEN = {"energy": (5, 3), "bands": (6, 3), "likelihood ratio": (2, 0)}  # onset and offset, see CHOICE.md
+CHOSEN = {"energy": (4, 2), "bands": (5, 3), "likelihood ratio": (0, -2)}  # onset and offset, see CHOICE.md
 WHERE = (
     "https://github.com/zhongyuchen/DSPSpeech-20 (MIT) as dspspeech20, https://github.com/Picovoice/wake-word-"
     "benchmark (Apache-2.0) as wake_words, https://github.com/karolpiczak/ESC-10 (CC BY 3.0) and the noise of "

@@ -7,14 +7,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from detectors import UNSCALED, LikelihoodRatio, energy
+from detectors import UNSCALED, LikelihoodRatio, amplitudes, energy
 from protocols import corpus_argument
 from streams import RATE, each_alone, false_alarms, noises, one_stream, words
 
 from recognizer.segmenter import Segmentation, Segmenter, over_floor
 
-LEVELS = [(4, 2), (5, 3), (6, 3), (8, 4)]  # dB
-RATIOS = [(0, -2), (1, -1), (2, 0)]  # natural logarithm
+LEVELS = [(4, 2), (5, 3), (6, 3), (7, 4), (9, 6)]  # dB
+RATIOS = [(0, -2), (1, -1), (2, 0), (3, 0)]  # natural logarithm
 OTHERS = [
     {"share": 0.0},
     {"share": 0.3},
@@ -52,6 +52,8 @@ if __name__ == "__main__":
     ratio = LikelihoodRatio.trained(material[0][::2], list(material[1].values()))
     for onset, offset in LEVELS:
         row(f"energy {onset}, {offset}", replace(base, onset=onset, offset=offset), energy, material)
+    for onset, offset in LEVELS:
+        row(f"amplitudes {onset}, {offset}", replace(base, onset=onset, offset=offset), amplitudes, material)
     for onset, offset in LEVELS:
         row(f"bands {onset}, {offset}", replace(base, onset=onset, offset=offset), over_floor, material)
     for onset, offset in RATIOS:

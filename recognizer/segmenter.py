@@ -18,8 +18,7 @@ from recognizer.errors import AudioError
 
 BANDS = 8  # equally wide in mel, each with a noise floor of its own
 LOWEST, HIGHEST = 100.0, 7000.0  # Hz; below is hum, above is little that tells speech from noise
-QUIETEST = -85.0  # dB full scale; no noise floor is lower, so that digital silence and dither are one
-LEAST = 10 ** (QUIETEST / 10) / BANDS  # mean square in a band
+QUIETEST = -85.0  # dB full scale of the white noise that no floor is under: digital silence and dither are one
 SMOOTHED = 3  # frames averaged, so that the spectrum of noise is steady
 FLOOR_EVERY = 10  # frames between two measurements of the floor
 FEWEST, MOST = 2, 100  # frames analysed together: few cost time, many memory
@@ -81,7 +80,7 @@ class Segmentation:
     patience: float = 3.0
     longest: float = 3.5
     shortest: float = 0.06
-    onset: float = 6.0
+    onset: float = 5.0
     offset: float = 3.0
     share: float = 0.2
     depth: float = 35.0
@@ -104,18 +103,16 @@ class Segmentation:
 
 
 def over_floor(power: np.ndarray, floor: np.ndarray) -> np.ndarray:
-    """How far frames are over the noise: their band powers over the floor, averaged as amplitudes, dB, (n,).
+    """How far frames are over the noise: the mean over the bands of power over floor, in dB, (n,).
 
     Dividing by the floor whitens the noise, so that speech shows in the bands where there is little of it.
-    The mean of amplitudes lies between that of powers, in which one whistling band is enough, and that of
-    decibels, in which a vowel's few strong bands are not.
 
     Parameters
     ----------
     power : (n, BANDS), mean squares
     floor : (BANDS,), positive
     """
-    return 20 * np.log10(np.sqrt(power / floor).sum(1) / BANDS + 1e-6)
+    return 10 * np.log10((power / floor).sum(1) / BANDS + 1e-12)
 
 
 class Segmenter:
@@ -147,7 +144,7 @@ class Segmenter:
         self.settings = settings
         self.level = self.floor = QUIETEST
         self._spectrum = _BandPower(sample_rate)
-        self._noise = _NoiseFloor(settings.memory, settings.quantile)
+        self._noise = _NoiseFloor(settings.memory, settings.quantile, self._spectrum.share * 10 ** (QUIETEST / 10))
         self._hop = round(HOP * sample_rate)
         self._pre_roll = round(settings.pre_roll * sample_rate)
         self._calibration, self._hangover, self._shortest = (
@@ -169,7 +166,10 @@ class Segmenter:
 
     @property
     def pending(self) -> tuple[int, int] | None:
-        """The open utterance: first sample, and past-the-last one if no more speech comes; None between two."""
+        """The open utterance: first sample, and past-the-last one if no more speech comes; None between two.
+
+        The latter may still lie ahead; once it is heard, the utterance is whole unless more speech comes.
+        """
         return None if self._start is None else (self._start, self._end())
 
     def push(self, samples: np.ndarray) -> list[Boundary]:
@@ -223,10 +223,11 @@ class Segmenter:
             self._noise.push(group)
             if self._calibrated:
                 found += self._judge(group)
-                if self._noise.frames % FLOOR_EVERY == 0:
+            if self._noise.frames % FLOOR_EVERY == 0:  # wherever blocks end
+                if self._calibrated:
                     found += self._track()
-            elif self._noise.frames >= self._calibration:
-                found += self._calibrate()
+                elif self._noise.frames >= self._calibration:
+                    found += self._calibrate()
         return found
 
     def _calibrate(self) -> list[Boundary]:
@@ -347,6 +348,7 @@ class _BandPower:
         size = 2 * self._hop
         self._window = np.hanning(size + 1)[:-1]
         self._edges = band_edges(sample_rate, size)
+        self.share = np.diff(self._edges) / self._hop  # of white noise that is in each band
         self._scale = 2.0 / (HANN_POWER * size**2)  # by Parseval: the bands' sum is the mean square
         self._rest = np.zeros(0)  # samples that make no frame yet
         self._before = np.zeros((0, BANDS + 1))  # powers that smooth the next ones
@@ -376,12 +378,13 @@ class _BandPower:
 class _NoiseFloor:
     """A low quantile of each band's power in the last frames (Stahl, Fischer and Bippus 2000)."""
 
-    def __init__(self, memory: float, quantile: float):
+    def __init__(self, memory: float, quantile: float, least: np.ndarray):
         self.frames = 0  # taken in so far
         # Frame n is in row n % len(history); groups of frames fit in without being torn.
         self.history = np.zeros((FLOOR_EVERY * round(memory / HOP / FLOOR_EVERY), BANDS + 1))
         self.level = 0.0  # mean square
-        self.bands = np.full(BANDS, LEAST)  # mean square in each
+        self.bands = least  # mean square in each
+        self._least = least
         self._quantile = quantile
 
     def push(self, power: np.ndarray) -> None:
@@ -396,11 +399,11 @@ class _NoiseFloor:
         place = int(self._quantile * (len(known) - 1))
         floor = np.partition(known, place, axis=0)[place]
         self.level = float(floor[-1])
-        self.bands = np.maximum(floor[:-1], LEAST)
+        self.bands = np.maximum(floor[:-1], self._least)
 
     def lower(self, change: float) -> None:
         """Lower the floor by as many dB as `change` is under zero."""
-        self.bands = np.maximum(self.bands * 10 ** (min(0.0, change) / 10), LEAST)
+        self.bands = np.maximum(self.bands * 10 ** (min(0.0, change) / 10), self._least)
 
 
 def band_edges(sample_rate: int, size: int) -> np.ndarray:

@@ -252,7 +252,8 @@ def test_a_sound_that_goes_on_is_cut_once():
 def test_blocks_of_any_size_give_the_same(seed, rate, snr, data):
     random = np.random.default_rng(seed)
     samples = stream(random, rate, (0.1, 0.4), (1.5, 1.9), (2.0, 2.4), snr=snr)[: data.draw(st.integers(0, 4 * rate))]
-    whole, blocks = Segmenter(rate), Segmenter(rate)
+    settings = Segmentation(calibration=data.draw(st.sampled_from([0.3, 0.5, 0.77])))
+    whole, blocks = Segmenter(rate, settings), Segmenter(rate, settings)
     expected = whole.push(samples) + whole.finish()
     found, first = [], 0
     while first < len(samples):

@@ -7,30 +7,23 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from detectors import UNSCALED, LikelihoodRatio, energy
+from detectors import UNSCALED, LikelihoodRatio, amplitudes, energy
 from protocols import corpus_argument
 from streams import RATE, each_alone, false_alarms, noises, one_stream, words
 
 from recognizer.segmenter import Segmentation, Segmenter, over_floor
 
-LEVELS = [(4, 2), (5, 3), (6, 3), (6, 4), (7, 4), (9, 6)]  # dB
-RATIOS = [(0, -2), (1, -1), (2, 0), (3, 0), (4, 2), (6, 3)]  # natural logarithm
+LEVELS = [(4, 2), (5, 3), (6, 3), (7, 4), (9, 6)]  # dB
+RATIOS = [(0, -2), (1, -1), (2, 0), (3, 0)]  # natural logarithm
 OTHERS = [
     {"share": 0.0},
     {"share": 0.3},
     {"patience": 1.0},
-    {"patience": 2.0},
-    {"patience": 4.0},
-    {"shortest": 0.05},
-    {"shortest": 0.07},
     {"quantile": 0.1},
     {"quantile": 0.3},
-    {"memory": 1.5},
     {"memory": 3.0},
-    {"depth": 30.0},
-    {"depth": 40.0},
-    {"decay": 10.0},
     {"decay": 20.0},
+    {"shortest": 0.07},
 ]
 
 
@@ -59,6 +52,8 @@ if __name__ == "__main__":
     ratio = LikelihoodRatio.trained(material[0][::2], list(material[1].values()))
     for onset, offset in LEVELS:
         row(f"energy {onset}, {offset}", replace(base, onset=onset, offset=offset), energy, material)
+    for onset, offset in LEVELS:
+        row(f"amplitudes {onset}, {offset}", replace(base, onset=onset, offset=offset), amplitudes, material)
     for onset, offset in LEVELS:
         row(f"bands {onset}, {offset}", replace(base, onset=onset, offset=offset), over_floor, material)
     for onset, offset in RATIOS:

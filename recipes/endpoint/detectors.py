@@ -24,6 +24,11 @@ def energy(power: np.ndarray, floor: np.ndarray) -> np.ndarray:
     return 10 * np.log10(power.sum(1) / floor.sum() + 1e-12)
 
 
+def amplitudes(power: np.ndarray, floor: np.ndarray) -> np.ndarray:
+    """Mean over the bands of amplitude over floor, dB, (n,): strong bands count less than in `over_floor`."""
+    return 20 * np.log10(np.sqrt(power / floor).mean(1) + 1e-6)
+
+
 def shape(power: np.ndarray, floor: np.ndarray) -> np.ndarray:
     """Each band's power over its floor, and the spectrum whatever its level, dB, (n, 2 * bands)."""
     over = np.clip(10 * np.log10(power / floor + 1e-12), -10, 40)

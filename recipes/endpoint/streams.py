@@ -65,6 +65,14 @@ def noises(folder: Path, part: int) -> dict[str, np.ndarray]:
     return {f"{path.parent.name}/{path.stem}": audio.load(path, RATE).samples for path in paths}
 
 
+def machines() -> dict[str, np.ndarray]:
+    """Steady noise as machines make it, 5 s each."""
+    time = np.arange(5 * RATE) / RATE
+    hum = [np.sin(2 * np.pi * frequency * time + frequency) for frequency in range(100, 301, 50)]
+    hiss = np.random.default_rng(0).standard_normal(len(time))
+    return {"1 kHz tone": np.sin(2 * np.pi * 1000 * time), "hum of 100 to 300 Hz": sum(hum), "white noise": hiss}
+
+
 def core(samples: np.ndarray, span: tuple[int, int]) -> tuple[int, int]:
     """The middle of a span that holds `SHARE` of its energy above the hum."""
     hop = round(HOP * RATE)

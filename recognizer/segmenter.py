@@ -7,6 +7,7 @@ left to the endpointer, which trims it as it trims a file.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +19,17 @@ from recognizer.errors import AudioError
 BANDS = 8  # equally wide in mel, each with a noise floor of its own
 LOWEST, HIGHEST = 100.0, 7000.0  # Hz; below is hum, above is little that tells speech from noise
 QUIETEST = -85.0  # dB full scale; no noise floor is lower, so that digital silence and dither are one
+LEAST = 10 ** (QUIETEST / 10) / BANDS  # mean square in a band
 SMOOTHED = 3  # frames averaged, so that the spectrum of noise is steady
 FLOOR_EVERY = 10  # frames between two measurements of the floor
 FEWEST, MOST = 2, 100  # frames analysed together: few cost time, many memory
 TRIMMED = 20.0  # dB between floor and peak, at least, of a stream over before its floor is known: it is one word
 SUSTAINED = 5  # frames that a level is held to count as a sound's peak: longer than a click
+WANING = 0.1  # dB a frame; how fast a sound that was cut is forgotten while it goes on more softly
 RUN = 100  # frames looked back on to tell a click, which dies away, from a sound that lasts
 HANN_POWER = 0.375  # mean square of a Hann window
+
+Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,21 @@ class Segmentation:
         return max(self.longest, self.memory) + self.pre_roll + self.patience * self.hangover + RUN * HOP
 
 
+def over_floor(power: np.ndarray, floor: np.ndarray) -> np.ndarray:
+    """How far frames are over the noise: their band powers over the floor, averaged as amplitudes, dB, (n,).
+
+    Dividing by the floor whitens the noise, so that speech shows in the bands where there is little of it.
+    The mean of amplitudes lies between that of powers, in which one whistling band is enough, and that of
+    decibels, in which a vowel's few strong bands are not.
+
+    Parameters
+    ----------
+    power : (n, BANDS), mean squares
+    floor : (BANDS,), positive
+    """
+    return 20 * np.log10(np.sqrt(power / floor).sum(1) / BANDS + 1e-6)
+
+
 class Segmenter:
     """Cuts a stream into utterances, the same ones however it comes in blocks.
 
@@ -105,6 +125,7 @@ class Segmenter:
     ----------
     sample_rate : Hz
     settings : see `Segmentation`
+    measure : how far frames are over the noise, dB, (n,), from their band powers, (n, BANDS), and the floor, (BANDS,)
 
     Attributes
     ----------
@@ -120,7 +141,8 @@ class Segmenter:
     [('calibrated', 0.0, 0.51), ('start', 0.69, 1.06), ('end', 0.69, 1.77)]
     """
 
-    def __init__(self, sample_rate: int, settings: Segmentation = Segmentation()):
+    def __init__(self, sample_rate: int, settings: Segmentation = Segmentation(), measure: Measure = over_floor):
+        self._measure = measure
         self.sample_rate = sample_rate
         self.settings = settings
         self.level = self.floor = QUIETEST
@@ -134,13 +156,14 @@ class Segmenter:
         self._patience = round(settings.patience * self._hangover)
         self._heard = 0  # samples
         self._judged = 0  # frames
-        self._calibrated = False
+        self._calibrated = self._found = False
         self._kept = 0  # past-the-last sample of the utterance before; no other one has it, too
-        self._valley = 0.0  # least excess since then, so that its decay starts no other one
+        self._rest = 0.0  # what is left of that one's sound, in dB; a new one has to rise over it
         self._waiting = False  # for the end of a sound that was cut
         self._start: int | None = None  # of the open utterance, first sample
         self._peak = 0.0  # of the open utterance, excess in dB
         self._loudest: np.ndarray | None = None  # band powers of that frame
+        self._remaining = 0.0  # excess of that frame over what the floor is now, dB
         self._run: list[float] = []  # excess in the frames since there was quiet
         self._sound = self._lasting = 0  # last frame with any sound, and with one that lasted
 
@@ -183,8 +206,8 @@ class Segmenter:
         found = self._advance(self._spectrum.push(np.zeros(0), 1))
         if not self._calibrated and self._noise.frames:
             found += self._calibrate()
-            if not any(boundary.kind == "start" for boundary in found):
-                found += self._judge_again()
+            self._noise.lower(self._excess(self._noise.history[: self._noise.frames]).max() - TRIMMED)
+            found += self._judge_again()
         if self._start is not None:
             found.append(self._close(self._heard, complete=self._end() <= self._heard))
         return found
@@ -201,7 +224,7 @@ class Segmenter:
             if self._calibrated:
                 found += self._judge(group)
                 if self._noise.frames % FLOOR_EVERY == 0:
-                    self._measure_floor()
+                    found += self._track()
             elif self._noise.frames >= self._calibration:
                 found += self._calibrate()
         return found
@@ -210,23 +233,35 @@ class Segmenter:
         """Measure the floor for the first time, then look at what was heard so far."""
         self._calibrated = True
         self._measure_floor()
-        frames = self._noise.frames
-        return [Boundary("calibrated", 0, (frames + 1) * self._hop), *self._judge(self._noise.history[:frames])]
+        heard = self._noise.history[: self._noise.frames]
+        return [Boundary("calibrated", 0, self._heard_by(len(heard) - 1)), *self._judge(heard)]
 
-    def _judge_again(self) -> list[Boundary]:
-        """Look once more at a stream that was over before it was calibrated, as if it were one word."""
-        power = self._noise.history[: self._noise.frames]
-        self._noise.lower(self._noise.excess(power).max() - TRIMMED)
-        self._judged, self._run = 0, []
-        return self._judge(power)
+    def _track(self) -> list[Boundary]:
+        """Bring the floor up to date."""
+        before = self._noise.bands
+        self._measure_floor()
+        if self._loudest is not None:
+            self._remaining = float(self._excess(self._loudest[None])[0])
+        fallen = over_floor(before[None], self._noise.bands)[0] >= self.settings.offset
+        return self._judge_again() if fallen else []
 
     def _measure_floor(self) -> None:
         self._noise.measure()
         self.floor = decibels(self._noise.level)
 
+    def _judge_again(self) -> list[Boundary]:
+        """If nothing was found yet, look once more at all that was heard: what seemed to be noise may be a word."""
+        if self._found or self._noise.frames > len(self._noise.history):
+            return []
+        self._judged, self._run, self._rest, self._waiting = 0, [], 0.0, False
+        return self._judge(self._noise.history[: self._noise.frames])
+
+    def _excess(self, power: np.ndarray) -> np.ndarray:
+        return self._measure(power[:, :-1], self._noise.bands)
+
     def _judge(self, power: np.ndarray) -> list[Boundary]:
         found = []
-        for row, excess in zip(power, self._noise.excess(power).tolist()):
+        for row, excess in zip(power, self._excess(power).tolist()):
             found += self._hear(excess, row)
             self._judged += 1
         return found
@@ -235,25 +270,27 @@ class Segmenter:
         """One more frame, by so many dB over the floor."""
         settings, frame = self.settings, self._judged
         open_ = self._start is not None
-        least = max(self._valley + settings.offset, settings.share * self._peak, self._peak - settings.depth)
+        least = max(settings.offset, settings.share * self._peak, self._peak - settings.depth)
+        if not open_ and not self._waiting:
+            least = self._rest + (settings.offset if self._run else settings.onset)
         if excess < least:
             self._run = []
-        elif self._run or open_ or excess >= self._valley + settings.onset:
+        else:
             self._run = [*self._run[1 - RUN :], excess]
             self._sound = frame
-        lasts = self._lasts(least if open_ else self._valley + settings.onset)
+        lasts = self._lasts(least)
         if lasts:
             self._lasting = frame
         if not open_:
-            if lasts and not self._waiting:
+            if self._lasts(self._rest + settings.onset):
                 return [self._open()]
-            self._waiting = self._waiting and frame - self._lasting < self._hangover
-            self._valley = max(0.0, min(self._valley, excess))
+            self._follow(excess)
             return []
-        if lasts and min(self._run[-SUSTAINED:]) > self._peak:
-            self._peak, self._loudest = min(self._run[-SUSTAINED:]), power
+        level = min(self._run[-SUSTAINED:], default=0.0)
+        if lasts and level > self._remaining:
+            self._peak, self._remaining, self._loudest = max(self._peak, level), level, power
         if frame - self._sound >= self._hangover or frame - self._lasting >= self._patience:
-            return [self._close(self._heard_by(frame), complete=True)]
+            return [self._close(self._heard_by(frame))]
         if self._heard_by(frame) - self._start >= settings.longest * self.sample_rate:
             self._waiting = True
             return [self._close(self._heard_by(frame), complete=False)]
@@ -266,18 +303,31 @@ class Segmenter:
         least = max(least, max(self._run) - self.settings.decay)
         return sum(excess >= least for excess in self._run) >= self._shortest
 
+    def _follow(self, excess: float) -> None:
+        """Between utterances: what the sound that ended the last one has come down to."""
+        if self._waiting:
+            before = self._run[-2 * self._shortest : -self._shortest]  # what may become a word is not its own measure
+            self._rest = max(self._rest - WANING, min(before, default=0.0))
+            self._waiting = self._judged - self._lasting < self._hangover
+        if not self._waiting:
+            self._rest = max(0.0, min(self._rest, excess))
+
     def _open(self) -> Boundary:
+        least = self._rest + self.settings.onset
+        before = next(i for i, excess in enumerate(self._run) if excess >= least)
+        self._run = self._run[before:]
         onset = (self._judged + 1 - len(self._run)) * self._hop
         self._start = max(self._kept, onset - self._pre_roll)
-        self._valley = 0.0
+        self._found = True
+        self._waiting = False
         return Boundary("start", self._start, self._heard_by(self._judged))
 
-    def _close(self, heard: int, complete: bool) -> Boundary:
-        absorbed = self._loudest is not None and self._noise.excess(self._loudest[None])[0] < self.settings.onset
+    def _close(self, heard: int, complete: bool = True) -> Boundary:
+        absorbed = self._loudest is not None and self._remaining < self.settings.onset
         boundary = Boundary("dropped" if absorbed else "end", self._start, min(self._end(), heard), complete)
         self._kept = boundary.end
-        self._valley = self._peak
-        self._start, self._peak, self._loudest, self._run = None, 0.0, None, []
+        self._rest = self._peak
+        self._start, self._peak, self._remaining, self._loudest, self._run = None, 0.0, 0.0, None, []
         return boundary
 
     def _end(self) -> int:
@@ -331,8 +381,8 @@ class _NoiseFloor:
         # Frame n is in row n % len(history); groups of frames fit in without being torn.
         self.history = np.zeros((FLOOR_EVERY * round(memory / HOP / FLOOR_EVERY), BANDS + 1))
         self.level = 0.0  # mean square
+        self.bands = np.full(BANDS, LEAST)  # mean square in each
         self._quantile = quantile
-        self._bands = np.full(BANDS, 10 ** (QUIETEST / 10) / BANDS)
 
     def push(self, power: np.ndarray) -> None:
         """Take in the powers of some frames, (n, BANDS + 1), at most up to where the floor is next measured."""
@@ -346,20 +396,11 @@ class _NoiseFloor:
         place = int(self._quantile * (len(known) - 1))
         floor = np.partition(known, place, axis=0)[place]
         self.level = float(floor[-1])
-        self._bands = np.maximum(floor[:-1], 10 ** (QUIETEST / 10) / BANDS)
+        self.bands = np.maximum(floor[:-1], LEAST)
 
     def lower(self, change: float) -> None:
         """Lower the floor by as many dB as `change` is under zero."""
-        self._bands = np.maximum(self._bands * 10 ** (min(0.0, change) / 10), 10 ** (QUIETEST / 10) / BANDS)
-
-    def excess(self, power: np.ndarray) -> np.ndarray:
-        """Powers over the floor, averaged over the bands as amplitudes, in dB, (n,).
-
-        Dividing by the floor whitens the noise, so that speech shows in the bands where there is little of it.
-        The mean of amplitudes lies between that of powers, in which one whistling band is enough, and that of
-        decibels, in which a vowel's few strong bands are not.
-        """
-        return 20 * np.log10(np.sqrt(power[:, :-1] / self._bands).sum(1) / BANDS + 1e-6)
+        self.bands = np.maximum(self.bands * 10 ** (min(0.0, change) / 10), LEAST)
 
 
 def band_edges(sample_rate: int, size: int) -> np.ndarray:

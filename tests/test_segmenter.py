@@ -44,7 +44,7 @@ def heard(samples, rate, settings=SETTINGS, block=None):
     assert set(kinds[1::2]) <= {"end", "dropped"}
     for start, end in zip(found[1::2], found[2::2]):
         assert 0 <= start.start == end.start < end.end <= len(samples)
-    assert all(one.end <= other.start for one, other in pairwise(found[2::2]))
+    assert all(one.end <= other.start for one, other in pairwise(b for b in found if b.kind == "end"))
     return found
 
 
@@ -234,7 +234,7 @@ def test_the_floor_does_not_follow_words():
 
 def test_a_sound_that_goes_on_is_cut_once():
     random, rate = np.random.default_rng(0), 8000
-    swell = 10 ** (0.4 * np.sin(2 * np.pi * 3 * np.arange(15 * rate) / rate))  # it never is the floor
+    swell = 10 ** (0.6 * np.sin(2 * np.pi * 3 * np.arange(15 * rate) / rate))  # it never is the floor
     samples = np.concatenate([hiss(random, 1.0, rate, -70.0), swell * hiss(random, 15.0, rate, -30.0)])
     samples = np.concatenate([samples, stream(random, rate, (1.5, 2.0), seconds=3.0, snr=45.0)])
     cut, *_, last = utterances(samples, rate)

@@ -77,7 +77,7 @@ def _test(wanted: str | None, as_json: bool) -> ExitStatus:
 
 
 def _print_json(device: Device, rate: int, quality: Quality) -> None:
-    measured = {name: round(value, 4) for name, value in asdict(quality).items()}
+    measured = {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(quality).items()}
     record = {"device": device.name, "sample_rate": rate} | measured
     record |= {"snr": round(quality.snr, 4), "verdict": quality.verdict, "problems": quality.problems}
     typer.echo(json.dumps(record, ensure_ascii=False))

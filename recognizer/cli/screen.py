@@ -29,7 +29,7 @@ STATES = {
     "listening": ("● listening", "green"),
     "speech": ("● speech", "bold red"),
     "thinking": ("● thinking", "cyan"),
-    "lost": ("○ the microphone is gone: plug it in again", "bold yellow"),
+    "lost": ("○ microphone lost: waiting for it", "bold yellow"),
 }
 
 

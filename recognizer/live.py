@@ -76,6 +76,11 @@ class Session:
     words : the only words to choose from; all the model has when None
     segmentation : how words are told from silence
     clock : seconds, monotonic; the one the source stamps its blocks with
+
+    Raises
+    ------
+    ModelError
+        if a word is not in the vocabulary.
     """
 
     def __init__(
@@ -86,6 +91,7 @@ class Session:
         segmentation: Segmentation = Segmentation(),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        recognizer.recognize_files((), words=words)  # refuses unknown words now, not when somebody has spoken
         self.tally = Tally()
         self.time = 0.0
         self._recognizer, self._words = recognizer, words

@@ -91,12 +91,12 @@ class Session:
         segmentation: Segmentation = Segmentation(),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        recognizer.recognize_files((), words=words)  # refuses unknown words now, not when somebody has spoken
         self.tally = Tally()
         self.time = 0.0
         self._recognizer, self._words = recognizer, words
         self._segmentation, self._clock = segmentation, clock
         self._rate = recognizer.model.front_end.sample_rate
+        self._warm_up()
         self._source_rate = 0
         self._last_arrival: float | None = None
         self._begin_again()
@@ -145,6 +145,11 @@ class Session:
     def end(self) -> Event:
         """The last event, with the counts of what there was."""
         return Event("end", self.time, tally=asdict(self.tally))
+
+    def _warm_up(self) -> None:
+        """Recognise anything: unknown words are refused, and libraries loaded, before somebody speaks."""
+        beep = np.sin(np.arange(self._rate)) * (np.arange(self._rate) % (self._rate // 2) > self._rate // 4)
+        self._recognizer.recognize(beep, self._rate, words=self._words)
 
     def _hear_block(self, block: Block) -> list[Event]:
         events = []

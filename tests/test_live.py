@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,6 +174,30 @@ def test_only_the_words_allowed_are_heard(recognizer):
 def test_words_that_the_model_does_not_have_are_told_before_anything_is_said(recognizer, words):
     with pytest.raises(ModelError, match="fall, hum, peep, rise"):
         Session(recognizer, words=words)
+
+
+WHILE_LISTENING = """
+import sys
+import numpy as np
+from test_live import blocks
+from recognizer.live import Session
+from recognizer.recognition import Recognizer
+session = Session(Recognizer.load(sys.argv[1]))
+loaded = set(sys.modules)
+said = np.load(sys.argv[2])
+assert any(event.kind == "result" for block in blocks(said) for event in session.hear(block))
+print(*sorted({name.split(".")[0] for name in set(sys.modules) - loaded}))
+"""
+
+
+def test_nothing_is_loaded_while_somebody_speaks(model_file, tmp_path):
+    """The libraries take seconds, for which the first answer would be late."""
+    np.save(tmp_path / "said.npy", talk("hum")[0])
+    call = [sys.executable, "-c", WHILE_LISTENING, model_file, tmp_path / "said.npy"]
+    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
 
 
 def test_a_stream_of_nothing(recognizer):

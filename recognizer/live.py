@@ -256,7 +256,7 @@ class Session:
 
     def _forget(self, position: int) -> None:
         """Drop samples that no utterance can contain any more."""
-        reach = position - round((self._segmentation.longest + self._segmentation.calibration) * self._rate)
+        reach = position - round(self._segmentation.reach * self._rate)
         keep = min(reach, self._segmenter.pending[0] if self._segmenter.pending else reach)
         if keep > self._before:
             self._samples, self._before = self._samples[keep - self._before :], keep

@@ -572,7 +572,7 @@ def resampled(samples, source, target, cuts=()):
     return np.concatenate([*parts, resampler.push(np.zeros(0, np.float32), last=True)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(STREAM_RATES, STREAM_RATES, st.integers(0, 3000), st.data())
 def test_a_stream_is_resampled_the_same_however_it_is_cut(source, target, count, data):
     samples = np.random.default_rng(count).uniform(-1, 1, count).astype(np.float32)

@@ -37,11 +37,14 @@ KEYS = {
 
 
 @pytest.fixture(autouse=True)
-def sigterm() -> Iterator[None]:
-    """The command changes what SIGTERM does, to this process too where it runs in it."""
-    before = signal.getsignal(signal.SIGTERM)
+def signals() -> Iterator[None]:
+    """The command changes what SIGTERM does, to this process too where it runs in it; and Ctrl-C is heeded here."""
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [signal.getsignal(number) for number in numbers]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores it
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in zip(numbers, before):
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")
@@ -316,15 +319,15 @@ def test_a_full_disk_ends_it_with_one_line(live, talked, tmp_path, monkeypatch):
 
 @pytest.fixture
 def speaking(soundcard, monkeypatch) -> Callable[..., SoundCard]:
-    """A microphone into which is said what is given; then Ctrl-C is pressed."""
+    """A microphone into which is said what is given; then Ctrl-C is pressed, or another signal sent."""
 
-    def install(*parts: np.ndarray | str, rate: int = RATE) -> SoundCard:
+    def install(*parts: np.ndarray | str, rate: int = RATE, number: int = signal.SIGINT) -> SoundCard:
         monkeypatch.setattr(microphone, "POLL", 0)
         waiting = list(parts)
 
         def say_next(stream) -> None:
             if not waiting:
-                raise KeyboardInterrupt
+                signal.raise_signal(number)
             part = waiting.pop(0)
             if isinstance(part, str):  # unplugged, and put back in
                 stream.running = False
@@ -347,6 +350,14 @@ def test_what_is_said_into_the_microphone_is_heard(run, speaking, model_file, ra
     assert events[-1]["event"] == "end"
     assert outcome.stderr.startswith("2 words, 0 rejected in ")
     assert outcome.stderr.count("\n") == 1
+
+
+def test_sigterm_ends_it_as_ctrl_c_does(run, speaking, model_file):
+    speaking(talk("rise")[0], number=signal.SIGTERM)
+    outcome = run("live", "--model", model_file, "--json")
+    assert outcome.status == 130
+    assert events_of(outcome.stdout)[-1]["words"] == 1
+    assert outcome.stderr.startswith("1 word, 0 rejected in ")
 
 
 def test_a_microphone_that_goes_is_told_and_waited_for(run, speaking, model_file):
@@ -406,24 +417,20 @@ def test_a_microphone_that_is_not_there_is_one_line(run, soundcard, model_file):
 
 @pytest.fixture
 def playing(script, home, model_file, talked) -> Iterator[Callable[..., subprocess.Popen]]:
-    """Start the script on the recording in real time, heeding signals whatever this process does with them."""
+    """Start the script on the recording in real time."""
     started = []
 
     def start(*options: object, **streams) -> subprocess.Popen:
         call = [*script, "live", "--model", model_file, "--from-file", talked, *options]
-        previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # what is ignored stays so in a child
-        try:
-            started.append(
-                subprocess.Popen(
-                    list(map(str, call)),
-                    stdout=streams.pop("stdout", subprocess.PIPE),
-                    stderr=subprocess.PIPE,
-                    env={**os.environ, "PYTHONUTF8": "1", "TERM": "xterm"},
-                    **streams,
-                )
+        started.append(
+            subprocess.Popen(
+                list(map(str, call)),
+                stdout=streams.pop("stdout", subprocess.PIPE),
+                stderr=subprocess.PIPE,
+                env={**os.environ, "PYTHONUTF8": "1", "TERM": "xterm"},
+                **streams,
             )
-        finally:
-            signal.signal(signal.SIGINT, previous)
+        )
         return started[-1]
 
     yield start
@@ -433,11 +440,10 @@ def playing(script, home, model_file, talked) -> Iterator[Callable[..., subproce
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are otherwise there")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_its_counts(playing, number):
+def test_ctrl_c_ends_it_with_its_counts(playing):
     process = playing("--json")
     first = process.stdout.readline()
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     rest, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
     events = events_of((first + rest).decode())

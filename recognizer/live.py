@@ -76,6 +76,11 @@ class Session:
     words : the only words to choose from; all the model has when None
     segmentation : how words are told from silence
     clock : seconds, monotonic; the one the source stamps its blocks with
+
+    Raises
+    ------
+    ModelError
+        if a word is not in the vocabulary.
     """
 
     def __init__(
@@ -91,6 +96,7 @@ class Session:
         self._recognizer, self._words = recognizer, words
         self._segmentation, self._clock = segmentation, clock
         self._rate = recognizer.model.front_end.sample_rate
+        self._warm_up()
         self._source_rate = 0
         self._last_arrival: float | None = None
         self._begin_again()
@@ -139,6 +145,11 @@ class Session:
     def end(self) -> Event:
         """The last event, with the counts of what there was."""
         return Event("end", self.time, tally=asdict(self.tally))
+
+    def _warm_up(self) -> None:
+        """Recognise anything: unknown words are refused, and libraries loaded, before somebody speaks."""
+        beep = np.sin(np.arange(self._rate)) * (np.arange(self._rate) % (self._rate // 2) > self._rate // 4)
+        self._recognizer.recognize(beep, self._rate, words=self._words)
 
     def _hear_block(self, block: Block) -> list[Event]:
         events = []

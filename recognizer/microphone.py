@@ -83,7 +83,8 @@ def choose(wanted: str | None, known: list[Device]) -> Device:
         return next((device for device in known if device.default), known[0])
     fits = [d for d in known if str(d.index) == wanted.strip()]
     fits = fits or [d for d in known if d.name.casefold() == wanted.strip().casefold()]
-    fits = fits or [d for d in known if wanted.strip().casefold() in d.name.casefold()]
+    if not wanted.strip().isdecimal():  # names hold numbers that are no index, as in "hw:1,0"
+        fits = fits or [d for d in known if wanted.strip().casefold() in d.name.casefold()]
     names = ", ".join(f"{d.index} {d.name!r}" for d in fits or known)
     if not fits:
         raise MicrophoneError(f"no sound input {wanted!r}; choose one of {names}")
@@ -335,5 +336,5 @@ _REMEDIES = {
 }
 
 
-def _remedy(trouble: str, platform: str = sys.platform) -> str:
-    return _REMEDIES[trouble].get(platform, _REMEDIES[trouble]["linux"])
+def _remedy(trouble: str) -> str:
+    return _REMEDIES[trouble].get(sys.platform, _REMEDIES[trouble]["linux"])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from soundcard import Plug, SoundCard
 from synthetic import record
 from typer.testing import CliRunner
 
@@ -92,6 +93,18 @@ def run() -> Callable[..., Outcome]:
         return Outcome(result.exit_code, result.stdout, result.stderr)
 
     return command
+
+
+@pytest.fixture
+def soundcard(monkeypatch) -> Callable[..., SoundCard]:
+    """Install a made-up sound system with inputs, as in ``soundcard(Plug("Mic"), chosen=0)``."""
+
+    def install(*plugged: Plug, **options) -> SoundCard:
+        card = SoundCard(list(plugged), **options)
+        monkeypatch.setitem(sys.modules, "sounddevice", card)
+        return card
+
+    return install
 
 
 @pytest.fixture

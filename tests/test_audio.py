@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 import warnings
 from pathlib import Path
 
@@ -557,6 +558,123 @@ def test_save_refuses(tmp_path):
     refused(save("a.wav", []), "no samples")
     refused(save("a.wav", rate=0), "0 Hz")
     assert [p.name for p in tmp_path.iterdir()] == ["folder.wav"]
+
+
+# Streams: another rate
+
+STREAM_RATES = st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000])
+
+
+def resampled(samples, source, target, cuts=()):
+    """What a Resampler makes of samples that come in pieces."""
+    resampler = audio.Resampler(source, target)
+    parts = [resampler.push(part) for part in np.split(np.asarray(samples, np.float32), sorted(cuts))]
+    return np.concatenate([*parts, resampler.push(np.zeros(0, np.float32), last=True)])
+
+
+@settings(max_examples=30, deadline=None)
+@given(STREAM_RATES, STREAM_RATES, st.integers(0, 3000), st.data())
+def test_a_stream_is_resampled_the_same_however_it_is_cut(source, target, count, data):
+    samples = np.random.default_rng(count).uniform(-1, 1, count).astype(np.float32)
+    cuts = data.draw(st.lists(st.integers(0, count), max_size=8))
+    whole, cut = resampled(samples, source, target), resampled(samples, source, target, cuts)
+    assert whole.dtype == cut.dtype == np.float32
+    assert len(whole) == -(-count * target // source)
+    np.testing.assert_array_equal(cut, whole)
+
+
+@settings(max_examples=30, deadline=None)
+@given(STREAM_RATES, STREAM_RATES, st.floats(0.01, 0.8))
+def test_a_tone_in_the_pass_band_comes_out_as_it_would_have_been_recorded(source, target, place):
+    frequency = place * min(source, target) / 2
+    got = resampled(tone(frequency, source, seconds=0.2), source, target)
+    inside = slice(len(got) // 10, -len(got) // 10)
+    ideal = tone(frequency, target, seconds=0.3)[: len(got)]
+    np.testing.assert_allclose(got[inside], ideal[inside], rtol=0, atol=0.5e-4)  # -80 dB
+
+
+@settings(max_examples=30, deadline=None)
+@given(STREAM_RATES, STREAM_RATES, st.floats(1.08, 10))
+def test_a_tone_over_the_new_nyquist_frequency_is_gone(source, target, place):
+    frequency = place * target / 2
+    if frequency < source / 2:
+        got = resampled(tone(frequency, source, seconds=0.2), source, target)
+        assert np.abs(got[len(got) // 10 : -len(got) // 10]).max() < 0.5e-4
+
+
+@given(st.sampled_from([8000, 48000]), hnp.arrays(np.float32, st.integers(0, 50), elements=st.floats(-1, 1, width=32)))
+def test_a_stream_of_the_wanted_rate_passes_through(rate, samples):
+    resampler = audio.Resampler(rate, rate)
+    np.testing.assert_array_equal(resampler.push(samples), samples)
+    assert resampler.push(samples[:0], last=True).shape == (0,)
+
+
+@given(STREAM_RATES, STREAM_RATES, st.integers(0, 4000))
+@settings(max_examples=30, deadline=None)
+def test_a_resampled_stream_is_no_more_behind_than_the_filter_looks_ahead(source, target, count):
+    got = len(audio.Resampler(source, target).push(np.zeros(count, np.float32)))
+    behind = audio.ZERO_CROSSINGS / min(source, target)
+    assert got >= (count / source - behind) * target - 1
+
+
+@pytest.mark.parametrize(("source", "target"), [(44100, 8000), (8000, 48000)])
+def test_a_resampled_stream_may_be_endless(source, target):
+    resampler, block = audio.Resampler(source, target), np.zeros(source // 10, np.float32)
+    resampler.push(block)
+    tracemalloc.start()
+    try:
+        for _ in range(600):
+            resampler.push(block)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 8 * block.nbytes, "of six hundred"
+
+
+# Streams: files bit by bit
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 0.030, 0.5, 100])
+@pytest.mark.parametrize(
+    ("name", "rate", "channels", "subtype"),
+    [
+        ("a.wav", 8000, 1, "PCM_16"),
+        ("a.wav", 44100, 2, "PCM_16"),
+        ("a.flac", 16000, 2, "PCM_24"),
+        ("a.wav", 11025, 3, "FLOAT"),
+    ],
+)
+def test_blocks_are_the_file_in_pieces(tmp_path, name, rate, channels, subtype, seconds):
+    count = 20 if seconds < 0.001 else rate + 7
+    values = np.random.default_rng(0).uniform(-0.9, 0.9, (count, channels))
+    soundfile.write(tmp_path / name, values, rate, subtype=subtype)
+    found = list(audio.blocks(tmp_path / name, seconds))
+    assert {rate for _, rate in found} == {rate}
+    assert all(samples.dtype == np.float32 for samples, _ in found)
+    size = max(1, round(seconds * rate))
+    lengths = [len(samples) for samples, _ in found]
+    assert lengths == [size] * (count // size) + [count % size] * (count % size > 0)
+    whole = audio.load(tmp_path / name, rate).samples
+    np.testing.assert_allclose(np.concatenate([samples for samples, _ in found]), whole, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("make", "part"),
+    [
+        (lambda path: None, "no such file"),
+        (lambda path: path.touch(), "is empty (0 bytes)"),
+        (lambda path: path.mkdir(), "is a folder"),
+        (lambda path: path.write_bytes(wav_bytes(b"")), "no samples"),
+        (lambda path: path.write_text("no sound"), "is not sound"),
+        (lambda path: path.write_bytes(wav_bytes(bytes(100), rate=10)), "10 Hz"),
+        (lambda path: path.write_bytes(wav_bytes(packed(np.array([np.nan]), 32, 3), bits=32, code=3)), "a sample is"),
+    ],
+    ids=["missing", "empty", "folder", "no samples", "text", "rate", "nan"],
+)
+def test_blocks_of_what_is_no_recording(tmp_path, make, part):
+    path = tmp_path / "a.wav"
+    make(path)
+    assert refused(lambda: list(audio.blocks(path, 0.03)), part).startswith(f"{path}: ")
 
 
 # The module

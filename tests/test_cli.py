@@ -30,14 +30,17 @@ def commands() -> Iterator[tuple[tuple[str, ...], object]]:
 
 COMMANDS = dict(commands())
 LEAVES = [names for names, command in COMMANDS.items() if not hasattr(command, "commands")]
+WITH_FILES = [names for names in LEAVES if names not in {("devices",), ("models", "list")}]
 
 
 def arguments(names: tuple[str, ...], **values: object) -> list[object]:
-    """A call of a command that needs a model or a corpus, with values for what is required."""
+    """A call of a command, with values for the model or the corpus that it needs."""
     required = {
+        ("live",): ["--from-file", values.get("sound", "x.wav"), "--fast", "--model", values.get("model", "x.npz")],
         ("batch",): [values.get("sound", "x.wav"), "--model", values.get("model", "x.npz")],
         ("train",): [values.get("corpus", "x"), "--output", values.get("output", "x.npz")],
         ("evaluate",): [values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
+        ("devices",): [],
         ("models", "list"): [],
         ("models", "show"): [values.get("model", "x.npz")],
     }
@@ -45,7 +48,8 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
 
 
 def test_the_commands_are_these():
-    assert set(LEAVES) == {("batch",), ("train",), ("evaluate",), ("models", "list"), ("models", "show")}
+    names = {("live",), ("batch",), ("train",), ("evaluate",), ("devices",), ("models", "list"), ("models", "show")}
+    assert set(LEAVES) == names
 
 
 # Help
@@ -106,6 +110,11 @@ assert not heavy, heavy
         ["batch", "a.wav", "--json", "--csv"],
         ["train"],
         ["train", "corpus"],
+        ["live", "a.wav"],
+        ["live", "--fast"],
+        ["live", "--csv"],
+        ["devices", "1"],
+        ["devices", "--device", "1"],
         ["evaluate"],
         ["evaluate", "a", "b"],
         ["evaluate", "a", "--csv", "--json"],
@@ -133,7 +142,7 @@ def test_no_command_gives_help(run, call):
 # Errors
 
 
-@pytest.mark.parametrize("names", [names for names in LEAVES if names != ("models", "list")], ids=" ".join)
+@pytest.mark.parametrize("names", WITH_FILES, ids=" ".join)
 @pytest.mark.parametrize("options", [[], ["--quiet"], ["--json"]])
 def test_an_error_is_one_line_and_1(run, tmp_path, names, options):
     gone = tmp_path / "gone.npz"
@@ -148,7 +157,7 @@ def test_an_error_is_one_line_and_1(run, tmp_path, names, options):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("names", [names for names in LEAVES if names != ("models", "list")], ids=" ".join)
+@pytest.mark.parametrize("names", WITH_FILES, ids=" ".join)
 def test_debug_lets_the_traceback_through(tmp_path, names):
     gone = tmp_path / "gone.npz"
     call = [*arguments(names, model=gone, corpus=gone, output=tmp_path / "new.npz"), "--debug"]
@@ -182,6 +191,7 @@ def test_an_interrupted_command_is_130(run, monkeypatch, recordings, model_file,
 
     monkeypatch.setattr("recognizer.corpus.find", interrupted)
     monkeypatch.setattr("recognizer.model.Model.load", interrupted)
+    monkeypatch.setattr("recognizer.microphone.devices", interrupted)
     outcome = run(*arguments(names, model=model_file, corpus=recordings, output=tmp_path / "new.npz"))
     assert outcome.status == 130
     assert outcome.stdout == ""

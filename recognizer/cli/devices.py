@@ -14,6 +14,7 @@ from recognizer.cli.common import (
     DeviceOption,
     ExitStatus,
     JsonOption,
+    QuietOption,
     complain,
     native_messages_hidden,
     reports_errors,
@@ -32,13 +33,14 @@ def devices(
     test: Annotated[bool, typer.Option("--test", help="Record 3 s and tell how good they are.")] = False,
     device: DeviceOption = None,
     as_json: JsonOption = False,
+    quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
     """List the microphones, or test one."""
     if device is not None and not test:
         raise usage_error("--device goes with --test; without it all devices are listed")
     with native_messages_hidden(debug):
-        return _test(device, as_json) if test else _list(as_json)
+        return _test(device, as_json, quiet) if test else _list(as_json)
 
 
 def _list(as_json: bool) -> ExitStatus:
@@ -63,12 +65,12 @@ def _list(as_json: bool) -> ExitStatus:
     return ExitStatus.OK
 
 
-def _test(wanted: str | None, as_json: bool) -> ExitStatus:
+def _test(wanted: str | None, as_json: bool, quiet: bool) -> ExitStatus:
     from recognizer.microphone import Microphone, record
     from recognizer.quality import measure
 
     with Microphone(wanted) as microphone:
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not quiet:
             complain(f"{microphone.device.name}: say a few words, {SECONDS:.0f} seconds from now on ...")
         quality = measure(record(microphone, SECONDS), microphone.sample_rate)
         show = _print_json if as_json else _print_test

@@ -71,7 +71,7 @@ def live(
     with ExitStack() as stack:
         stack.enter_context(native_messages_hidden(debug))
         sounds, origin = _source(stack, from_file, fast, device)
-        keep = _keeper(save, recognizer.model.front_end.sample_rate) if save else lambda event: None
+        keep = _keeper(stack, save, recognizer.model.front_end.sample_rate) if save else lambda event: None
         show = stack.enter_context(_display(session, f"{model}, {origin}", as_json, quiet))
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # to end it as Ctrl-C does
         try:
@@ -195,17 +195,18 @@ def _plain_line(event: Event) -> None:
     typer.echo(f"{event.start:8.2f} s  {line}".rstrip())
 
 
-def _keeper(folder: Path, rate: int) -> Callable[[Event], None]:
+def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[Event], None]:
     """Gives a function that keeps utterances in a folder: a WAV file each, and a line about it in utterances.jsonl."""
     from recognizer import audio
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        log = open(folder / "utterances.jsonl", "a", encoding="utf-8")  # noqa: SIM115 - until the process ends
+        log = open(folder / "utterances.jsonl", "a", encoding="utf-8")  # noqa: SIM115 - until the stack is left
     except OSError as error:
         raise usage_error(
             f"--save {audio.shown(folder)}: {error.strerror or error}; choose a folder to write to"
         ) from error
+    stack.enter_context(log)
     session = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
     number = 0
 

@@ -65,7 +65,9 @@ class Picture:
     """
 
     def __init__(self, session: Session, title: str) -> None:
-        self._session, self._title = session, title
+        self._session = session
+        self._title = Text(f"recognizer live: {title}")  # a Text, because names may look like markup
+        self._title.truncate(WIDTH - 6, overflow="ellipsis")
         self._word: Text | None = None
         self._confidence: float | None = None
         self._others = ""
@@ -114,9 +116,7 @@ class Picture:
             self._row("before", Text("   ").join(list(self._history))),
             Text(self._note, style="yellow"),
         ]
-        return Panel(
-            Group(*lines), title=f"recognizer live: {self._title}", subtitle="Ctrl-C ends", width=WIDTH, padding=(1, 1)
-        )
+        return Panel(Group(*lines), title=self._title, subtitle="Ctrl-C ends", width=WIDTH, padding=(1, 1))
 
     def _say(self, word: str, style: str, confidence: float | None, others: str) -> None:
         self._word, self._confidence, self._others = Text(large(word), style=style), confidence, others

@@ -1,0 +1,498 @@
+"""`recognizer live`: what it prints, keeps and says at its end, on recordings and on a made-up microphone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from soundcard import Plug, SoundCard
+from synthetic import RATE, WORDS, write
+from test_live import quiet, talk
+
+from recognizer import microphone
+from recognizer.live import Session, listen
+from recognizer.recognition import Recognizer
+from recognizer.source import play
+
+NUMBERS = ["words", "rejected", "overflows", "losses"]
+ANSWER = ["word", "confidence", "accepted", "reason", "nbest", "start", "end", "latency"]
+KEYS = {
+    "calibrated": ["floor"],
+    "speech_start": ["start"],
+    "partial": ["word", "nbest", "start"],
+    "result": ANSWER,
+    "rejected": ANSWER,
+    "device_lost": ["message"],
+    "overflow": ["message"],
+    "end": NUMBERS,
+}
+
+
+@pytest.fixture(autouse=True)
+def signals() -> Iterator[None]:
+    """The command changes what SIGTERM does, to this process too where it runs in it; and Ctrl-C is heeded here."""
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [signal.getsignal(number) for number in numbers]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores it
+    yield
+    for number, handler in zip(numbers, before):
+        signal.signal(number, handler)
+
+
+@pytest.fixture(scope="module")
+def talked(tmp_path_factory) -> Path:
+    """A recording of every word with pauses, and at its end a noise that stays."""
+    samples = np.concatenate([talk(*WORDS)[0], quiet(4.0, level=0.05)])
+    return write(tmp_path_factory.mktemp("talk") / "talk.wav", samples)
+
+
+@pytest.fixture
+def live(run, model_file) -> Callable:
+    """Run the command on a recording, fast."""
+    return lambda file, *options: run("live", "--model", model_file, "--from-file", file, "--fast", *options)
+
+
+def events_of(stdout: str) -> list[dict]:
+    """The lines as data; each is an event with its documented keys, in order of time."""
+    assert stdout == "" or stdout.endswith("\n")
+    events = [json.loads(line, parse_constant=pytest.fail) for line in stdout.splitlines()]
+    for event in events:
+        assert list(event) == ["event", "time", *KEYS[event["event"]]]
+        for candidate in event.get("nbest", []):
+            score = ["score"] if event["event"] != "partial" else []
+            assert list(candidate) == ["word", *score, "confidence"]
+            assert 0 <= candidate["confidence"] <= 1
+    times = [event["time"] for event in events]
+    assert times == sorted(times)
+    return events
+
+
+# JSON
+
+
+def test_json_is_one_event_a_line(live, talked):
+    outcome = live(talked, "--json")
+    kinds = [event["event"] for event in events_of(outcome.stdout)]
+    word = "speech_start (partial )+result "
+    rejected = "speech_start (partial )*rejected "
+    assert re.fullmatch(f"calibrated ({word}){{4}}{rejected}end", " ".join(kinds))
+    assert outcome.status == 0
+    assert re.fullmatch(r"4 words, 1 rejected in \d+\.\d s\n", outcome.stderr)
+
+
+def test_json_tells_what_the_session_told(live, talked, built):
+    told = [event for event in events_of(live(talked, "--json").stdout) if event["event"] != "end"]
+    session = Session(Recognizer(built))
+    events = [event for some in listen(play(talked, fast=True), session) for event in some]
+    # How many guesses there are depends on how long they take.
+    told, events = ([e for e in some if kind(e) != "partial"] for some, kind in ((told, by_name), (events, by_kind)))
+    for record, event in zip(told, events, strict=True):
+        assert record["event"] == event.kind
+        assert record["time"] == pytest.approx(event.time, abs=6e-4)
+        for name in {"start", "end", "floor"} & set(record):
+            assert record[name] == pytest.approx(getattr(event, name), abs=0.06)
+        if event.result:
+            assert (record["word"], record["reason"]) == (event.result.word, event.result.reason)
+            assert record["accepted"] == event.result.accepted
+            assert record["confidence"] == pytest.approx(event.result.confidence, abs=1e-4)
+            assert record["latency"] >= 0
+            for candidate, other in zip(record["nbest"], event.result.nbest, strict=True):
+                assert candidate["word"] == other.word
+                assert candidate["score"] == pytest.approx(other.score, abs=1e-4)
+                assert candidate["confidence"] == pytest.approx(other.confidence, abs=1e-4)
+
+
+def by_name(event: dict) -> str:
+    return event["event"]
+
+
+def by_kind(event) -> str:
+    return event.kind
+
+
+def test_the_last_event_counts_the_others(live, talked):
+    *events, end = events_of(live(talked, "--json").stdout)
+    kinds = [event["event"] for event in events]
+    counts = [kinds.count(kind) for kind in ("result", "rejected", "overflow", "device_lost")]
+    assert [end[name] for name in NUMBERS] == counts == [4, 1, 0, 0]
+
+
+def test_words_are_written_as_they_are(run, built, talked, tmp_path):
+    from dataclasses import replace
+
+    replace(built, words=("下降", "né", "a b", "<&>")).save(tmp_path / "m.npz")
+    outcome = run("live", "-m", tmp_path / "m.npz", "--from-file", talked, "--fast", "--json")
+    assert '"word": "下降"' in outcome.stdout
+    assert [e["word"] for e in events_of(outcome.stdout) if e["event"] == "result"] == ["下降", "né", "a b", "<&>"]
+
+
+# Lines
+
+
+def test_plain_lines_tell_the_same(live, talked):
+    records = [e for e in events_of(live(talked, "--json").stdout) if e["event"] in ("result", "rejected")]
+    outcome = live(talked)
+    assert outcome.status == 0
+    for record, line in zip(records, outcome.stdout.splitlines(), strict=True):
+        time, unit, word, *cells = line.split()
+        assert float(time) == pytest.approx(record["start"], abs=0.0051)
+        assert unit == "s"
+        if record["accepted"]:
+            best, *others = record["nbest"][:3]
+            assert word == record["word"]
+            assert float(cells[0]) == pytest.approx(best["confidence"], abs=0.0051)
+            assert [cell.strip(",") for cell in cells[1::2]] == [other["word"] for other in others]
+        else:
+            assert word == "-"
+            assert f"rejected: {record['reason']}" in line
+        assert line == line.rstrip()
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--debug"]])
+def test_quiet_says_nothing_but_the_data(live, talked, form):
+    outcome = live(talked, "--quiet", *form)
+    assert (outcome.status, outcome.stderr) == (0, "")
+    assert "fall" in outcome.stdout
+
+
+def test_a_single_word_is_no_words(live, tmp_path):
+    assert live(write(tmp_path / "a.wav", talk("hum")[0])).stderr.startswith("1 word, 0 rejected in ")
+
+
+# Options
+
+
+def test_fast_is_handed_on(run, model_file, talked, monkeypatch):
+    asked = []
+
+    def played(file, *, fast):
+        asked.append((file, fast))
+        return play(file, fast=True)
+
+    monkeypatch.setattr("recognizer.source.play", played)
+    for options in ([], ["--fast"]):
+        assert run("live", "--model", model_file, "--from-file", talked, *options).status == 0
+    assert asked == [(talked, False), (talked, True)]
+
+
+def test_only_some_words(live, talked):
+    events = events_of(live(talked, "--json", "--words", " rise , hum,").stdout)
+    for event in events:
+        assert {candidate["word"] for candidate in event.get("nbest", [])} <= {"hum", "rise"}
+    assert [e["word"] for e in events if e["event"] == "result"][1::2] == ["hum", "rise"]
+
+
+def test_the_hangover_delays_the_answer(live, talked):
+    first = {}
+    for hangover in (100, 350):
+        events = events_of(live(talked, "--json", "--hangover", hangover).stdout)
+        first[hangover] = next(event["time"] for event in events if event["event"] == "result")
+    assert first[350] - first[100] == pytest.approx(0.25, abs=0.06)
+
+
+def test_a_model_by_name(run, model_file, talked, home):
+    (home / "models").mkdir(parents=True)
+    (home / "models" / "digits.npz").write_bytes(model_file.read_bytes())
+    assert " rise " in run("live", "--from-file", talked, "--fast").stdout, "digits is the default"
+
+
+@pytest.mark.parametrize(("rate", "channels", "name"), [(44100, 2, "a.wav"), (16000, 1, "a.flac")])
+def test_any_recording_may_be_played(live, tmp_path, rate, channels, name):
+    samples = np.stack([talk("rise", rate=rate)[0]] * channels, axis=1)
+    events = events_of(live(write(tmp_path / name, samples, rate), "--json").stdout)
+    assert [event["word"] for event in events if event["event"] == "result"] == ["rise"]
+
+
+# Keeping
+
+
+def test_utterances_are_kept_and_recognised_again_as_they_were(live, run, talked, model_file, tmp_path):
+    folder = tmp_path / "new" / "kept"
+    told = [
+        e for e in events_of(live(talked, "--json", "--save", folder).stdout) if e["event"] in ("result", "rejected")
+    ]
+    kept = [json.loads(line) for line in (folder / "utterances.jsonl").read_text("utf-8").splitlines()]
+    names = [line.pop("file") for line in kept]
+    for one, other in zip(kept, told, strict=True):
+        assert one | {"latency": None} == other | {"latency": None}
+    assert sorted(path.name for path in folder.iterdir()) == [*sorted(names), "utterances.jsonl"]
+    batch = run("batch", "--json", "--model", model_file, *[folder / name for name in names])
+    for line, record in zip(batch.stdout.splitlines(), kept, strict=True):
+        again = json.loads(line)
+        assert again["nbest"] == record["nbest"]
+        if record["accepted"]:
+            for name in ("word", "confidence", "accepted"):
+                assert again[name] == record[name]
+            assert again["end"] - again["start"] == pytest.approx(record["end"] - record["start"], abs=0.0021)
+
+
+def test_a_second_session_keeps_beside_the_first(live, tmp_path):
+    file = write(tmp_path / "a.wav", talk("hum")[0])
+    for _ in range(2):
+        assert live(file, "--save", tmp_path / "kept").status == 0
+    kept = [json.loads(line)["file"] for line in (tmp_path / "kept" / "utterances.jsonl").read_text().splitlines()]
+    assert len(set(kept)) == 2
+    assert all((tmp_path / "kept" / name).exists() for name in kept)
+
+
+# Wrong usage and errors
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--fast"], ["--fast", "--from-file"]),
+        (["--device", "2", "--from-file", "FILE"], ["--device", "--from-file", "choose one"]),
+        (["--from-file", "FILE", "--fast", "--hangover", "99"], ["--hangover", "100"]),
+        (["--from-file", "FILE", "--fast", "--hangover", "2001"], ["--hangover", "2000"]),
+        (["--from-file", "FILE", "--fast", "--hangover", "long"], ["--hangover", "integer"]),
+        (["--from-file"], ["--from-file"]),
+        (["--from-file", "FILE", "--fast", "--save", "FILE"], ["--save", "choose a folder"]),
+        (["--from-file", "FILE", "--fast", "--save", "FILE/inside"], ["--save", "choose a folder"]),
+        (["file.wav"], ["file.wav"]),
+    ],
+)
+def test_wrong_usage_is_2(run, model_file, talked, options, parts):
+    outcome = run("live", "--model", model_file, *[option.replace("FILE", str(talked)) for option in options])
+    assert (outcome.status, outcome.stdout) == (2, "")
+    said = " ".join(outcome.stderr.split())
+    for part in parts:
+        assert part in said
+
+
+@pytest.mark.parametrize(
+    ("options", "parts"),
+    [
+        (["--words", "fall,fell"], ["'fell'", "fall, hum, peep, rise"]),
+        (["--words", ","], ["no words", "fall, hum, peep, rise"]),
+        (["--model", "gone"], ["no model 'gone'"]),
+        (["--from-file", "gone.wav"], ["gone.wav", "no such file"]),
+        (["--from-file", "/"], ["is a folder"]),
+    ],
+)
+@pytest.mark.parametrize("form", [[], ["--json"], ["--quiet"]])
+def test_an_error_is_one_line_and_1(live, talked, options, parts, form):
+    outcome = live(talked, *options, *form)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    line = outcome.stderr.removesuffix("\n")
+    assert line.isprintable()
+    assert line.startswith("error: ")
+    for part in parts:
+        assert part in line
+
+
+def test_a_recording_that_breaks_off_is_told_after_what_was_heard(live, tmp_path):
+    import soundfile
+
+    soundfile.write(tmp_path / "a.flac", np.concatenate([talk(*WORDS)[0]] * 2), RATE)
+    content = (tmp_path / "a.flac").read_bytes()
+    (tmp_path / "a.flac").write_bytes(content[: len(content) // 2])
+    outcome = live(tmp_path / "a.flac", "--json")
+    assert outcome.status == 1
+    assert "fall" in [event.get("word") for event in events_of(outcome.stdout)]
+    assert outcome.stderr.startswith(f"error: {tmp_path / 'a.flac'}: ")
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_a_full_disk_ends_it_with_one_line(live, talked, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("recognizer.audio.replacing", full)
+    outcome = live(talked, "--save", tmp_path / "kept", "--quiet")
+    assert outcome.status == 1
+    assert "No space left on device" in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert list((tmp_path / "kept").glob("*.wav")) == []
+
+
+# The microphone
+
+
+@pytest.fixture
+def speaking(soundcard, monkeypatch) -> Callable[..., SoundCard]:
+    """A microphone into which is said what is given; then Ctrl-C is pressed, or another signal sent."""
+
+    def install(*parts: np.ndarray | str, rate: int = RATE, number: int = signal.SIGINT) -> SoundCard:
+        monkeypatch.setattr(microphone, "POLL", 0)
+        waiting = list(parts)
+
+        def say_next(stream) -> None:
+            if not waiting:
+                signal.raise_signal(number)
+            part = waiting.pop(0)
+            if isinstance(part, str):  # unplugged, and put back in
+                stream.running = False
+            else:
+                stream.deliver(part)
+
+        return soundcard(Plug("Desk Mic", rates=(rate,)), starved=say_next)
+
+    monkeypatch.setattr(microphone, "RETRY", 0.0)
+    return install
+
+
+@pytest.mark.parametrize("rate", [RATE, 48000])
+def test_what_is_said_into_the_microphone_is_heard(run, speaking, model_file, rate):
+    speaking(talk("rise", "hum", rate=rate)[0], rate=rate)
+    outcome = run("live", "--model", model_file, "--json", "--device", "desk")
+    assert outcome.status == 130, "Ctrl-C"
+    events = events_of(outcome.stdout)
+    assert [event["word"] for event in events if event["event"] == "result"] == ["rise", "hum"]
+    assert events[-1]["event"] == "end"
+    assert outcome.stderr.startswith("2 words, 0 rejected in ")
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_sigterm_ends_it_as_ctrl_c_does(run, speaking, model_file):
+    speaking(talk("rise")[0], number=signal.SIGTERM)
+    outcome = run("live", "--model", model_file, "--json")
+    assert outcome.status == 130
+    assert events_of(outcome.stdout)[-1]["words"] == 1
+    assert outcome.stderr.startswith("1 word, 0 rejected in ")
+
+
+def test_a_microphone_that_goes_is_told_and_waited_for(run, speaking, model_file):
+    card = speaking(talk("rise")[0], "unplugged", talk("hum")[0])
+    outcome = run("live", "--model", model_file, "--json")
+    kinds = [event["event"] for event in events_of(outcome.stdout) if event["event"] != "partial"]
+    word = ["calibrated", "speech_start", "result"]
+    assert kinds == [*word, "device_lost", *word, "end"]
+    told, summary = outcome.stderr.splitlines()
+    assert told == "warning: Desk Mic: the device is gone"
+    assert summary.startswith("2 words, 0 rejected in ")
+    assert summary.endswith("; device lost 1 time")
+    assert all(stream.closed for stream in card.streams)
+
+
+def test_sound_that_comes_too_fast_is_told(run, speaking, model_file):
+    speaking(np.resize(talk("rise")[0], 12 * RATE))
+    outcome = run("live", "--model", model_file, "--json")
+    [overflow] = [event for event in events_of(outcome.stdout) if event["event"] == "overflow"]
+    assert "of sound lost" in overflow["message"]
+    assert outcome.stderr.startswith(f"warning: {overflow['message']}\n")
+    assert "; sound lost 1 time" in outcome.stderr
+
+
+def test_a_muted_microphone_is_told_to_the_person_only(run, speaking, model_file):
+    speaking(np.zeros(4 * RATE))
+    outcome = run("live", "--model", model_file, "--json")
+    assert {event["event"] for event in events_of(outcome.stdout)} == {"calibrated", "end"}
+    warning, _ = outcome.stderr.splitlines()
+    assert warning.startswith("warning: Desk Mic delivers only zeros: ")
+    speaking(np.zeros(4 * RATE))
+    assert run("live", "--model", model_file, "--quiet").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("refusal", "part"), [(("Device unavailable", -9985), "in use"), (("Invalid sample rate", -9997), "rates")]
+)
+def test_a_microphone_that_cannot_be_opened_is_one_line(run, speaking, model_file, refusal, part):
+    speaking().plugged[0].refusal = refusal
+    outcome = run("live", "--model", model_file)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: 'Desk Mic' ")
+    assert part in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_a_microphone_that_is_not_there_is_one_line(run, soundcard, model_file):
+    soundcard()
+    outcome = run("live", "--model", model_file)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: no sound input found; ")
+    assert outcome.stderr.count("\n") == 1
+
+
+# As a user does it
+
+
+@pytest.fixture
+def playing(script, home, model_file, talked) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Start the script on the recording in real time."""
+    started = []
+
+    def start(*options: object, **streams) -> subprocess.Popen:
+        call = [*script, "live", "--model", model_file, "--from-file", talked, *options]
+        started.append(
+            subprocess.Popen(
+                list(map(str, call)),
+                stdout=streams.pop("stdout", subprocess.PIPE),
+                stderr=subprocess.PIPE,
+                env={**os.environ, "PYTHONUTF8": "1", "TERM": "xterm"},
+                **streams,
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are otherwise there")
+def test_ctrl_c_ends_it_with_its_counts(playing):
+    process = playing("--json")
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    events = events_of((first + rest).decode())
+    assert events[0]["event"] == "calibrated"
+    assert events[-1]["event"] == "end"
+    assert re.fullmatch(r"\d words?, \d rejected in \d+\.\d s\n", stderr.decode())
+    assert events[-1]["time"] < 5, "it did not go on to the end"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break otherwise there")
+def test_a_reader_that_leaves_is_no_error(playing):
+    process = playing("--fast", "--json")
+    assert process.stdout.readline()
+    process.stdout.close()
+    with process.stderr as stderr:
+        said = stderr.read().decode()
+    assert process.wait(30) == 0
+    assert re.fullmatch(r"(\d words?, \d rejected in \d+\.\d s\n)?", said)
+
+
+def test_on_a_terminal_there_is_a_picture(playing):
+    pty = pytest.importorskip("pty")
+    import fcntl
+    import struct
+    import termios
+
+    from recognizer.cli.screen import large
+
+    master, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    process = playing("--fast", stdout=terminal)
+    os.close(terminal)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:  # on Linux, the end
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(master)
+    stderr = process.communicate(timeout=30)[1].decode()
+    assert process.returncode == 0
+    assert re.fullmatch(r"4 words, 1 rejected in \d+\.\d s\n", stderr)
+    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l"), "the cursor is back"
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r", "")
+    for part in ("╭", "╰", "recognizer live: ", "Ctrl-C ends", "listening", "confidence", "rejected: "):
+        assert part in text
+    for word in WORDS:
+        for line in large(word).splitlines():
+            assert line.strip() in text

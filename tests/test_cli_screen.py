@@ -1,0 +1,204 @@
+"""The picture that `live` draws on a terminal."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+from synthetic import WORDS
+from test_live import blocks, talk
+
+from recognizer.cli.screen import STATES, TALL, WIDTH, Picture, large, screen
+from recognizer.decoding import Candidate, Result
+from recognizer.live import Event, Session
+from recognizer.recognition import Recognizer
+from recognizer.source import Block, Lost
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.fixture
+def session(built) -> Session:
+    return Session(Recognizer(built))
+
+
+def lines(picture: Picture) -> list[str]:
+    """What is drawn on a terminal that is wide enough; no line is wider than the frame."""
+    file = io.StringIO()
+    Console(file=file, width=120, force_terminal=False, color_system=None).print(picture.draw())
+    drawn = file.getvalue().splitlines()
+    assert {cell_len(line.rstrip()) for line in drawn} == {WIDTH}
+    assert (drawn[0][0], drawn[0][-1], drawn[-1][0], drawn[-1][-1]) == ("╭", "╮", "╰", "╯")
+    return drawn
+
+
+def result(*words: str, reason: str | None = None) -> Event:
+    """An answer, or a rejection if there is a reason."""
+    nbest = tuple(Candidate(word, -10.0 - n, 0.8 / 2**n) for n, word in enumerate(words))
+    word, confidence = (nbest[0].word, nbest[0].confidence) if reason is None else (None, 0.0)
+    answer = Result(word, confidence, reason is None, nbest, 0.1, 0.5, 0.8, reason)
+    return Event("result" if reason is None else "rejected", 1.0, 0.5, 0.9, answer, np.zeros(9, np.int16), 0.01)
+
+
+def holds(drawn: list[str], letters: str) -> bool:
+    """Whether a word in large letters is in a picture, one line under the other."""
+    inside = [line.strip("│ ") for line in drawn]
+    wanted = [line.strip() for line in letters.strip("\n").splitlines()]
+    return any(inside[n : n + len(wanted)] == wanted for n in range(len(inside)))
+
+
+# Large letters
+
+
+@pytest.mark.parametrize("word", ["a", "yes", *WORDS, "seven", "turn on", "x-1"])
+def test_a_word_is_drawn_in_several_lines(word):
+    drawn = large(word).splitlines()
+    assert 4 <= len(drawn) <= TALL
+    assert all(len(line) <= WIDTH - 6 for line in drawn)
+    assert word not in large(word)
+
+
+def test_different_words_look_different():
+    assert len({large(letter) for letter in LETTERS}) == len(LETTERS)
+
+
+@pytest.mark.parametrize("word", ["语音", "né", "да", "नमस्ते"])
+def test_other_scripts_are_spaced_out(word):
+    assert large(word).strip() == " ".join(word)
+
+
+@pytest.mark.parametrize("length", [20, 76, 500])
+def test_a_word_too_long_for_large_letters_is_written_small(length):
+    assert large("w" * length).replace(" ", "").strip() == "w" * length
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=60))
+def test_any_word_can_be_drawn(word):
+    assert large(word)
+
+
+# The picture
+
+
+def test_it_begins_with_what_to_do(session):
+    drawn = "\n".join(lines(Picture(session, "tones, Desk Mic")))
+    for part in ("recognizer live: tones, Desk Mic", "say a word", "calibrating", "Ctrl-C ends"):
+        assert part in drawn
+
+
+@pytest.mark.parametrize("word", ["seven", "语音", "né", "w" * 60, "[bold]", "[/x]"])
+def test_an_answer_is_large_with_its_confidence_and_what_else_it_may_be(session, word):
+    picture = Picture(session, "title")
+    picture.take(result(word, "other", "third", "fourth", "fifth"))
+    drawn = lines(picture)
+    assert holds(drawn, large(word))
+    rows = {line.strip("│ ").split("  ")[0]: line for line in drawn}
+    assert "0.80" in rows["confidence"]
+    assert "other 0.40   third 0.20   fourth 0.10" in rows["otherwise"]
+    assert "fifth" not in "".join(drawn)
+    assert word[:20] in rows["before"]
+
+
+def test_a_guess_is_large_without_confidence(session):
+    picture = Picture(session, "title")
+    picture.take(Event("partial", 1.0, start=0.5, result=result("seven").result))
+    drawn = lines(picture)
+    assert holds(drawn, large("seven"))
+    assert "0.80" not in "".join(drawn)
+
+
+def test_a_rejection_tells_why_and_what_was_nearest(session):
+    picture = Picture(session, "title")
+    picture.take(result("seven"))
+    picture.take(result("five", "nine", reason="too short"))
+    drawn = "\n".join(lines(picture))
+    for part in ("rejected: too short", "nearest: five 0.80   nine 0.40", "(too short)   seven 0.80"):
+        assert part in drawn
+    picture.take(result(reason="silence"))
+    assert "nearest" not in "\n".join(lines(picture))
+
+
+def test_what_came_before_is_there_newest_first(session):
+    picture = Picture(session, "title")
+    for word in WORDS:
+        picture.take(result(word))
+    [row] = [line for line in lines(picture) if "before" in line]
+    assert [row.index(word) for word in WORDS] == sorted((row.index(word) for word in WORDS), reverse=True)
+
+
+def test_a_note_stays_until_it_calibrates_again(session):
+    picture = Picture(session, "title")
+    picture.take(Event("device_lost", 1.0, note="Desk Mic: the device is gone"))
+    assert "Desk Mic: the device is gone" in "\n".join(lines(picture))
+    picture.take(Event("calibrated", 2.0, floor=-60.0))
+    assert "Desk Mic" not in "\n".join(lines(picture))
+
+
+@pytest.mark.parametrize("title", ["x" * 200, "a [b].wav", "take[/x].wav", "Mic [usb]", "语音" * 50, ""])
+def test_any_name_may_be_in_the_title(session, title):
+    drawn = lines(Picture(session, title))
+    assert title[:20] in drawn[0]
+
+
+def test_it_is_as_high_whatever_is_said(session):
+    picture = Picture(session, "title")
+    heights = {len(lines(picture))}
+    for event in (result("seven"), result("语音"), result("w" * 40), result("five", reason="too short")):
+        picture.take(event)
+        heights.add(len(lines(picture)))
+    assert max(heights) - min(heights) <= 1
+
+
+def test_the_states_are_told(session):
+    picture, told = Picture(session, "title"), set()
+    for sound in [*blocks(talk("hum")[0], seconds=0.005), Lost("Mic", "gone")]:
+        session.hear(sound)
+        [state] = [state for state, (text, _) in STATES.items() if text in lines_of_state(picture)]
+        assert state == session.state
+        told.add(state)
+    assert told == set(STATES)
+
+
+def lines_of_state(picture: Picture) -> str:
+    return picture.draw().renderable.renderables[0].plain
+
+
+def test_the_meter_rises_with_the_sound_and_falls_slowly(session):
+    picture = Picture(session, "title")
+
+    def cells() -> int:
+        picture.seen()
+        return lines_of_state(picture).count("█")
+
+    def hear(level: float) -> None:
+        session.hear(Block((level * np.random.default_rng(0).standard_normal(1600)).astype(np.float32), 8000, 0.0))
+
+    hear(0.0001)
+    low = cells()
+    hear(0.3)
+    high = cells()
+    hear(0.0001)
+    falling = [cells() for _ in range(40)]
+    assert high > low + 20
+    assert falling == sorted(falling, reverse=True)
+    assert falling[0] >= high - 2
+    assert falling[-1] == low
+
+
+def test_it_is_drawn_anew_only_when_something_has_changed(session, capsys, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    with screen(session, "title") as show:
+        show([])
+        before = capsys.readouterr().out
+        for _ in range(10):
+            show([])
+        assert capsys.readouterr().out == ""
+        show([result("seven")])
+    assert "say a word" in before or before == "", "nothing is animated where there is no terminal"
+    assert "title" in before + capsys.readouterr().out

@@ -216,7 +216,7 @@ class Session:
             self._foreseen = self._recognize(span)
         _, samples, result = self._foreseen
         if boundary.kind == "dropped":
-            result = replace(result, word=None, accepted=False, reason="too short")
+            result = replace(result, word=None, accepted=False, reason=NO_WORD)
         if result.accepted:
             self.tally.words += 1
         else:

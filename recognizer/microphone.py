@@ -221,7 +221,10 @@ class Microphone:
             with suppress(self._portaudio.PortAudioError, MicrophoneError):
                 self._portaudio._terminate()
                 self._portaudio._initialize()
-                self.device = choose(self._wanted and self.device.name, _listed(self._portaudio))
+                known = _listed(self._portaudio)
+                if self._wanted is not None:  # no other one will do, such as one whose name begins like it
+                    known = [device for device in known if device.name == self.device.name]
+                self.device = choose(None, known)
                 self._open()
                 return
 

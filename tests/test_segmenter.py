@@ -57,7 +57,7 @@ def holds(utterance, place, rate):
     before, after = place[0] - utterance.start / rate, utterance.end / rate - place[1]
     return (
         min(place[0], SETTINGS.pre_roll) - TOLERANCE <= before <= SETTINGS.pre_roll + TOLERANCE
-        and SETTINGS.hangover - TOLERANCE <= after <= SETTINGS.hangover + TOLERANCE
+        and SETTINGS.tail - TOLERANCE <= after <= SETTINGS.tail + TOLERANCE
     )
 
 
@@ -136,9 +136,13 @@ def test_a_slow_decay_is_kept():
 @pytest.mark.parametrize("hangover", [0.15, 0.25, 0.4])
 def test_the_hangover_is_the_users(hangover):
     samples = stream(np.random.default_rng(0), 8000, (1.0, 1.3), (1.6, 1.9))
-    found = utterances(samples, 8000, Segmentation(hangover=hangover))
-    assert len(found) == (1 if hangover > 0.3 else 2)
-    assert found[-1].end / 8000 == pytest.approx(1.9 + hangover, abs=TOLERANCE)
+    segmenter, ends = Segmenter(8000, Segmentation(hangover=hangover)), []
+    for first in range(0, len(samples), 80):
+        ends += [(b, first + 80) for b in segmenter.push(samples[first : first + 80]) if b.kind == "end"]
+    assert len(ends) == (1 if hangover > 0.3 else 2)
+    last, decided = ends[-1]
+    assert decided / 8000 == pytest.approx(1.9 + hangover, abs=TOLERANCE)
+    assert last.end / 8000 == pytest.approx(1.9 + min(hangover, SETTINGS.tail), abs=TOLERANCE)
 
 
 def test_an_utterance_is_pending_until_it_ends():

@@ -32,6 +32,14 @@ CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", help="Processes to use; 0 for one a core.", min=0, metavar="N")
 ]
+ThresholdOption = Annotated[
+    str,
+    typer.Option(
+        "--threshold",
+        help="How sure an answer must be: strict, normal, lenient, or a probability from 0 (never reject) to 1.",
+        metavar="strict|normal|lenient|NUMBER",
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -99,6 +107,21 @@ def _drop_unwritten() -> None:
 def usage_error(message: str) -> typer.BadParameter:
     """An error in how the command was called: exit status 2."""
     return typer.BadParameter(message)
+
+
+def threshold_of(option: str) -> str | float:
+    """What `--threshold` names: an operating point, or a number from 0 to 1."""
+    from recognizer.rejection import REFUSED
+
+    if option in REFUSED:
+        return option
+    try:
+        number = float(option)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise usage_error(f"--threshold {option} is not {', '.join(REFUSED)} or a number from 0 to 1")
+    return number
 
 
 def warn_of_low_rates(low: Counter[int], files: int, model_rate: int) -> None:

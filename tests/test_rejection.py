@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -103,7 +104,11 @@ def test_words_that_are_not_chosen_from_still_speak_against_the_others(fitted):
     models, noise = fitted.models, fitted.rejection.noise
     other = np.array([WORDS.index("hum")])
     lead = EVIDENCE.index("lead")
-    assert examine(models, noise, features, other).evidence[0, lead] < 0 < examine(models, noise, features).evidence[0, lead]
+    assert (
+        examine(models, noise, features, other).evidence[0, lead]
+        < 0
+        < examine(models, noise, features).evidence[0, lead]
+    )
     result = Recognizer(fitted).recognize(say("rise"), RATE, words=["hum"])
     assert (result.word, result.reason) == (None, rejection.NO_WORD)
 
@@ -150,7 +155,7 @@ def test_stricter_points_accept_less(fitted):
         {i for i, sound in enumerate(SOUNDS) if recognizer.recognize(sound, RATE, threshold=threshold).accepted}
         for threshold in (0, "lenient", "normal", "strict", 1)
     ]
-    for looser, stricter in zip(accepted, accepted[1:]):
+    for looser, stricter in pairwise(accepted):
         assert stricter <= looser
     assert accepted[0] == set(range(len(SOUNDS)))
     thresholds = fitted.rejection.thresholds
@@ -200,7 +205,7 @@ def test_silence_and_scraps_have_their_own_reasons(fitted, samples):
 
 @pytest.mark.parametrize("threshold", ["severe", "", -0.1, 1.1, float("nan")])
 def test_what_is_no_threshold_is_refused_at_once(fitted, threshold):
-    with pytest.raises(ModelError, match="threshold .* not"):
+    with pytest.raises(ModelError, match=r"threshold .* not"):
         Recognizer(fitted).recognize_files([], threshold=threshold)
     with pytest.raises(ModelError, match="threshold"):
         least_probability(threshold, None)

@@ -56,6 +56,7 @@ def trained(corpora: dict[str, list[Utterance]], unknown: list[Path]) -> Recogni
             settings=shipped.SETTINGS,
             perturbations=shipped.PERTURBATIONS,
             unknown=unknown,
+            enough=shipped.ENOUGH,
             jobs=2,
         )
     return Recognizer(model)

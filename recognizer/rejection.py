@@ -28,7 +28,7 @@ USUAL = 0.98  # share of what is heard that confidences take to be words of the 
 
 L2 = 3.0  # pulls the weights of standardised evidence towards zero, as this many observations would
 EFFECTIVE = 1000.0  # observations that all examples count for together, however many there are
-REFUSED = {"strict": 0.08, "normal": 0.025, "lenient": 0.008}  # of right answers held out, at each operating point
+REFUSED = {"strict": 0.06, "normal": 0.02, "lenient": 0.005}  # of right answers held out, at each operating point
 
 # For too few recordings to fit them.
 DEFAULT_WEIGHTS = (0.4, 2.3, 0.47, 0.26, 0.15)

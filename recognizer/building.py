@@ -314,7 +314,8 @@ def _fit(
     takes = _shares(groups[pooled["members"]])
     weight = np.sqrt(takes)
     calibration = fit_calibration(scores, truth, weight)
-    sounds = [(pooled["left_out"], weight[: len(pooled["left_out"])], 1.0)]
+    left_out = np.concatenate([np.full(len(trial.truth), len(trial.left_out) > 0) for trial in trials])
+    sounds = [(pooled["left_out"], weight[left_out], 1.0)]
     sounds += [(pooled["noises"], np.ones(len(pooled["noises"])), NOISES_COUNT)]
     sounds += [(pooled["strangers"], np.tile(_shares(folders), len(trials)), 1.0)]
     sounds = [(found, w * count / w.sum()) for found, w, count in sounds if len(found)]

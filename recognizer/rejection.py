@@ -24,7 +24,7 @@ from recognizer.training import WordModels, train_background
 EVIDENCE = ("lead", "duration", "loop", "rivals", "noise")
 PENALTY = 8.0  # nats that a change of state costs in a free loop
 NOISE_MIXTURES = 32  # Gaussians for noises
-USUAL = 0.98  # share of what is heard that confidences take to be words of the vocabulary
+USUAL = 0.995  # share of what is heard that confidences take to be words of the vocabulary
 
 L2 = 3.0  # pulls the weights of standardised evidence towards zero, as this many observations would
 EFFECTIVE = 1000.0  # observations that all examples count for together, however many there are

@@ -240,6 +240,8 @@ def _calibrate(
     progress: Progress,
 ) -> Calibrated:
     """Calibration and rejection from as many trials as it takes to hold out enough."""
+    if not material.utterances:
+        return Calibrated()
     noises = _noises(material.front_end, endpointer)
     everything = np.concatenate([f for analysis in material.analyses for f in analysis.features])
     noise = train_noise(noises[::2], variance_floor(everything, settings))
@@ -251,13 +253,17 @@ def _calibrate(
     for fold in (1, 2, 0):
         if sum(len(trial.truth) for trial in trials) >= enough:
             break
-        trial = _try(material, words, groups % HELD_OUT == fold, noise, noises[1::2], others, settings, jobs)
-        if not trials and (trial is None or len(trial.truth) < FEWEST_TO_CALIBRATE):
-            return Calibrated(rejection=default(noise))
-        if trial:
-            trials.append(trial)
-            right = int((trial.scores.argmax(1) == trial.truth).sum())
-            progress("held-out test", len(trials), HELD_OUT, f"{right} of {len(trial.truth)} right")
+        seen = np.flatnonzero(groups % HELD_OUT != fold)
+        known = sorted({material.utterances[i].word for i in seen})
+        members = [i for i in np.flatnonzero(groups % HELD_OUT == fold) if material.utterances[i].word in known]
+        if len(known) < 2 or len(members) < FEWEST_TO_CALIBRATE:
+            if not trials:
+                return Calibrated(rejection=default(noise))
+            continue
+        progress("held-out test", len(trials), HELD_OUT, "")
+        trials.append(_try(material, words, seen, np.array(members), noise, noises[1::2], others, settings, jobs))
+        right = int((trials[-1].scores.argmax(1) == trials[-1].truth).sum())
+        progress("held-out test", len(trials), HELD_OUT, f"{right} of {len(members)} right")
     first = trials[0]
     correct, n = int((first.scores.argmax(1) == first.truth).sum()), len(first.truth)
     held_out = {
@@ -272,19 +278,16 @@ def _calibrate(
 def _try(
     material: _Material,
     words: Sequence[str],
-    held: np.ndarray,
+    seen: np.ndarray,
+    members: np.ndarray,
     noise: GaussianBank,
     noises: Sequence[np.ndarray],
     strangers: Sequence[np.ndarray],
     settings: TrainingSettings,
     jobs: int,
-) -> _Trial | None:
-    """Train without the utterances that are held out; None where one word or none is left to train on."""
-    seen = np.flatnonzero(~held)
+) -> _Trial:
+    """Train on some utterances, and try the model on others of the same words."""
     known = sorted({material.utterances[i].word for i in seen})
-    members = np.array([i for i in np.flatnonzero(held) if material.utterances[i].word in known], dtype=np.intp)
-    if len(known) < 2 or not len(members):
-        return None
     with warnings.catch_warnings():  # about a model that nobody gets
         warnings.simplefilter("ignore", RecognizerWarning)
         models: WordModels = train(*material.training_set(seen, known), settings, jobs=jobs)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,8 @@ from recognizer.features import FrontEnd
 from recognizer.perturbation import PLAIN, Perturbation, add_noise
 
 PARALLEL_FROM = 200  # files; below, starting workers takes longer than the work
+WHOLE = 4.0  # seconds; a longer recording is not of one word
+PIECE = 2.0  # seconds, of what is cut from it
 
 
 @dataclass(frozen=True)
@@ -86,17 +88,38 @@ def analyse_file(path: Path, front_end: FrontEnd, *args, **kwargs) -> Analysis |
         return error
 
 
+def analyse_piecewise(path: Path, front_end: FrontEnd, *args, **kwargs) -> list[Analysis] | AudioError:
+    """`analyse` a file of whatever sounds: whole if it is short enough for a word, else cut into pieces."""
+    try:
+        recording = audio.load(path, front_end.sample_rate)
+    except AudioError as error:
+        return error
+    rate, samples = recording.sample_rate, recording.samples
+    size = len(samples) if len(samples) <= WHOLE * rate else round(PIECE * rate)
+    pieces = [samples[start : start + size] for start in range(0, len(samples), size)]
+    return [analyse(replace(recording, samples=piece), front_end, *args, **kwargs) for piece in pieces]
+
+
 def analyse_files(paths: Sequence[Path], *args, jobs: int = 1, **kwargs) -> Iterator[Analysis | AudioError]:
     """`analyse_file` for many, in order, on `jobs` processes when there are enough files."""
+    return _map(analyse_file, paths, *args, jobs=jobs, **kwargs)
+
+
+def analyse_pieces(paths: Sequence[Path], *args, jobs: int = 1, **kwargs) -> Iterator[list[Analysis] | AudioError]:
+    """`analyse_piecewise` for many, likewise."""
+    return _map(analyse_piecewise, paths, *args, jobs=jobs, **kwargs)
+
+
+def _map(function: Callable, paths: Sequence[Path], *args, jobs: int, **kwargs) -> Iterator:
     if jobs == 1 or len(paths) < PARALLEL_FROM:
-        return (analyse_file(path, *args, **kwargs) for path in paths)
+        return (function(path, *args, **kwargs) for path in paths)
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=jobs, batch_size=32, return_as="generator")
-    return pool(delayed(_in_worker)(path, *args, **kwargs) for path in paths)
+    return pool(delayed(_in_worker)(function, path, *args, **kwargs) for path in paths)
 
 
-def _in_worker(*args, **kwargs) -> Analysis | AudioError:
-    """`analyse_file` in a process that leaves Ctrl-C, which every process of a terminal gets, to its parent."""
+def _in_worker(function: Callable, *args, **kwargs) -> object:
+    """Call it in a process that leaves Ctrl-C, which every process of a terminal gets, to its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return analyse_file(*args, **kwargs)
+    return function(*args, **kwargs)

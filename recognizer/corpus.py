@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,6 +131,32 @@ def audio_files(paths: Iterable[str | Path]) -> list[Path]:
         else:
             found.append(path)
     return found
+
+
+def unknown_files(folders: Iterable[str | Path], words: Collection[str]) -> tuple[list[Path], list[Path]]:
+    """List recordings of whatever is not in a vocabulary, in any layout.
+
+    Parameters
+    ----------
+    folders : of other words and of noises, searched as `audio_files` does
+    words : the vocabulary
+
+    Returns
+    -------
+    unknown, known : list of Path
+        The files, and those left out because `find` reads from their names that they hold a word of the
+        vocabulary.
+    """
+    unknown, known = [], []
+    for folder in folders:
+        files = audio_files([folder])
+        try:
+            said = {utterance.path: utterance.word for utterance in find(folder)}
+        except CorpusError:  # names that tell no words are welcome
+            said = {}
+        for file in files:
+            (known if said.get(file) in words else unknown).append(file)
+    return unknown, known
 
 
 def _search(root: Path) -> tuple[list[Path], dict[Path, CorpusError]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recognizer import hmm
-from recognizer.hmm import Batch
+from recognizer.hmm import Batch, Chain
 from recognizer.training import WordModels
 
 CHUNK_VALUES = 4_000_000  # densities held at once, of Gaussians and of states; bounds the memory
@@ -36,13 +36,13 @@ class Result:
 
     Attributes
     ----------
-    word : the best word, None when nothing was recognised
-    confidence : probability that it is right, 0 to 1
-    accepted : whether `word` is an answer
-    nbest : candidates, best first
-    start, end : of the word in the recording, seconds; None without a word
+    word : the answer, None when nothing was recognised
+    confidence : probability that the best candidate is right, 0 to 1; 0 without any
+    accepted : whether there is an answer
+    nbest : candidates, best first, whether or not the best is accepted; none in silence
+    start, end : of the best candidate in the recording, seconds; None without any
     duration : of the recording, seconds
-    reason : why there is no word: "silence", "too short", else None
+    reason : why there is no answer: "silence", "too short", "sounds like no word", "two words too close"
     """
 
     word: str | None
@@ -82,7 +82,7 @@ def score_words(models: WordModels, features: Sequence[np.ndarray], words: np.nd
     (U, W) float64, -inf where an utterance has fewer frames than the word has states
     """
     scores = np.empty((len(features), len(models.chain.log_stay) if words is None else len(words)))
-    for group, score, _ in _scored(models, features, words):
+    for group, score, _ in scored(models, features, words):
         scores[group] = score
     return scores
 
@@ -104,28 +104,77 @@ def decode(
     """
     scores = np.empty((len(features), len(models.chain.log_stay) if words is None else len(words)))
     spans = np.empty((len(features), 2), dtype=np.intp)
-    for group, score, (log_density, batch, chain) in _scored(models, features, words):
+    for group, score, decoded in scored(models, features, words):
         scores[group] = score
-        best = score.argmax(1)
-        own = log_density[:, np.arange(len(group)), best]
-        _, path = hmm.viterbi(own, batch, chain.word(best))
-        inside = (path > 0) & (path <= models.states) & batch.inside
-        spans[group] = np.stack([inside.argmax(0), len(path) - inside[::-1].argmax(0)], axis=1)
+        spans[group] = best_paths(decoded, score.argmax(1))[2]
     return scores, spans
 
 
-def _scored(models: WordModels, features: Sequence[np.ndarray], words: np.ndarray | None) -> Iterator[tuple]:
-    """Groups of utterances, in the order of their batch: indices, scores, and what they were computed from."""
+@dataclass(frozen=True)
+class Decoded:
+    """What the scores of a group of utterances were computed from.
+
+    Attributes
+    ----------
+    frames : (N, D), the features end to end
+    log_density : (T, U, W, positions), silence at both ends of a word's positions
+    batch : where the frames are in it
+    chain : transitions of the words, (W, positions)
+    """
+
+    frames: np.ndarray
+    log_density: np.ndarray
+    batch: Batch
+    chain: Chain
+
+
+def scored(
+    models: WordModels, features: Sequence[np.ndarray], words: np.ndarray | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray, Decoded]]:
+    """Score utterances in groups that bound the memory.
+
+    Parameters
+    ----------
+    models, features, words : as in `score_words`
+
+    Yields
+    ------
+    group : (U,) indices of utterances, in the order of their batch
+    scores : (U, W) log likelihoods of their best paths
+    decoded : what they were computed from
+    """
     words = np.arange(len(models.chain.log_stay)) if words is None else words
     rows = np.concatenate([models.rows(word) for word in words])
     needed, column = np.unique(rows, return_inverse=True)
     bank, chain = models.bank.take(needed), models.chain.word(words)
     lengths = np.array([len(f) for f in features])
     for group in hmm.groups(lengths, CHUNK_VALUES // (bank.weights.size + 2 * len(rows))):
-        log_density = bank.log_density(np.concatenate([features[i] for i in group]))[:, column]
+        frames = np.concatenate([features[i] for i in group])
+        log_density = bank.log_density(frames)[:, column]
         batch = Batch.of(lengths[group])
         by_word = log_density.reshape(len(log_density), len(words), -1)[batch.frame]
-        yield group[batch.order], hmm.viterbi_score(by_word, batch, chain), (by_word, batch, chain)
+        decoded = Decoded(frames, by_word, batch, chain)
+        yield group[batch.order], hmm.viterbi_score(by_word, batch, chain), decoded
+
+
+def best_paths(decoded: Decoded, words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The best path of every utterance through one word each.
+
+    Parameters
+    ----------
+    decoded : a group of utterances
+    words : (U,), which of the words it was scored under
+
+    Returns
+    -------
+    log_density : (T, U, positions) of the words
+    path : (T, U) positions, meaningless after an utterance's end
+    spans : (U, 2), first and past-the-last frame in the word's own states
+    """
+    log_density = decoded.log_density[:, np.arange(len(words)), words]
+    _, path = hmm.viterbi(log_density, decoded.batch, decoded.chain.word(words))
+    inside = (path > 0) & (path < log_density.shape[-1] - 1) & decoded.batch.inside
+    return log_density, path, np.stack([inside.argmax(0), len(path) - inside[::-1].argmax(0)], axis=1)
 
 
 def align(models: WordModels, features: np.ndarray, word: int) -> np.ndarray | None:
@@ -152,20 +201,21 @@ def posteriors(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
     return relative / relative.sum(-1, keepdims=True)
 
 
-def fit_calibration(scores: np.ndarray, truth: np.ndarray) -> Calibration:
+def fit_calibration(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None) -> Calibration:
     """The scale under which held-out words are most probable (maximum likelihood, one parameter).
 
     Parameters
     ----------
     scores : (U, W) log likelihoods under models that have not seen the utterances, finite
     truth : (U,) index of the word that was said
+    weight : (U,) how much each utterance counts; all the same when None
     """
     from scipy.optimize import minimize_scalar
 
     difference = scores - scores[np.arange(len(truth)), truth][:, None]
 
     def surprise(log_scale: float) -> float:
-        return float(np.logaddexp.reduce(np.exp(log_scale) * difference, axis=1).mean())
+        return float(np.average(np.logaddexp.reduce(np.exp(log_scale) * difference, axis=1), weights=weight))
 
     best = minimize_scalar(surprise, bounds=(np.log(1e-3), np.log(1.0)), method="bounded")
     return Calibration(float(np.exp(best.x)))

@@ -1,4 +1,4 @@
-"""How well a model does on a labelled corpus: accuracy with its interval, confusions, the worst files."""
+"""How well a model does on a labelled corpus: accuracy with its interval, rejections, confusions, the worst files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import importlib.util
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +52,36 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Rate:
+    """How often something happened that should not.
+
+    Attributes
+    ----------
+    count, n : times that it did, and that it could have
+    """
+
+    count: int
+    n: int
+
+    @property
+    def rate(self) -> float | None:
+        """Share, 0 to 1; None where it could not happen."""
+        return self.count / self.n if self.n else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % Wilson interval."""
+        return wilson(self.count, self.n) if self.n else None
+
+    def as_json(self) -> dict:
+        """Rate, count, n and interval as plain data."""
+        interval = self.interval and list(self.interval)
+        return {"rate": self.rate, "count": self.count, "n": self.n, "interval": interval}
+
+
+@dataclass(frozen=True)
 class Mistake:
-    """A file whose answer was not its label; `margin` is how far the label scored behind, nats a frame."""
+    """A file whose best word was not its label; `margin` is how far the label scored behind, nats a frame."""
 
     path: Path
     word: str
@@ -68,12 +96,15 @@ class Evaluation:
 
     Attributes
     ----------
-    total : over all files that could be read
+    total : of the forced choice, over all files that could be read and hold a word of the model
     by_word, by_speaker : the same for each word, and for each speaker that is known
-    words : rows of the confusion matrix
+    words : rows of the confusion matrix, words that the model lacks among them
     heard : its columns; "" is no word
-    confusion : (words, heard) counts
-    mistakes : worst first
+    confusion : (words, heard) counts of the forced choice
+    mistakes : of the forced choice, worst first
+    false_rejections : words of the model that were rejected
+    false_acceptances : words that the model lacks, taken for one of its own
+    unknown : the same for each of these words
     unreadable : files that could not be read, with the reason
     """
 
@@ -84,12 +115,18 @@ class Evaluation:
     heard: tuple[str, ...]
     confusion: np.ndarray
     mistakes: tuple[Mistake, ...]
+    false_rejections: Rate
+    false_acceptances: Rate
+    unknown: dict[str, Rate]
     unreadable: dict[str, str]
 
     def as_json(self) -> dict:
         """Everything as plain JSON data."""
         return {
             **self.total.as_json(),
+            "false_rejections": self.false_rejections.as_json(),
+            "false_acceptances": self.false_acceptances.as_json(),
+            "unknown": {word: rate.as_json() for word, rate in self.unknown.items()},
             "by_word": {word: score.as_json() for word, score in self.by_word.items()},
             "by_speaker": {speaker: score.as_json() for speaker, score in self.by_speaker.items()},
             "confusion": {
@@ -110,13 +147,18 @@ class Evaluation:
         }
 
 
-def evaluate(utterances: Sequence[Utterance], results: Iterable[FileResult]) -> Evaluation:
-    """Compare answers with labels, as a forced choice: an utterance without an answer counts as wrong.
+def evaluate(
+    utterances: Sequence[Utterance], results: Iterable[FileResult], vocabulary: Collection[str] | None = None
+) -> Evaluation:
+    """Compare what was heard with labels, as a forced choice, and count what should (not) have been rejected.
+
+    The forced choice takes the best word even of what was rejected; an utterance without any counts as wrong.
 
     Parameters
     ----------
     utterances : what was said
     results : what was heard, in the same order
+    vocabulary : the words of the model; whatever was said is one of them when None
 
     Raises
     ------
@@ -134,21 +176,27 @@ def evaluate(utterances: Sequence[Utterance], results: Iterable[FileResult]) -> 
         reason = next(iter(unreadable.values()), "the corpus is empty")
         raise RecognizerError(f"none of the {len(unreadable)} files can be tested: {reason}")
     said = [u.word for u, _ in answered]
-    heard = [r.result.word if r.result.word is not None else NOTHING for _, r in answered]
+    heard = [r.result.nbest[0].word if r.result.nbest else NOTHING for _, r in answered]
+    accepted = np.array([r.result.accepted for _, r in answered])
+    known = np.array([vocabulary is None or word in vocabulary for word in said])
     words = tuple(sorted(set(said)))
     columns = tuple(sorted(set(said) | set(heard) - {NOTHING})) + ((NOTHING,) if NOTHING in heard else ())
     confusion = np.zeros((len(words), len(columns)), dtype=int)
     np.add.at(confusion, ([words.index(w) for w in said], [columns.index(w) for w in heard]), 1)
     right = np.array(said) == np.array(heard)
-    speakers = [u.speaker for u, _ in answered]
+    tested = [answer for answer, k in zip(answered, known) if k]
+    said, right = np.array(said), right[known]
     return Evaluation(
         Score(int(right.sum()), len(right)),
-        _scores(said, right),
-        _scores(speakers, right),
+        _scores([u.word for u, _ in tested], right),
+        _scores([u.speaker for u, _ in tested], right),
         words,
         columns,
         confusion,
-        tuple(sorted((_mistake(u, r) for (u, r), ok in zip(answered, right) if not ok), key=_badness)),
+        tuple(sorted((_mistake(u, r) for (u, r), ok in zip(tested, right) if not ok), key=_badness)),
+        _rate(~accepted[known]),
+        _rate(accepted[~known]),
+        {str(word): _rate(accepted[said == word]) for word in np.unique(said[~known])},
         unreadable,
     )
 
@@ -204,6 +252,10 @@ def _opened(path: Path) -> Iterator[TextIO]:
         yield f
 
 
+def _rate(happened: np.ndarray) -> Rate:
+    return Rate(int(happened.sum()), len(happened))
+
+
 def _scores(keys: Sequence[str | None], right: np.ndarray) -> dict[str, Score]:
     keys = np.array([key if key is not None else NOTHING for key in keys])
     return {str(key): Score(int(right[keys == key].sum()), int((keys == key).sum())) for key in np.unique(keys) if key}
@@ -212,8 +264,9 @@ def _scores(keys: Sequence[str | None], right: np.ndarray) -> dict[str, Score]:
 def _mistake(utterance: Utterance, answer: FileResult) -> Mistake:
     result = answer.result
     scores = {candidate.word: candidate.score for candidate in result.nbest}
-    margin = scores[result.word] - scores[utterance.word] if utterance.word in scores else None
-    return Mistake(utterance.path, utterance.word, result.word, result.confidence, margin)
+    heard = result.nbest[0].word if result.nbest else None
+    margin = scores[heard] - scores[utterance.word] if utterance.word in scores else None
+    return Mistake(utterance.path, utterance.word, heard, result.confidence, margin)
 
 
 def _badness(mistake: Mistake) -> tuple[float, str]:
@@ -221,12 +274,26 @@ def _badness(mistake: Mistake) -> tuple[float, str]:
 
 
 def score_rows(evaluation: Evaluation) -> list[list]:
-    """The scores as one table with a head: over all, by word, by speaker."""
+    """The scores as one table with a head: over all, by word, by speaker; then what was (not) rejected."""
     kinds = {"all": {"": evaluation.total}, "word": evaluation.by_word, "speaker": evaluation.by_speaker}
     return [
         ["of", "name", *SCORE_COLUMNS],
-        *([kind, name, *_score_row(score)] for kind, scores in kinds.items() for name, score in scores.items()),
+        *(
+            [kind, name, *_score_row(score)]
+            for kind, scores in kinds.items()
+            for name, score in scores.items()
+            if score.n
+        ),
+        *([kind, name, *row] for kind, name, *row in _rejection_rows(evaluation)),
     ]
+
+
+def _rejection_rows(evaluation: Evaluation) -> list[list]:
+    """What was rejected and should not have been, what was accepted and should not have been, by word too."""
+    rates = [("false rejections", "", evaluation.false_rejections)]
+    rates.append(("false acceptances", "", evaluation.false_acceptances))
+    rates += [("false acceptances", word, rate) for word, rate in evaluation.unknown.items()]
+    return [[of, name, r.count, r.n, r.rate, *r.interval] for of, name, r in rates if r.n]
 
 
 def _score_row(score: Score) -> list:
@@ -241,6 +308,7 @@ def _tables(evaluation: Evaluation) -> dict[str, list[list]]:
     return {
         "by_word": rows("word", evaluation.by_word),
         "by_speaker": rows("speaker", evaluation.by_speaker),
+        "rejection": [["of", "word", "count", "n", "rate", "low", "high"], *_rejection_rows(evaluation)],
         "confusion": [["said", *(heard or "(nothing)" for heard in evaluation.heard)], *counts],
         "mistakes": [
             ["file", "word", "heard", "confidence", "margin"],
@@ -292,5 +360,7 @@ def _bars(scores: dict[str, Score], label: str):
 
 def headline(score: Score) -> str:
     """One line: accuracy, n and interval."""
+    if not score.n:
+        return "accuracy: none of the recordings is of a word of the model"
     low, high = (100 * p for p in score.interval)
     return f"accuracy {100 * score.accuracy:.2f} % (n = {score.n}, 95 % interval {low:.1f} to {high:.1f})"

@@ -247,6 +247,47 @@ def viterbi(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.nda
     return final.max(-1), path
 
 
+def free_loop(log_density: np.ndarray, batch: Batch, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+    """Best path through states in any order, staying as long as it likes, at a price for every change.
+
+    Parameters
+    ----------
+    log_density : (T, U, S), -inf for states that may not be visited; at least one may
+    batch : the utterances' layout
+    penalty : what a change of state costs, nats
+
+    Returns
+    -------
+    score : (U,), log likelihood of the best path
+    along : (T, U), log density of the state it is in; meaningless after an utterance's end
+    """
+    frames, utterances, _ = log_density.shape
+    best = log_density[0]
+    source = np.zeros((frames, utterances), dtype=np.intp)
+    changed = np.zeros(log_density.shape, dtype=bool)
+    score, state = np.empty(utterances), np.empty(utterances, dtype=np.intp)
+    everyone = np.arange(utterances)
+    for t in range(1, frames + 1):
+        running = batch.running[t] if t < frames else 0
+        ending = best[running:]
+        state[running : len(best)] = ending.argmax(1)
+        score[running : len(best)] = ending.max(1)
+        if not running:
+            break
+        before = best[:running]
+        source[t, :running] = peak = before.argmax(1)
+        change = before[everyone[:running], peak, None] - penalty
+        changed[t, :running] = change > before
+        best = np.maximum(before, change) + log_density[t, :running]
+    along = np.zeros((frames, utterances))
+    for t in range(frames - 1, -1, -1):
+        running = batch.running[t]
+        now, who = state[:running], everyone[:running]
+        along[t, :running] = log_density[t, who, now]
+        state[:running] = np.where(changed[t, who, now], source[t, :running], now)
+    return score, along
+
+
 def path_posteriors(path: np.ndarray, batch: Batch, positions: int) -> tuple[np.ndarray, np.ndarray]:
     """Hard occupation of positions by given paths, as Viterbi training counts it.
 

@@ -18,6 +18,7 @@ import numpy as np
 from recognizer.audio import Resampler
 from recognizer.decoding import Result
 from recognizer.recognition import Recognizer
+from recognizer.rejection import NO_WORD
 from recognizer.segmenter import Boundary, Segmentation, Segmenter
 from recognizer.source import Block, Lost, Muted, Sound
 
@@ -72,8 +73,9 @@ class Session:
 
     Parameters
     ----------
-    recognizer : the model, and how strict it is
+    recognizer : the model
     words : the only words to choose from; all the model has when None
+    threshold : how sure an answer must be, as for `Recognizer.recognize`
     segmentation : how words are told from silence
     clock : seconds, monotonic; the one the source stamps its blocks with
 
@@ -88,12 +90,13 @@ class Session:
         recognizer: Recognizer,
         *,
         words: Sequence[str] | None = None,
+        threshold: str | float = "normal",
         segmentation: Segmentation = Segmentation(),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.tally = Tally()
         self.time = 0.0
-        self._recognizer, self._words = recognizer, words
+        self._recognizer, self._words, self._threshold = recognizer, words, threshold
         self._segmentation, self._clock = segmentation, clock
         self._rate = recognizer.model.front_end.sample_rate
         self._warm_up()
@@ -149,7 +152,7 @@ class Session:
     def _warm_up(self) -> None:
         """Recognise anything: unknown words are refused, and libraries loaded, before somebody speaks."""
         beep = np.sin(np.arange(self._rate)) * (np.arange(self._rate) % (self._rate // 2) > self._rate // 4)
-        self._recognizer.recognize(beep, self._rate, words=self._words)
+        self._recognizer.recognize(beep, self._rate, words=self._words, threshold=self._threshold)
 
     def _hear_block(self, block: Block) -> list[Event]:
         events = []
@@ -252,7 +255,7 @@ class Session:
         """The span itself, its samples in 16 bits, and what they are to `batch`."""
         samples = self._samples[span[0] - self._before : span[1] - self._before]
         samples = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
-        return span, samples, self._recognizer.recognize(samples, self._rate, words=self._words)
+        return span, samples, self._recognizer.recognize(samples, self._rate, words=self._words, threshold=self._threshold)
 
     def _forget(self, position: int) -> None:
         """Drop samples that no utterance can contain any more."""

@@ -18,12 +18,13 @@ from recognizer.errors import ModelError
 from recognizer.features import FrontEnd
 from recognizer.gmm import GaussianBank
 from recognizer.hmm import Chain
+from recognizer.rejection import EVIDENCE, REFUSED, Rejection
 from recognizer.training import WordModels
 from recognizer.writing import replacing
 
 FORMAT = "recognizer-model"
-VERSION = 1
-BANKS = ("bank", "background")
+VERSION = 2  # 2 has what rejection needs; a model without it is still written as 1
+BANKS = ("bank", "background", "noise")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Model:
     front_end, endpointer : how recordings become features
     models : the word models
     calibration : how scores become confidences
+    rejection : how other words and noises are told from the vocabulary; without it nothing is rejected
     card : what the model was made from and how well it does, plain JSON data
     """
 
@@ -44,6 +46,7 @@ class Model:
     endpointer: Endpointer
     models: WordModels
     calibration: Calibration
+    rejection: Rejection | None = None
     card: dict = field(default_factory=dict)
 
     @property
@@ -98,21 +101,30 @@ class Model:
 
 def _arrays(model: Model) -> dict[str, np.ndarray]:
     arrays = {f"chain_{f.name}": getattr(model.models.chain, f.name) for f in fields(Chain)}
-    for bank in BANKS:
+    for name, bank in _banks(model).items():
         for f in fields(GaussianBank):
-            arrays[f"{bank}_{f.name}"] = getattr(getattr(model.models, bank), f.name)
+            arrays[f"{name}_{f.name}"] = getattr(bank, f.name)
+    if model.rejection:
+        arrays["rejection_weights"] = model.rejection.weights
     return arrays
 
 
+def _banks(model: Model) -> dict[str, GaussianBank]:
+    banks = {"bank": model.models.bank, "background": model.models.background}
+    return banks | ({"noise": model.rejection.noise} if model.rejection else {})
+
+
 def _header(model: Model) -> dict:
+    rejection = model.rejection
     return {
         "format": FORMAT,
-        "version": VERSION,
+        "version": 2 if rejection else 1,
         "words": list(model.words),
         "front_end": asdict(model.front_end),
         "endpointer": asdict(model.endpointer),
         "calibration": asdict(model.calibration),
         "history": model.models.history,
+        **({"rejection": {"bias": rejection.bias, "thresholds": rejection.thresholds}} if rejection else {}),
     }
 
 
@@ -144,7 +156,11 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
         if fingerprint != _fingerprint(arrays, header):
             raise changed
         header["front_end"]["mean"] = tuple(header["front_end"]["mean"])
-        banks = {b: GaussianBank(*(arrays[f"{b}_{f.name}"] for f in fields(GaussianBank))) for b in BANKS}
+        names = BANKS if header["version"] > 1 else BANKS[:2]
+        banks = {b: GaussianBank(*(arrays[f"{b}_{f.name}"] for f in fields(GaussianBank))) for b in names}
+        rejection = None
+        if "noise" in banks:
+            rejection = Rejection(banks["noise"], arrays["rejection_weights"], **header["rejection"])
         chain = Chain(*(arrays[f"chain_{f.name}"] for f in fields(Chain)))
         model = Model(
             tuple(header["words"]),
@@ -152,6 +168,7 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
             Endpointer(**header["endpointer"]),
             WordModels(banks["bank"], chain, banks["background"], header["history"]),
             Calibration(**header["calibration"]),
+            rejection,
             card,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -177,8 +194,8 @@ def _fault(model: Model) -> str | None:
         return "its transitions do not fit its words"
     if not all((x <= 1e-6).all() for x in chain):  # false for NaN, too
         return "its transitions are not log probabilities"
-    for name, rows in (("bank", words * (positions - 2) + 1), ("background", 1)):
-        bank = model.models.bank if name == "bank" else model.models.background
+    for name, bank in _banks(model).items():
+        rows = words * (positions - 2) + 1 if name == "bank" else 1
         shape = (rows, *bank.weights.shape[1:2], model.front_end.dims)
         if bank.weights.shape != shape[:-1] or not bank.means.shape == bank.variances.shape == shape:
             return f"the {name}'s Gaussians do not fit its words and front end"
@@ -186,6 +203,14 @@ def _fault(model: Model) -> str | None:
             return f"the {name}'s weights are not probabilities"
         if not (np.isfinite(bank.means).all() and ((bank.variances > 0) & (bank.variances < np.inf)).all()):
             return f"the {name}'s means and variances are not finite and positive"
+    return _rejection_fault(model.rejection) if model.rejection else None
+
+
+def _rejection_fault(rejection: Rejection) -> str | None:
+    if rejection.weights.shape != (len(EVIDENCE),) or not np.isfinite([*rejection.weights, rejection.bias]).all():
+        return "its rejection does not weigh the evidence"
+    if set(rejection.thresholds) != set(REFUSED) or not all(0 <= t <= 1 for t in rejection.thresholds.values()):
+        return "its rejection has no operating points from 0 to 1"
     return None
 
 

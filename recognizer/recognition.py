@@ -15,6 +15,7 @@ from recognizer.analysis import Analysis, analyse, analyse_files
 from recognizer.decoding import Candidate, Result, decode, posteriors
 from recognizer.errors import AudioError, ModelError, RecognizerWarning
 from recognizer.model import Model, locate
+from recognizer.rejection import NO_WORD, TOO_CLOSE, USUAL, Examination, examine, least_probability
 
 FILES_AT_ONCE = 32  # decoded together; also how often results come back
 
@@ -72,6 +73,7 @@ class Recognizer:
         sample_rate: int | None = None,
         *,
         words: Sequence[str] | None = None,
+        threshold: str | float = "normal",
     ) -> Result:
         """Recognise the one word in a recording.
 
@@ -80,6 +82,8 @@ class Recognizer:
         recording : a file, or samples: (n,) or (n, channels), floats of full scale 1 or integers
         sample_rate : of samples, Hz; not given with a file
         words : the only words to choose from; all the model has when None
+        threshold : how probable an answer must be: "strict", "normal", "lenient", or a number from 0 (never
+            reject, as for a forced choice) to 1, see `rejection.least_probability`
 
         Returns
         -------
@@ -90,13 +94,14 @@ class Recognizer:
         AudioError
             if the recording cannot be read or is not finite.
         ModelError
-            if a word is not in the vocabulary.
+            if a word is not in the vocabulary, or there is no such threshold.
 
         Warns
         -----
         RecognizerWarning
             if the recording's rate is lower than the model's.
         """
+        least = least_probability(threshold, self.model.rejection)
         rate = self.model.front_end.sample_rate
         if isinstance(recording, str | Path):
             if sample_rate is not None:
@@ -109,10 +114,15 @@ class Recognizer:
         if loaded.source_rate < rate:
             warnings.warn(low_rate(str(loaded.source_rate), rate), RecognizerWarning, stacklevel=2)
         analysis = analyse(loaded, self.model.front_end, self.model.endpointer)
-        return self._decode([analysis], self._indices(words))[0]
+        return self._decode([analysis], self._indices(words), least)[0]
 
     def recognize_files(
-        self, paths: Iterable[str | Path], *, words: Sequence[str] | None = None, jobs: int = 1
+        self,
+        paths: Iterable[str | Path],
+        *,
+        words: Sequence[str] | None = None,
+        threshold: str | float = "normal",
+        jobs: int = 1,
     ) -> Iterator[FileResult]:
         """Recognise many files, in order; one that cannot be read does not stop the others.
 
@@ -120,20 +130,23 @@ class Recognizer:
         ----------
         paths : the files
         words : the only words to choose from
+        threshold : as in `recognize`
         jobs : processes that read and analyse, when there are many files
 
         Raises
         ------
         ModelError
-            at once, if a word is not in the vocabulary.
+            at once, if a word is not in the vocabulary, or there is no such threshold.
         """
-        indices = self._indices(words)
-        return self._file_results([Path(path) for path in paths], indices, jobs)
+        indices, least = self._indices(words), least_probability(threshold, self.model.rejection)
+        return self._file_results([Path(path) for path in paths], indices, least, jobs)
 
-    def _file_results(self, paths: Sequence[Path], indices: np.ndarray, jobs: int) -> Iterator[FileResult]:
+    def _file_results(
+        self, paths: Sequence[Path], indices: np.ndarray, least: float, jobs: int
+    ) -> Iterator[FileResult]:
         analyses = analyse_files(paths, self.model.front_end, self.model.endpointer, jobs=jobs)
         for group in batched(zip(paths, analyses), FILES_AT_ONCE):
-            results = iter(self._decode([a for _, a in group if isinstance(a, Analysis)], indices))
+            results = iter(self._decode([a for _, a in group if isinstance(a, Analysis)], indices, least))
             for path, analysis in group:
                 if isinstance(analysis, AudioError):
                     yield FileResult(path, None, str(analysis))
@@ -153,21 +166,40 @@ class Recognizer:
             raise ModelError(f"the model has no word {', '.join(map(repr, unknown))}; it has {', '.join(self.words)}")
         return np.array([i for i, word in enumerate(self.words) if word in words])
 
-    def _decode(self, analyses: Sequence[Analysis], indices: np.ndarray) -> list[Result]:
+    def _decode(self, analyses: Sequence[Analysis], indices: np.ndarray, least: float) -> list[Result]:
         """Results of analyses, scored together."""
         speech = [i for i, analysis in enumerate(analyses) if analysis.features]
         results = [_nothing(analysis, analysis.reason) for analysis in analyses]
         if speech:
-            scores, spans = decode(self.model.models, [analyses[i].features[0] for i in speech], indices)
-            for i, row, span in zip(speech, scores, spans):
-                results[i] = self._result(analyses[i], row, span, indices)
+            found = self._examine([analyses[i].features[0] for i in speech], indices)
+            for i, row, span, evidence in zip(speech, found.scores, found.spans, found.evidence):
+                results[i] = self._result(analyses[i], row, span, evidence, indices, least)
         return results
 
-    def _result(self, analysis: Analysis, scores: np.ndarray, span: np.ndarray, indices: np.ndarray) -> Result:
-        features = analysis.features[0]
+    def _examine(self, features: Sequence[np.ndarray], indices: np.ndarray) -> Examination:
+        if self.model.rejection is None:
+            return Examination(*decode(self.model.models, features, indices), np.zeros((len(features), 0)))
+        return examine(self.model.models, self.model.rejection.noise, features, indices)
+
+    def _result(
+        self,
+        analysis: Analysis,
+        scores: np.ndarray,
+        span: np.ndarray,
+        evidence: np.ndarray,
+        indices: np.ndarray,
+        least: float,
+    ) -> Result:
+        features, rejection = analysis.features[0], self.model.rejection
         if not np.isfinite(scores).all():
             return _nothing(analysis, "too short")
-        confidence = posteriors(scores, self.model.calibration)
+        among_words = posteriors(scores, self.model.calibration)
+        confidence = among_words * (rejection.known(evidence, USUAL) if rejection else 1.0)
+        reason = None
+        if rejection and rejection.known(evidence) < least:
+            reason = NO_WORD
+        elif among_words.max() < least:
+            reason = TOO_CLOSE
         ranked = np.argsort(-scores, kind="stable")
         nbest = tuple(
             Candidate(self.words[indices[i]], float(scores[i] / len(features)), float(confidence[i])) for i in ranked
@@ -177,13 +209,14 @@ class Recognizer:
         start = analysis.start + first * front_end.hop
         end = analysis.start + (last - 1) * front_end.hop + front_end.window
         return Result(
-            word=nbest[0].word,
+            word=None if reason else nbest[0].word,
             confidence=nbest[0].confidence,
-            accepted=True,
+            accepted=reason is None,
             nbest=nbest,
             start=start,
             end=min(end, analysis.duration),
             duration=analysis.duration,
+            reason=reason,
         )
 
 

@@ -134,15 +134,20 @@ def train(
     _check(features, settings)
     words = np.asarray(words)
     everything = np.concatenate(features)
-    variance_floor = np.maximum(settings.variance_floor * everything.var(0, dtype=np.float64), ABSOLUTE_VARIANCE_FLOOR)
-    background = train_background(everything, settings.background_mixtures, variance_floor)
-    bank, chain = cut_and_cluster(features, words, spans, settings, variance_floor)
+    floor = variance_floor(everything, settings)
+    background = train_background(everything, settings.background_mixtures, floor)
+    bank, chain = cut_and_cluster(features, words, spans, settings, floor)
     models = WordModels(bank, chain, background)
     chunks = list(chunks_by_word(features, words))
     for stage in STAGES:
-        models = converge(models, chunks, stage, settings, variance_floor, jobs=jobs, progress=progress)
+        models = converge(models, chunks, stage, settings, floor, jobs=jobs, progress=progress)
     _warn_of_small_mixtures(models.bank, settings.mixtures)
     return models
+
+
+def variance_floor(frames: np.ndarray, settings: TrainingSettings) -> np.ndarray:
+    """Smallest variance of a Gaussian, (D,), from all training frames, (T, D)."""
+    return np.maximum(settings.variance_floor * frames.var(0, dtype=np.float64), ABSOLUTE_VARIANCE_FLOOR)
 
 
 def converge(

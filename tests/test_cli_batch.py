@@ -16,7 +16,7 @@ from recognizer.cli import batch
 from recognizer.model import Model
 from recognizer.recognition import Recognizer
 
-KEYS = ["file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error"]
+KEYS = ["file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error", "reason"]
 
 
 @pytest.fixture
@@ -54,6 +54,7 @@ def test_json_is_what_the_recognizer_says(run, built, model_file, files):
             continue
         result = answer.result
         assert (record["word"], record["accepted"], record["error"]) == (result.word, result.accepted, None)
+        assert record["reason"] == result.reason
         assert record["confidence"] == pytest.approx(result.confidence, abs=1e-4)
         for key in ("start", "end", "duration"):
             exact = getattr(result, key)
@@ -93,7 +94,7 @@ def test_csv_tells_the_same(run, model_file, files):
     assert outcome.status == 1
     assert outcome.stdout.splitlines()[0] == ",".join(KEYS)
     for record, row in zip(records, csv_lines(outcome.stdout), strict=True):
-        for key in ("file", "word", "error"):
+        for key in ("file", "word", "error", "reason"):
             assert row[key] == (record[key] or "")
         for key in ("confidence", "start", "end", "duration"):
             assert row[key] == ("" if record[key] is None else str(record[key]))
@@ -132,8 +133,8 @@ def test_columns_of_the_table_are_aligned(run, model_file, files, monkeypatch):
 
 
 def test_a_single_word_has_no_runner_up(run, model_file, files):
-    line = run("batch", "-m", model_file, "--words", "hum", files[0]).stdout.splitlines()[1]
-    assert line.split()[1:3] == ["hum", "1.00"]
+    line = run("batch", "-m", model_file, "--words", "fall", files[0]).stdout.splitlines()[1]
+    assert line.split()[1:3] == ["fall", "1.00"]
     assert len(line.split()) == 5
 
 
@@ -178,11 +179,39 @@ def test_a_folder_without_audio_does_not_stop_the_others(run, model_file, files,
 
 
 def test_only_some_words(run, model_file, files):
-    outcome = run("batch", "--json", "-m", model_file, "--words", " rise , fall,", *files[:4])
+    outcome = run("batch", "--json", "-m", model_file, "--words", " rise , fall,", "--threshold", 0, *files[:4])
     for record in json_lines(outcome.stdout):
         assert {candidate["word"] for candidate in record["nbest"]} == {"fall", "rise"}
         assert record["word"] in ("fall", "rise")
     assert outcome.status == 0
+
+
+def test_rejections(run, model_file, files, tmp_path):
+    """A rejected recording keeps its candidates, and says why it is rejected, in every form."""
+    bang = np.random.default_rng(0).standard_normal(RATE // 2) * np.hanning(RATE // 2) * 0.1
+    bang = write(tmp_path / "bang.wav", bang)
+    forced, normal = (
+        json_lines(run("batch", "--json", "-m", model_file, "--threshold", threshold, bang, files[0]).stdout)
+        for threshold in ("0", "normal")
+    )
+    assert forced[1] == normal[1]
+    assert forced[0]["accepted"]
+    assert forced[0]["word"] == normal[0]["nbest"][0]["word"]
+    assert normal[0] == forced[0] | {"word": None, "accepted": False, "reason": "sounds like no word"}
+    (row,) = csv_lines(run("batch", "--csv", "-m", model_file, bang).stdout)
+    assert (row["word"], row["accepted"], row["reason"]) == ("", "false", "sounds like no word")
+    assert row["nbest"]
+    table = run("batch", "-m", model_file, bang).stdout.splitlines()[1]
+    assert table.split()[1] == "-"
+    assert table.endswith("(sounds like no word)")
+
+
+@pytest.mark.parametrize("threshold", ["severe", "1.5", "-1", "nan", ""])
+def test_what_is_no_threshold_is_wrong_usage(run, model_file, files, threshold):
+    for command in ("batch", "evaluate"):
+        outcome = run(command, "-m", model_file, f"--threshold={threshold}", files[0])
+        assert outcome.status == 2
+        assert "strict, normal, lenient" in outcome.stderr
 
 
 @pytest.mark.parametrize(("words", "named"), [("fall,fell", "'fell'"), ("", "no word"), (",", "no word")])

@@ -32,7 +32,7 @@ def mixed(tmp_path) -> Path:
 @pytest.fixture
 def expected(mixed, built) -> Evaluation:
     utterances = corpus.find(mixed)
-    return evaluate(utterances, Recognizer(built).recognize_files([u.path for u in utterances]))
+    return evaluate(utterances, Recognizer(built).recognize_files([u.path for u in utterances]), built.words)
 
 
 def table(lines: list[str], head: str, rows: int) -> list[list[str]]:
@@ -49,8 +49,10 @@ def test_json_is_what_the_evaluation_found(run, mixed, model_file, expected):
     assert outcome.status == 0, "mistakes are no failure"
     assert json.loads(outcome.stdout) == expected.as_json()
     assert expected.total.correct == 16
-    assert expected.total.n == 21
-    assert outcome.stderr == "warning: the model lacks left; their recordings count as wrong\n"
+    assert expected.total.n == 20
+    assert (expected.false_acceptances.count, expected.false_acceptances.n) == (1, 1), "left is said like peep"
+    assert (expected.false_rejections.count, expected.false_rejections.n) == (1, 20), "the silent file"
+    assert outcome.stderr == "warning: the model lacks left; their recordings should be rejected\n"
 
 
 def test_the_tables_tell_the_same(run, mixed, model_file, expected):
@@ -58,6 +60,10 @@ def test_the_tables_tell_the_same(run, mixed, model_file, expected):
     assert outcome.status == 0
     lines = outcome.stdout.splitlines()
     assert lines[0] == headline(expected.total)
+    assert lines[1] == "false rejections 5.00 % of 20 words of the model (95 % interval 0.9 to 23.6)"
+    assert lines[2] == "false acceptances 100.00 % of 1 words that the model lacks (95 % interval 20.7 to 100.0)"
+    head, row = table(lines, "unknown word", 1)
+    assert row == ["left", "1", "1", "100.0"]
     for name, scores in (("word", expected.by_word), ("speaker", expected.by_speaker)):
         head, *rows = table(lines, f"{name} ", len(scores))
         assert head == [name, "right", "n", "accuracy %", "95 % interval"]
@@ -75,7 +81,7 @@ def test_the_tables_tell_the_same(run, mixed, model_file, expected):
     assert head[1:] == [heard or "(nothing)" for heard in expected.heard]
     counts = [[0 if cell == "." else int(cell) for cell in row[1:]] for row in rows]
     np.testing.assert_array_equal(counts, expected.confusion)
-    start = lines.index("worst files (5 mistakes in all):")
+    start = lines.index(f"worst files ({len(expected.mistakes)} mistakes in all):")
     for line, mistake in zip(lines[start + 1 :], expected.mistakes, strict=True):
         assert line.startswith(f"  {mistake.path}: {mistake.word}, ")
         assert line.endswith(
@@ -105,7 +111,8 @@ def test_nothing_is_cut_off_where_no_terminal_limits_it(run, tmp_path, recording
     assert head[1:] == sorted(word.replace("/", "_") for word in words)
     assert len(rows) == len(words)
     assert all(len(row) == len(words) + 1 for row in rows)
-    assert any(line.endswith(f"{'x' * 100}.wav: [red], heard hum with confidence 1.00") for line in lines)
+    head, *rows = table(lines, "unknown word", len(words) - len(WORDS))
+    assert ["[red]", "1", "1", "100.0"] in rows
 
 
 def test_the_model_may_know_more_words_than_are_said(run, tmp_path, model_file):
@@ -157,6 +164,35 @@ def test_quiet(run, mixed, model_file, tmp_path):
         assert outcome.stderr.startswith(f"error: {mixed / 'hum_bob_1.wav'}: ")
         assert outcome.stderr.count("\n") == 1  # of an error, and of nothing else
         assert outcome.stdout
+
+
+def test_only_unknown_words(run, tmp_path, model_file):
+    """No accuracy, and no NaN, where nothing could be right."""
+    folder = record(tmp_path / "some", words=["rise"], speakers=["eve"])
+    for file in folder.iterdir():
+        file.rename(folder / file.name.replace("rise", "arise"))
+    outcome = run("evaluate", folder, "-m", model_file, "--json", "--report", tmp_path / "report")
+    found = json.loads(outcome.stdout)
+    assert (outcome.status, found["accuracy"], found["n"]) == (0, None, 0)
+    assert found["false_acceptances"]["count"] == found["unknown"]["arise"]["count"] == 3
+    assert found["false_rejections"] == {"rate": None, "count": 0, "n": 0, "interval": None}
+    assert "none of the recordings is of a word of the model" in run("evaluate", folder, "-m", model_file).stdout
+    rows = list(csv.reader(io.StringIO(run("evaluate", folder, "-m", model_file, "--csv").stdout)))
+    assert [row[:4] for row in rows[1:]] == [
+        ["false acceptances", "", "3", "3"],
+        ["false acceptances", "arise", "3", "3"],
+    ]
+
+
+def test_a_threshold_changes_rejections_alone(run, mixed, model_file):
+    found = [
+        json.loads(run("evaluate", mixed, "-m", model_file, "--json", "--threshold", t).stdout) for t in ("0", "1")
+    ]
+    assert found[0]["false_rejections"]["count"] == 1 <= found[1]["false_rejections"]["count"]
+    assert found[0]["false_acceptances"]["count"] == 1 >= found[1]["false_acceptances"]["count"]
+    for f in found:
+        del f["false_rejections"], f["false_acceptances"], f["unknown"]
+    assert found[0] == found[1]
 
 
 def test_csv_has_all_scores(run, mixed, model_file):

@@ -277,3 +277,35 @@ def test_a_full_disk_leaves_what_was_there(run, recordings, output, monkeypatch)
     assert outcome.stderr == f"error: {output} cannot be written: No space left on device; choose another --output\n"
     assert list(output.parent.iterdir()) == [output]
     assert output.read_bytes() == b"an older model"
+
+
+# What is to be rejected
+
+
+def test_unknown_recordings_are_learned_to_be_rejected(run, tmp_path, output):
+    """Two of four words are taught, the others given as unknown; one file of a known word among them is left out."""
+    known = record(tmp_path / "known", words=["fall", "rise", "hum"], takes=10)
+    other = record(tmp_path / "other", words=["peep"], takes=10)
+    record(tmp_path / "other", words=["hum"], speakers=["anna"], takes=1)
+    (other / "peep_anna_99.wav").write_text("no sound")
+    outcome = run("train", known, "-o", output, *SMALL, "--unknown", other, "--unknown", other / "peep_bob_0.wav")
+    assert outcome.status == 1, "one file cannot be read"
+    left_out, *rest = outcome.stderr.splitlines()
+    assert left_out == "left out of --unknown: 1 recordings of words that the model shall know"
+    assert len(rest) == 1
+    assert "peep_anna_99.wav" in rest[0]
+    plain = output.with_name("plain.npz")
+    assert run("train", known, "-o", plain, *SMALL).status == 0
+    with_, without = Recognizer.load(output), Recognizer.load(plain)
+    assert with_.model.rejection.bias != without.model.rejection.bias
+    np.testing.assert_array_equal(with_.model.models.bank.means, without.model.models.bank.means)
+    assert not any(with_.recognize(say("peep", take=take), RATE).accepted for take in range(5))
+    assert sum(with_.recognize(say(w, take=t), RATE).word == w for w in ("fall", "rise", "hum") for t in range(5)) >= 13
+
+
+def test_an_unknown_folder_that_is_not_there(run, recordings, output, tmp_path):
+    (tmp_path / "empty").mkdir()
+    outcome = run("train", recordings, "-o", output, *SMALL, "--unknown", tmp_path / "empty")
+    assert outcome.status == 1
+    assert "no audio in this folder" in outcome.stderr
+    assert not output.exists()

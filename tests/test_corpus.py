@@ -426,3 +426,20 @@ def test_real_labels(shared_data):
     commands = {"zero", "one", "five", "eight", "go", "up", "down", "left", "right"}
     assert {u.word for u in find(shared_data("speech_commands"))} == commands
     assert {u.word for u in find(shared_data("dspspeech20"))} == {f"{label:02d}" for label in range(20)}
+
+
+# What is unknown
+
+
+def test_recordings_of_known_words_are_not_unknown(tmp_path):
+    for name in ("words/yes/1.wav", "words/tree/1.wav", "noise/bang-1.wav", "noise/hiss.flac"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    unknown, known = corpus.unknown_files([tmp_path / "words", tmp_path / "noise"], {"yes", "no"})
+    assert [file.name for file in unknown] == ["1.wav", "bang-1.wav", "hiss.flac"]
+    assert unknown[0].parent.name == "tree"
+    assert [file.parent.name for file in known] == ["yes"]
+    assert corpus.unknown_files([], {"yes"}) == ([], [])
+    (tmp_path / "none").mkdir()
+    with pytest.raises(CorpusError, match="no audio"):
+        corpus.unknown_files([tmp_path / "none"], set())

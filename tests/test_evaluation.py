@@ -6,6 +6,7 @@ import csv
 import json
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,17 @@ from scipy.stats import binomtest
 from recognizer.corpus import Utterance
 from recognizer.decoding import Candidate, Result
 from recognizer.errors import RecognizerError
-from recognizer.evaluation import NOTHING, Evaluation, Score, evaluate, headline, wilson, write_report
+from recognizer.evaluation import (
+    NOTHING,
+    Evaluation,
+    Rate,
+    Score,
+    evaluate,
+    headline,
+    score_rows,
+    wilson,
+    write_report,
+)
 from recognizer.recognition import FileResult
 
 VOCABULARY = ("no", "up", "yes")
@@ -167,6 +178,45 @@ def test_a_mixed_evaluation(mixed):
     assert "0 bytes" in mixed.unreadable["4.wav"]
 
 
+def test_rejections_are_counted_beside_the_forced_choice():
+    """Two words are known; counted by hand."""
+
+    def rejected(name: str, best: str) -> FileResult:
+        found = answer(Path(name), best)
+        result = replace(found.result, word=None, accepted=False, reason="sounds like no word")
+        return replace(found, result=result)
+
+    said = [
+        ("yes", answer(Path("0.wav"), "yes")),
+        ("yes", rejected("1.wav", "yes")),
+        ("no", rejected("2.wav", "yes")),
+        ("no", answer(Path("3.wav"), None)),
+        ("tree", answer(Path("4.wav"), "yes")),
+        ("tree", rejected("5.wav", "no")),
+        ("dog", rejected("6.wav", "no")),
+    ]
+    utterances = [Utterance(result.path, word, "anna") for word, result in said]
+    found = evaluate(utterances, [result for _, result in said], ("yes", "no"))
+    assert found.total == Score(2, 4), "a forced choice does not mind rejection, nor count other words"
+    assert found.by_word == {"no": Score(0, 2), "yes": Score(2, 2)}
+    assert found.by_speaker == {"anna": Score(2, 4)}
+    assert found.false_rejections == Rate(3, 4)
+    assert found.false_acceptances == Rate(1, 3)
+    assert found.unknown == {"dog": Rate(0, 1), "tree": Rate(1, 2)}
+    assert found.words == ("dog", "no", "tree", "yes")
+    assert [m.path.name for m in found.mistakes] == ["2.wav", "3.wav"]
+    report = found.as_json()
+    assert report["false_rejections"] == {"rate": 0.75, "count": 3, "n": 4, "interval": list(wilson(3, 4))}
+    assert report["unknown"]["dog"]["rate"] == 0
+    rates = [row[:4] for row in score_rows(found) if row[0].startswith("false")]
+    assert rates == [
+        ["false rejections", "", 3, 4],
+        ["false acceptances", "", 1, 3],
+        ["false acceptances", "dog", 0, 1],
+        ["false acceptances", "tree", 1, 2],
+    ]
+
+
 def test_ties_among_mistakes_are_in_order_of_their_files():
     paths = [Path(f"{name}.wav") for name in "cab"]
     found = evaluate([Utterance(p, "yes", None) for p in paths], [answer(p, "no") for p in paths])
@@ -193,7 +243,7 @@ def test_all_parts_of_a_report_agree(mixed, tmp_path):
     folder = tmp_path / "new" / "report"
     written = write_report(mixed, folder)
     assert sorted(written) == sorted(folder.iterdir())
-    tables = ["by_speaker", "by_word", "confusion", "mistakes"]
+    tables = ["by_speaker", "by_word", "confusion", "mistakes", "rejection"]
     assert {p.name for p in written} == {
         "evaluation.json",
         *(f"{name}.csv" for name in tables),

@@ -16,6 +16,7 @@ from recognizer.hmm import (
     Chain,
     backward,
     forward,
+    free_loop,
     log_likelihood,
     path_posteriors,
     soft_posteriors,
@@ -453,3 +454,27 @@ def test_enumeration_counts_the_paths_of_a_chain():
     ends = Counter(path[-1] for path in paths(3, 2, 0))
     assert ends == {0: 1, 1: 2}
     assert sum(1 for _ in paths(3, 2)) == 4
+
+
+# The free loop
+
+
+@pytest.mark.parametrize("penalty", [0.0, 2.0, 50.0])
+def test_the_free_loop_is_the_best_of_all_paths(penalty):
+    random = np.random.default_rng(0)
+    lengths, states = np.array([5, 1, 4, 3]), 3
+    log_density = random.normal(0, 3, (5, 4, states))
+    log_density[:, 2, 1] = -np.inf  # a state that one utterance may not visit
+    batch = Batch.of(lengths)
+    score, along = free_loop(log_density, batch, penalty)
+    for u, length in enumerate(batch.lengths):
+        paths = {
+            path: sum(log_density[t, u, s] for t, s in enumerate(path))
+            - penalty * sum(a != b for a, b in itertools.pairwise(path))
+            for path in itertools.product(range(states), repeat=int(length))
+        }
+        best = max(paths, key=paths.get)
+        assert score[u] == pytest.approx(paths[best])
+        np.testing.assert_allclose(along[:length, u], [log_density[t, u, s] for t, s in enumerate(best)])
+    if penalty == 0:
+        np.testing.assert_allclose(along[: batch.lengths[-1]], log_density.max(-1)[: batch.lengths[-1]])

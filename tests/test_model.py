@@ -14,6 +14,7 @@ import pytest
 import typer
 from synthetic import WORDS, say
 
+from recognizer import model as model_module
 from recognizer import model as models
 from recognizer.decoding import Calibration
 from recognizer.errors import ModelError, RecognizerError
@@ -74,8 +75,10 @@ def test_a_saved_model_comes_back(built, model_file):
         assert after[name].dtype == values.dtype
         np.testing.assert_array_equal(after[name], values, strict=True)
     for field in fields(Model):
-        if field.name != "models":
+        if field.name not in ("models", "rejection"):
             assert getattr(loaded, field.name) == getattr(built, field.name)
+    np.testing.assert_array_equal(loaded.rejection.weights, built.rejection.weights, strict=True)
+    assert (loaded.rejection.bias, loaded.rejection.thresholds) == (built.rejection.bias, built.rejection.thresholds)
     assert loaded.models.history == built.models.history
     assert set(loaded.models.history) == {"viterbi", "baum-welch"}
     assert loaded.fingerprint == built.fingerprint
@@ -317,10 +320,52 @@ def test_a_file_that_says_it_is_encrypted(model_file, tmp_path):
     refused(tmp_path / "m.npz", "damaged")
 
 
-@pytest.mark.parametrize("version", [2, 1000])
+@pytest.mark.parametrize("version", [3, 1000])
 def test_a_newer_format(model_file, tmp_path, version):
     path = rewrite(model_file, tmp_path / "m.npz", lambda header, _: header.update(version=version))
-    refused(path, f"format version {version}", "reads up to 1", "pip install --upgrade")
+    refused(path, f"format version {version}", "reads up to 2", "pip install --upgrade")
+
+
+def test_a_file_of_the_first_format_rejects_nothing(built, tmp_path):
+    replace(built, rejection=None).save(tmp_path / "v1.npz")
+    with np.load(tmp_path / "v1.npz") as file:
+        header = json.loads(str(file["header"]))
+        assert not any(name.startswith(("noise", "rejection")) for name in file.files)
+    assert header["version"] == 1
+    assert "rejection" not in header
+    loaded = Model.load(tmp_path / "v1.npz")
+    assert loaded.rejection is None
+    assert loaded.fingerprint == header["fingerprint"]
+    noise = np.random.default_rng(0).standard_normal(4000) * np.hanning(4000)
+    for point in ("strict", "normal", "lenient"):
+        assert Recognizer(loaded).recognize(noise, 8000, threshold=point).accepted
+
+
+def broken_rejection(change: Callable[[dict, dict], None]) -> Callable[[dict, dict], None]:
+    """A change to header and arrays, with the fingerprint made good."""
+
+    def changed(header: dict, content: dict) -> None:
+        change(header, content)
+        bare = {key: value for key, value in header.items() if key not in ("card", "fingerprint")}
+        header["fingerprint"] = model_module._fingerprint(content, bare)
+
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda h, c: c.update(rejection_weights=np.zeros(3)), "does not weigh the evidence"),
+        (lambda h, c: c.update(rejection_weights=np.full(5, np.nan)), "does not weigh the evidence"),
+        (lambda h, c: h["rejection"].update(bias=float("inf")), "does not weigh the evidence"),
+        (lambda h, c: h["rejection"]["thresholds"].pop("normal"), "no operating points"),
+        (lambda h, c: h["rejection"]["thresholds"].update(strict=1.5), "no operating points"),
+        (lambda h, c: c.update(noise_weights=c["noise_weights"] * 2), "the noise's weights"),
+        (lambda h, c: c.update(noise_means=c["noise_means"][:, :1]), "the noise's Gaussians"),
+    ],
+)
+def test_a_rejection_that_does_not_work_is_refused(model_file, tmp_path, change, fault):
+    assert fault in refused(rewrite(model_file, tmp_path / "m.npz", broken_rejection(change)))
 
 
 @pytest.mark.parametrize("version", [None, "1", 1.5])

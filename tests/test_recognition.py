@@ -32,18 +32,18 @@ def heard_nothing(result: Result, reason: str) -> bool:
 
 
 def sound(result: Result) -> None:
-    """Assert what holds for every result with a word."""
+    """Assert what holds for every result with candidates."""
     scores = [candidate.score for candidate in result.nbest]
     confidences = [candidate.confidence for candidate in result.nbest]
     assert np.isfinite(scores).all()
     assert scores == sorted(scores, reverse=True)
     assert confidences == sorted(confidences, reverse=True)
     assert all(0 <= confidence <= 1 for confidence in confidences)
-    assert sum(confidences) == pytest.approx(1)
-    assert (result.nbest[0].word, result.nbest[0].confidence) == (result.word, result.confidence)
+    assert sum(confidences) <= 1 + 1e-9
+    assert result.nbest[0].confidence == result.confidence
     assert len({candidate.word for candidate in result.nbest}) == len(result.nbest)
-    assert result.accepted
-    assert result.reason is None
+    assert result.accepted == (result.reason is None) == (result.word is not None)
+    assert result.word in (result.nbest[0].word, None)
     assert 0 <= result.start < result.end <= result.duration
 
 
@@ -111,13 +111,14 @@ def test_only_the_chosen_words_are_answers(tones, count):
         samples = say(said)
         free = {candidate.word: candidate.score for candidate in tones.recognize(samples, RATE).nbest}
         for words in combinations(WORDS, count):
-            result = tones.recognize(samples, RATE, words=words)
+            result = tones.recognize(samples, RATE, words=words, threshold=0)
             sound(result)
+            assert result.accepted
             assert {candidate.word for candidate in result.nbest} == set(words)
             assert said not in words or result.word == said
             for candidate in result.nbest:  # leaving words out changes nobody's score
                 assert candidate.score == pytest.approx(free[candidate.word])
-            assert tones.recognize(samples, RATE, words=[*reversed(words), words[0]]) == result
+            assert tones.recognize(samples, RATE, words=[*reversed(words), words[0]], threshold=0) == result
 
 
 def test_a_word_that_the_model_does_not_have(tones):
@@ -171,11 +172,11 @@ def test_any_noise_gives_a_sound_answer(tones, seed):
         burst = samples[start : start + length]
         burst += random.standard_normal(len(burst)) * 10 ** random.uniform(-6, 3)
     result = tones.recognize(samples, RATE)
-    if result.word is None:
+    if result.reason in ("silence", "too short"):
         assert heard_nothing(result, result.reason)
-        assert result.reason in ("silence", "too short")
     else:
         sound(result)
+        assert result.reason in (None, "sounds like no word", "two words too close")
 
 
 # Rates under the model's
@@ -346,5 +347,6 @@ def test_the_shipped_model_hears_the_samples():
     """What the README's first command shows."""
     files = sorted(SAMPLES.glob("*.wav"))
     assert len(files) >= 20
-    heard = {answer.path.name: answer.result.word for answer in Recognizer.load().recognize_files(files)}
-    assert heard == {name: name.partition("_")[0] for name in heard}
+    results = {answer.path.name: answer.result for answer in Recognizer.load().recognize_files(files)}
+    assert {name: r.nbest[0].word for name, r in results.items()} == {name: name.partition("_")[0] for name in results}
+    assert {name for name, r in results.items() if not r.accepted} <= {"two_espeakf1_0.wav"}, "the least human voice"

@@ -21,11 +21,13 @@ from recognizer.cli.common import (
     JsonOption,
     ModelOption,
     QuietOption,
+    ThresholdOption,
     WordsOption,
     chosen_words,
     complain,
     progress_bar,
     reports_errors,
+    threshold_of,
     usage_error,
     warn_of_low_rates,
     workers,
@@ -34,7 +36,7 @@ from recognizer.cli.common import (
 if TYPE_CHECKING:
     from recognizer.recognition import FileResult
 
-COLUMNS = ("file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error")
+COLUMNS = ("file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error", "reason")
 
 
 @reports_errors
@@ -44,6 +46,7 @@ def batch(
     ],
     model: ModelOption = "digits",
     words: WordsOption = None,
+    threshold: ThresholdOption = "normal",
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
     jobs: JobsOption = 1,
@@ -53,11 +56,12 @@ def batch(
     """Recognise the word in every recording."""
     if as_json and as_csv:
         raise usage_error("--json and --csv exclude each other; choose one")
+    least = threshold_of(threshold)
     from recognizer.recognition import Recognizer
 
     recognizer = Recognizer.load(model)
     files, refused = _listed(paths)
-    found = recognizer.recognize_files(files, words=chosen_words(words), jobs=workers(jobs))
+    found = recognizer.recognize_files(files, words=chosen_words(words), threshold=least, jobs=workers(jobs))
     results = chain(refused.values(), found)
     show = _json_line if as_json else _csv_line() if as_csv else _table_line([*refused, *files])
     count = len(refused) + len(files)
@@ -113,6 +117,7 @@ def as_record(item: FileResult) -> dict:
         "end": _seconds(result.end),
         "duration": _seconds(result.duration),
         "error": None,
+        "reason": result.reason,
     }
 
 
@@ -146,8 +151,12 @@ def _table_line(files: Sequence[Path]) -> Callable[[FileResult], None]:
         name, result = f"{shown(item.path):<{width}}", item.result
         if result is None:
             typer.echo(f"{name}  error: {item.error}")
-        elif result.word is None:
+        elif not result.nbest:
             typer.echo(f"{name}  -            ({result.reason})")
+        elif result.word is None:
+            times = f"{result.start:>6.2f} {result.end:>6.2f}"
+            best = f"{result.nbest[0].word} {result.nbest[0].confidence:.2f}"
+            typer.echo(f"{name}  {'-':<12} {'':>10}  {times}  {best} ({result.reason})")
         else:
             runner_up = f"{result.nbest[1].word} {result.nbest[1].confidence:.2f}" if len(result.nbest) > 1 else ""
             times = f"{result.start:>6.2f} {result.end:>6.2f}"

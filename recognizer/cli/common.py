@@ -39,6 +39,14 @@ DeviceOption = Annotated[
     str | None,
     typer.Option("--device", help="Microphone by index or part of its name.", metavar="N|NAME", show_default=False),
 ]
+ThresholdOption = Annotated[
+    str,
+    typer.Option(
+        "--threshold",
+        help="How sure an answer must be: strict, normal, lenient, or a probability from 0 (never reject) to 1.",
+        metavar="strict|normal|lenient|NUMBER",
+    ),
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -111,6 +119,21 @@ def usage_error(message: str) -> typer.BadParameter:
 def chosen_words(words: str | None) -> list[str] | None:
     """The words named by `--words`; None where all are allowed."""
     return None if words is None else [word.strip() for word in words.split(",") if word.strip()]
+
+
+def threshold_of(option: str) -> str | float:
+    """What `--threshold` names: an operating point, or a number from 0 to 1."""
+    from recognizer.rejection import REFUSED
+
+    if option in REFUSED:
+        return option
+    try:
+        number = float(option)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise usage_error(f"--threshold {option} is not {', '.join(REFUSED)} or a number from 0 to 1")
+    return number
 
 
 def warn_of_low_rates(low: Counter[int], files: int, model_rate: int) -> None:

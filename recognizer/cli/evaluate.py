@@ -19,16 +19,18 @@ from recognizer.cli.common import (
     JsonOption,
     ModelOption,
     QuietOption,
+    ThresholdOption,
     complain,
     progress_bar,
     reports_errors,
+    threshold_of,
     usage_error,
     warn_of_low_rates,
     workers,
 )
 
 if TYPE_CHECKING:
-    from recognizer.evaluation import Evaluation, Score
+    from recognizer.evaluation import Evaluation, Rate, Score
 
 WORST = 10  # files shown
 WIDE = 10_000  # columns, where no terminal limits them
@@ -40,6 +42,7 @@ def evaluate(
         Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.", readable=False)
     ],
     model: ModelOption = "digits",
+    threshold: ThresholdOption = "normal",
     report: Annotated[
         Path | None,
         typer.Option(help="Also write JSON, CSV and PNG files there.", metavar="DIR", show_default=False),
@@ -50,9 +53,14 @@ def evaluate(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Measure accuracy on labelled recordings."""
+    """Measure accuracy on labelled recordings, and how many are rejected.
+
+    Accuracy is that of a forced choice, whatever is rejected. Recordings of words that the model lacks do not
+    count for it: they should be rejected, and those that are not are false acceptances.
+    """
     if as_json and as_csv:
         raise usage_error("--json and --csv exclude each other; choose one")
+    least = threshold_of(threshold)
     from recognizer import corpus as corpora
     from recognizer import evaluation as evaluations
     from recognizer.recognition import Recognizer
@@ -61,7 +69,7 @@ def evaluate(
     utterances = corpora.find(corpus)
     foreign = sorted({u.word for u in utterances} - set(recognizer.words))
     if foreign and not quiet:
-        complain(f"warning: the model lacks {', '.join(foreign[:10])}; their recordings count as wrong")
+        complain(f"warning: the model lacks {', '.join(foreign[:10])}; their recordings should be rejected")
 
     if report is not None:
         evaluations.require_matplotlib()
@@ -69,14 +77,14 @@ def evaluate(
 
     def answers():
         with progress_bar(quiet) as progress:
-            found = recognizer.recognize_files([u.path for u in utterances], jobs=workers(jobs))
+            found = recognizer.recognize_files([u.path for u in utterances], threshold=least, jobs=workers(jobs))
             for done, item in enumerate(found, 1):
                 progress("recognising", done, len(utterances))
                 if item.source_rate and item.source_rate < model_rate:
                     low[item.source_rate] += 1
                 yield item
 
-    evaluation = evaluations.evaluate(utterances, answers())
+    evaluation = evaluations.evaluate(utterances, answers(), recognizer.words)
     if not quiet:
         warn_of_low_rates(low, len(utterances), model_rate)
     if as_json:
@@ -104,9 +112,19 @@ def _print(evaluation: Evaluation) -> None:
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=wide)
     with console.capture() as text:  # rich would end the program where nobody reads on
         console.print(headline(evaluation.total))
+        for rate, what, of in (
+            (evaluation.false_rejections, "false rejections", "words of the model"),
+            (evaluation.false_acceptances, "false acceptances", "words that the model lacks"),
+        ):
+            if rate.n:
+                low, high = (100 * p for p in rate.interval)
+                share = f"{100 * rate.rate:.2f} % of {rate.n} {of}"
+                console.print(f"{what} {share} (95 % interval {low:.1f} to {high:.1f})")
         for name, scores in (("word", evaluation.by_word), ("speaker", evaluation.by_speaker)):
             if scores:
                 console.print(_score_table(name, scores))
+        if evaluation.unknown:
+            console.print(_unknown_table(evaluation.unknown))
         console.print(_confusion_table(evaluation))
         if evaluation.mistakes:
             console.print(f"worst files ({len(evaluation.mistakes)} mistakes in all):")
@@ -126,6 +144,15 @@ def _score_table(name: str, scores: dict[str, Score]):
         low, high = score.interval
         interval = f"{100 * low:.1f} to {100 * high:.1f}"
         table.add_row(key, str(score.correct), str(score.n), f"{100 * score.accuracy:.1f}", interval)
+    return table
+
+
+def _unknown_table(unknown: dict[str, Rate]):
+    from rich.table import Table
+
+    table = Table("unknown word", "accepted", "n", "accepted %", box=None, pad_edge=False)
+    for word, rate in sorted(unknown.items(), key=lambda item: -item[1].rate):
+        table.add_row(word, str(rate.count), str(rate.n), f"{100 * rate.rate:.1f}")
     return table
 
 

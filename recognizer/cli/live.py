@@ -21,11 +21,13 @@ from recognizer.cli.common import (
     JsonOption,
     ModelOption,
     QuietOption,
+    ThresholdOption,
     WordsOption,
     chosen_words,
     complain,
     native_messages_hidden,
     reports_errors,
+    threshold_of,
     usage_error,
 )
 
@@ -41,6 +43,7 @@ def live(
     model: ModelOption = "digits",
     device: DeviceOption = None,
     words: WordsOption = None,
+    threshold: ThresholdOption = "normal",
     hangover: Annotated[int, typer.Option(help="Silence that ends a word.", min=100, max=2000, metavar="MS")] = 250,
     from_file: Annotated[
         Path | None,

@@ -54,6 +54,7 @@ def show(
     from dataclasses import asdict
 
     from recognizer.model import Model, locate
+    from recognizer.rejection import EVIDENCE
 
     path = locate(model)
     loaded = Model.load(path)
@@ -72,6 +73,13 @@ def show(
         "front_end": asdict(loaded.front_end),
         "endpointer": asdict(loaded.endpointer),
         "calibration": asdict(loaded.calibration),
+        "rejection": loaded.rejection
+        and {
+            **dict(zip(EVIDENCE, map(float, loaded.rejection.weights))),
+            "bias": loaded.rejection.bias,
+            **loaded.rejection.thresholds,
+            "noise_gaussians": int((loaded.rejection.noise.weights > 0).sum()),
+        },
         "history": models.history,
         "card": loaded.card,
     }

@@ -46,6 +46,15 @@ def train(
             help="Of the model, Hz; by default what most recordings have, 8000 or 16000.", min=4000, max=48000
         ),
     ] = None,
+    unknown: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Folder of other words and noises that the model shall reject; may be given more than once.",
+            metavar="FOLDER",
+            readable=False,
+            show_default=False,
+        ),
+    ] = None,
     licence: Annotated[str | None, typer.Option(help="Origin and licence of the data, for the model's card.")] = None,
     as_json: JsonOption = False,
     jobs: JobsOption = 1,
@@ -70,12 +79,16 @@ def train(
     from recognizer.training import TrainingSettings
 
     utterances = corpora.find(corpus)
+    foreign, known = corpora.unknown_files(unknown or [], {u.word for u in utterances})
+    if known and not quiet:
+        complain(f"left out of --unknown: {len(known)} recordings of words that the model shall know")
     with progress_bar(quiet) as progress:
         model, refused = build(
             utterances,
             front_end=FrontEnd.for_rate(sample_rate) if sample_rate else None,
             settings=TrainingSettings(states=states, mixtures=mixtures),
             perturbations=(*(VTLP if vtlp else ()), *(NOISE if noise else ())),
+            unknown=foreign,
             jobs=workers(jobs),
             card={"data": corpus.name or str(corpus), "licence": licence},
             progress=progress,

@@ -1,0 +1,266 @@
+"""Evidence against independent arithmetic; the decision, its operating points, and what they are fitted on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.optimize import approx_fprime
+from synthetic import RATE, WORDS, say
+
+from recognizer import ModelError, Recognizer, rejection
+from recognizer.building import build
+from recognizer.corpus import find
+from recognizer.decoding import Candidate, align, score_words
+from recognizer.rejection import EVIDENCE, REFUSED, examine, least_probability, logistic_regression, quantile
+from recognizer.training import TrainingSettings
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A model with enough recordings to fit the rejection."""
+    from synthetic import record
+
+    folder = record(tmp_path_factory.mktemp("more"), speakers=("anna", "bob", "carl", "dora", "eve"), takes=8)
+    return build(find(folder), settings=TrainingSettings(mixtures=2, background_mixtures=4))[0]
+
+
+@pytest.fixture(scope="module")
+def utterances(fitted):
+    """Features of words, of different lengths."""
+    sounds = [say(word, "carl", take) for take in (50, 51) for word in WORDS] + [say("rise", "anna", seconds=0.9)]
+    return [fitted.front_end.extract(sound) for sound in sounds]
+
+
+def brute_loop(log_density: np.ndarray, penalty: float) -> tuple[float, list[float]]:
+    """The free loop by plain dynamic programming over frames and states."""
+    frames, states = log_density.shape
+    best = [[(log_density[0, s], [log_density[0, s]]) for s in range(states)]]
+    for t in range(1, frames):
+        row = []
+        for s in range(states):
+            ways = [(best[-1][r][0] - (0.0 if r == s else penalty), best[-1][r][1]) for r in range(states)]
+            score, along = max(ways, key=lambda way: way[0])
+            row.append((score + log_density[t, s], [*along, log_density[t, s]]))
+        best.append(row)
+    return max(best[-1], key=lambda way: way[0])
+
+
+# Evidence
+
+
+def test_the_evidence_is_what_it_says(fitted, utterances):
+    models, noise = fitted.models, fitted.rejection.noise
+    found = examine(models, noise, utterances)
+    scores = score_words(models, utterances)
+    np.testing.assert_allclose(found.scores, scores)
+    for features, row, evidence in zip(utterances, scores, found.evidence):
+        best = int(row.argmax())
+        path = align(models, features, best)
+        own = (path > 0) & (path <= models.states)
+        density = models.bank.log_density(features)
+        on_path = density[np.arange(len(path)), models.rows(best)[path]]
+        free, _ = brute_loop(density, rejection.PENALTY)
+        others = [i for i in range(density.shape[1]) if i not in models.rows(best)[1:-1]]
+        _, rival = brute_loop(density[:, others], rejection.PENALTY)
+        noisy = np.maximum(noise.log_density(features)[:, 0], density[:, -1])
+        frames = own.sum()
+        expected = {
+            "lead": (row[best] - np.delete(row, best).mean()) / frames,
+            "duration": np.log(frames),
+            "loop": (row[best] - free) / frames,
+            "rivals": np.mean([(on_path - rival)[path == state].mean() for state in range(1, models.states + 1)]),
+            "noise": (on_path - noisy).sum() / frames,
+        }
+        np.testing.assert_allclose(evidence, [expected[name] for name in EVIDENCE], rtol=1e-9)
+
+
+def test_evidence_does_not_depend_on_the_company(fitted, utterances):
+    models, noise = fitted.models, fitted.rejection.noise
+    together = examine(models, noise, utterances)
+    for i, features in enumerate(utterances):
+        alone = examine(models, noise, [features])
+        np.testing.assert_allclose(alone.evidence[0], together.evidence[i])
+        np.testing.assert_array_equal(alone.spans[0], together.spans[i])
+
+
+def test_a_word_left_out_is_as_if_it_had_never_been(fitted, utterances):
+    models = fitted.models
+    for lacking in range(len(WORDS)):
+        kept = [w for w in range(len(WORDS)) if w != lacking]
+        rows = np.append(np.concatenate([models.rows(w)[1:-1] for w in kept]), len(models.bank.weights) - 1)
+        smaller = replace(models, bank=models.bank.take(rows), chain=models.chain.word(kept))
+        left_out = examine(models, fitted.rejection.noise, utterances, left_out=np.full(len(utterances), lacking))
+        without = examine(smaller, fitted.rejection.noise, utterances)
+        np.testing.assert_allclose(left_out.evidence, without.evidence)
+        np.testing.assert_allclose(left_out.scores[:, kept], without.scores)
+        assert np.isneginf(left_out.scores[:, lacking]).all()
+
+
+def test_words_that_are_not_chosen_from_still_speak_against_the_others(fitted):
+    features = [fitted.front_end.extract(say("rise"))]
+    models, noise = fitted.models, fitted.rejection.noise
+    other = np.array([WORDS.index("hum")])
+    lead = EVIDENCE.index("lead")
+    assert (
+        examine(models, noise, features, other).evidence[0, lead]
+        < 0
+        < examine(models, noise, features).evidence[0, lead]
+    )
+    result = Recognizer(fitted).recognize(say("rise"), RATE, words=["hum"])
+    assert (result.word, result.reason) == (None, rejection.NO_WORD)
+
+
+def test_utterances_shorter_than_a_word_have_no_evidence(fitted, utterances):
+    found = examine(fitted.models, fitted.rejection.noise, [utterances[0][:3], utterances[0]])
+    assert np.isneginf(found.scores[0]).all()
+    assert not found.evidence[0].any()
+    assert np.isfinite(found.evidence).all()
+
+
+def test_a_vocabulary_of_one_word_has_evidence_too(fitted, utterances):
+    models = fitted.models
+    rows = np.append(models.rows(0)[1:-1], len(models.bank.weights) - 1)
+    one = replace(models, bank=models.bank.take(rows), chain=models.chain.word([0]))
+    found = examine(one, fitted.rejection.noise, utterances)
+    assert np.isfinite(found.evidence).all()
+    assert not found.evidence[:, EVIDENCE.index("lead")].any()
+
+
+# The decision
+
+
+SOUNDS = [say(word, take=take) for take in range(3) for word in WORDS] + [
+    np.random.default_rng(seed).standard_normal(RATE // 2) * np.hanning(RATE // 2) ** power * 0.1
+    for seed, power in enumerate((0.5, 1, 4, 16))
+]
+
+
+def test_rejection_never_changes_the_candidates(fitted):
+    recognizer = Recognizer(fitted)
+    for sound in SOUNDS:
+        results = [recognizer.recognize(sound, RATE, threshold=t) for t in (0, "lenient", "normal", "strict", 1)]
+        assert len({r.nbest for r in results}) == 1
+        assert len({(r.start, r.end, r.confidence) for r in results}) == 1
+        for result in results:
+            assert result.accepted == (result.word is not None) == (result.reason is None)
+            assert result.word in (None, result.nbest[0].word)
+
+
+def test_stricter_points_accept_less(fitted):
+    recognizer = Recognizer(fitted)
+    accepted = [
+        {i for i, sound in enumerate(SOUNDS) if recognizer.recognize(sound, RATE, threshold=threshold).accepted}
+        for threshold in (0, "lenient", "normal", "strict", 1)
+    ]
+    for looser, stricter in pairwise(accepted):
+        assert stricter <= looser
+    assert accepted[0] == set(range(len(SOUNDS)))
+    thresholds = fitted.rejection.thresholds
+    assert 0 <= thresholds["lenient"] <= thresholds["normal"] <= thresholds["strict"] <= 1
+
+
+def test_words_are_accepted_and_noises_are_not(fitted):
+    recognizer = Recognizer(fitted)
+    words = [recognizer.recognize(say(word, take=take), RATE) for word in WORDS for take in range(20, 24)]
+    assert sum(r.accepted for r in words) >= 15
+    noises = [recognizer.recognize(sound, RATE) for sound in SOUNDS[-4:]]
+    assert not any(r.accepted for r in noises)
+    assert {r.reason for r in noises} == {rejection.NO_WORD}
+
+
+def test_a_number_bounds_both_probabilities(fitted):
+    """Once the word is surely known, the runner-up decides."""
+    sure = replace(fitted.rejection, weights=np.zeros(len(EVIDENCE)), bias=50.0)
+    recognizer = Recognizer(replace(fitted, rejection=sure, calibration=replace(fitted.calibration, scale=1e-3)))
+    result = recognizer.recognize(say("rise"), RATE, threshold=0)
+    probability = result.confidence
+    assert 0.25 < probability < 0.9
+    assert recognizer.recognize(say("rise"), RATE, threshold=probability - 1e-6).word == "rise"
+    rejected = recognizer.recognize(say("rise"), RATE, threshold=probability + 1e-6)
+    assert (rejected.word, rejected.reason) == (None, rejection.TOO_CLOSE)
+    unsure = Recognizer(replace(recognizer.model, rejection=replace(sure, bias=-1.0)))
+    known = 1 / (1 + np.e)
+    assert unsure.recognize(say("rise"), RATE, threshold=known - 1e-6).word == "rise"
+    assert unsure.recognize(say("rise"), RATE, threshold=known + 1e-6).reason == rejection.NO_WORD
+
+
+def test_confidence_falls_with_the_doubt_that_it_is_a_word(fitted):
+    for result in (Recognizer(fitted).recognize(sound, RATE, threshold=0) for sound in SOUNDS):
+        assert isinstance(result.nbest[0], Candidate)
+        assert sum(c.confidence for c in result.nbest) <= 1 + 1e-9
+    doubtful = replace(fitted, rejection=replace(fitted.rejection, bias=fitted.rejection.bias - 20))
+    sure = Recognizer(fitted).recognize(say("rise"), RATE, threshold=0).confidence
+    assert Recognizer(doubtful).recognize(say("rise"), RATE, threshold=0).confidence < 0.1 < sure
+
+
+@pytest.mark.parametrize("samples", [np.zeros(RATE), np.zeros(10), 1e-6 * np.ones(RATE)])
+def test_silence_and_scraps_have_their_own_reasons(fitted, samples):
+    result = Recognizer(fitted).recognize(samples, RATE)
+    assert result.reason == ("too short" if len(samples) < 100 else "silence")
+    assert not result.nbest
+
+
+@pytest.mark.parametrize("threshold", ["severe", "", -0.1, 1.1, float("nan")])
+def test_what_is_no_threshold_is_refused_at_once(fitted, threshold):
+    with pytest.raises(ModelError, match=r"threshold .* not"):
+        Recognizer(fitted).recognize_files([], threshold=threshold)
+    with pytest.raises(ModelError, match="threshold"):
+        least_probability(threshold, None)
+
+
+def test_a_model_without_rejection_rejects_by_the_runner_up_only(fitted):
+    recognizer = Recognizer(replace(fitted, rejection=None))
+    assert all(recognizer.recognize(sound, RATE, threshold=p).accepted for sound in SOUNDS for p in REFUSED)
+    assert all(0 <= recognizer.recognize(sound, RATE, threshold=0.5).confidence <= 1 for sound in SOUNDS)
+
+
+# Fitting
+
+
+def test_logistic_regression_finds_the_maximum():
+    random = np.random.default_rng(0)
+    evidence = random.standard_normal((300, 3)) * [1, 10, 0.1] + [5, 0, -1]
+    label = np.where(evidence @ [1, 0.1, -3] + random.standard_normal(300) > 8, 1.0, -1.0)
+    weight = random.uniform(0.5, 2, 300)
+    weights, bias = logistic_regression(evidence, label, weight)
+    spread = np.sqrt(np.average((evidence - np.average(evidence, 0, weight)) ** 2, 0, weight))
+
+    def loss(x):
+        odds = label * (evidence @ x[:3] + x[3])
+        return weight @ np.log1p(np.exp(-odds)) + rejection.L2 / 2 * ((x[:3] * spread) ** 2).sum()
+
+    gradient = approx_fprime(np.append(weights, bias), loss, 1e-7)
+    np.testing.assert_allclose(gradient / np.append(spread, 1), 0, atol=0.05)
+
+
+def test_logistic_regression_ignores_evidence_that_never_varies():
+    random = np.random.default_rng(1)
+    evidence = np.column_stack([np.full(50, 7.0), random.standard_normal(50)])
+    label = np.sign(evidence[:, 1] + 0.1 * random.standard_normal(50))
+    weights, bias = logistic_regression(evidence, label, np.ones(50))
+    assert abs(weights[0]) < 1e-9
+    assert np.isfinite(bias)
+
+
+def test_quantiles_are_weighted():
+    values = np.array([0.4, 0.1, 0.3, 0.2])
+    assert quantile(values, np.ones(4), 0.3) == 0.2
+    assert quantile(values, np.array([1, 97, 1, 1.0]), 0.5) == 0.1
+    assert quantile(values, np.ones(4), 0.0) == 0.1
+
+
+def test_few_recordings_get_the_default(built):
+    """`built` holds out sixteen."""
+    assert built.card["held_out"] is None
+    assert built.rejection.thresholds == rejection.DEFAULT_THRESHOLDS
+    assert tuple(built.rejection.weights) == rejection.DEFAULT_WEIGHTS
+    recognizer = Recognizer(built)
+    assert all(recognizer.recognize(say(word), RATE).word == word for word in WORDS)
+
+
+def test_training_without_calibration_rejects_nothing(recordings, small):
+    model, _ = build(find(recordings), settings=small, calibrate=False)
+    assert model.rejection is None

@@ -10,6 +10,7 @@ computations happens while the hangover runs, so that the answer is there when t
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -17,7 +18,8 @@ import numpy as np
 
 from recognizer.audio import Resampler
 from recognizer.decoding import Result
-from recognizer.recognition import Recognizer
+from recognizer.errors import RecognizerWarning
+from recognizer.recognition import Recognizer, low_rate
 from recognizer.rejection import NO_WORD
 from recognizer.segmenter import Boundary, Segmentation, Segmenter
 from recognizer.source import Block, Lost, Muted, Sound
@@ -71,6 +73,8 @@ class Tally:
 class Session:
     """Recognises the words in a stream of sound.
 
+    Warns once, with a RecognizerWarning, if the sound comes at a rate under the model's.
+
     Parameters
     ----------
     recognizer : the model
@@ -100,7 +104,7 @@ class Session:
         self._segmentation, self._clock = segmentation, clock
         self._rate = recognizer.model.front_end.sample_rate
         self._warm_up()
-        self._source_rate = 0
+        self._source_rate, self._warned = 0, False
         self._last_arrival: float | None = None
         self._begin_again()
 
@@ -162,23 +166,46 @@ class Session:
                 self.time += max(0.0, block.arrived - self._last_arrival - len(block.samples) / block.sample_rate)
             self._source_rate = block.sample_rate
             self._begin_again()
+            self._warn_of_low_rate()
         self._last_arrival = block.arrived
-        self._waiting.append(block.samples)
         if block.lost:
-            self.tally.overflows += 1
-            seconds = block.lost / block.sample_rate
-            self._origin += seconds
-            events.append(Event("overflow", self.time, note=f"{seconds:.2f} s of sound lost: the computer is too busy"))
+            events += self._skip(block.lost / block.sample_rate, block.arrived)
+        self._heard += len(block.samples)
+        self._waiting.append(block.samples)
         if self._started or sum(map(len, self._waiting)) >= IDLE * block.sample_rate:
             samples, self._waiting = np.concatenate(self._waiting), []
             events += self._advance(self._resampler.push(samples), block.arrived)
         return events
+
+    def _warn_of_low_rate(self) -> None:
+        if self._source_rate < self._rate and not self._warned:
+            self._warned = True
+            warnings.warn(low_rate(str(self._source_rate), self._rate), RecognizerWarning, stacklevel=4)
+
+    def _skip(self, seconds: float, arrived: float) -> list[Event]:
+        """Sound was lost here: what came before it keeps its times, what follows is later."""
+        events: list[Event] = []
+        if self._waiting:
+            samples, self._waiting = np.concatenate(self._waiting), []
+            events += self._advance(self._resampler.push(samples), arrived)
+        streamed = self._heard / self._source_rate
+        self._gaps.append((streamed, seconds))
+        self.tally.overflows += 1
+        self.time = self._origin + streamed + sum(lost for _, lost in self._gaps)
+        note = f"{seconds:.2f} s of sound lost: the computer is too busy"
+        return [*events, Event("overflow", self.time, note=note)]
+
+    def _moment(self, streamed: float) -> float:
+        """When in the session so many seconds of the stream had passed, those that were lost not among them."""
+        return self._origin + streamed + sum(lost for after, lost in self._gaps if after < streamed)
 
     def _begin_again(self) -> None:
         """Forget the stream: it is a new one from here on, with a new noise floor."""
         self._resampler = Resampler(self._source_rate or self._rate, self._rate)
         self._segmenter = Segmenter(self._rate, self._segmentation)
         self._origin = self.time  # of the stream, in the session
+        self._heard = 0  # samples of it, at the source's rate
+        self._gaps: list[tuple[float, float]] = []  # seconds of the stream after which sound was lost, and how many
         self._samples, self._before = np.zeros(0, np.float32), 0  # what is held of it, and what came before that
         self._lost = self._calibrated = self._started = False
         self._foreseen: tuple[tuple[int, int], np.ndarray, Result] | None = None
@@ -189,7 +216,7 @@ class Session:
         """Take in samples at the model's rate."""
         self._samples = np.concatenate([self._samples, samples])
         position = self._before + len(self._samples)
-        self.time = self._origin + position / self._rate
+        self.time = max(self.time, self._moment(position / self._rate))
         events = self._follow(self._segmenter.push(samples), arrived)
         if self._started and (pending := self._segmenter.pending):
             events += self._listen_in(pending, position)
@@ -199,7 +226,7 @@ class Session:
     def _follow(self, boundaries: Iterable[Boundary], arrived: float) -> list[Event]:
         events = []
         for boundary in boundaries:
-            start, end = (self._origin + sample / self._rate for sample in (boundary.start, boundary.end))
+            start, end = (self._moment(sample / self._rate) for sample in (boundary.start, boundary.end))
             if boundary.kind == "calibrated":
                 self._calibrated = True
                 events.append(Event("calibrated", end, floor=self._segmenter.floor))
@@ -208,11 +235,11 @@ class Session:
                 self._next_partial = boundary.start + round((self._segmentation.pre_roll + FIRST_PARTIAL) * self._rate)
                 events.append(Event("speech_start", self.time, start=start))
             else:
-                events.append(self._answer(boundary, start, end, arrived))
+                events.append(self._answer(boundary, arrived))
                 self._started, self._foreseen = False, None
         return events
 
-    def _answer(self, boundary: Boundary, start: float, end: float, arrived: float) -> Event:
+    def _answer(self, boundary: Boundary, arrived: float) -> Event:
         """The result or the rejection of an utterance that is over."""
         span = boundary.start, boundary.end
         if not self._foreseen or self._foreseen[0] != span:
@@ -224,11 +251,12 @@ class Session:
             self.tally.words += 1
         else:
             self.tally.rejected += 1
+        start, end = span[0] / self._rate, span[1] / self._rate
         return Event(
             "result" if result.accepted else "rejected",
             self.time,
-            start=start if result.start is None else start + result.start,
-            end=end if result.end is None else start + result.end,
+            start=self._moment(start if result.start is None else start + result.start),
+            end=self._moment(end if result.end is None else start + result.end),
             result=result,
             samples=samples,
             latency=max(0.0, self._clock() - arrived),
@@ -249,13 +277,14 @@ class Session:
         self._next_partial = position + round(max(PARTIAL_EVERY, spent / PARTIAL_SHARE) * self._rate)
         if not result.nbest:
             return []
-        return [Event("partial", self.time, start=self._origin + pending[0] / self._rate, result=result)]
+        return [Event("partial", self.time, start=self._moment(pending[0] / self._rate), result=result)]
 
     def _recognize(self, span: tuple[int, int]) -> tuple[tuple[int, int], np.ndarray, Result]:
         """The span itself, its samples in 16 bits, and what they are to `batch`."""
         samples = self._samples[span[0] - self._before : span[1] - self._before]
         samples = np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
-        return span, samples, self._recognizer.recognize(samples, self._rate, words=self._words, threshold=self._threshold)
+        result = self._recognizer.recognize(samples, self._rate, words=self._words, threshold=self._threshold)
+        return span, samples, result
 
     def _forget(self, position: int) -> None:
         """Drop samples that no utterance can contain any more."""
@@ -263,6 +292,9 @@ class Session:
         keep = min(reach, self._segmenter.pending[0] if self._segmenter.pending else reach)
         if keep > self._before:
             self._samples, self._before = self._samples[keep - self._before :], keep
+            past = [gap for gap in self._gaps if gap[0] < keep / self._rate]
+            self._origin += sum(lost for _, lost in past)
+            self._gaps = self._gaps[len(past) :]
 
 
 def listen(sounds: Iterable[Sound], session: Session) -> Iterator[list[Event]]:

@@ -82,12 +82,11 @@ def test_json_tells_the_same(run, card):
 @pytest.mark.parametrize("plugs", [[], PLUGS[:1]], ids=["nothing", "speaker"])
 def test_no_input_is_one_line(run, soundcard, plugs):
     soundcard(*plugs)
-    for call in (["devices"], ["devices", "--test"]):
+    for call, stdout in ((["devices"], ""), (["devices", "--test"], ""), (["devices", "--json"], "[]\n")):
         outcome = run(*call)
-        assert (outcome.status, outcome.stdout) == (1, "")
+        assert (outcome.status, outcome.stdout) == (1, stdout)
         assert outcome.stderr.startswith("error: no sound input found; ")
         assert outcome.stderr.count("\n") == 1
-    assert json.loads(run("devices", "--json").stdout) == []
 
 
 def test_looking_opens_nothing(run, card):

@@ -184,10 +184,33 @@ def test_fast_is_handed_on(run, model_file, talked, monkeypatch):
 
 
 def test_only_some_words(live, talked):
-    events = events_of(live(talked, "--json", "--words", " rise , hum,").stdout)
+    events = events_of(live(talked, "--json", "--words", " rise , hum,", "--threshold", "0").stdout)
     for event in events:
         assert {candidate["word"] for candidate in event.get("nbest", [])} <= {"hum", "rise"}
     assert [e["word"] for e in events if e["event"] == "result"][1::2] == ["hum", "rise"]
+    events = events_of(live(talked, "--json", "--words", "rise,hum").stdout)
+    assert [e["word"] for e in events if e["event"] == "result"] == ["hum", "rise"], "the others are unknown now"
+
+
+def test_the_threshold_is_how_sure_an_answer_must_be(live, talked):
+    counts = []
+    for threshold in ("0", "lenient", "normal", "strict", "1"):
+        options = ("--words", "rise", "--threshold", threshold)  # the other words are unknown then
+        end = events_of(live(talked, "--json", *options).stdout)[-1]
+        counts.append(end["words"])
+        assert end["words"] + end["rejected"] == 5
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] >= 4
+    assert counts[-1] <= 1
+
+
+def test_a_rate_under_the_models_is_warned_of_once(live, tmp_path):
+    file = write(tmp_path / "a.wav", talk("hum", "rise", rate=4000)[0], 4000)
+    for form in ([], ["--json"]):
+        warning, counts = live(file, *form).stderr.splitlines()
+        assert warning.startswith("warning: recorded at 4000 Hz, under the model's 8000 Hz")
+        assert " in " in counts
+        assert live(file, *form, "--quiet").stderr == ""
 
 
 def test_the_hangover_delays_the_answer(live, talked):
@@ -254,6 +277,8 @@ def test_a_second_session_keeps_beside_the_first(live, tmp_path):
         (["--from-file", "FILE", "--fast", "--hangover", "99"], ["--hangover", "100"]),
         (["--from-file", "FILE", "--fast", "--hangover", "2001"], ["--hangover", "2000"]),
         (["--from-file", "FILE", "--fast", "--hangover", "long"], ["--hangover", "integer"]),
+        (["--from-file", "FILE", "--fast", "--threshold", "1.5"], ["--threshold 1.5", "strict, normal, lenient"]),
+        (["--from-file", "FILE", "--fast", "--threshold", "sure"], ["--threshold sure", "from 0 to 1"]),
         (["--from-file"], ["--from-file"]),
         (["--from-file", "FILE", "--fast", "--save", "FILE"], ["--save", "choose a folder"]),
         (["--from-file", "FILE", "--fast", "--save", "FILE/inside"], ["--save", "choose a folder"]),

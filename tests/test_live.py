@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from synthetic import NOISE, RATE, SILENCE, WORDS, say
 
 from recognizer import audio
-from recognizer.errors import ModelError
+from recognizer.errors import ModelError, RecognizerWarning
 from recognizer.live import IDLE, PARTIAL_SHARE, Session, listen
 from recognizer.recognition import Recognizer
 from recognizer.segmenter import Segmentation
@@ -436,6 +436,44 @@ def test_an_overflow_is_told_and_moves_the_times_on(recognizer, rate):
     assert [first.result.word, second.result.word] == ["hum", "fall"]
     assert first.start == pytest.approx(places[0][0], abs=TOLERANCE)
     assert second.start == pytest.approx(places[1][0] + 0.5, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("rate", [RATE, 48000])
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_overflow_within_a_word_makes_it_longer_and_moves_nothing_else(recognizer, rate, times):
+    samples, places = talk("hum", "fall", rate=rate)
+    session, sounds = Session(recognizer), blocks(samples, rate)
+    at = round((places[0][0] + 0.2) / BLOCK)
+    nothing = Block(np.zeros(0, np.float32), rate, sounds[at].arrived, lost=rate)
+    sounds[at:at] = [nothing] * times
+    events = heard(session, sounds)
+    overflows = of(events, "overflow")
+    assert [event.time for event in overflows] == pytest.approx([at * BLOCK + 1 + n for n in range(times)], abs=1e-3)
+    announced, first = of(events, "speech_start")[0], of(events, "result")[0]
+    assert announced.start <= first.start == pytest.approx(places[0][0], abs=TOLERANCE)
+    assert first.end == pytest.approx(places[0][1] + times, abs=TOLERANCE)
+    assert {event.start for event in of(events, "partial") if event.time < first.time} == {announced.start}
+    second = of(events, "result")[1]
+    assert (second.start, second.end) == pytest.approx([place + times for place in places[1]], abs=TOLERANCE)
+    assert session.time == pytest.approx(len(samples) / rate + times, abs=1e-3)
+    assert session.tally.overflows == times
+
+
+def test_an_overflow_long_ago_still_counts(recognizer):
+    samples, places = talk("hum")
+    sounds = [*blocks(quiet(1.0)), Block(quiet(0.03), RATE, 1.03, lost=RATE), *blocks(quiet(20.0)), *blocks(samples)]
+    session = Session(recognizer)
+    [event] = of(heard(session, sounds), "result")
+    assert event.start == pytest.approx(places[0][0] + 22.03, abs=TOLERANCE)
+    assert session._gaps == [], "and takes no memory"
+
+
+def test_a_rate_under_the_models_is_warned_of_once(recognizer):
+    samples = talk("hum", rate=4000)[0]
+    session = Session(recognizer)
+    with pytest.warns(RecognizerWarning, match="recorded at 4000 Hz, under the model's 8000 Hz") as told:
+        heard(session, [*blocks(samples, 4000), Lost("Mic", "gone"), *blocks(samples, 4000, begin=10.0)])
+    assert len(told) == 1
 
 
 def test_zeros_are_told_and_change_nothing(recognizer, everything):

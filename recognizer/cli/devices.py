@@ -50,12 +50,13 @@ def _list(as_json: bool) -> ExitStatus:
     found = devices()
     if as_json:
         typer.echo(json.dumps([asdict(d) | {"rates": rates(d)} for d in found], ensure_ascii=False))
-        return ExitStatus.OK
     try:
         choose(None, found)
     except MicrophoneError as error:
         complain(f"error: {error}")
         return ExitStatus.FAILED
+    if as_json:
+        return ExitStatus.OK
     width = max(len(d.name) for d in found)
     typer.echo(f"   index  {'name':<{width}}  {'system':<12}  rates (Hz, its own first)")
     for d in found:

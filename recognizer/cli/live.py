@@ -63,13 +63,14 @@ def live(
         raise usage_error("--fast goes with --from-file; a microphone takes its time")
     if device is not None and from_file is not None:
         raise usage_error("--device and --from-file exclude each other; choose one")
+    least = threshold_of(threshold)
     from recognizer.live import Session
     from recognizer.recognition import Recognizer
     from recognizer.segmenter import Segmentation
 
     recognizer = Recognizer.load(model)
     segmentation = replace(Segmentation(), hangover=hangover / 1000)
-    session = Session(recognizer, words=chosen_words(words), segmentation=segmentation)
+    session = Session(recognizer, words=chosen_words(words), threshold=least, segmentation=segmentation)
     interrupted = False
     with ExitStack() as stack:
         stack.enter_context(native_messages_hidden(debug))

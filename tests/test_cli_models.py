@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from recognizer import model as models
+from recognizer.rejection import EVIDENCE
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +105,12 @@ def test_json_tells_everything(run, built, model_file):
         "front_end": json.loads(json.dumps(asdict(built.front_end))),
         "endpointer": asdict(built.endpointer),
         "calibration": asdict(built.calibration),
+        "rejection": {
+            **dict(zip(EVIDENCE, built.rejection.weights.tolist(), strict=True)),
+            "bias": built.rejection.bias,
+            **built.rejection.thresholds,
+            "noise_gaussians": int((built.rejection.noise.weights > 0).sum()),
+        },
         "history": built.models.history,
         "card": built.card,
     }

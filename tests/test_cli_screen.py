@@ -13,7 +13,7 @@ from rich.console import Console
 from synthetic import WORDS
 from test_live import blocks, talk
 
-from recognizer.cli.screen import STATES, TALL, WIDTH, Picture, large, screen
+from recognizer.cli.screen import METER_CELLS, STATES, TALL, WIDTH, Picture, large, screen
 from recognizer.decoding import Candidate, Result
 from recognizer.live import Event, Session
 from recognizer.recognition import Recognizer
@@ -90,6 +90,11 @@ def test_it_begins_with_what_to_do(session):
     drawn = "\n".join(lines(Picture(session, "tones, Desk Mic")))
     for part in ("recognizer live: tones, Desk Mic", "say a word", "calibrating", "Ctrl-C ends"):
         assert part in drawn
+
+
+def test_every_state_fits_beside_the_meter():
+    for state, _ in STATES.values():
+        assert len(state) + METER_CELLS + 4 <= WIDTH - 4
 
 
 @pytest.mark.parametrize("word", ["seven", "语音", "né", "w" * 60, "[bold]", "[/x]"])

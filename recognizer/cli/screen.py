@@ -25,7 +25,7 @@ HISTORY = 8
 WIDTH = 76
 TALL = 6  # lines of the large letters
 STATES = {
-    "calibrating": ("◌ calibrating: be quiet for half a second", "yellow"),
+    "calibrating": ("◌ calibrating: be quiet for a moment", "yellow"),
     "listening": ("● listening", "green"),
     "speech": ("● speech", "bold red"),
     "thinking": ("● thinking", "cyan"),

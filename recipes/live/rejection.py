@@ -10,24 +10,29 @@ import argparse
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 RECIPES = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(RECIPES), str(RECIPES / "digits")]
 
+import numpy as np
 import run as shipped
 from protocols import held_out_quarter, load
 
-from recognizer import Recognizer, RecognizerWarning, audio
+from recognizer import Recognizer, RecognizerWarning, Result, audio
 from recognizer.building import build
 from recognizer.corpus import Utterance, audio_files
 from recognizer.evaluation import Score
 from recognizer.features import FrontEnd
+from recognizer.live import Session, listen
+from recognizer.source import BLOCK, Block
 
 POINTS = ("strict", "normal", "lenient")
-PIECES = (5.0, 2.0, 1.0)  # seconds of noise at a time
+RATE = 16000  # Hz, of the noises
 RESULTS = Path(__file__).with_name("REJECTION.md")
 COMMAND = "python recipes/live/rejection.py FOLDER"
+NOTES = "## What was tried"  # written by hand, and kept
 
 
 def trained(corpora: dict[str, list[Utterance]]) -> Recognizer:
@@ -48,12 +53,7 @@ def trained(corpora: dict[str, list[Utterance]]) -> Recognizer:
     return Recognizer(model)
 
 
-def accepted(recognizer: Recognizer, files: list[Path], point: str | float) -> list:
-    """Results of all files."""
-    return [answer.result for answer in recognizer.recognize_files(files, threshold=point, jobs=1)]
-
-
-def expected_calibration_error(confidence: list[float], right: list[bool], bins: int = 10) -> float:
+def expected_calibration_error(confidence: Sequence[float], right: Sequence[bool], bins: int = 10) -> float:
     """Mean distance of confidence and accuracy over bins of equal width, weighted by their answers."""
     error = 0.0
     for number in range(bins):
@@ -62,94 +62,88 @@ def expected_calibration_error(confidence: list[float], right: list[bool], bins:
     return error / len(confidence)
 
 
-def row(what: str, point: str, score: Score) -> str:
+def results(recognizer: Recognizer, utterances: Sequence[Utterance], point: str) -> list[Result]:
+    """What is heard in all of them, by the threshold of an operating point."""
+    return [answer.result for answer in recognizer.recognize_files([u.path for u in utterances], threshold=point)]
+
+
+def sounds(recognizer: Recognizer, samples: np.ndarray, point: str) -> list[bool]:
+    """Whether each of the sounds that a live session hears is accepted as a word."""
+    size = round(BLOCK * RATE)
+    blocks = (Block(samples[i : i + size], RATE, i / RATE) for i in range(0, len(samples), size))
+    events = [event for events in listen(blocks, Session(recognizer, threshold=point)) for event in events]
+    return [event.kind == "result" for event in events if event.kind in ("result", "rejected")]
+
+
+def row(what: str, point: str, number: int, n: int) -> str:
     """A row of the table of rates."""
-    low, high = (100 * p for p in score.interval)
-    return f"| {what} | {point} | {100 * score.accuracy:.1f} | {score.correct} of {score.n} | {low:.1f} to {high:.1f} |"
+    low, high = (100 * p for p in Score(number, n).interval)
+    return f"| {what} | {point} | {100 * number / n:.1f} | {number} of {n} | {low:.1f} to {high:.1f} |"
+
+
+def rates(recognizer: Recognizer, digits: Sequence[Utterance], others: Sequence[Utterance]) -> Iterator[str]:
+    """Rows on digits, which should be accepted, and on other words, which should not."""
+    for point in POINTS:
+        heard = results(recognizer, digits, point)
+        best = [bool(r.nbest) and r.nbest[0].word == u.word for u, r in zip(digits, heard)]
+        accepted = [r.accepted for r in heard]
+        right = sum(b and a for b, a in zip(best, accepted))
+        unknown = [r.accepted for r in results(recognizer, others, point)]
+        yield row("digits of test speakers rejected", point, len(heard) - sum(accepted), len(heard))
+        yield row("of those a forced choice gets right, rejected", point, sum(best) - right, sum(best))
+        yield row("answers to digits that are right", point, right, sum(accepted))
+        yield row("unknown words accepted", point, sum(unknown), len(unknown))
+
+
+def noise_rates(recognizer: Recognizer, files: Sequence[Path]) -> tuple[float, list[str]]:
+    """Minutes of noise, and rows on what the live path takes for words in it."""
+    clips = [audio.load(file, RATE).samples for file in files]
+    minutes, rows = sum(map(len, clips)) / RATE / 60, []
+    for point in POINTS:
+        heard = [accepted for clip in clips for accepted in sounds(recognizer, clip, point)]
+        rows.append(f"| {point} | {sum(heard) / minutes:.2f} | {sum(heard)} of {len(heard)} |")
+    return minutes, rows
 
 
 def main(data: Path) -> None:
+    """Train, test, write down."""
     corpora = {name: shipped.digits(data / name) for name in shipped.ORIGINS}
     twice = {(u.word, u.path.name) for u in corpora["speech_commands"]}
     corpora["speech_commands_30"] = [u for u in corpora["speech_commands_30"] if (u.word, u.path.name) not in twice]
-    corpora["speech_commands"], test = held_out_quarter(corpora["speech_commands"])
+    corpora["speech_commands"], digits = held_out_quarter(corpora["speech_commands"])
     corpora["speech_commands_30"], _ = held_out_quarter(corpora["speech_commands_30"])
     others = [u for u in load(data / "speech_commands_30") if u.word not in shipped.DIGITS]
-    noises = audio_files([data / "noise"])
 
     recognizer = trained(corpora)
-    counts: Counter[tuple] = Counter()
-    confidence: list[float] = []
-    right: list[bool] = []
-    taken: Counter[str] = Counter()
-    for point in POINTS:
-        for name, part in (("digits", test), ("words", others)):
-            results = accepted(recognizer, [u.path for u in part], point)
-            counts[name, point, "n"] = len(part)
-            counts[name, point, "accepted"] = sum(r.accepted for r in results)
-            if name == "words" and point == "normal":
-                taken.update(f"{u.word} for {r.word}" for u, r in zip(part, results) if r.accepted)
-            if name == "digits":
-                counts["answers", point, "n"] = sum(r.accepted for r in results)
-                counts["answers", point, "right"] = sum(r.word == u.word for u, r in zip(part, results))
-            if name == "digits" and point == "normal":
-                confidence = [r.confidence for r in results if r.nbest]
-                right = [r.nbest[0].word == u.word for u, r in zip(part, results) if r.nbest]
-    seconds = 0.0
-    for file in noises:
-        loaded = audio.load(file, 16000)
-        seconds += len(loaded.samples) / 16000
-        for piece in PIECES:
-            size = round(piece * 16000)
-            for begin in range(0, len(loaded.samples) - size // 2, size):
-                samples = loaded.samples[begin : begin + size]
-                for point in POINTS:
-                    counts["noise", piece, point] += recognizer.recognize(samples, 16000, threshold=point).accepted
-
-    minutes = seconds / 60
-    rates = [
-        row("digits of test speakers rejected", point, Score(n - counts["digits", point, "accepted"], n))
-        for point in POINTS
-        if (n := counts["digits", point, "n"])
-    ]
-    rates += [
-        row("unknown words accepted", point, Score(counts["words", point, "accepted"], counts["words", point, "n"]))
-        for point in POINTS
-    ]
-    rates += [
-        row("answers to digits that are right", point, Score(counts["answers", point, "right"], n))
-        for point in POINTS
-        if (n := counts["answers", point, "n"])
-    ]
-    per_minute = [
-        f"| {piece:.0f} s at a time | "
-        + " | ".join(f"{counts['noise', piece, p] / minutes:.2f} ({counts['noise', piece, p]})" for p in POINTS)
-        + " |"
-        for piece in PIECES
-    ]
-    mistaken = ", ".join(f"{what} {n}" for what, n in taken.most_common())
-    ece = expected_calibration_error(confidence, right)
-    parts = [
-        "# Rejection by the digit model",
-        f"Made by `{COMMAND}`.",
-        __doc__.split("\n\n", 1)[1].strip(),
-        "| what | operating point | % | counted | 95 % interval |\n|---|---|---|---|---|\n" + "\n".join(rates),
-        f"Noises accepted as a word, per minute of noise ({minutes:.1f} minutes, cut into pieces):",
-        "| pieces | " + " | ".join(POINTS) + " |\n|---|---|---|---|\n" + "\n".join(per_minute),
-        f"Confidence: expected calibration error {ece:.3f} over {len(right)} answers to digits of test speakers\n"
-        f"(ten bins; mean confidence {sum(confidence) / len(right):.3f}, right {sum(right) / len(right):.3f}).",
-        f"Unknown words taken for digits at normal: {mistaken}.",
-    ]
-    text = "\n\n".join(parts) + "\n"
+    table = list(rates(recognizer, digits, others))
+    minutes, noisy = noise_rates(recognizer, audio_files([data / "noise"]))
+    spoken = [(u.word, r) for u, r in zip(digits, results(recognizer, digits, "normal")) if r.nbest]
+    confidence, right = [r.confidence for _, r in spoken], [r.nbest[0].word == word for word, r in spoken]
+    heard = zip(others, results(recognizer, others, "normal"))
+    taken = Counter(f"{u.word} for {r.word}" for u, r in heard if r.accepted)
+    text = "\n\n".join(
+        [
+            "# Rejection by the digit model",
+            f"Made by `{COMMAND}`.",
+            __doc__.split("\n\n", 1)[1].strip(),
+            "\n".join(["| what | operating point | % | counted | 95 % interval |", "|---|---|---|---|---|", *table]),
+            f"Noises taken for a word through the live path ({minutes:.1f} minutes):",
+            "\n".join(["| operating point | a minute | of the sounds heard |", "|---|---|---|", *noisy]),
+            "Confidence: expected calibration error "
+            f"{expected_calibration_error(confidence, right):.3f} over {len(right)} answers to digits of test\n"
+            f"speakers (ten bins; mean confidence {np.mean(confidence):.3f}, right {np.mean(right):.3f}).",
+            f"Unknown words taken for digits at normal: {', '.join(f'{what} {n}' for what, n in taken.most_common())}.",
+        ]
+    )
     kept = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
-    notes = kept[kept.index(NOTES) :] if NOTES in kept else ""
-    RESULTS.write_text(text + ("\n" + notes if notes else ""), encoding="utf-8")
+    notes = "\n\n" + kept[kept.index(NOTES) :] if NOTES in kept else "\n"
+    RESULTS.write_text(text + notes, encoding="utf-8")
     print(text)
 
 
-NOTES = "## What was tried"  # written by hand, and kept
-
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="; ".join([*shipped.ORIGINS.values(), *shipped.UNKNOWN.values()])
+    )
     parser.add_argument("data", type=Path, help="folder that holds the corpora and noises")
     main(parser.parse_args().data)

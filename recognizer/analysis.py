@@ -70,13 +70,13 @@ def analyse(
     start, end = endpointer.widen(span, len(samples), rate)
     word, speech = samples[start:end], slice(span[0] - start, span[1] - start)
     read = [word if p.snr is None else add_noise(word, speech, p.snr) for p in perturbations]
-    features = [front_end.statics(samples, p.warp) for samples, p in zip(read, perturbations)]
-    if finish:
-        features = [front_end.finish(f) for f in features]
     hop = round(front_end.hop * rate)
     count = front_end.frames(end - start)
     first = min((span[0] - start) // hop, count - 1)
     last = max(first + 1, min((span[1] - start) // hop, count))
+    features = [front_end.statics(samples, p.warp) for samples, p in zip(read, perturbations)]
+    if finish:
+        features = [front_end.finish(f, (first, last)) for f in features]
     return Analysis(tuple(features), (first, last), start / rate, duration, recording.source_rate)
 
 

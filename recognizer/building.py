@@ -170,9 +170,9 @@ def _analyse(utterances, front_end, endpointer, settings, perturbations, jobs, p
             kept.append(utterance)
             analyses.append(analysis)
     if kept:
-        mean = np.concatenate([a.features[0] for a in analyses], axis=1).mean(1, dtype=np.float64)
+        mean = np.concatenate([a.features[0][:, slice(*a.speech)] for a in analyses], axis=1).mean(1, dtype=np.float64)
         front_end = replace(front_end, mean=tuple(map(float, mean)))
-    finished = [replace(a, features=tuple(front_end.finish(f) for f in a.features)) for a in analyses]
+    finished = [replace(a, features=tuple(front_end.finish(f, a.speech) for f in a.features)) for a in analyses]
     return _Material(kept, finished, front_end), refused
 
 

@@ -33,7 +33,7 @@ class FrontEnd:
         noise this far under the speech does not matter
     mean_weight : frames that `mean` counts for beside an utterance's own, when its mean is subtracted: the
         mean of 0.4 s alone says more about the word than about the speaker
-    mean : (cepstra,), the mean of the training speech; empty before training
+    mean : (cepstra,), the mean of the training speech, without silence; empty before training
     """
 
     sample_rate: int = 8000
@@ -66,19 +66,20 @@ class FrontEnd:
         hop, window = round(self.hop * self.sample_rate), round(self.window * self.sample_rate)
         return 1 + max(0, samples - window) // hop
 
-    def extract(self, samples: np.ndarray, warp: float = 1.0) -> np.ndarray:
+    def extract(self, samples: np.ndarray, warp: float = 1.0, speech: tuple[int, int] | None = None) -> np.ndarray:
         """Features of one utterance.
 
         Parameters
         ----------
         samples : (n,), finite, at `sample_rate`; scale and DC offset do not matter
         warp : factor on the frequency axis; over 1 reads a short vocal tract as a longer one
+        speech : as for `finish`
 
         Returns
         -------
         (T, dims) float32
         """
-        return self.finish(self.statics(samples, warp))
+        return self.finish(self.statics(samples, warp), speech)
 
     def statics(self, samples: np.ndarray, warp: float = 1.0) -> np.ndarray:
         """Static cepstra before normalisation, (cepstra, T) float32; parameters as in `extract`."""
@@ -90,14 +91,25 @@ class FrontEnd:
         level = np.percentile(mel.mean(0), 90) + SILENT
         return mfcc(S=np.log(mel / level + self.floor), n_mfcc=self.cepstra).astype(np.float32)
 
-    def finish(self, statics: np.ndarray) -> np.ndarray:
-        """Normalised cepstra with deltas and accelerations, (T, dims) float32, from (cepstra, T)."""
+    def finish(self, statics: np.ndarray, speech: tuple[int, int] | None = None) -> np.ndarray:
+        """Normalised cepstra with deltas and accelerations.
+
+        Parameters
+        ----------
+        statics : (cepstra, T)
+        speech : first and past-the-last frame of the speech, which alone makes the mean: how much silence
+            stands beside a word says nothing of the speaker or the microphone; all frames when None
+
+        Returns
+        -------
+        (T, dims) float32
+        """
         from librosa.feature import delta
 
-        frames = statics.shape[1]
         if self.mean:
+            own = statics if speech is None else statics[:, slice(*speech)]
             known = np.array(self.mean, dtype=np.float32)
-            mean = (statics.sum(1) + self.mean_weight * known) / (frames + self.mean_weight)
+            mean = (own.sum(1) + self.mean_weight * known) / (own.shape[1] + self.mean_weight)
             statics = statics - mean[:, None]
         derivatives = [delta(statics, width=self.delta_width, order=n, mode="nearest") for n in (1, 2)]
         return np.concatenate([statics, *derivatives]).T.astype(np.float32)

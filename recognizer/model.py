@@ -23,7 +23,7 @@ from recognizer.training import WordModels
 from recognizer.writing import replacing
 
 FORMAT = "recognizer-model"
-VERSION = 2  # 2 has what rejection needs; a model without it is still written as 1
+VERSION = 2  # 2: the cepstral mean is taken over the speech alone; rejection
 BANKS = ("bank", "background", "noise")
 
 
@@ -118,7 +118,7 @@ def _header(model: Model) -> dict:
     rejection = model.rejection
     return {
         "format": FORMAT,
-        "version": 2 if rejection else 1,
+        "version": VERSION,
         "words": list(model.words),
         "front_end": asdict(model.front_end),
         "endpointer": asdict(model.endpointer),
@@ -150,13 +150,17 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
             f"{name} has format version {header.get('version')}, this program reads up to {VERSION}; "
             "update with `pip install --upgrade recognizer`"
         )
+    if header["version"] < VERSION:
+        raise ModelError(
+            f"{name} has format version {header['version']}, whose features were normalised otherwise; train it again"
+        )
     card, fingerprint = header.pop("card", {}), header.pop("fingerprint", None)
     changed = ModelError(f"{name} was changed or damaged after it was saved; train it again or fetch a new copy")
     try:
         if fingerprint != _fingerprint(arrays, header):
             raise changed
         header["front_end"]["mean"] = tuple(header["front_end"]["mean"])
-        names = BANKS if header["version"] > 1 else BANKS[:2]
+        names = BANKS if "rejection" in header else BANKS[:2]
         banks = {b: GaussianBank(*(arrays[f"{b}_{f.name}"] for f in fields(GaussianBank))) for b in names}
         rejection = None
         if "noise" in banks:

@@ -249,6 +249,16 @@ def test_the_mean_taken_off_is_between_the_known_one_and_the_utterances_own(weig
     np.testing.assert_allclose(features[:, FRONT_END.cepstra :], plain[:, FRONT_END.cepstra :], atol=1e-4)
 
 
+def test_silence_beside_the_word_does_not_move_its_cepstra():
+    front_end = replace(FRONT_END, mean=tuple(np.ones(FRONT_END.cepstra)), mean_weight=5.0)
+    statics = FRONT_END.statics(noise())
+    frames = statics.shape[1]
+    silence = np.full((FRONT_END.cepstra, 30), -20.0, dtype=np.float32)
+    padded = front_end.finish(np.concatenate([silence, statics, silence], axis=1), (30, 30 + frames))
+    expected = front_end.finish(statics)[:, : FRONT_END.cepstra]
+    np.testing.assert_allclose(padded[30 : 30 + frames, : FRONT_END.cepstra], expected, atol=1e-5)
+
+
 def test_extracting_is_statics_and_then_finishing():
     front_end = replace(FRONT_END, mean=tuple(np.ones(FRONT_END.cepstra)))
     for warp in (0.9, 1.0, 1.1):

@@ -64,13 +64,13 @@ VOICES = {
     "ked": festival("ked_diphone", "festvox-kdlpc16k"),
 }
 
-# Every digit is said by a woman and by a man; zero, three, five and seven a third time.
+# Every digit but two is said by a woman and by a man, two by two men; zero, three, five and seven a third time.
 WORDS = {
     "slt": "zero one three five six seven eight",
     "slthts": "three five nine",
-    "espeakf1": "two four",
+    "espeakf1": "four",
     "rms": "zero one two three five",
-    "awb": "four six seven eight",
+    "awb": "two four six seven eight",
     "kal": "seven",
     "ked": "zero nine",
 }

@@ -33,7 +33,7 @@ class Analysis:
     start : where the features begin in the recording, seconds
     duration : of the recording, seconds
     source_rate : Hz, of the file
-    reason : why there are no features: "silence" or "too short", else None
+    reason : why there are no features: "too quiet" or "too short", else None
     """
 
     features: tuple[np.ndarray, ...]
@@ -66,7 +66,7 @@ def analyse(
         return Analysis((), (0, 0), 0.0, duration, recording.source_rate, "too short")
     span = endpointer.find(samples, rate)
     if span is None:
-        return Analysis((), (0, 0), 0.0, duration, recording.source_rate, "silence")
+        return Analysis((), (0, 0), 0.0, duration, recording.source_rate, "too quiet")
     start, end = endpointer.widen(span, len(samples), rate)
     word, speech = samples[start:end], slice(span[0] - start, span[1] - start)
     read = [word if p.snr is None else add_noise(word, speech, p.snr) for p in perturbations]

@@ -177,7 +177,7 @@ def _analyse(utterances, front_end, endpointer, settings, perturbations, jobs, p
 
 
 _REMEDY = {
-    "silence": "no speech found; record it again, or leave it out",
+    "too quiet": "no speech found; record it again, or leave it out",
     "too short": "too short to hold a word; record it again, or leave it out",
 }
 

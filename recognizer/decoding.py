@@ -42,7 +42,7 @@ class Result:
     nbest : candidates, best first, whether or not the best is accepted; none in silence
     start, end : of the best candidate in the recording, seconds; None without any
     duration : of the recording, seconds
-    reason : why there is no answer: "silence", "too short", "sounds like no word", "two words too close"
+    reason : why there is no answer: "too quiet", "too short", "sounds like no word", "two words too close"
     """
 
     word: str | None

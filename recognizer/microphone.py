@@ -6,6 +6,7 @@ PortAudio is loaded when it is first asked for, because everything else works wi
 from __future__ import annotations
 
 import queue
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -79,6 +80,8 @@ def choose(wanted: str | None, known: list[Device]) -> Device:
     """
     if not known:
         raise MicrophoneError(f"no sound input found; {_remedy('absent')}")
+    if wanted is not None and not wanted.strip():
+        raise MicrophoneError("the device's name is empty; choose one of `recognizer devices`")
     if wanted is None:
         return next((device for device in known if device.default), known[0])
     fits = [d for d in known if str(d.index) == wanted.strip()]
@@ -147,57 +150,68 @@ class Microphone:
                     yield Muted(self.device.name, _remedy("muted"))
             yield Lost(self.device.name, self._reason)
             self._wait_for_it()
-            zeros = 0.0
+            zeros, muted = 0.0, False
 
     def _delivered(self) -> Iterator[tuple[np.ndarray, float, int]]:
         """What the callback put into the queue, until nothing comes any more."""
         patience, waited = FIRST_BLOCK, self._clock()
         while True:
             try:
-                samples, arrived = self._queue.get(timeout=POLL)
+                block = self._queue.get(timeout=POLL)
             except queue.Empty:
-                if not self._stream.active:
+                if not self._active():
                     self._reason = "the device is gone"
                     return
                 if self._clock() - waited > patience:
                     self._reason = f"no sound for {patience:.0f} s"
                     return
                 continue
-            lost, self._lost = self._lost, 0
-            yield samples, arrived, lost
+            yield block
             patience, waited = NEXT_BLOCK, self._clock()
+
+    def _active(self) -> bool:
+        try:
+            return self._stream.active
+        except self._portaudio.PortAudioError:  # of a stream that broke with its device
+            return False
 
     def _open(self) -> None:
         """Open the device at its own rate, or the first other one it takes."""
         rates = [self.device.sample_rate, *(r for r in OTHER_RATES if r != self.device.sample_rate)]
         for rate in rates:
-            try:
-                self._start(rate)
-                return
-            except self._portaudio.PortAudioError as error:
-                code = error.args[1] if len(error.args) > 1 else None
-                if code != INVALID_RATE:
-                    raise MicrophoneError(_why_not_opened(self.device.name, error, code)) from error
+            for channels in dict.fromkeys([1, self.device.channels]):
+                try:
+                    self._start(rate, channels)
+                    return
+                except self._portaudio.PortAudioError as error:
+                    code = error.args[1] if len(error.args) > 1 else None
+                    if code == INVALID_RATE:
+                        break
+                    if code != INVALID_CHANNELS or channels == self.device.channels:
+                        raise MicrophoneError(_why_not_opened(self.device.name, error, code)) from error
         tried = ", ".join(map(str, rates))
         raise MicrophoneError(f"{self.device.name!r} takes none of the rates {tried} Hz; {_remedy('rate')}")
 
-    def _start(self, rate: int) -> None:
+    def _start(self, rate: int, channels: int) -> None:
         blocks: queue.Queue = queue.Queue(maxsize=round(QUEUE / BLOCK))
-        self._queue, self._lost = blocks, 0
+        self._queue = blocks
+        lost = 0  # samples since the last block that found room; it tells of them
 
         def copy(samples: np.ndarray, frames: int, _: object, status: object) -> None:
             """Called by the sound system: no more than a copy, or sound is lost."""
+            nonlocal lost
             if status.input_overflow:
-                self._lost += frames
+                lost += frames  # at least; nobody knows how many
             try:
-                blocks.put_nowait((samples[:, 0].copy(), self._clock()))
+                blocks.put_nowait((samples.mean(axis=1), self._clock(), lost))
+                lost = 0
             except queue.Full:
-                self._lost += frames
+                lost += frames
 
         self._stream = self._portaudio.InputStream(
             device=self.device.index,
             samplerate=rate,
-            channels=1,
+            channels=channels,
             dtype="float32",
             blocksize=round(BLOCK * rate),
             latency=LATENCY,
@@ -218,15 +232,21 @@ class Microphone:
             self._close()
             self._sleep(RETRY)
             # PortAudio looks for devices only when it starts.
-            with suppress(self._portaudio.PortAudioError, MicrophoneError):
+            with suppress(self._portaudio.PortAudioError):  # where it could not start the last time
                 self._portaudio._terminate()
+            with suppress(self._portaudio.PortAudioError, MicrophoneError):
                 self._portaudio._initialize()
                 known = _listed(self._portaudio)
                 if self._wanted is not None:  # no other one will do, such as one whose name begins like it
-                    known = [device for device in known if device.name == self.device.name]
+                    known = [device for device in known if _model(device.name) == _model(self.device.name)]
                 self.device = choose(None, known)
                 self._open()
                 return
+
+
+def _model(name: str) -> str:
+    """A device's name without ALSA's card number, which may be another one when it is plugged in again."""
+    return re.sub(r" \(hw:\d+,\d+\)$", "", name)
 
 
 def rates(device: Device) -> list[int]:
@@ -298,7 +318,9 @@ def _why_not_opened(name: str, error: Exception, code: int | None) -> str:
     if code == UNAVAILABLE:
         return f"{name!r} is in use by another program ({said}); {_remedy('busy')}"
     if code == INVALID_CHANNELS:
-        return f"{name!r} has no channel to record from ({said}); choose another, see `recognizer devices`"
+        return (
+            f"{name!r} takes neither one channel nor all of its own ({said}); choose another, see `recognizer devices`"
+        )
     return f"{name!r} cannot be opened ({said}); {_remedy('refused')}"
 
 

@@ -62,7 +62,7 @@ class Segmentation:
     calibration : heard before the first decision, to measure the noise floor, and judged afterwards, seconds
     pre_roll : kept before the sound that gave the word away, for soft onsets, seconds
     hangover : quiet after which a word is over, seconds; a stop's closure is shorter
-    tail : kept of the hangover, for the decay, seconds; what remains is time to compute the answer in
+    tail : part of the hangover that is kept, for the decay; the rest is time to compute the answer in
     patience : hangovers after which a word is over although there are clicks, if nothing has lasted
     longest : utterance, seconds; a longer one is cut, and the rest of that sound starts no new one
     shortest : sound that is no click, seconds
@@ -78,7 +78,7 @@ class Segmentation:
     calibration: float = 0.5
     pre_roll: float = 0.3
     hangover: float = 0.25
-    tail: float = 0.15
+    tail: float = 0.6
     patience: float = 3.0
     longest: float = 3.5
     shortest: float = 0.06
@@ -153,7 +153,7 @@ class Segmenter:
             round(seconds / HOP) for seconds in (settings.calibration, settings.hangover, settings.shortest)
         )
         self._patience = round(settings.patience * self._hangover)
-        self._tail = min(self._hangover, round(settings.tail / HOP))
+        self._tail = round(settings.tail * self._hangover)
         self._heard = 0  # samples
         self._judged = 0  # frames
         self._calibrated = self._found = False

@@ -323,11 +323,13 @@ def test_a_recording_that_breaks_off_is_told_after_what_was_heard(live, tmp_path
     outcome = live(tmp_path / "a.flac", "--json")
     assert outcome.status == 1
     assert "fall" in [event.get("word") for event in events_of(outcome.stdout)]
-    assert outcome.stderr.startswith(f"error: {tmp_path / 'a.flac'}: ")
-    assert outcome.stderr.count("\n") == 1
+    assert events_of(outcome.stdout)[-1]["event"] == "end"
+    summary, error = outcome.stderr.splitlines()
+    assert " rejected in " in summary
+    assert error.startswith(f"error: {tmp_path / 'a.flac'}: ")
 
 
-def test_a_full_disk_ends_it_with_one_line(live, talked, tmp_path, monkeypatch):
+def test_a_full_disk_is_told_once_and_listening_goes_on(live, talked, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
@@ -336,6 +338,7 @@ def test_a_full_disk_ends_it_with_one_line(live, talked, tmp_path, monkeypatch):
     assert outcome.status == 1
     assert "No space left on device" in outcome.stderr
     assert outcome.stderr.count("\n") == 1
+    assert len(outcome.stdout.splitlines()) == 5
     assert list((tmp_path / "kept").glob("*.wav")) == []
 
 
@@ -377,6 +380,14 @@ def test_what_is_said_into_the_microphone_is_heard(run, speaking, model_file, ra
     assert outcome.stderr.count("\n") == 1
 
 
+def test_ctrl_c_within_a_word_answers_it(run, speaking, model_file):
+    samples, [(_, end)] = talk("rise")
+    speaking(samples[: round(end * RATE)])
+    outcome = run("live", "--model", model_file, "--json")
+    assert outcome.status == 130
+    assert [event["word"] for event in events_of(outcome.stdout) if event["event"] == "result"] == ["rise"]
+
+
 def test_sigterm_ends_it_as_ctrl_c_does(run, speaking, model_file):
     speaking(talk("rise")[0], number=signal.SIGTERM)
     outcome = run("live", "--model", model_file, "--json")
@@ -391,15 +402,16 @@ def test_a_microphone_that_goes_is_told_and_waited_for(run, speaking, model_file
     kinds = [event["event"] for event in events_of(outcome.stdout) if event["event"] != "partial"]
     word = ["calibrated", "speech_start", "result"]
     assert kinds == [*word, "device_lost", *word, "end"]
-    told, summary = outcome.stderr.splitlines()
-    assert told == "warning: Desk Mic: the device is gone"
+    told, back, summary = outcome.stderr.splitlines()
+    assert told == "warning: Desk Mic: the device is gone; waiting for it"
+    assert back == "the microphone is back"
     assert summary.startswith("2 words, 0 rejected in ")
     assert summary.endswith("; device lost 1 time")
     assert all(stream.closed for stream in card.streams)
 
 
 def test_sound_that_comes_too_fast_is_told(run, speaking, model_file):
-    speaking(np.resize(talk("rise")[0], 12 * RATE))
+    speaking(np.resize(talk("rise")[0], 12 * RATE), talk("rise")[0])
     outcome = run("live", "--model", model_file, "--json")
     [overflow] = [event for event in events_of(outcome.stdout) if event["event"] == "overflow"]
     assert "of sound lost" in overflow["message"]

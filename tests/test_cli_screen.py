@@ -125,7 +125,7 @@ def test_a_rejection_tells_why_and_what_was_nearest(session):
     drawn = "\n".join(lines(picture))
     for part in ("rejected: too short", "nearest: five 0.80   nine 0.40", "(too short)   seven 0.80"):
         assert part in drawn
-    picture.take(result(reason="silence"))
+    picture.take(result(reason="too quiet"))
     assert "nearest" not in "\n".join(lines(picture))
 
 

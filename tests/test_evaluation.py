@@ -38,7 +38,7 @@ def answer(path: Path, heard: str | None, confidence: float = 0.9, scores: dict[
     """What a recognizer says of a file; `scores` are those of the words it considered."""
     scores = scores or {word: -10.0 - (word != heard) for word in VOCABULARY}
     if heard is None:
-        return FileResult(path, Result(None, 0.0, False, (), None, None, 1.0, "silence"), None, 8000)
+        return FileResult(path, Result(None, 0.0, False, (), None, None, 1.0, "too quiet"), None, 8000)
     ranked = sorted(scores, key=lambda word: -scores[word])
     nbest = tuple(Candidate(word, scores[word], confidence if word == heard else 0.0) for word in ranked)
     return FileResult(path, Result(heard, confidence, True, nbest, 0.1, 0.5, 1.0), None, 8000)

@@ -199,7 +199,7 @@ def test_confidence_falls_with_the_doubt_that_it_is_a_word(fitted):
 @pytest.mark.parametrize("samples", [np.zeros(RATE), np.zeros(10), 1e-6 * np.ones(RATE)])
 def test_silence_and_scraps_have_their_own_reasons(fitted, samples):
     result = Recognizer(fitted).recognize(samples, RATE)
-    assert result.reason == ("too short" if len(samples) < 100 else "silence")
+    assert result.reason == ("too short" if len(samples) < 100 else "too quiet")
     assert not result.nbest
 
 

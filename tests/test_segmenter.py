@@ -19,6 +19,7 @@ from recognizer.segmenter import BANDS, Boundary, Segmentation, Segmenter, band_
 
 TOLERANCE = 0.060  # seconds
 SETTINGS = Segmentation()
+TAIL = SETTINGS.tail * SETTINGS.hangover
 seeds = st.integers(0, 2**32 - 1)
 rates = st.sampled_from([8000, 11025, 16000, 44100])
 
@@ -57,7 +58,7 @@ def holds(utterance, place, rate):
     before, after = place[0] - utterance.start / rate, utterance.end / rate - place[1]
     return (
         min(place[0], SETTINGS.pre_roll) - TOLERANCE <= before <= SETTINGS.pre_roll + TOLERANCE
-        and SETTINGS.tail - TOLERANCE <= after <= SETTINGS.tail + TOLERANCE
+        and TAIL - TOLERANCE <= after <= TAIL + TOLERANCE
     )
 
 
@@ -142,7 +143,7 @@ def test_the_hangover_is_the_users(hangover):
     assert len(ends) == (1 if hangover > 0.3 else 2)
     last, decided = ends[-1]
     assert decided / 8000 == pytest.approx(1.9 + hangover, abs=TOLERANCE)
-    assert last.end / 8000 == pytest.approx(1.9 + min(hangover, SETTINGS.tail), abs=TOLERANCE)
+    assert last.end / 8000 == pytest.approx(1.9 + SETTINGS.tail * hangover, abs=TOLERANCE)
 
 
 def test_an_utterance_is_pending_until_it_ends():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -30,6 +31,7 @@ from recognizer.cli.common import (
     threshold_of,
     usage_error,
 )
+from recognizer.errors import RecognizerError
 
 if TYPE_CHECKING:
     from recognizer.live import Event, Session
@@ -71,26 +73,42 @@ def live(
     recognizer = Recognizer.load(model)
     segmentation = replace(Segmentation(), hangover=hangover / 1000)
     session = Session(recognizer, words=chosen_words(words), threshold=least, segmentation=segmentation)
-    interrupted = False
+    status, failure, kept = ExitStatus.OK, None, True
     with ExitStack() as stack:
         stack.enter_context(native_messages_hidden(debug))
         sounds, origin = _source(stack, from_file, fast, device)
-        keep = _keeper(stack, save, recognizer.model.front_end.sample_rate) if save else lambda event: None
+        keep = _keeper(stack, save, recognizer.model.front_end.sample_rate) if save is not None else lambda events: True
         show = stack.enter_context(_display(session, f"{model}, {origin}", as_json, quiet))
+        stack.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # to end it as Ctrl-C does
         try:
-            _run(sounds, session, keep, show)
+            for sound in sounds:
+                events = session.hear(sound)
+                show(events)
+                kept = keep(events) and kept
         except KeyboardInterrupt:
-            interrupted = True
-        show([session.end()])
-    tally = session.tally
+            status = ExitStatus.INTERRUPTED
+        except RecognizerError as error:
+            if not session.time:  # nothing was heard: there is nothing else to tell
+                raise
+            failure = error
+        events = session.finish()  # what was being said is answered, whatever ended it
+        show([*events, session.end()])
+        kept = keep(events) and kept
     if not quiet:
-        complain(
-            f"{_counted(tally.words, 'word')}, {tally.rejected} rejected in {session.time:.1f} s"
-            + (f"; sound lost {_counted(tally.overflows, 'time')}" if tally.overflows else "")
-            + (f"; device lost {_counted(tally.losses, 'time')}" if tally.losses else "")
-        )
-    return ExitStatus.INTERRUPTED if interrupted else ExitStatus.OK
+        complain(_summary(session))
+    if failure:
+        raise failure
+    return status if kept else status or ExitStatus.FAILED
+
+
+def _summary(session: Session) -> str:
+    tally = session.tally
+    return (
+        f"{_counted(tally.words, 'word')}, {tally.rejected} rejected in {session.time:.1f} s"
+        + (f"; sound lost {_counted(tally.overflows, 'time')}" if tally.overflows else "")
+        + (f"; device lost {_counted(tally.losses, 'time')}" if tally.losses else "")
+    )
 
 
 def _source(stack: ExitStack, file: Path | None, fast: bool, device: str | None) -> tuple[Iterable[Sound], str]:
@@ -104,17 +122,6 @@ def _source(stack: ExitStack, file: Path | None, fast: bool, device: str | None)
 
     microphone = stack.enter_context(Microphone(device))
     return microphone, f"{microphone.device.name} at {microphone.sample_rate} Hz"
-
-
-def _run(
-    sounds: Iterable[Sound], session: Session, keep: Callable[[Event], None], show: Callable[[list[Event]], None]
-) -> None:
-    from recognizer.live import listen
-
-    for events in listen(sounds, session):
-        for event in events:
-            keep(event)
-        show(events)
 
 
 def _counted(number: int, what: str) -> str:
@@ -138,7 +145,7 @@ def _display(session: Session, title: str, as_json: bool, quiet: bool) -> Iterat
 def _each(events: list[Event], show: Callable[[Event], None], quiet: bool) -> None:
     for event in events:
         if event.note and not quiet:
-            complain(f"warning: {event.note}")
+            complain(event.note if event.kind == "calibrated" else f"warning: {event.note}")
         show(event)
     if events:
         sys.stdout.flush()  # a program that reads the lines must have them while they are news
@@ -199,29 +206,39 @@ def _plain_line(event: Event) -> None:
     typer.echo(f"{event.start:8.2f} s  {line}".rstrip())
 
 
-def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[Event], None]:
-    """Gives a function that keeps utterances in a folder: a WAV file each, and a line about it in utterances.jsonl."""
+def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]], bool]:
+    """Gives a function that keeps utterances in a folder: a WAV file each, and a line about it in utterances.jsonl.
+
+    It returns whether all were kept. When the disk is full or the folder gone, that is said once, and it goes on.
+    """
     from recognizer import audio
 
+    if not folder.name:
+        raise usage_error("--save needs the name of a folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         log = open(folder / "utterances.jsonl", "a", encoding="utf-8")  # noqa: SIM115 - until the stack is left
     except OSError as error:
-        raise usage_error(
-            f"--save {audio.shown(folder)}: {error.strerror or error}; choose a folder to write to"
-        ) from error
+        reason = "is a file" if folder.is_file() else error.strerror or error
+        raise usage_error(f"--save {audio.shown(folder)}: {reason}; choose a folder to write to") from error
     stack.enter_context(log)
-    session = datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3]
-    number = 0
+    session = f"{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}"  # two sessions may keep in one folder
+    number, working = 0, True
 
-    def keep(event: Event) -> None:
-        nonlocal number
-        if event.kind not in ("result", "rejected"):
-            return
-        number += 1
-        name = f"{session}-{number:04d}.wav"
-        audio.save(folder / name, event.samples, rate)
-        log.write(json.dumps({"file": name} | as_record(event), ensure_ascii=False) + "\n")
-        log.flush()
+    def keep(events: list[Event]) -> bool:
+        nonlocal number, working
+        for event in events:
+            if event.kind not in ("result", "rejected") or not working:
+                continue
+            number += 1
+            name = f"{session}-{number:04d}.wav"
+            try:
+                audio.save(folder / name, event.samples, rate)
+                log.write(json.dumps({"file": name} | as_record(event), ensure_ascii=False) + "\n")
+                log.flush()
+            except (RecognizerError, OSError) as error:
+                complain(f"warning: {error}; nothing more is kept")
+                working = False
+        return working
 
     return keep

@@ -36,8 +36,9 @@ STATES = {
 @contextmanager
 def screen(session: Session, title: str) -> Iterator[Callable[[list[Event]], None]]:
     """A picture of the session that is kept up to date: gives a function of what has happened since."""
-    picture = Picture(session, title)
-    with Live(picture.draw(), console=Console(), auto_refresh=False, transient=False) as live:
+    console = Console()
+    picture = Picture(session, title, min(WIDTH, console.width))
+    with Live(picture.draw(), console=console, auto_refresh=False, transient=False) as live:
         drawn, due = picture.seen(), 0.0
 
         def show(events: list[Event]) -> None:
@@ -62,12 +63,13 @@ class Picture:
     ----------
     session : whose level and state are shown
     title : the model and the device
+    width : cells
     """
 
-    def __init__(self, session: Session, title: str) -> None:
-        self._session = session
+    def __init__(self, session: Session, title: str, width: int = WIDTH) -> None:
+        self._session, self._width = session, width
         self._title = Text(f"recognizer live: {title}")  # a Text, because names may look like markup
-        self._title.truncate(WIDTH - 6, overflow="ellipsis")
+        self._title.truncate(max(0, width - 6), overflow="ellipsis")
         self._word: Text | None = None
         self._confidence: float | None = None
         self._others = ""
@@ -93,8 +95,8 @@ class Picture:
             self._word, self._confidence = Text(f"rejected: {result.reason}", style="yellow"), None
             self._others = f"nearest: {nearest}" if nearest else ""
             self._history.appendleft(Text(f"({result.reason})", style="dim"))
-        elif event.note:
-            self._note = event.note
+        if event.kind in ("result", "rejected") or event.note:
+            self._note = event.note or ""
 
     def seen(self) -> tuple:
         """What the picture depends on; while it is the same, there is nothing to draw."""
@@ -116,10 +118,10 @@ class Picture:
             self._row("before", Text("   ").join(list(self._history))),
             Text(self._note, style="yellow"),
         ]
-        return Panel(Group(*lines), title=self._title, subtitle="Ctrl-C ends", width=WIDTH, padding=(1, 1))
+        return Panel(Group(*lines), title=self._title, subtitle="Ctrl-C ends", width=self._width, padding=(1, 1))
 
     def _say(self, word: str, style: str, confidence: float | None, others: str) -> None:
-        self._word, self._confidence, self._others = Text(large(word), style=style), confidence, others
+        self._word, self._confidence, self._others = Text(large(word, self._width), style=style), confidence, others
 
     @staticmethod
     def _row(name: str, value: Text) -> Text:
@@ -129,7 +131,7 @@ class Picture:
         if self._confidence is None:
             return Text()
         full = round(self._confidence * BAR_CELLS)
-        return Text.assemble(("━" * full, "green"), ("━" * (BAR_CELLS - full), "dim"), f" {self._confidence:.2f}")
+        return Text.assemble(f"{self._confidence:.2f} ", ("━" * full, "green"), ("━" * (BAR_CELLS - full), "dim"))
 
     def _meter_bar(self) -> Text:
         full, floor = self._cells(self._meter), self._cells(self._session.floor)
@@ -147,12 +149,12 @@ class Picture:
         return round(min(1.0, max(0.0, (level - low) / (high - low))) * METER_CELLS)
 
 
-def large(word: str) -> str:
-    """A word in letters of several lines; spaced out where its script has none, or they would not fit."""
+def large(word: str, width: int = WIDTH) -> str:
+    """A word in letters of several lines; spaced out where its script has none, or they would not fit the width."""
     from pyfiglet import Figlet
 
     if word.isascii():
         drawn = Figlet(font="standard", width=10 * WIDTH).renderText(word).rstrip("\n ")
-        if max(map(len, drawn.splitlines()), default=WIDTH) <= WIDTH - 6:
+        if max(map(len, drawn.splitlines()), default=width) <= width - 6:
             return drawn
-    return "\n\n" + (" ".join(word) if len(word) < WIDTH // 3 else word) + "\n"
+    return "\n\n" + (" ".join(word) if len(word) < width // 3 else word) + "\n"

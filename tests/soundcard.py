@@ -27,6 +27,7 @@ class Plug:
     inputs : channels to record from; a loudspeaker has none
     refusal : why it cannot be opened, as arguments of a PortAudioError
     host : number of its sound system
+    fewest : channels it must be opened with
     """
 
     name: str
@@ -34,6 +35,7 @@ class Plug:
     inputs: int = 1
     refusal: tuple | None = None
     host: int = 0
+    fewest: int = 1
 
 
 @dataclass(eq=False)
@@ -49,6 +51,7 @@ class SoundCard:
     starved : called with a stream when somebody asks whether it is still active
     streams : all that were ever opened
     history : what was done, in order
+    failures : how many more times the sound system does not start
     """
 
     plugged: list[Plug] = field(default_factory=list)
@@ -58,6 +61,7 @@ class SoundCard:
     starved: Callable[[Stream], None] = lambda stream: None
     streams: list[Stream] = field(default_factory=list)
     history: list[str] = field(default_factory=list)
+    failures: int = 0
     PortAudioError = PortAudioError
 
     def __post_init__(self) -> None:
@@ -99,6 +103,8 @@ class SoundCard:
             raise PortAudioError("Device unavailable", -9985)
         if plug.refusal:
             raise PortAudioError(*plug.refusal)
+        if not plug.fewest <= settings["channels"] <= plug.inputs:
+            raise PortAudioError("Invalid number of channels", -9998)
         if settings["samplerate"] not in plug.rates:
             raise PortAudioError("Invalid sample rate", -9997)
         stream = Stream(self, plug, **settings)
@@ -107,10 +113,15 @@ class SoundCard:
 
     def _terminate(self) -> None:
         assert all(stream.closed for stream in self.streams), "a stream outlives the sound system"
+        if self._known is None:
+            raise PortAudioError("PortAudio not initialized", -10000)
         self.history.append("terminate")
         self._known = None
 
     def _initialize(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise PortAudioError("Unanticipated host error", -9999)
         self.history.append("initialize")
         self._known = list(self.plugged)
 
@@ -119,16 +130,18 @@ class Stream:
     """An open input, which delivers what it is told to."""
 
     def __init__(self, card, plug, *, device, samplerate, channels, dtype, blocksize, latency, callback) -> None:
-        assert (channels, dtype) == (1, "float32")
+        assert dtype == "float32"
         assert blocksize > 0
         assert latency > 0
         self.card, self.plug, self.rate = card, plug, samplerate
-        self._size, self._callback = blocksize, callback
-        self.running = self.closed = False
+        self._size, self._callback, self._channels = blocksize, callback, channels
+        self.running = self.closed = self.broken = False
 
     @property
     def active(self) -> bool:
         self.card.starved(self)
+        if self.broken:
+            raise PortAudioError("Invalid stream pointer", -9988)
         return self.running and self.plug in self.card.plugged
 
     def start(self) -> None:
@@ -149,5 +162,7 @@ class Stream:
         assert self.running
         for first in range(0, len(samples), self._size):
             memory = np.array(samples[first : first + self._size], dtype=np.float32)[:, None]
+            memory = memory.repeat(self._channels, axis=1)
+            memory[:, 1:] = 0.0  # the voice is in the first channel
             self._callback(memory, len(memory), None, SimpleNamespace(input_overflow=overflow))
             memory[:] = np.nan

@@ -476,6 +476,15 @@ def test_a_rate_under_the_models_is_warned_of_once(recognizer):
     assert len(told) == 1
 
 
+def test_clipping_is_told(recognizer, everything):
+    assert not any(event.note for event in everything)
+    samples = talk("rise", "hum")[0]
+    loud = np.clip(samples * (5 / np.abs(samples).max()), -1, 1)
+    told = of(heard(Session(recognizer), blocks(loud)), "result", "rejected")
+    assert len(told) == 2
+    assert all(event.note.startswith("clipped: turn the input level down") for event in told)
+
+
 def test_zeros_are_told_and_change_nothing(recognizer, everything):
     sounds = blocks(talk(*WORDS)[0])
     sounds.insert(60, Muted("Mic", "unmute it"))

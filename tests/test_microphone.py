@@ -371,6 +371,37 @@ def test_without_a_wish_the_new_default_takes_over(card, opened, time):
         assert time.slept == [microphone.RETRY]
 
 
+def test_a_sound_system_that_does_not_start_is_tried_again(card, opened, time):
+    with opened("usb") as mic:
+        plug = card.plugged[2]
+        card.failures = 4
+        _, back, _ = listens_through_loss(card, mic, time, lambda: card.plugged.append(plug))
+        assert isinstance(back, Block)
+        assert len(time.slept) == 5
+
+
+def test_it_is_known_again_under_another_card_number(card, opened, time):
+    with opened("usb") as mic:
+        listens_through_loss(card, mic, time, lambda: card.plugged.append(Plug("USB Audio: Mic (hw:3,0)")))
+        assert mic.device.name == "USB Audio: Mic (hw:3,0)"
+
+
+def test_a_stream_that_broke_is_a_device_that_is_gone(card, opened):
+    with opened() as mic:
+        sounds = iter(mic)
+        card.streams[0].deliver(SOUND[:1440])
+        assert isinstance(next(sounds), Block)
+        card.streams[0].broken = True
+        assert next(sounds) == Lost("Built-in Mic", "the device is gone")
+
+
+def test_a_device_that_takes_all_its_channels_only(card, opened):
+    card.plugged[1].inputs = card.plugged[1].fewest = 4
+    with opened() as mic:
+        card.streams[0].deliver(SOUND[:1440])
+        np.testing.assert_allclose(next(iter(mic)).samples, SOUND[:1440] / 4, rtol=1e-6)
+
+
 def test_it_is_waited_for_while_it_refuses(card, opened, time):
     with opened("usb") as mic:
         plug = card.plugged[2]

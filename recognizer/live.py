@@ -9,7 +9,7 @@ block would score features that a later block still changes: their mean is taken
 known at its beginning gives what `batch` will say at its end. Doing it again takes three milliseconds for ten words;
 it is bounded by the greatest length of an utterance and by PARTIAL_SHARE. The last time is while the hangover runs,
 as soon as all that will be kept has been heard, so that the answer is there when the word is known to be over, as
-long as it takes less than the rest of the hangover: 0.1 s by default, enough for a few hundred words.
+long as it takes less than the rest of the hangover: 0.05 s by default, enough for a hundred words.
 """
 
 from __future__ import annotations
@@ -155,6 +155,8 @@ class Session:
 
     def finish(self) -> list[Event]:
         """The stream is over: answer what is still open."""
+        if self._lost:  # it was over before
+            return []
         now = self._clock()
         rest = np.concatenate([*self._waiting, np.zeros(0, np.float32)])
         rest, self._waiting = self._resampler.push(rest, last=True), []

@@ -78,7 +78,7 @@ class Segmentation:
     calibration: float = 0.5
     pre_roll: float = 0.3
     hangover: float = 0.25
-    tail: float = 0.6
+    tail: float = 0.8
     patience: float = 3.0
     longest: float = 3.5
     shortest: float = 0.06

@@ -476,6 +476,13 @@ def test_a_rate_under_the_models_is_warned_of_once(recognizer):
     assert len(told) == 1
 
 
+def test_a_session_may_end_while_the_device_is_lost(recognizer):
+    session = Session(recognizer)
+    session.hear(Block(quiet(0.3), RATE, 0.3))
+    session.hear(Lost("Mic", "gone"))
+    assert session.finish() == []
+
+
 def test_clipping_is_told(recognizer, everything):
     assert not any(event.note for event in everything)
     samples = talk("rise", "hum")[0]

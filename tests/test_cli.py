@@ -205,7 +205,8 @@ def test_a_signal_ends_it_with_130(script, model_file, recordings, tmp_path):
     pipe = tmp_path / "pipe.wav"
     os.mkfifo(pipe)
     call = [*script, "batch", "--json", "--model", model_file, recordings / "hum_anna_0.wav", pipe]
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    listens = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # background jobs of a shell do not
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **listens)
     writer, deadline = None, time.monotonic() + 50
     while writer is None and time.monotonic() < deadline and process.poll() is None:
         try:

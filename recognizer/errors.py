@@ -25,5 +25,13 @@ class MicrophoneError(RecognizerError):
     """A microphone that is missing, in use, not allowed or not understood, or no library to reach it."""
 
 
+class NamingError(RecognizerError):
+    """A name for a speaker or a word that cannot be a folder on every system."""
+
+
+class ProfileError(RecognizerError):
+    """A speaker's profile that is missing, damaged, from a newer version, or for another model."""
+
+
 class RecognizerWarning(UserWarning):
     """Something the user should know although the work was done."""

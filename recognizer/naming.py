@@ -1,0 +1,42 @@
+"""Names that people give to speakers and words, checked so that each can be a folder on any system."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from recognizer.errors import NamingError
+
+LONGEST = 80  # bytes of UTF-8; leaves room for what is added in a file's name
+ALLOWED = " -_'’."  # beside letters, marks and digits of any script
+# Devices to Windows, whatever ending follows.
+RESERVED = frozenset(
+    {"con", "prn", "aux", "nul"} | {f"{port}{digit}" for port in ("com", "lpt") for digit in "0123456789¹²³"}
+)
+
+
+def checked(name: str, what: str = "name") -> str:
+    """The name in Unicode's NFC form.
+
+    Parameters
+    ----------
+    name : as somebody wrote it
+    what : what it is the name of, for the message
+
+    Raises
+    ------
+    NamingError
+        if it is empty, too long, cannot be a folder everywhere, or has characters that are no text.
+    """
+    name = unicodedata.normalize("NFC", name)
+    if not name.strip():
+        raise NamingError(f"the {what} is empty; write one, such as anna")
+    strange = next((c for c in name if unicodedata.category(c)[0] not in "LMN" and c not in ALLOWED), None)
+    if strange is not None:
+        raise NamingError(f"{what} {name!r} has a {strange!r}; use letters, digits, spaces, hyphens and underscores")
+    if (edge := name[0]) in " .'-" or (edge := name[-1]) in " .":
+        raise NamingError(f"{what} {name!r} begins or ends with {edge!r}; leave that out")
+    if name.split(".")[0].strip().lower() in RESERVED:
+        raise NamingError(f"{what} {name!r} is the name of a device on Windows; choose another, such as {name}_")
+    if len(name.encode()) > LONGEST:
+        raise NamingError(f"{what} {name[:20]!r}... has {len(name.encode())} bytes; {LONGEST} are the most")
+    return name

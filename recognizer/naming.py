@@ -7,7 +7,7 @@ import unicodedata
 from recognizer.errors import NamingError
 
 LONGEST = 80  # bytes of UTF-8; leaves room for what is added in a file's name
-ALLOWED = " -_'’."  # beside letters, marks and digits of any script
+ALLOWED = " -_'\u2019."  # beside letters, marks and digits of any script
 # Devices to Windows, whatever ending follows.
 RESERVED = frozenset(
     {"con", "prn", "aux", "nul"} | {f"{port}{digit}" for port in ("com", "lpt") for digit in "0123456789¹²³"}

@@ -116,7 +116,7 @@ class Decoded:
 
     Attributes
     ----------
-    frames : (N, D), the features end to end
+    frames : (N, D), the features end to end, as the front end gave them
     log_density : (T, U, W, positions), silence at both ends of a word's positions
     batch : where the frames are in it
     chain : transitions of the words, (W, positions)
@@ -150,7 +150,8 @@ def scored(
     lengths = np.array([len(f) for f in features])
     for group in hmm.groups(lengths, CHUNK_VALUES // (bank.weights.size + 2 * len(rows))):
         frames = np.concatenate([features[i] for i in group])
-        log_density = bank.log_density(frames)[:, column]
+        transformed, log_determinant = models.transformed(frames)
+        log_density = bank.log_density(transformed)[:, column] + log_determinant
         batch = Batch.of(lengths[group])
         by_word = log_density.reshape(len(log_density), len(words), -1)[batch.frame]
         decoded = Decoded(frames, by_word, batch, chain)
@@ -190,7 +191,7 @@ def align(models: WordModels, features: np.ndarray, word: int) -> np.ndarray | N
     -------
     (T,) positions, 0 and states + 1 being silence; None where the utterance is too short
     """
-    log_density = models.bank.take(models.rows(word)).log_density(features)
+    log_density = models.bank.take(models.rows(word)).log_density(models.transformed(features)[0])
     score, path = hmm.viterbi(log_density[:, None], Batch.of(np.array([len(features)])), models.chain.word(word))
     return path[:, 0] if np.isfinite(score[0]) else None
 

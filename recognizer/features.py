@@ -34,6 +34,8 @@ class FrontEnd:
     mean_weight : frames that `mean` counts for beside an utterance's own, when its mean is subtracted: the
         mean of 0.4 s alone says more about the word than about the speaker
     mean : (cepstra,), the mean of the training speech, without silence; empty before training
+    warp : factor on the frequency axis of everything that is analysed, chosen for one speaker; over 1 reads a
+        short vocal tract as a longer one
     """
 
     sample_rate: int = 8000
@@ -48,6 +50,7 @@ class FrontEnd:
     floor: float = 1e-4
     mean_weight: float = 60.0
     mean: tuple[float, ...] = ()
+    warp: float = 1.0
 
     @classmethod
     def for_rate(cls, sample_rate: int) -> FrontEnd:
@@ -72,7 +75,7 @@ class FrontEnd:
         Parameters
         ----------
         samples : (n,), finite, at `sample_rate`; scale and DC offset do not matter
-        warp : factor on the frequency axis; over 1 reads a short vocal tract as a longer one
+        warp : factor on the frequency axis beside the front end's own
         speech : as for `finish`
 
         Returns
@@ -87,7 +90,7 @@ class FrontEnd:
 
         power = self._power(samples)
         size = 2 * (len(power) - 1)
-        mel = mel_filters(self.sample_rate, size, self.filters, self.low, self.high, warp) @ power
+        mel = mel_filters(self.sample_rate, size, self.filters, self.low, self.high, self.warp * warp) @ power
         level = np.percentile(mel.mean(0), 90) + SILENT
         return mfcc(S=np.log(mel / level + self.floor), n_mfcc=self.cepstra).astype(np.float32)
 

@@ -66,12 +66,15 @@ class WordModels:
     chain : transitions, (W, states + 2)
     background : one mixture over all training speech, to compare the words with
     history : per stage its name and the log likelihood per frame before each of its updates
+    transform : [b A], (D, D + 1), which takes a speaker's features to those that the bank knows (constrained
+        MLLR); None leaves them as they are
     """
 
     bank: GaussianBank
     chain: Chain
     background: GaussianBank
     history: dict[str, list[float]] = field(default_factory=dict)
+    transform: np.ndarray | None = None
 
     @property
     def states(self) -> int:
@@ -81,6 +84,13 @@ class WordModels:
     def rows(self, word: int) -> np.ndarray:
         """Rows of the bank that the positions of a word stand on, (P,): silence, the states, silence."""
         return position_rows(word, self.states, len(self.bank.weights) - 1)
+
+    def transformed(self, features: np.ndarray) -> tuple[np.ndarray, float]:
+        """Features as the bank knows them, (T, D), and ln |det A|, which every log density of them gains."""
+        if self.transform is None:
+            return features, 0.0
+        offset, matrix = self.transform[:, 0], self.transform[:, 1:]
+        return features @ matrix.T + offset, float(np.linalg.slogdet(matrix)[1])
 
 
 def position_rows(word: int, states: int, silence: int) -> np.ndarray:
@@ -198,21 +208,50 @@ def viterbi_occupation(log_density: np.ndarray, batch: Batch, chain: Chain) -> t
 STAGES = {"viterbi": viterbi_occupation, "baum-welch": hmm.soft_posteriors}
 
 
+@dataclass(frozen=True)
+class Expectation:
+    """What the E-step finds in one chunk: which frame came from where.
+
+    Attributes
+    ----------
+    word : of the chunk
+    rows : (P,) of the bank: the silence's mixture first, then the word's states
+    shares : (K, P, T), the probability that a frame came from a component of one of these rows
+    observations : (T, 2D), the frames, transformed if the models say so, beside their squares
+    transition_counts : (positions, 4)
+    log_likelihood : of all the chunk's utterances
+    """
+
+    word: int
+    rows: np.ndarray
+    shares: np.ndarray
+    observations: np.ndarray
+    transition_counts: np.ndarray
+    log_likelihood: float
+
+
 def accumulate(models: WordModels, chunks: Sequence[Chunk], occupation: Callable, jobs: int = 1) -> Statistics:
     """E-step over all chunks: each on its own, then summed in order."""
     words, positions = models.chain.log_stay.shape
     total = Statistics.zeros(*models.bank.means.shape, words, positions)
-    for chunk, part in zip(chunks, _map(lambda c: _expect(models, c, occupation), chunks, jobs)):
+    for chunk, part in zip(chunks, _map(lambda c: _sums(expect(models, c, occupation)), chunks, jobs)):
         total.add(part, models.rows(chunk.word)[:-1], chunk.word)
     return total
 
 
-def _expect(models: WordModels, chunk: Chunk, occupation: Callable) -> Statistics:
-    """Statistics of one chunk under its word: silence's mixture first, then the word's states."""
-    batch = chunk.batch
-    observations = with_squares(chunk.features)
-    bank = models.bank.take(models.rows(chunk.word)[:-1])
-    shares, log_density = bank.posteriors(observations)
+def _sums(expectation: Expectation) -> Statistics:
+    statistics = Statistics.of_frames(expectation.shares, expectation.observations, expectation.log_likelihood)
+    statistics.transition_counts = expectation.transition_counts
+    return statistics
+
+
+def expect(models: WordModels, chunk: Chunk, occupation: Callable = hmm.soft_posteriors) -> Expectation:
+    """E-step over one chunk under its word, by all paths or, with `viterbi_occupation`, the best ones."""
+    batch, rows = chunk.batch, models.rows(chunk.word)[:-1]
+    features, log_determinant = models.transformed(chunk.features)
+    observations = with_squares(features)
+    shares, log_density = models.bank.take(rows).posteriors(observations)
+    log_density += log_determinant
     positions = np.concatenate([log_density, log_density[:1]]).T  # the trailing silence is the leading one
     occupied, counts, score = occupation(positions[batch.frame], batch, models.chain.word(chunk.word))
     inside = batch.inside
@@ -221,9 +260,7 @@ def _expect(models: WordModels, chunk: Chunk, occupation: Callable) -> Statistic
     by_frame[:, 0] += by_frame[:, -1]
     by_frame[by_frame < NEGLIGIBLE] = 0.0
     shares *= by_frame[:, :-1].T
-    statistics = Statistics.of_frames(shares, observations, float(score.sum()))
-    statistics.transition_counts = counts
-    return statistics
+    return Expectation(chunk.word, rows, shares, observations, counts, float(score.sum()))
 
 
 def _map(function: Callable, items: Sequence, jobs: int) -> Iterator:

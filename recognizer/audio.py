@@ -154,10 +154,14 @@ def save(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
         if path.suffix.lower() != ".wav":
             raise AudioError("only WAV files are written; choose a name that ends in .wav")
         recording = prepare(samples, sample_rate, sample_rate)
-        pcm = np.clip(np.rint(recording.samples * 32768), -32768, 32767).astype("<i2")
-        _write_wav(path, pcm, recording.sample_rate)
+        _write_wav(path, sixteen_bits(recording.samples).astype("<i2"), recording.sample_rate)
     except AudioError as error:
         raise AudioError(f"{shown(path)}: {error}") from error
+
+
+def sixteen_bits(samples: np.ndarray) -> np.ndarray:
+    """Samples of full scale 1 as `save` writes them: rounded to int16, those beyond full scale clipped."""
+    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
 
 
 class Resampler:

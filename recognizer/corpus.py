@@ -103,6 +103,20 @@ def find(corpus: str | Path) -> list[Utterance]:
     return sorted(utterances, key=lambda utterance: utterance.path)
 
 
+def layout(folder: str | Path) -> str | None:
+    """How the recordings in a folder are named, as `find` takes it.
+
+    Returns
+    -------
+    WORD_FOLDER, WORD_SPEAKER_TAKE or SPEAKER_WORD_TAKE; None where there are no recordings.
+    """
+    try:
+        files, _ = _search(Path(folder))
+    except CorpusError:
+        return None
+    return _layout([_name(file, Path(folder)) for file in files])[0] if files else None
+
+
 def audio_files(paths: Iterable[str | Path]) -> list[Path]:
     """List sound files, labelled or not.
 

@@ -30,7 +30,7 @@ def commands() -> Iterator[tuple[tuple[str, ...], object]]:
 
 COMMANDS = dict(commands())
 LEAVES = [names for names, command in COMMANDS.items() if not hasattr(command, "commands")]
-WITH_FILES = [names for names in LEAVES if names not in {("devices",), ("models", "list")}]
+WITH_FILES = [names for names in LEAVES if names not in {("devices",), ("record",), ("models", "list")}]
 
 
 def arguments(names: tuple[str, ...], **values: object) -> list[object]:
@@ -39,6 +39,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
         ("live",): ["--from-file", values.get("sound", "x.wav"), "--fast", "--model", values.get("model", "x.npz")],
         ("batch",): [values.get("sound", "x.wav"), "--model", values.get("model", "x.npz")],
         ("train",): [values.get("corpus", "x"), "--output", values.get("output", "x.npz")],
+        ("record",): ["one", "--output", values.get("corpus", "x")],
         ("evaluate",): [values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
         ("devices",): [],
         ("models", "list"): [],
@@ -48,8 +49,8 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
 
 
 def test_the_commands_are_these():
-    names = {("live",), ("batch",), ("train",), ("evaluate",), ("devices",), ("models", "list"), ("models", "show")}
-    assert set(LEAVES) == names
+    names = {("live",), ("batch",), ("train",), ("record",), ("evaluate",), ("devices",)}
+    assert set(LEAVES) == names | {("models", "list"), ("models", "show")}
 
 
 # Help
@@ -110,6 +111,9 @@ assert not heavy, heavy
         ["batch", "a.wav", "--json", "--csv"],
         ["train"],
         ["train", "corpus"],
+        ["record"],
+        ["record", "one"],
+        ["record", "one", "--output"],
         ["live", "a.wav"],
         ["live", "--fast"],
         ["live", "--csv"],

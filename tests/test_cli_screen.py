@@ -13,7 +13,8 @@ from rich.console import Console
 from synthetic import WORDS
 from test_live import blocks, talk
 
-from recognizer.cli.screen import METER_CELLS, STATES, TALL, WIDTH, Picture, large, screen
+from recognizer.cli.drawing import METER_CELLS, TALL, WIDTH, large
+from recognizer.cli.screen import STATES, Picture, screen
 from recognizer.decoding import Candidate, Result
 from recognizer.live import Event, Session
 from recognizer.recognition import Recognizer
@@ -67,9 +68,14 @@ def test_different_words_look_different():
     assert len({large(letter) for letter in LETTERS}) == len(LETTERS)
 
 
-@pytest.mark.parametrize("word", ["语音", "né", "да", "नमस्ते"])
+@pytest.mark.parametrize("word", ["语音", "né", "да"])
 def test_other_scripts_are_spaced_out(word):
     assert large(word).strip() == " ".join(word)
+
+
+@pytest.mark.parametrize("word", ["नमस्ते", "سلام", "语" * 24, "ж" * 60])
+def test_letters_that_join_or_are_too_many_are_left_together(word):
+    assert large(word).strip() == word
 
 
 @pytest.mark.parametrize("length", [20, 76, 500])

@@ -443,3 +443,21 @@ def test_recordings_of_known_words_are_not_unknown(tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(CorpusError, match="no audio"):
         corpus.unknown_files([tmp_path / "none"], set())
+
+
+@pytest.mark.parametrize(
+    ("names", "layout"),
+    [
+        (["yes/1.wav", "no/anna_nohash_2.wav"], corpus.WORD_FOLDER),
+        (["yes_anna_1.wav", "no_anna_1.wav"], corpus.WORD_SPEAKER_TAKE),
+        (["anna/anna-yes-1.wav"], corpus.SPEAKER_WORD_TAKE),
+        (["notes.txt"], None),
+        ([], None),
+    ],
+)
+def test_the_layout_of_a_folder_is_told(tmp_path, names, layout):
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert corpus.layout(tmp_path) == layout
+    assert corpus.layout(tmp_path / "gone") is None

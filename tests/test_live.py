@@ -18,7 +18,8 @@ from synthetic import NOISE, RATE, SILENCE, WORDS, say
 
 from recognizer import audio
 from recognizer.errors import ModelError, RecognizerWarning
-from recognizer.live import IDLE, PARTIAL_SHARE, Session, listen
+from recognizer.listening import IDLE
+from recognizer.live import PARTIAL_SHARE, Session, listen
 from recognizer.recognition import Recognizer
 from recognizer.segmenter import Segmentation
 from recognizer.source import Block, Lost, Muted
@@ -465,7 +466,7 @@ def test_an_overflow_long_ago_still_counts(recognizer):
     session = Session(recognizer)
     [event] = of(heard(session, sounds), "result")
     assert event.start == pytest.approx(places[0][0] + 22.03, abs=TOLERANCE)
-    assert session._gaps == [], "and takes no memory"
+    assert session._listener._timeline.gaps == (), "and takes no memory"
 
 
 def test_a_rate_under_the_models_is_warned_of_once(recognizer):
@@ -531,6 +532,6 @@ def test_words_are_not_kept_either(recognizer):
     for _ in range(5):
         for sound in sounds:
             session.hear(sound)
-        held.append(len(session._samples))
+        held.append(len(session._listener._samples))
     assert session.tally.words == 5 * 8
     assert max(held) == max(held[:2]) < len(np.concatenate([sound.samples for sound in sounds]))

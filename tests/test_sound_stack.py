@@ -1,4 +1,4 @@
-"""`live` and `devices` on a real sound server: PulseAudio's null sink is a microphone, and `paplay` speaks into it."""
+"""Commands that listen, on a real sound server: PulseAudio's null sink is a microphone, `paplay` speaks into it."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ class SoundServer:
 
 
 class Listener:
-    """`recognizer live --json` as a process."""
+    """A command that listens, `recognizer live` for one, as a process with --json."""
 
-    def __init__(self, server: SoundServer, *options: str) -> None:
+    def __init__(self, server: SoundServer, *options: str, command: str = "live") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from recognizer.cli import main; main()", "live", "--json", *options],
+            [sys.executable, "-c", "from recognizer.cli import main; main()", command, "--json", *options],
             env=server.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -195,6 +195,47 @@ def test_digital_silence_is_noticed_and_explained(server):
     assert "unmute" in stderr
     listener.stop(signal.SIGTERM)
     assert listener.process.returncode == 130
+
+
+@pytest.fixture
+def room(server, tmp_path) -> Iterator[None]:
+    """A room that is not quite silent for the next minutes."""
+    noise = 3e-4 * np.random.default_rng(0).standard_normal(200 * RATE)
+    audio.save(tmp_path / "room.wav", noise, RATE)
+    process = subprocess.Popen(["paplay", "--device=mic", str(tmp_path / "room.wav")], env=server.environment)
+    yield
+    process.terminate()
+    process.wait(PATIENCE)
+
+
+@pytest.mark.usefixtures("room")
+def test_words_are_recorded_as_they_are_asked_for_and_trained_from(server, tmp_path):
+    folder = tmp_path / "mine"
+    voices = {word: [file for file in SAMPLES if file.name.startswith(word)] for word in ("one", "two")}
+    recorder = Listener(server, *voices, "--takes", "2", "--output", str(folder), command="record")
+    for answer in range(5):
+        prompt = recorder.wait_for("prompt")[-1]
+        said = spoken([voices[prompt["word"]][prompt["take"] - 1]], noise=0.0)
+        server.say(np.clip(9 * said, -1, 1) if answer == 0 else said, tmp_path)
+    recorder.wait_for("finished")
+    assert recorder.process.wait(PATIENCE) == 0
+    recorder.stop()
+    told = [(event["event"], event["attempt"]) for event in recorder.events if event["event"] in ("kept", "again")]
+    assert told == [("again", 1), ("kept", 2), ("kept", 1), ("kept", 1), ("kept", 1)]
+    [again] = [event for event in recorder.events if event["event"] == "again"]
+    assert again["message"].startswith("clipped (")
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.wav")) == [
+        f"{word}/{take}.wav" for word in voices for take in (1, 2)
+    ]
+    digits = Recognizer.load("digits")
+    for file in folder.rglob("*.wav"):
+        assert digits.recognize(file).word == file.parent.name
+    command = [sys.executable, "-c", "from recognizer.cli import main; main()", "train", str(folder)]
+    trained = subprocess.run(
+        [*command, "--output", str(tmp_path / "mine.npz")], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert trained.returncode == 0, trained.stderr
+    assert "2 words from 4 recordings" in trained.stdout
 
 
 def test_devices_lists_and_tests_the_microphone(server, tmp_path):

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from recognizer.cli import batch, devices, evaluate, live, models, train
+from recognizer.cli import batch, devices, evaluate, live, models, record, train
 
 app = typer.Typer(
     name="recognizer",
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.command()(live.live)
 app.command()(batch.batch)
 app.command()(train.train)
+app.command()(record.record)
 app.command()(evaluate.evaluate)
 app.command()(devices.devices)
 app.add_typer(models.app, name="models")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,6 +27,7 @@ from recognizer.cli.common import (
     complain,
     native_messages_hidden,
     reports_errors,
+    sigterm_interrupts,
     threshold_of,
     usage_error,
 )
@@ -79,8 +79,7 @@ def live(
         sounds, origin = _source(stack, from_file, fast, device)
         keep = _keeper(stack, save, recognizer.model.front_end.sample_rate) if save is not None else lambda events: True
         show = stack.enter_context(_display(session, f"{model}, {origin}", as_json, quiet))
-        stack.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # to end it as Ctrl-C does
+        stack.enter_context(sigterm_interrupts())
         try:
             for sound in sounds:
                 events = session.hear(sound)

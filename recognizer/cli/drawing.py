@@ -1,0 +1,108 @@
+"""What the pictures on a terminal share: a level meter, words in large letters, and when to draw anew."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.align import Align
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+REFRESH = 0.12  # seconds between two pictures at least, and only when something has changed
+METER = (-80.0, 0.0)  # dB full scale at its ends
+METER_CELLS = 32
+FALL = 3.0  # dB a picture that the meter falls at most, so that the eye can follow
+WIDTH = 76
+TALL = 6  # lines of the large letters
+
+
+class Picture(Protocol):
+    """What can be kept up to date on a terminal."""
+
+    def take(self, event) -> None:
+        """Learn of an event."""
+
+    def seen(self) -> tuple:
+        """What the picture depends on; while it is the same, there is nothing to draw."""
+
+    def draw(self) -> RenderableType:
+        """The picture."""
+
+
+@contextmanager
+def kept_up_to_date(picture: Picture, console: Console) -> Iterator[Callable[[list], None]]:
+    """Draw a picture whenever it has changed: gives a function of what has happened since."""
+    with Live(picture.draw(), console=console, auto_refresh=False, transient=False) as live:
+        drawn, due = picture.seen(), 0.0
+
+        def show(events: list) -> None:
+            nonlocal drawn, due
+            for event in events:
+                picture.take(event)
+            now = time.monotonic()
+            if not events and now < due:
+                return
+            seen = picture.seen()
+            if seen != drawn:
+                live.update(picture.draw(), refresh=True)
+                drawn, due = seen, now + REFRESH
+
+        yield show
+
+
+def cells(level: float) -> int:
+    """How far a level, dB full scale, reaches on the meter."""
+    low, high = METER
+    return round(min(1.0, max(0.0, (level - low) / (high - low))) * METER_CELLS)
+
+
+def meter_bar(level: float, floor: float) -> Text:
+    """The meter at a level, with a mark at the noise floor, dB full scale."""
+    full, mark = cells(level), cells(floor)
+    bar = Text("█" * full + "·" * (METER_CELLS - full))
+    bar.stylize("green", 0, full)
+    bar.stylize("red", round(0.9 * METER_CELLS), full)
+    bar.stylize("dim", full)
+    if mark < METER_CELLS:
+        bar.stylize("yellow", mark, mark + 1)
+    return bar
+
+
+def headline(text: str, width: int) -> Text:
+    """A title that fits into the frame; a Text, because names may look like markup."""
+    title = Text(text)
+    title.truncate(max(0, width - 6), overflow="ellipsis")
+    return title
+
+
+def poster(word: Text) -> Group:
+    """A word in the middle, as high whatever it is."""
+    return Group(Align.center(word), Text("\n" * max(0, TALL - 1 - len(word.plain.splitlines()))))
+
+
+def row(name: str, value: Text) -> Text:
+    """A line with its name before it."""
+    return Text.assemble((f"{name:>12}  ", "dim"), value, no_wrap=True, overflow="ellipsis")
+
+
+def large(word: str, width: int = WIDTH) -> str:
+    """A word in letters of several lines; spaced out where its script has none, or they would not fit the width."""
+    from pyfiglet import Figlet
+
+    if word.isascii():
+        drawn = Figlet(font="standard", width=10 * WIDTH).renderText(word).rstrip("\n ")
+        if max(map(len, drawn.splitlines()), default=width) <= width - 6:
+            return drawn
+    spaced = " ".join(word)
+    return "\n\n" + (spaced if cell_len(spaced) <= width - 6 and not any(map(_joins, word)) else word) + "\n"
+
+
+def _joins(character: str) -> bool:
+    """Whether a character changes its form, or its place, with the one beside it, as in Devanagari or Arabic."""
+    return unicodedata.category(character)[0] == "M" or unicodedata.bidirectional(character) == "AL"

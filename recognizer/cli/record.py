@@ -1,0 +1,188 @@
+"""`recognizer record`: recordings of words, led by prompts, as a folder to train from."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recognizer.cli.common import (
+    DebugOption,
+    DeviceOption,
+    ExitStatus,
+    JsonOption,
+    QuietOption,
+    complain,
+    native_messages_hidden,
+    reports_errors,
+    usage_error,
+)
+from recognizer.cli.prompting import collect
+from recognizer.errors import CorpusError, NamingError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from recognizer.guide import Prompt
+
+SPEAKER_MARK = "_nohash_"  # what stands between speaker and take, see `recognizer.corpus`
+RESERVED = ("_nohash", "_background_noise_")  # would be read otherwise from the names of files and folders
+
+
+@reports_errors
+def record(
+    words: Annotated[list[str], typer.Argument(help="The words to say.", metavar="WORD...")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder for the recordings; those in it count.",
+            metavar="FOLDER",
+            readable=False,
+        ),
+    ],
+    takes: Annotated[int, typer.Option(help="Recordings wanted of each word.", min=1)] = 3,
+    speaker: Annotated[
+        str | None,
+        typer.Option(help="Who speaks, for the files' names.", metavar="NAME", show_default=False),
+    ] = None,
+    device: DeviceOption = None,
+    sample_rate: Annotated[int, typer.Option(help="Of the recordings, Hz.", min=8000, max=48000)] = 16000,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Record words to train a model from."""
+    from recognizer.audio import shown
+    from recognizer.guide import Guide, prompts
+
+    words = _checked_words(words)
+    speaker = None if speaker is None else _checked_name(speaker, "speaker")
+    _check_folder(output, words)
+    folders = {word: _word_folder(output, word) for word in words}
+    have = {word: len(_takes(folder, speaker)) for word, folder in folders.items()}
+    guide = Guide(prompts(words, takes, have), sample_rate)
+    status = ExitStatus.OK
+    if guide.total:
+        from recognizer.microphone import Microphone
+
+        with native_messages_hidden(debug), Microphone(device) as microphone:
+            name, rate = microphone.device.name, microphone.sample_rate
+            if rate < sample_rate and not quiet:
+                complain(f"warning: {name} delivers {rate} Hz, under {sample_rate}; use --sample-rate {rate}")
+            keep = _keeper(folders, speaker, sample_rate)
+            outcome = collect(guide, microphone, keep, f"record: {name} at {rate} Hz", quiet, as_json)
+        status = outcome.status
+        if outcome.skipped:
+            left = ", ".join(f"{prompt.word} (take {prompt.take})" for prompt in outcome.skipped)
+            complain(f"left out: {left}; the same command asks for them again")
+    elif as_json:
+        typer.echo(json.dumps({"event": "finished", "time": 0.0, "kept": 0, "skipped": 0}))
+    if as_json or status == ExitStatus.INTERRUPTED:
+        return status
+    counts = {word: len(_takes(folder, speaker)) for word, folder in folders.items()}
+    there = ", ".join(f"{word} {count}" for word, count in counts.items())
+    new = f"{guide.kept or 'no'} new recording{'' if guide.kept == 1 else 's'}"
+    typer.echo(f"{shown(output)}: {new}; in all {there}")
+    if not guide.total:
+        typer.echo(f"all takes are there; for more, --takes {min(counts.values()) + 1}")
+    typer.echo(f"next: recognizer train {shlex.quote(str(output))} --output mine.npz")
+    return status
+
+
+def _checked_name(name: str, what: str) -> str:
+    """The name, which can be part of a file's and is read from there as it is."""
+    from recognizer.naming import checked
+
+    try:
+        name = checked(name, what)
+    except NamingError as error:
+        raise usage_error(str(error)) from error
+    reserved = next((mark for mark in RESERVED if mark in name), None)
+    if reserved:
+        raise usage_error(f"{what} {name!r} has {reserved!r} in it, which divides names of files; leave it out")
+    return name
+
+
+def _checked_words(words: list[str]) -> list[str]:
+    """The words, no two of which are the same, be it but for case."""
+    spelled: dict[str, str] = {}
+    for word in words:
+        word = _checked_name(word, "word")
+        if word.lower() in spelled:
+            raise usage_error(f"words {spelled[word.lower()]!r} and {word!r} are the same word; leave one out")
+        spelled[word.lower()] = word
+    return list(spelled.values())
+
+
+def _check_folder(output: Path, words: list[str]) -> None:
+    """Refuse a folder that cannot be written to, or whose recordings are named in a way that ours do not fit."""
+    from recognizer import corpus
+    from recognizer.audio import shown
+
+    name = f"--output {shown(output)}"
+    for folder in (output, *(_word_folder(output, word) for word in words)):
+        standing = folder.absolute()
+        while not os.path.lexists(standing):
+            standing = standing.parent
+        if not standing.is_dir():
+            raise usage_error(f"{name}: {shown(standing)} is no folder; choose another")
+        if not os.access(standing, os.R_OK | os.W_OK | os.X_OK):
+            raise usage_error(f"{name}: no permission to write into {shown(standing)}; choose another")
+    layout = corpus.layout(output)
+    if layout is None:
+        return
+    try:
+        present = {utterance.word.lower(): utterance.word for utterance in corpus.find(output)}
+    except CorpusError as error:
+        raise usage_error(f"{name}: {error}") from error
+    if layout != corpus.WORD_FOLDER:
+        raise usage_error(f"{name} has recordings named {layout}, which these would not fit; choose another folder")
+    for word in words:
+        if present.get(word.lower(), word) != word:
+            raise usage_error(f"{name} has the word {present[word.lower()]!r} already; write {word!r} like that")
+
+
+def _word_folder(output: Path, word: str) -> Path:
+    """Where the recordings of a word are: in the folder of that name, whichever way its letters are composed."""
+    entries = os.listdir(output) if output.is_dir() and os.access(output, os.R_OK) else []
+    return output / next((entry for entry in entries if _nfc(entry) == word), word)
+
+
+def _takes(folder: Path, speaker: str | None) -> list[int]:
+    """The numbers of the recordings that a speaker, or nobody named, has in a word's folder; 0 for any without one."""
+    from recognizer.corpus import AUDIO_SUFFIXES
+
+    numbers = []
+    for file in folder.iterdir() if folder.is_dir() else ():
+        who, mark, number = _nfc(file.stem).partition(SPEAKER_MARK)
+        if not mark:
+            who, number = None, who
+        if file.suffix.lower() in AUDIO_SUFFIXES and file.name[0] != "." and who == speaker:
+            numbers.append(int(number) if number.isdecimal() else 0)
+    return numbers
+
+
+def _keeper(folders: dict[str, Path], speaker: str | None, sample_rate: int) -> Callable[[Prompt, np.ndarray], None]:
+    """Gives a function that writes a take beside those that are there."""
+    from recognizer import audio
+
+    def keep(prompt: Prompt, samples: np.ndarray) -> None:
+        folder = folders[prompt.word]
+        folder.mkdir(parents=True, exist_ok=True)
+        number = max(_takes(folder, speaker), default=0) + 1
+        prefix = "" if speaker is None else f"{speaker}{SPEAKER_MARK}"
+        audio.save(folder / f"{prefix}{number}.wav", samples, sample_rate)
+
+    return keep
+
+
+def _nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", name)

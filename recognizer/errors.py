@@ -29,6 +29,10 @@ class NamingError(RecognizerError):
     """A name for a speaker or a word that cannot be a folder on every system."""
 
 
+class AdaptationError(RecognizerError):
+    """Recordings to which models cannot be fitted, or a way of fitting that there is not."""
+
+
 class ProfileError(RecognizerError):
     """A speaker's profile that is missing, damaged, from a newer version, or for another model."""
 

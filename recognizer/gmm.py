@@ -91,7 +91,7 @@ class GaussianBank:
         components[self.weights.T == 0] = 0.0
         return components, log_density
 
-    def take(self, states: np.ndarray) -> GaussianBank:
+    def take(self, states: np.ndarray | slice) -> GaussianBank:
         """The bank of the given mixtures, in the given order."""
         return GaussianBank(self.weights[states], self.means[states], self.variances[states])
 

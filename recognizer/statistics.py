@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+ROUNDING = 1e-9  # of a sum
+
 
 @dataclass
 class Statistics:
@@ -73,3 +75,33 @@ class Statistics:
             self.transition_counts[words] += part.transition_counts
         self.log_likelihood += part.log_likelihood
         self.frames += part.frames
+
+    def scaled(self, share: float) -> Statistics:
+        """As if every frame counted for `share` of a frame."""
+        return Statistics(
+            *(share * part for part in (self.occupancy, self.first_order, self.second_order, self.transition_counts)),
+            share * self.log_likelihood,
+            self.frames,
+        )
+
+    def take(self, states: np.ndarray | slice) -> Statistics:
+        """Those of some mixtures, without the transitions."""
+        sums = (self.occupancy[states], self.first_order[states], self.second_order[states])
+        return Statistics(*sums, np.zeros((0, 0, 4)), self.log_likelihood, self.frames)
+
+    def without(self, part: Statistics) -> Statistics:
+        """What is left when the statistics of a part of the utterances are taken out.
+
+        Rounding may leave tiny sums where nothing is left; they are cleared, for no sum may be negative.
+        """
+        left = np.maximum(self.occupancy - part.occupancy, 0.0)
+        left[left < ROUNDING * self.occupancy] = 0.0
+        some = (left > 0)[..., None]
+        return Statistics(
+            left,
+            np.where(some, self.first_order - part.first_order, 0.0),
+            np.where(some, self.second_order - part.second_order, 0.0),
+            np.maximum(self.transition_counts - part.transition_counts, 0.0),
+            self.log_likelihood - part.log_likelihood,
+            self.frames - part.frames,
+        )

@@ -1,0 +1,176 @@
+"""Constrained MLLR: one transform of the features, which is one of the means and the variances alike.
+
+Reference: Gales 1998, "Maximum likelihood linear transformations for HMM-based speech recognition", section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from recognizer.adaptation.mllr import columns, extended, identity
+from recognizer.gmm import GaussianBank
+from recognizer.statistics import Statistics
+from recognizer.training import Expectation
+
+ROUNDS = 50  # over all rows, at most; each row depends on the others through the determinant
+CONVERGED = 1e-6  # change of any entry
+
+
+@dataclass
+class FeatureStatistics:
+    """What a transform of the features is estimated from; like all statistics, they add.
+
+    Attributes
+    ----------
+    outer : (D, D + 1, D + 1), for each dimension i the sum of gamma / sigma_i**2 times [1, o] [1, o]'
+    linear : (D, D + 1), the sum of gamma mu_i / sigma_i**2 times [1, o]
+    count : frames
+    """
+
+    outer: np.ndarray
+    linear: np.ndarray
+    count: float
+
+    def __add__(self, other: FeatureStatistics) -> FeatureStatistics:
+        return FeatureStatistics(self.outer + other.outer, self.linear + other.linear, self.count + other.count)
+
+    def __sub__(self, other: FeatureStatistics) -> FeatureStatistics:
+        return FeatureStatistics(self.outer - other.outer, self.linear - other.linear, self.count - other.count)
+
+    def scaled(self, share: float) -> FeatureStatistics:
+        """As if every frame counted for `share` of a frame."""
+        return FeatureStatistics(share * self.outer, share * self.linear, share * self.count)
+
+
+def accumulate(bank: GaussianBank, expectations: Iterable[Expectation]) -> FeatureStatistics:
+    """Statistics of chunks, from the posteriors that the E-step of the training finds.
+
+    Parameters
+    ----------
+    bank : of the models that the expectations are under, which transform no features yet
+    expectations : of at least one chunk
+    """
+    dims = bank.means.shape[-1]
+    total = FeatureStatistics(np.zeros((dims, dims + 1, dims + 1)), np.zeros((dims, dims + 1)), 0.0)
+    for found in expectations:
+        part = bank.take(found.rows)
+        precision = (1.0 / part.variances).transpose(1, 0, 2).reshape(-1, dims)
+        weighted_mean = precision * part.means.transpose(1, 0, 2).reshape(-1, dims)
+        shares = found.shares.reshape(len(precision), -1)
+        total += _sums(extended(found.observations[:, :dims]), shares.T @ precision, shares.T @ weighted_mean, shares)
+    return total
+
+
+def diagonal(bank: GaussianBank, statistics: Statistics) -> FeatureStatistics:
+    """What a diagonal transform needs, from the statistics of the models alone; the rest is zero.
+
+    Parameters
+    ----------
+    bank : S mixtures
+    statistics : of the same mixtures
+    """
+    dims = bank.means.shape[-1]
+    precision = 1.0 / bank.variances
+    count = statistics.occupancy[..., None]
+    row, own = np.arange(dims), np.arange(1, dims + 1)
+    outer, linear = np.zeros((dims, dims + 1, dims + 1)), np.zeros((dims, dims + 1))
+    outer[:, 0, 0] = (precision * count).sum((0, 1))
+    outer[row, 0, own] = outer[row, own, 0] = (precision * statistics.first_order).sum((0, 1))
+    outer[row, own, own] = (precision * statistics.second_order).sum((0, 1))
+    linear[:, 0] = (precision * bank.means * count).sum((0, 1))
+    linear[row, own] = (precision * bank.means * statistics.first_order).sum((0, 1))
+    return FeatureStatistics(outer, linear, float(count.sum()))
+
+
+def after(statistics: Statistics, transform: np.ndarray) -> Statistics:
+    """Statistics of the models once the features are transformed by a diagonal [b A], with the same posteriors."""
+    offset, scale = transform[:, 0], np.diag(transform[:, 1:])
+    count = statistics.occupancy[..., None]
+    return replace(
+        statistics,
+        first_order=scale * statistics.first_order + offset * count,
+        second_order=scale**2 * statistics.second_order
+        + 2 * scale * offset * statistics.first_order
+        + offset**2 * count,
+    )
+
+
+def _sums(inputs: np.ndarray, precision: np.ndarray, pull: np.ndarray, shares: np.ndarray) -> FeatureStatistics:
+    """From [1, o] (T, D + 1), and by frame and dimension the summed gamma / sigma**2 and gamma mu / sigma**2 (T, D)."""
+    products = (inputs[:, :, None] * inputs[:, None, :]).reshape(len(inputs), -1)
+    size = inputs.shape[1]
+    outer = (precision.T @ products).reshape(-1, size, size)
+    return FeatureStatistics(outer, pull.T @ inputs, float(shares.sum()))
+
+
+def prior(bank: GaussianBank, frames: float) -> FeatureStatistics:
+    """Statistics of frames drawn from the bank itself, which ask for no transform at all."""
+    dims = bank.means.shape[-1]
+    shares = (frames * bank.weights / len(bank.weights)).reshape(-1, 1)
+    mean, variance = bank.means.reshape(-1, dims), bank.variances.reshape(-1, dims)
+    weight = shares / variance
+    statistics = _sums(extended(mean), weight, weight * mean, shares)
+    spread = weight.T @ variance  # E[o_j**2] exceeds mu_j**2 by sigma_j**2
+    diagonal = np.arange(1, dims + 1)
+    statistics.outer[:, diagonal, diagonal] += spread
+    return statistics
+
+
+def estimate(statistics: FeatureStatistics, shape: str) -> np.ndarray:
+    """[b A] that maximises `auxiliary`, row by row in turn (Gales 1998, eq. 22 to 27).
+
+    Parameters
+    ----------
+    statistics : of the speaker, with those of a `prior`
+    shape : one of `mllr.SHAPES`
+
+    Returns
+    -------
+    (D, D + 1)
+    """
+    dims = len(statistics.linear)
+    transform = identity(dims)
+    if shape == "bias":
+        first = statistics.outer[:, 0, 0]
+        # The matrix stays the identity: what is left of the linear part is the offset's.
+        transform[:, 0] = (
+            statistics.linear[:, 0] - statistics.outer[np.arange(dims), 0, np.arange(1, dims + 1)]
+        ) / first
+        return transform
+    used = columns(shape, dims)
+    inverses = [np.linalg.inv(statistics.outer[row][np.ix_(c, c)]) for row, c in enumerate(used)]
+    for _ in range(ROUNDS):
+        before = transform.copy()
+        for row, (c, inverse) in enumerate(zip(used, inverses)):
+            cofactors = np.concatenate([[0.0], np.linalg.inv(transform[:, 1:])[:, row]])[c]
+            transform[row, c] = _row(cofactors, statistics.linear[row, c], inverse, statistics.count)
+        if np.abs(transform - before).max() < CONVERGED:
+            break
+    return transform
+
+
+def _row(cofactors: np.ndarray, linear: np.ndarray, inverse: np.ndarray, count: float) -> np.ndarray:
+    """w = (alpha p + k) G^-1 with the root alpha that gives the larger auxiliary function (Gales 1998, eq. 26)."""
+    a, b = cofactors @ inverse @ cofactors, cofactors @ inverse @ linear
+    root = np.sqrt(b * b + 4 * a * count)
+    candidates = [(-b + root) / (2 * a), (-b - root) / (2 * a)]
+    alpha = max(candidates, key=lambda x: count * np.log(abs(x * a + b)) - 0.5 * x * x * a)
+    return inverse @ (alpha * cofactors + linear)
+
+
+def composed(second: np.ndarray, first: np.ndarray | None) -> np.ndarray:
+    """One transform that does the first, if there is one, then the second; all (D, D + 1)."""
+    if first is None:
+        return second
+    matrix = second[:, 1:]
+    return np.column_stack([matrix @ first[:, 0] + second[:, 0], matrix @ first[:, 1:]])
+
+
+def auxiliary(statistics: FeatureStatistics, transform: np.ndarray) -> float:
+    """Expected log density of the transformed features with ln |det A|, but for what no transform changes."""
+    squares = np.einsum("ip,ipq,iq->", transform, statistics.outer, transform)
+    determinant = np.linalg.slogdet(transform[:, 1:])[1]
+    return float(statistics.count * determinant + (transform * statistics.linear).sum() - 0.5 * squares)

@@ -1,0 +1,137 @@
+"""The ways to fit models to a speaker, put together: a transform for all that is heard, then what is heard enough."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from recognizer import hmm
+from recognizer.adaptation import cmllr, map, mllr, regression
+from recognizer.adaptation.regression import RegressionTree
+from recognizer.errors import AdaptationError
+from recognizer.gmm import GaussianBank
+from recognizer.statistics import Statistics
+from recognizer.training import Chunk, WordModels, accumulate, expect
+
+KINDS = ("none", "map", "mllr", "cmllr", "mllr-map", "cmllr-map")
+LARGEST_TAU = 20.0
+# Frames that the priors count for; chosen on training speakers, see recipes/enrollment/CHOICE.md.
+TRANSFORM_PRIOR = 200.0  # of the one transform for all Gaussians
+CLASS_PRIOR = 20.0  # of every class's shift
+WEIGHT_TAU = 5.0
+VARIANCE_TAU = 20.0
+ROUNDS = 2  # of expectation and maximisation; a third changes nothing any more
+
+
+@dataclass(frozen=True)
+class Method:
+    """How models are fitted to a speaker.
+
+    Attributes
+    ----------
+    kind : one of KINDS. "mllr" moves the means by one transform for all, then every regression class, down to the
+        single states, by a shift of its own; "cmllr" transforms the features; "map" re-estimates each Gaussian
+        from what it is responsible for; "mllr-map" and "cmllr-map" do the one, then the other
+    shape : of the transform, one of `mllr.SHAPES`
+    tau : frames that the prior of a mean counts for in MAP, 0 to LARGEST_TAU
+    """
+
+    kind: str = "mllr-map"
+    shape: str = "full"
+    tau: float = 4.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise AdaptationError(f"method {self.kind!r} is not {', '.join(KINDS)}")
+        if self.shape not in mllr.SHAPES:
+            raise AdaptationError(f"shape {self.shape!r} is not {', '.join(mllr.SHAPES)}")
+        if not 0 <= self.tau <= LARGEST_TAU:
+            raise AdaptationError(f"tau {self.tau} is not from 0 (only the speaker) to {LARGEST_TAU:.0f}")
+
+    def __str__(self) -> str:
+        if self.kind == "none":
+            return "no adaptation"
+        parts = []
+        if self.transforms:
+            parts.append(f"{self.transforms.upper()} ({self.shape})")
+        if self.maps:
+            parts.append(f"MAP (tau {self.tau:g})")
+        return ", then ".join(parts)
+
+    @property
+    def transforms(self) -> str | None:
+        """ "mllr", "cmllr" or None."""
+        return next((name for name in ("mllr", "cmllr") if self.kind.split("-")[0] == name), None)
+
+    @property
+    def maps(self) -> bool:
+        """Whether MAP is a part of it."""
+        return "map" in self.kind.split("-")
+
+
+def tree_of(models: WordModels) -> RegressionTree:
+    """Regression classes of the states of all words, the silence left out."""
+    return regression.grow(_words(models.bank))
+
+
+def adapt(models: WordModels, chunks: Sequence[Chunk], method: Method, share: float = 1.0) -> WordModels:
+    """Models fitted to a speaker's utterances, by expectation and maximisation with the given models as the prior.
+
+    Parameters
+    ----------
+    models : speaker-independent, or already fitted to the speaker in another condition
+    chunks : the utterances, with the words that are said
+    method : how
+    share : how many frames each frame of them counts for
+    """
+    if method.kind == "none" or not chunks:
+        return models
+    prior = models
+    if method.transforms == "cmllr":
+        heard = cmllr.accumulate(models.bank, (expect(models, chunk) for chunk in chunks)).scaled(share)
+        own = cmllr.estimate(heard + cmllr.prior(_words(models.bank), TRANSFORM_PRIOR), method.shape)
+        prior = models = replace(models, transform=cmllr.composed(own, models.transform))
+        if method.kind == "cmllr":
+            return models
+    tree = tree_of(prior)
+    for _ in range(ROUNDS):
+        statistics = accumulate(models, chunks, hmm.soft_posteriors).scaled(share)
+        models = fitted(prior, statistics, method, tree)
+    return models
+
+
+def fitted(prior: WordModels, statistics: Statistics, method: Method, tree: RegressionTree) -> WordModels:
+    """One M-step of `adapt`: the models that the statistics ask for, given the prior.
+
+    Parameters
+    ----------
+    prior : the models without adaptation, but with the transform of the features, if there is one
+    statistics : of the speaker, of features so transformed
+    method : how; the transform of the features is done
+    tree : see `tree_of`
+    """
+    bank = prior.bank
+    if method.transforms == "mllr":
+        bank = _moved(bank, statistics, tree.root, method.shape, TRANSFORM_PRIOR)
+    if method.transforms:
+        bank = _moved(bank, statistics, tree, "bias", CLASS_PRIOR)
+    if method.maps:
+        bank = map.adapt(bank, statistics, method.tau, variance_tau=VARIANCE_TAU, weight_tau=WEIGHT_TAU)
+    return replace(prior, bank=bank)
+
+
+def _moved(
+    bank: GaussianBank, statistics: Statistics, tree: RegressionTree, shape: str, prior_frames: float
+) -> GaussianBank:
+    """The bank with the means of the words' states transformed by class; silence stays."""
+    words = _words(bank)
+    transforms, opened = mllr.estimate_classes(words, statistics.take(slice(0, -1)), tree, shape, prior_frames)
+    moved = mllr.move(words, transforms, tree.smallest(opened))
+    return GaussianBank(bank.weights, np.concatenate([moved.means, bank.means[-1:]]), bank.variances)
+
+
+def _words(bank: GaussianBank) -> GaussianBank:
+    """The states of the words, without the silence, which is the last row."""
+    return bank.take(slice(0, -1))

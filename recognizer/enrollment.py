@@ -1,0 +1,309 @@
+"""Enrollment: from recordings of one speaker, labelled or not, to models that are fitted to the voice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from recognizer import speakers
+from recognizer.adaptation.choice import (
+    FEWEST,
+    USUAL,
+    Material,
+    Trial,
+    compare,
+    cross_validate,
+    cross_validate_words,
+    several_takes,
+)
+from recognizer.adaptation.method import Method, adapt
+from recognizer.analysis import Analysis, analyse_files
+from recognizer.audio import shown
+from recognizer.corpus import Utterance
+from recognizer.decoding import posteriors, score_words
+from recognizer.errors import AdaptationError, AudioError
+from recognizer.features import FrontEnd
+from recognizer.model import Model
+from recognizer.perturbation import NOISE, PLAIN, Perturbation
+from recognizer.profile import Profile
+from recognizer.rejection import examine, least_probability
+from recognizer.training import chunks_by_word
+
+# Every take is also heard as other rooms and slightly other tracts would have it: what they share is the speaker.
+READINGS = (PLAIN, *NOISE, Perturbation(0.95), Perturbation(1.05))
+SHARE = 0.4  # of a frame that a frame of each reading counts for
+MEAN_PRIOR = 100.0  # frames of the base's mean in the speaker's own
+MEAN_WEIGHT = 200.0  # frames that it counts for beside an utterance's: it is better known than a stranger's
+SURE = 0.9  # probability of a word that nobody told, to be learned from or to be believed against the label
+ABSENT = 0.05  # probability of the label, at most, for a take to be doubtful
+PASSES = 10  # over unlabelled recordings, at most
+
+
+@dataclass(frozen=True)
+class Take:
+    """One recording of a word by the speaker, ready to be learned from.
+
+    Attributes
+    ----------
+    path : the file, for messages
+    word : index in the model's vocabulary
+    analysis : with the static cepstra of all READINGS
+    """
+
+    path: Path
+    word: int
+    analysis: Analysis
+
+
+@dataclass(frozen=True)
+class Enrollment:
+    """What came of an enrollment.
+
+    Attributes
+    ----------
+    model : the base, fitted to the speaker
+    method : that was used
+    why : it was chosen, in one line
+    before : how the base does on the takes
+    after : how the method does on takes that it was not fitted to; None with too few takes
+    doubts : takes that may not be what they are said to be, one line each
+    """
+
+    model: Model
+    method: Method
+    why: str
+    before: Trial
+    after: Trial | None
+    doubts: tuple[str, ...]
+
+
+def analyse_takes(utterances: Sequence[Utterance], model: Model, *, jobs: int = 1) -> tuple[list[Take], list[str]]:
+    """Read and analyse recordings of one speaker.
+
+    Parameters
+    ----------
+    utterances : labelled recordings
+    model : to be fitted
+    jobs : processes, when there are many
+
+    Returns
+    -------
+    takes : those that can be learned from
+    refused : why the others cannot, one line each
+    """
+    takes, refused = [], []
+    paths, front_end = [u.path for u in utterances], model.front_end
+    found = analyse_files(paths, front_end, model.endpointer, READINGS, finish=False, jobs=jobs)
+    for utterance, analysis in zip(utterances, found):
+        name = shown(utterance.path)
+        if isinstance(analysis, AudioError):
+            refused.append(str(analysis))
+        elif utterance.word not in model.words:
+            refused.append(f"{name}: the model has no word {utterance.word!r}")
+        elif analysis.reason:
+            refused.append(f"{name}: {analysis.reason}; record it again")
+        elif not _long_enough(analysis, model):
+            refused.append(f"{name}: too short for a word; record it again")
+        else:
+            takes.append(Take(utterance.path, model.words.index(utterance.word), analysis))
+    return takes, refused
+
+
+def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) -> Enrollment:
+    """Fit a model to a speaker.
+
+    Parameters
+    ----------
+    takes : of one speaker, at least one
+    model : the base, or a model already fitted to the speaker in another condition
+    method : how; chosen by cross-validation when None
+
+    Raises
+    ------
+    AdaptationError
+        if there is no take.
+    """
+    if not takes:
+        raise AdaptationError("there is no take to learn from; record some")
+    words = np.array([take.word for take in takes])
+    front_end = with_speaker_mean(model.front_end, [take.analysis for take in takes])
+    readings = [[front_end.finish(f, take.analysis.speech) for f in take.analysis.features] for take in takes]
+    material = Material(words, readings, SHARE)
+    plain = [model.front_end.finish(take.analysis.features[0], take.analysis.speech) for take in takes]
+    before = Trial(Method("none"), words, score_words(model.models, plain), material.frames)
+    if method is not None:
+        why = f"{method}, as asked"
+    elif len(takes) < FEWEST:
+        method, why = USUAL, f"{USUAL}, the usual method: {len(takes)} takes are too few to compare it with others"
+    else:
+        same_mean = replace(before, scores=score_words(model.models, [take[0] for take in readings]))
+        method, why = compare(model.models, material, same_mean)
+    if method.kind == "none":
+        return Enrollment(model, method, why, before, before, ())
+    after = _tried(model, material, method)
+    models = adapt(model.models, material.chunks(), method, SHARE)
+    own = replace(model, front_end=front_end, models=models)
+    return Enrollment(own, method, why, before, after, _doubts(takes, model, before, after))
+
+
+def _tried(model: Model, material: Material, method: Method) -> Trial | None:
+    """How the method does on takes left out, where there are enough to tell."""
+    if len(material.words) < FEWEST:
+        return None
+    if several_takes(material.words):
+        return cross_validate(model.models, material, [method])[0]
+    return cross_validate_words(model.models, material, method)
+
+
+def with_speaker_mean(front_end: FrontEnd, analyses: Sequence[Analysis]) -> FrontEnd:
+    """The front end with the mean of the speaker's own speech, with MEAN_PRIOR frames of what it was."""
+    speech = np.concatenate([a.features[0][:, slice(*a.speech)] for a in analyses], axis=1)
+    mean = (speech.sum(1, dtype=np.float64) + MEAN_PRIOR * np.array(front_end.mean)) / (speech.shape[1] + MEAN_PRIOR)
+    return replace(front_end, mean=tuple(map(float, mean)), mean_weight=MEAN_WEIGHT)
+
+
+@dataclass(frozen=True)
+class SelfAdaptation:
+    """What came of adapting to recordings that nobody labelled.
+
+    Attributes
+    ----------
+    model : the base, fitted to the speaker
+    words : (U,) what was taken to be said in each, -1 where that was not sure enough to learn from
+    passes : over all recordings
+    """
+
+    model: Model
+    words: np.ndarray
+    passes: int
+
+
+def self_adapt(analyses: Sequence[Analysis], model: Model, method: Method = USUAL) -> SelfAdaptation:
+    """Fit a model to one speaker's recordings by its own answers, in passes until these stay the same.
+
+    Each pass fits the base to the recordings that the models of the pass before are sure of.
+
+    Parameters
+    ----------
+    analyses : of the recordings, with static cepstra; those without speech are passed over
+    model : the base
+    method : how
+
+    Raises
+    ------
+    AdaptationError
+        if there is no speech in any of them.
+    """
+    heard = [i for i, analysis in enumerate(analyses) if _long_enough(analysis, model)]
+    if not heard:
+        raise AdaptationError("there is no speech to adapt to in any of the recordings; record some words")
+    front_end = with_speaker_mean(model.front_end, [analyses[i] for i in heard])
+    features = [front_end.finish(analyses[i].features[0], analyses[i].speech) for i in heard]
+    own, words = replace(model, front_end=front_end), np.full(len(heard), -1)
+    for passes in range(1, PASSES + 1):
+        before, words = words, sure_words(own, features)
+        if np.array_equal(before, words):
+            break
+        sure = np.flatnonzero(words >= 0)
+        chunks = list(chunks_by_word([features[i] for i in sure], words[sure])) if len(sure) else []
+        own = replace(own, models=adapt(model.models, chunks, method))
+    by_recording = np.full(len(analyses), -1)
+    by_recording[heard] = words
+    return SelfAdaptation(own, by_recording, passes)
+
+
+def sure_words(model: Model, features: Sequence[np.ndarray]) -> np.ndarray:
+    """The word of each utterance, as its index; -1 where that is not sure enough to learn from, (U,)."""
+    if model.rejection is None:
+        scores, known = score_words(model.models, features), np.ones(len(features))
+    else:
+        found = examine(model.models, model.rejection.noise, features)
+        scores, known = found.scores, model.rejection.known(found.evidence)
+    least = least_probability("normal", model.rejection)
+    probable = posteriors(scores, model.calibration)
+    return np.where((probable.max(1) >= SURE) & (known >= least), probable.argmax(1), -1)
+
+
+def _long_enough(analysis: Analysis, model: Model) -> bool:
+    return bool(analysis.features) and analysis.features[0].shape[1] >= model.models.states
+
+
+def make_profile(
+    name: str, model: Model, model_name: str, method: Method | None = None, *, jobs: int = 1
+) -> tuple[Enrollment, list[str]]:
+    """Make a speaker's profile from the takes that are kept, and keep it.
+
+    Parameters
+    ----------
+    name : of the speaker; that of a condition starts from the speaker's own profile, where there is one
+    model : the base
+    model_name : what the model is called, for messages
+    method : how; chosen by cross-validation when None
+    jobs : processes for the analysis
+
+    Returns
+    -------
+    enrollment : what came of it
+    refused : the takes that could not be used, and why
+
+    Raises
+    ------
+    AdaptationError
+        if there is no usable take; an earlier profile stays.
+    ProfileError
+        if the profile cannot be kept, or the speaker's own was made for another model.
+    """
+    speaker, mark, _ = speakers.checked(name).partition(speakers.MARK)
+    prior = speakers.fitted(model, speaker) if mark and speakers.has_profile(speaker) else model
+    utterances = speakers.takes(name)
+    usable, refused = analyse_takes(utterances, prior, jobs=jobs)
+    if not usable:
+        reason = f" ({refused[0]})" if refused else ""
+        raise AdaptationError(
+            f"speaker {name!r} has no usable take{reason}; record some with `recognizer enroll {name}`"
+        )
+    enrollment = enroll(usable, prior, method)
+    record = record_of(enrollment, model) | {"prior": speaker if prior is not model else None}
+    speakers.save(name, Profile.of(enrollment.model, model, model_name, record))
+    return enrollment, refused
+
+
+def record_of(enrollment: Enrollment, model: Model) -> dict:
+    """What a profile tells of the enrollment that it was made from, plain JSON data."""
+
+    def told(trial: Trial | None) -> dict | None:
+        return trial and {
+            "correct": trial.correct,
+            "n": len(trial.words),
+            "confidence": round(trial.confidence(model.calibration), 4),
+        }
+
+    counts = np.bincount(enrollment.before.words, minlength=len(model.words))
+    return {
+        "made": date.today().isoformat(),
+        "takes": {word: int(n) for word, n in zip(model.words, counts) if n},
+        "method": str(enrollment.method),
+        "why": enrollment.why,
+        "before": told(enrollment.before),
+        "after": told(enrollment.after),
+    }
+
+
+def _doubts(takes: Sequence[Take], model: Model, before: Trial, after: Trial | None) -> tuple[str, ...]:
+    """Takes that are surely another word to the base, and to models fitted to the other takes as well."""
+    if after is None:
+        return ()
+    doubts = []
+    by_take = [posteriors(trial.scores, model.calibration) for trial in (before, after)]
+    for take, old, new in zip(takes, *by_take):
+        heard = new.argmax()
+        if heard == old.argmax() and new[heard] > SURE and new[take.word] < ABSENT:
+            doubts.append(
+                f"{shown(take.path)}: labelled {model.words[take.word]!r} but sounds like {model.words[heard]!r}; "
+                "if that is what was said, remove it"
+            )
+    return tuple(doubts)

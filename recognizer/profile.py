@@ -1,0 +1,162 @@
+"""A speaker's profile: how one model was fitted to one voice, in a small file that knows which model that was."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from recognizer.audio import shown
+from recognizer.errors import ProfileError
+from recognizer.gmm import GaussianBank
+from recognizer.model import Model
+from recognizer.writing import replacing
+
+FORMAT = "recognizer-profile"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a model becomes for one speaker.
+
+    Attributes
+    ----------
+    base : fingerprint of the model
+    model_name : what the model was called when the profile was made: a name or a file
+    bank : the mixtures of all states, fitted
+    transform : of the features, (D, D + 1), or None
+    mean, mean_weight, warp : of the front end, for this speaker
+    record : what it was made from and what came of it, plain JSON data
+    """
+
+    base: str
+    model_name: str
+    bank: GaussianBank
+    transform: np.ndarray | None
+    mean: tuple[float, ...]
+    mean_weight: float
+    warp: float
+    record: dict = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, fitted: Model, base: Model, model_name: str, record: dict) -> Profile:
+        """What makes the fitted model of the base."""
+        front_end, models = fitted.front_end, fitted.models
+        speaker = (front_end.mean, front_end.mean_weight, front_end.warp)
+        return cls(base.fingerprint, model_name, models.bank, models.transform, *speaker, record)
+
+    def apply(self, model: Model) -> Model:
+        """The model fitted to the speaker; the one given stays as it is.
+
+        Raises
+        ------
+        ProfileError
+            if the profile was made for another model.
+        """
+        if model.fingerprint != self.base:
+            raise ProfileError(
+                f"the profile was made for another model: {self.model_name} with the fingerprint {self.base[:12]}, and "
+                f"this one has {model.fingerprint[:12]}; use that model, or make the profile anew for this one with "
+                "`recognizer speakers refresh`"
+            )
+        front_end = replace(model.front_end, mean=self.mean, mean_weight=self.mean_weight, warp=self.warp)
+        return replace(
+            model, front_end=front_end, models=replace(model.models, bank=self.bank, transform=self.transform)
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the profile, whole or not at all.
+
+        Raises
+        ------
+        ProfileError
+            if the file cannot be written; what was there stays.
+        """
+        arrays = {f.name: getattr(self.bank, f.name) for f in fields(GaussianBank)}
+        if self.transform is not None:
+            arrays["transform"] = self.transform
+        header = {
+            "format": FORMAT,
+            "version": VERSION,
+            "base": self.base,
+            "model_name": self.model_name,
+            "mean": list(self.mean),
+            "mean_weight": self.mean_weight,
+            "warp": self.warp,
+            "record": self.record,
+        }
+        try:
+            with replacing(path) as temporary, open(temporary, "xb") as file:
+                np.savez_compressed(file, header=np.array(json.dumps(header, ensure_ascii=False)), **arrays)
+        except OSError as error:
+            raise ProfileError(
+                f"{shown(path)} cannot be written: {error.strerror}; make room or allow it, and try again"
+            ) from error
+
+    @classmethod
+    def load(cls, path: Path) -> Profile:
+        """Read a profile, and check that it is one of finite numbers.
+
+        Raises
+        ------
+        ProfileError
+            if the file is missing, no profile, damaged, or of a newer version.
+        """
+        name = shown(path)
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+                arrays = {key: archive[key] for key in archive.files}
+            header = json.loads(str(arrays.pop("header")))
+        except FileNotFoundError as error:
+            raise ProfileError(f"there is no profile at {name}; see `recognizer speakers list`") from error
+        except PermissionError as error:
+            raise ProfileError(f"{name} cannot be read ({error.strerror}); change its mode") from error
+        except Exception as error:  # zipfile, zlib, NumPy and json each have several for a damaged file
+            raise ProfileError(f"{name} is no profile, or is damaged; {_ANEW}") from error
+        if not isinstance(header, dict) or header.get("format") != FORMAT:
+            raise ProfileError(f"{name} is an .npz file but no profile; {_ANEW}")
+        version = header.get("version")
+        if not isinstance(version, int) or version > VERSION:
+            raise ProfileError(
+                f"{name} has profile version {version}, this program reads up to {VERSION}; "
+                "update with `pip install --upgrade recognizer`"
+            )
+        try:
+            bank = GaussianBank(*(arrays[f.name] for f in fields(GaussianBank)))
+            mean = tuple(map(float, header["mean"]))
+            numbers = (float(header["mean_weight"]), float(header["warp"]))
+            profile = cls(
+                header["base"], header["model_name"], bank, arrays.get("transform"), mean, *numbers, header["record"]
+            )
+            sound = _is_sound(profile)
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise ProfileError(f"{name} is damaged; {_ANEW}") from error
+        if not sound:
+            raise ProfileError(f"{name} is damaged; {_ANEW}")
+        return profile
+
+
+_ANEW = "make it anew from the kept takes with `recognizer speakers refresh`, or enroll again"
+
+
+def _is_sound(profile: Profile) -> bool:
+    """Whether the numbers can be used."""
+    bank, transform = profile.bank, profile.transform
+    shape = bank.means.shape
+    fits = len(shape) == 3 and bank.variances.shape == shape and bank.weights.shape == shape[:2]
+    if transform is not None:
+        fits = fits and transform.shape == (shape[-1], shape[-1] + 1) and bool(np.isfinite(transform).all())
+    return (
+        fits
+        and isinstance(profile.base, str)
+        and isinstance(profile.record, dict)
+        and bool(np.isfinite(bank.means).all() and (bank.weights >= 0).all() and np.isfinite(bank.weights).all())
+        and bool((bank.variances > 0).all() and np.isfinite(bank.variances).all())
+        and all(math.isfinite(x) for x in (*profile.mean, profile.mean_weight, profile.warp))
+        and profile.warp > 0
+        and profile.mean_weight >= 0
+    )

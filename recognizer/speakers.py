@@ -1,0 +1,257 @@
+"""The speakers that are enrolled: a folder for each, with the profile and the takes it was made from.
+
+A speaker may be enrolled in several conditions, each with a folder of its own: `anna`, and `anna@cold` for her voice
+with a cold. Names are checked, and nothing is read or written outside the folder of the user's data.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+from recognizer import naming
+from recognizer.audio import shown
+from recognizer.corpus import Utterance, find
+from recognizer.errors import CorpusError, NamingError, ProfileError
+from recognizer.model import Model, home
+from recognizer.profile import Profile
+from recognizer.writing import replacing
+
+PROFILE, TAKES = "profile.npz", "takes"
+MARK = "@"  # between a speaker and a condition
+LARGEST = 2**30  # bytes that an exported speaker may unpack to
+
+
+def root() -> Path:
+    """Where all speakers are kept."""
+    return home() / "speakers"
+
+
+def checked(name: str) -> str:
+    """A speaker's name, with the condition if there is one, as it is kept.
+
+    Raises
+    ------
+    NamingError
+        if it cannot be a folder on every system, or differs from a speaker there is by case alone.
+    """
+    speaker, mark, condition = name.partition(MARK)
+    name = naming.checked(speaker, "speaker")
+    if mark:
+        name += MARK + naming.checked(condition, "condition")
+    for known in names():
+        for ours, theirs in zip(name.split(MARK), known.split(MARK)):
+            if ours != theirs and ours.lower() == theirs.lower():
+                raise NamingError(f"there is {known!r} already, which differs from {name!r} by case only; write it so")
+            if ours != theirs:
+                break
+    return name
+
+
+def names() -> list[str]:
+    """All speakers, with their conditions."""
+    if not root().is_dir():
+        return []
+    return sorted(entry.name for entry in os.scandir(root()) if entry.is_dir() and not entry.name.startswith("."))
+
+
+def folder(name: str) -> Path:
+    """The folder of a speaker, whether or not there is one yet; the name is checked."""
+    return root() / checked(name)
+
+
+def existing(name: str) -> Path:
+    """The folder of a speaker that there is.
+
+    Raises
+    ------
+    ProfileError
+        if there is none of that name.
+    """
+    place = folder(name)
+    if not place.is_dir():
+        known = ", ".join(names()) or "none yet"
+        raise ProfileError(f"there is no speaker {name!r}; enrolled: {known}; enroll with `recognizer enroll {name}`")
+    return place
+
+
+def has_profile(name: str) -> bool:
+    """Whether a speaker has been enrolled to the end."""
+    return (folder(name) / PROFILE).exists()
+
+
+def load(name: str) -> Profile:
+    """The profile of a speaker.
+
+    Raises
+    ------
+    ProfileError
+        if there is no such speaker, no profile yet, or it is damaged.
+    """
+    place = existing(name)
+    if not has_profile(name):
+        raise ProfileError(f"speaker {name!r} has takes but no profile yet; finish with `recognizer enroll {name}`")
+    return Profile.load(place / PROFILE)
+
+
+def fitted(model: Model, name: str) -> Model:
+    """A model fitted to a speaker.
+
+    Raises
+    ------
+    ProfileError
+        if there is no such speaker, or the profile was made for another model.
+    """
+    return load(name).apply(model)
+
+
+def save(name: str, profile: Profile) -> None:
+    """Keep a profile; an earlier one stays if that fails."""
+    place = folder(name)
+    _make(place)
+    profile.save(place / PROFILE)
+
+
+def takes(name: str) -> list[Utterance]:
+    """The takes that are kept of a speaker; none is no error."""
+    place = folder(name) / TAKES
+    try:
+        return find(place) if place.is_dir() else []
+    except CorpusError:  # no audio in it
+        return []
+
+
+def take_path(name: str, word: str) -> Path:
+    """A new file to keep a take of a word in; its folder is made."""
+    place = folder(name) / TAKES / naming.checked(word, "word")
+    _make(place)
+    number = 1 + max((int(file.stem) for file in place.glob("*.wav") if file.stem.isdecimal()), default=0)
+    return place / f"{number}.wav"
+
+
+def forget_audio(name: str) -> None:
+    """Delete the takes of a speaker; the profile stays, but can no longer be made anew."""
+    shutil.rmtree(folder(name) / TAKES, ignore_errors=True)
+
+
+def with_conditions(name: str) -> list[str]:
+    """A speaker and all conditions of it; a condition has none of its own."""
+    return [known for known in names() if known == name or known.startswith(name + MARK)]
+
+
+def rename(old: str, new: str) -> list[str]:
+    """Rename a speaker with all conditions, or one condition; gives the new names.
+
+    Raises
+    ------
+    ProfileError
+        if there is no such speaker, or the new name is taken.
+    """
+    old = existing(old).name
+    new = checked(new)
+    if with_conditions(new) or (root() / new).exists():
+        raise ProfileError(f"there is a speaker {new!r} already; remove that one first, or choose another name")
+    if (MARK in old) != (MARK in new):
+        raise ProfileError(f"{old!r} and {new!r}: a condition stays one, a speaker stays one; write both the same way")
+    moved = []
+    for known in with_conditions(old):
+        target = new + known.removeprefix(old)
+        (root() / known).rename(root() / target)
+        moved.append(target)
+    return moved
+
+
+def remove(name: str) -> list[str]:
+    """Delete a speaker with all conditions and takes, or one condition; gives the names deleted.
+
+    Raises
+    ------
+    ProfileError
+        if there is no such speaker, or a file cannot be deleted.
+    """
+    removed = with_conditions(existing(name).name)
+    for known in removed:
+        try:
+            shutil.rmtree(root() / known)
+        except OSError as error:
+            raise ProfileError(
+                f"{shown(root() / known)} cannot be deleted ({error.strerror}); change its mode"
+            ) from error
+    return removed
+
+
+def export(name: str, path: Path) -> None:
+    """Write a speaker with all conditions and takes to one file, a zip archive, whole or not at all.
+
+    Raises
+    ------
+    ProfileError
+        if there is no such speaker, or the file cannot be written.
+    """
+    chosen = with_conditions(existing(name).name)
+    try:
+        with replacing(path) as temporary, zipfile.ZipFile(temporary, "x", zipfile.ZIP_DEFLATED) as archive:
+            for known in chosen:
+                for file in sorted((root() / known).rglob("*")):
+                    if file.is_file() and not file.name.startswith("."):
+                        archive.write(file, file.relative_to(root()).as_posix())
+    except OSError as error:
+        raise ProfileError(f"{shown(path)} cannot be written: {error.strerror}; choose another file") from error
+
+
+def import_(path: Path) -> list[str]:
+    """Take in a speaker that was exported, with all conditions; gives their names.
+
+    Raises
+    ------
+    ProfileError
+        if the file is no exported speaker, or there is a speaker of that name already; nothing is changed then.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _unpacked(path, archive)
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or "it is no exported speaker, or is damaged"
+        raise ProfileError(f"{shown(path)} cannot be imported: {reason}; export it again") from error
+
+
+def _unpacked(path: Path, archive: zipfile.ZipFile) -> list[str]:
+    members = [info for info in archive.infolist() if not info.is_dir()]
+    foreign = ProfileError(f"{shown(path)} is no exported speaker; make one with `recognizer speakers export`")
+    if sum(info.file_size for info in members) > LARGEST:
+        raise ProfileError(f"{shown(path)} holds more than {LARGEST >> 20} MB; that is no exported speaker")
+    found = set()
+    for info in members:
+        parts = info.filename.split("/")
+        allowed = parts[1:] == [PROFILE] or (len(parts) == 4 and parts[1] == TAKES and parts[3].endswith(".wav"))
+        if not allowed or "\\" in info.filename or ".." in parts or any(p.startswith(".") for p in parts):
+            raise foreign
+        if len(parts) == 4:
+            naming.checked(parts[2], "word")
+        found.add(checked(parts[0]))
+    if not found:
+        raise foreign
+    if taken := found & set(names()):
+        raise ProfileError(
+            f"there is a speaker {min(taken)!r} already; remove or rename that one, then import {shown(path)} again"
+        )
+    _make(root())
+    with tempfile.TemporaryDirectory(dir=root(), prefix=".") as place:
+        archive.extractall(place)
+        for file in Path(place).glob(f"*/{PROFILE}"):
+            Profile.load(file)
+        for name in sorted(found):
+            os.replace(Path(place) / name, root() / name)
+    return sorted(found)
+
+
+def _make(place: Path) -> None:
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProfileError(
+            f"{shown(place)} cannot be made ({error.strerror}); allow it, or set RECOGNIZER_HOME to another folder"
+        ) from error

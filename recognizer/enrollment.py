@@ -204,7 +204,7 @@ def self_adapt(analyses: Sequence[Analysis], model: Model, method: Method = USUA
     front_end = with_speaker_mean(model.front_end, [analyses[i] for i in heard])
     features = [front_end.finish(analyses[i].features[0], analyses[i].speech) for i in heard]
     own, words = replace(model, front_end=front_end), np.full(len(heard), -1)
-    for passes in range(1, PASSES + 1):
+    for passes in range(1, PASSES + 1):  # noqa: B007 - told to the caller
         before, words = words, sure_words(own, features)
         if np.array_equal(before, words):
             break

@@ -135,16 +135,18 @@ def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) ->
     material = Material(words, readings, SHARE)
     plain = [model.front_end.finish(take.analysis.features[0], take.analysis.speech) for take in takes]
     before = Trial(Method("none"), words, score_words(model.models, plain), material.frames)
+    after = None
     if method is not None:
         why = f"{method}, as asked"
     elif len(takes) < FEWEST:
         method, why = USUAL, f"{USUAL}, the usual method: {len(takes)} takes are too few to compare it with others"
     else:
         same_mean = replace(before, scores=score_words(model.models, [take[0] for take in readings]))
-        method, why = compare(model.models, material, same_mean)
+        trial, why = compare(model.models, material, same_mean)
+        method, after = trial.method, trial if several_takes(words) else None
     if method.kind == "none":
         return Enrollment(model, method, why, before, before, ())
-    after = _tried(model, material, method)
+    after = after or _tried(model, material, method)
     models = adapt(model.models, material.chunks(), method, SHARE)
     own = replace(model, front_end=front_end, models=models)
     return Enrollment(own, method, why, before, after, _doubts(takes, model, before, after))

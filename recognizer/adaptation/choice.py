@@ -109,12 +109,12 @@ def cross_validate(models: WordModels, material: Material, methods: Sequence[Met
     folds = _shared_out(np.argsort(material.words, kind="stable"), FOLDS)
     sums = [accumulate(models, material.chunks(fold), hmm.soft_posteriors).scaled(material.share) for fold in folds]
     total = _sum(sums)
-    tree = tree_of(models)
+    tree, prior = tree_of(models), _feature_prior(models)
     trials = []
     for method in methods:
         scores = np.empty((len(material.words), len(models.chain.log_stay)))
         for fold, part in zip(folds, sums):
-            own = _without(models, material, fold, total.without(part), method, tree)
+            own = _without(models, material, fold, total.without(part), method, tree, prior)
             scores[fold] = score_words(own, [material.readings[i][0] for i in fold])
         trials.append(Trial(method, material.words, scores, material.frames))
     return trials
@@ -133,7 +133,7 @@ def cross_validate_words(models: WordModels, material: Material, method: Method)
     material : takes of at least three words
     method : to try
     """
-    words, tree = material.words, tree_of(models)
+    words, tree, prior = material.words, tree_of(models), _feature_prior(models)
     groups = _shared_out(np.unique(words), GROUPS)
     members = [np.flatnonzero(np.isin(words, group)) for group in groups]
     sums = [accumulate(models, material.chunks(m), hmm.soft_posteriors).scaled(material.share) for m in members]
@@ -144,7 +144,7 @@ def cross_validate_words(models: WordModels, material: Material, method: Method)
     for one, other in combinations(range(len(groups)), 2):
         left_out = np.concatenate([members[one], members[other]])
         rest = total.without(sums[one]).without(sums[other])
-        own = _without(models, material, left_out, rest, method, tree)
+        own = _without(models, material, left_out, rest, method, tree, prior)
         scores = score_words(own, [material.readings[i][0] for i in left_out])
         fair = stranger.copy()
         fair[np.concatenate([groups[one], groups[other]])] = True
@@ -172,6 +172,7 @@ def _without(
     rest: Statistics,
     method: Method,
     tree: RegressionTree,
+    prior: cmllr.FeatureStatistics,
 ) -> WordModels:
     """Models fitted to all takes but some, of which `rest` are the statistics under the prior.
 
@@ -181,14 +182,20 @@ def _without(
     if method.transforms == "cmllr" and method.shape not in ("bias", "diagonal"):
         others = np.setdiff1d(np.arange(len(material.words)), left_out)
         return adapt(models, material.chunks(others), method, material.share)
-    return _fitted(models, rest, method, tree)
+    return _fitted(models, rest, method, tree, prior)
 
 
-def _fitted(models: WordModels, statistics: Statistics, method: Method, tree: RegressionTree) -> WordModels:
-    """Models fitted by one step from the base's own posteriors: those of the takes left out are taken out at once."""
+def _fitted(
+    models: WordModels,
+    statistics: Statistics,
+    method: Method,
+    tree: RegressionTree,
+    prior: cmllr.FeatureStatistics,
+) -> WordModels:
+    """Models fitted by one step from the prior's own posteriors."""
     if method.transforms == "cmllr":
-        words, heard = models.bank.take(slice(0, -1)), statistics.take(slice(0, -1))
-        own = cmllr.estimate(cmllr.diagonal(words, heard) + cmllr.prior(words, TRANSFORM_PRIOR), method.shape)
+        heard = cmllr.diagonal(models.bank.take(slice(0, -1)), statistics.take(slice(0, -1)))
+        own = cmllr.estimate(heard + prior, method.shape)
         models = replace(models, transform=cmllr.composed(own, models.transform))
         if method.kind == "cmllr":
             return models
@@ -196,8 +203,12 @@ def _fitted(models: WordModels, statistics: Statistics, method: Method, tree: Re
     return fitted(models, statistics, method, tree)
 
 
-def compare(models: WordModels, material: Material, base: Trial) -> tuple[Method, str]:
-    """The method to use, and why, by cross-validation.
+def _feature_prior(models: WordModels) -> cmllr.FeatureStatistics:
+    return cmllr.prior(models.bank.take(slice(0, -1)), TRANSFORM_PRIOR)
+
+
+def compare(models: WordModels, material: Material, base: Trial) -> tuple[Trial, str]:
+    """The trial of the method to use, and why, by cross-validation.
 
     What counts is how likely the method makes what is said in takes left out: it may not be less than without any
     adaptation, and the usual method is used unless another makes it clearly likelier. (Whether it is recognised
@@ -217,11 +228,11 @@ def compare(models: WordModels, material: Material, base: Trial) -> tuple[Method
     told = f"makes takes left out likelier than the base by {gain:.2f} nats a frame, give or take {error:.2f}"
     if gain <= 0:
         told = f"({best.method}, the best: {gain:.2f} nats a frame)"
-        return base.method, f"no adaptation: no method makes takes left out likelier than the base {told}"
+        return base, f"no adaptation: no method makes takes left out likelier than the base {told}"
     if best is trials[0]:
-        return best.method, f"{best.method}, the usual method: it {told}"
+        return best, f"{best.method}, the usual method: it {told}"
     more, error = best.gain(trials[0])
-    return best.method, f"{best.method}: it {told}; {trials[0].method}, the usual method, by {gain - more:.2f}"
+    return best, f"{best.method}: it {told}; {trials[0].method}, the usual method, by {gain - more:.2f}"
 
 
 def _best(trials: Sequence[Trial], base: Trial) -> Trial:

@@ -142,10 +142,12 @@ def estimate(statistics: FeatureStatistics, shape: str) -> np.ndarray:
         return transform
     used = columns(shape, dims)
     inverses = [np.linalg.inv(statistics.outer[row][np.ix_(c, c)]) for row, c in enumerate(used)]
-    for _ in range(ROUNDS):
+    apart = shape == "diagonal"  # no row has a say in another's: the determinant is a product
+    for _ in range(1 if apart else ROUNDS):
         before = transform.copy()
         for row, (c, inverse) in enumerate(zip(used, inverses)):
-            cofactors = np.concatenate([[0.0], np.linalg.inv(transform[:, 1:])[:, row]])[c]
+            own = np.eye(dims)[row] if apart else np.linalg.inv(transform[:, 1:])[:, row]
+            cofactors = np.concatenate([[0.0], own])[c]
             transform[row, c] = _row(cofactors, statistics.linear[row, c], inverse, statistics.count)
         if np.abs(transform - before).max() < CONVERGED:
             break

@@ -21,10 +21,13 @@ from recognizer.features import FrontEnd
 from recognizer.gmm import GaussianBank
 from recognizer.model import Model
 from recognizer.noises import synthetic_noises
-from recognizer.perturbation import PLAIN, Perturbation
+from recognizer.perturbation import MILD, PLAIN, Perturbation
 from recognizer.rejection import Rejection, default, examine, fit, train_noise, with_operating_points
 from recognizer.training import TrainingSettings, WordModels, train, variance_floor
 
+FEW_TAKES = 15  # of a word, on average; with more there is nothing to gain, see recipes/enrollment/CHOICE.md
+BORROWED_FRAMES = 20.0
+FLOOR_BESIDE_BORROWED = 0.1  # lower than the usual one, whose task what is borrowed takes over
 HELD_OUT = 3  # every third speaker, or take, is held out to calibrate
 FEWEST_TO_CALIBRATE = 30  # held-out utterances; below, the default calibration is kept
 ENOUGH_TO_CALIBRATE = 300  # held-out utterances; a trial more, of other speakers, is made until there are so many
@@ -73,6 +76,7 @@ def build(
     unknown: Sequence[Path] = (),
     calibrate: bool = True,
     enough: int = ENOUGH_TO_CALIBRATE,
+    few: bool | None = None,
     jobs: int = 1,
     card: dict | None = None,
     progress: Progress = lambda stage, done, total, note: None,
@@ -91,6 +95,8 @@ def build(
         rejection on them and to see how many of them it gets right; a model without never rejects
     enough : utterances to hold out: up to two more such models are trained, each without another third of the
         speakers, until there are so many
+    few : train as few recordings of a word demand: on mild copies of them beside what is asked for, with
+        variances borrowed from the background model; when None, if there are up to FEW_TAKES of a word
     jobs : processes for the analysis, threads for the training
     card : what to say of the data and their licence
     progress : called with stage, steps done, steps in all, and a note
@@ -106,8 +112,11 @@ def build(
         if a word has no utterance that can be trained on.
     """
     front_end = front_end or FrontEnd.for_rate(corpus_rate(utterances))
-    material, refused = _analyse(utterances, front_end, endpointer, settings, (PLAIN, *perturbations), jobs, progress)
     words = tuple(sorted({u.word for u in utterances}))
+    if len(utterances) <= FEW_TAKES * len(words) if few is None else few:
+        settings = replace(settings, borrowed_frames=BORROWED_FRAMES, variance_floor=FLOOR_BESIDE_BORROWED)
+        perturbations = tuple(dict.fromkeys((*perturbations, *MILD)))
+    material, refused = _analyse(utterances, front_end, endpointer, settings, (PLAIN, *perturbations), jobs, progress)
     _check_words(words, material, refused)
     strangers, unreadable = _strangers(unknown, words, material.front_end, endpointer, jobs) if calibrate else ([], [])
     refused += unreadable

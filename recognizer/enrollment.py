@@ -28,13 +28,13 @@ from recognizer.decoding import posteriors, score_words
 from recognizer.errors import AdaptationError, AudioError
 from recognizer.features import FrontEnd
 from recognizer.model import Model
-from recognizer.perturbation import NOISE, PLAIN, Perturbation
+from recognizer.perturbation import MILD, PLAIN
 from recognizer.profile import Profile
 from recognizer.rejection import examine, least_probability
 from recognizer.training import chunks_by_word
 
 # Every take is also heard as other rooms and slightly other tracts would have it: what they share is the speaker.
-READINGS = (PLAIN, *NOISE, Perturbation(0.95), Perturbation(1.05))
+READINGS = (PLAIN, *MILD)
 SHARE = 0.4  # of a frame that a frame of each reading counts for
 MEAN_PRIOR = 100.0  # frames of the base's mean in the speaker's own
 MEAN_WEIGHT = 200.0  # frames that it counts for beside an utterance's: it is better known than a stranger's

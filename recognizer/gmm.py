@@ -22,6 +22,20 @@ MIN_OCCUPANCY = 1e-3  # frames below which a component has no data of its own an
 
 
 @dataclass(frozen=True)
+class BorrowedVariance:
+    """What is known of variances beforehand: as if every component had seen more frames than it did.
+
+    Attributes
+    ----------
+    variance : (D,), about the component's mean
+    frames : how many
+    """
+
+    variance: np.ndarray
+    frames: float
+
+
+@dataclass(frozen=True)
 class GaussianBank:
     """S mixtures of K diagonal Gaussians.
 
@@ -95,7 +109,9 @@ class GaussianBank:
         """The bank of the given mixtures, in the given order."""
         return GaussianBank(self.weights[states], self.means[states], self.variances[states])
 
-    def update(self, statistics: Statistics, variance_floor: np.ndarray) -> GaussianBank:
+    def update(
+        self, statistics: Statistics, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
+    ) -> GaussianBank:
         """M-step: the bank that maximises the likelihood of the statistics, floors respected.
 
         The floored variance and the floored weights are the exact maxima under those constraints, so EM with
@@ -105,11 +121,15 @@ class GaussianBank:
         ----------
         statistics : sums over frames, same shape as the bank
         variance_floor : (D,)
+        borrowed : a prior of the variances, for few data: then it is the posterior that is maximised
         """
         seen = (statistics.occupancy > MIN_OCCUPANCY)[..., None]
         count = np.where(seen, statistics.occupancy[..., None], 1.0)
         means = np.where(seen, statistics.first_order / count, self.means)
         variances = np.where(seen, statistics.second_order / count - means**2, self.variances)
+        if borrowed is not None:
+            share = borrowed.frames / (borrowed.frames + count)
+            variances = np.where(seen, share * borrowed.variance + (1.0 - share) * variances, variances)
         floor = min(WEIGHT_FLOOR, 0.1 / self.weights.shape[1])
         weights = floored_distribution(statistics.occupancy, self.weights > 0, floor, self.weights)
         return GaussianBank(weights, means, np.maximum(variances, variance_floor))
@@ -236,7 +256,9 @@ def nearest(features: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.n
     return label, np.maximum(own + np.einsum("td,td->t", features, features), 0.0)
 
 
-def from_clusters(features: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
+def from_clusters(
+    features: np.ndarray, mixtures: int, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
+) -> GaussianBank:
     """One mixture whose components are the k-means clusters of the frames.
 
     Parameters
@@ -244,6 +266,7 @@ def from_clusters(features: np.ndarray, mixtures: int, variance_floor: np.ndarra
     features : (T, D)
     mixtures : components asked; fewer are made where there are under `MIN_FRAMES` frames for each
     variance_floor : (D,)
+    borrowed : a prior of the variances
 
     Returns
     -------
@@ -261,7 +284,7 @@ def from_clusters(features: np.ndarray, mixtures: int, variance_floor: np.ndarra
         np.repeat(blank.means, mixtures, 1),
         np.repeat(blank.variances, mixtures, 1),
     )
-    return start.update(statistics, variance_floor)
+    return start.update(statistics, variance_floor, borrowed)
 
 
 def single_gaussian(features: np.ndarray, variance_floor: np.ndarray) -> GaussianBank:

@@ -33,6 +33,8 @@ PLAIN = Perturbation()
 VTLP = tuple(Perturbation(warp) for warp in (0.82, 0.9, 1.1, 1.2))  # from a child's tract to a tall man's
 NOISE = (Perturbation(0.95, 20.0), Perturbation(1.05, 10.0))  # warped a little, to be new copies in all
 
+MILD = (*NOISE, Perturbation(0.95), Perturbation(1.05))  # for few takes: what all the copies share is the voice
+
 
 def add_noise(samples: np.ndarray, speech: slice, snr: float) -> np.ndarray:
     """Samples with coloured noise, the same each time for the same samples and ratio.

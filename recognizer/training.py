@@ -15,7 +15,7 @@ import numpy as np
 
 from recognizer import hmm
 from recognizer.errors import RecognizerWarning, TrainingError
-from recognizer.gmm import MIN_FRAMES, GaussianBank, from_clusters, grow, with_squares
+from recognizer.gmm import MIN_FRAMES, BorrowedVariance, GaussianBank, from_clusters, grow, with_squares
 from recognizer.hmm import Batch, Chain
 from recognizer.statistics import Statistics
 
@@ -37,6 +37,8 @@ class TrainingSettings:
     mixtures : Gaussians of a state, fewer where the data do not support them
     background_mixtures : Gaussians of the background model
     variance_floor : smallest variance, as a fraction of the variance of all training frames
+    borrowed_frames : that every Gaussian counts as having seen, which spread about its mean as the Gaussians of
+        the background model spread: with a few recordings of a word, what a state lacks is known from all words
     tolerance : a stage has converged when the log likelihood per frame rises by less
     max_iterations : of either stage
     """
@@ -45,6 +47,7 @@ class TrainingSettings:
     mixtures: int = 8
     background_mixtures: int = 64
     variance_floor: float = 0.3
+    borrowed_frames: float = 0.0
     tolerance: float = 0.01
     max_iterations: int = 20
 
@@ -52,6 +55,8 @@ class TrainingSettings:
         for name in ("states", "mixtures", "background_mixtures", "max_iterations"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        if not self.borrowed_frames >= 0:
+            raise TrainingError(f"borrowed_frames is {self.borrowed_frames}; it must be 0 or more")
         if not self.variance_floor > 0:
             raise TrainingError(f"variance_floor is {self.variance_floor}; it must be over 0")
 
@@ -146,12 +151,13 @@ def train(
     everything = np.concatenate(features)
     floor = variance_floor(everything, settings)
     background = train_background(everything, settings.background_mixtures, floor)
-    bank, chain = cut_and_cluster(features, words, spans, settings, floor)
+    bank, chain = cut_and_cluster(features, words, spans, settings, floor, _borrowed(background, settings))
     models = WordModels(bank, chain, background)
     chunks = list(chunks_by_word(features, words))
     for stage in STAGES:
         models = converge(models, chunks, stage, settings, floor, jobs=jobs, progress=progress)
-    _warn_of_small_mixtures(models.bank, settings.mixtures)
+    if not settings.borrowed_frames:  # which says that few recordings are expected
+        _warn_of_small_mixtures(models.bank, settings.mixtures)
     return models
 
 
@@ -180,16 +186,24 @@ def converge(
     variance_floor : (D,)
     """
     curve: list[float] = []
+    borrowed = _borrowed(models.background, settings)
     while len(curve) < settings.max_iterations:
         statistics = accumulate(models, chunks, STAGES[stage], jobs)
         curve.append(statistics.log_likelihood / statistics.frames)
         progress(stage, len(curve), curve[-1])
         if len(curve) > 1 and curve[-1] - curve[-2] < settings.tolerance:
             break
-        bank, chain = models.bank.update(statistics, variance_floor), models.chain.update(statistics.transition_counts)
-        models = replace(models, bank=bank, chain=chain)
+        bank = models.bank.update(statistics, variance_floor, borrowed)
+        models = replace(models, bank=bank, chain=models.chain.update(statistics.transition_counts))
     bank = models.bank.drop_starved(statistics, MIN_FRAMES / 2)
     return replace(models, bank=bank, history={**models.history, stage: curve})
+
+
+def _borrowed(background: GaussianBank, settings: TrainingSettings) -> BorrowedVariance | None:
+    if not settings.borrowed_frames:
+        return None
+    spread = (background.weights[0, :, None] * background.variances[0]).sum(0)
+    return BorrowedVariance(spread, settings.borrowed_frames)
 
 
 def train_background(frames: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
@@ -303,6 +317,7 @@ def cut_and_cluster(
     spans: Sequence[tuple[int, int]],
     settings: TrainingSettings,
     variance_floor: np.ndarray,
+    borrowed: BorrowedVariance | None = None,
 ) -> tuple[GaussianBank, Chain]:
     """The start: uniform cut, then k-means over the frames of every state of every word, and of silence."""
     states, mixtures = settings.states, settings.mixtures
@@ -319,7 +334,7 @@ def cut_and_cluster(
     if len(groups[-1]) < MIN_FRAMES * mixtures:  # trimmed recordings: the quietest frames stand in for silence
         quiet = np.argsort(everything[:, 0], kind="stable")[: max(MIN_FRAMES * mixtures, len(everything) // 50)]
         groups[-1] = np.concatenate([groups[-1], everything[quiet]])
-    parts = [from_clusters(group, mixtures, variance_floor) for group in groups]
+    parts = [from_clusters(group, mixtures, variance_floor, borrowed) for group in groups]
     bank = GaussianBank(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("weights", "means", "variances")))
     return bank, Chain.left_to_right(count, states)
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from synthetic import PITCH, RATE, SPEAKERS, WORDS, record, say, write
 
 from recognizer import analysis, building, corpus
-from recognizer.building import Refusal, build, corpus_rate
+from recognizer.building import FEW_TAKES, Refusal, corpus_rate
 from recognizer.corpus import Utterance
 from recognizer.decoding import Calibration
 from recognizer.endpoint import Endpointer
@@ -22,8 +23,10 @@ from recognizer.errors import RecognizerWarning, TrainingError
 from recognizer.evaluation import wilson
 from recognizer.features import FrontEnd
 from recognizer.model import Model
-from recognizer.perturbation import NOISE, VTLP, Perturbation
+from recognizer.perturbation import MILD, NOISE, VTLP, Perturbation
 from recognizer.recognition import Recognizer
+
+build = partial(building.build, few=False)  # what many recordings get; few are made here, to be quick
 
 
 @pytest.fixture(scope="module")
@@ -450,3 +453,26 @@ def test_the_trial_does_not_warn(utterances, small, little_is_enough):
         warnings.simplefilter("always")
         build(utterances, settings=replace(small, mixtures=30))
     assert len([w for w in caught if issubclass(w.category, RecognizerWarning)]) == 1
+
+
+def test_few_recordings_are_copied_and_borrow_their_variances(recordings, small):
+    utterances = corpus.find(recordings)
+    assert len(utterances) <= FEW_TAKES * len({u.word for u in utterances})
+    few, _ = building.build(utterances, calibrate=False)
+    assert [Perturbation(**p) for p in few.card["perturbations"]] == list(MILD)
+    asked, _ = building.build(utterances, calibrate=False, perturbations=(*VTLP, *NOISE))
+    assert [Perturbation(**p) for p in asked.card["perturbations"]] == [*VTLP, *NOISE, *MILD[len(NOISE) :]]
+    many, _ = building.build(utterances * 4, calibrate=False, settings=small)
+    assert many.card["perturbations"] == []
+
+
+def test_one_take_of_each_word_is_enough_for_the_same_voice(recordings):
+    takes = {}
+    for u in corpus.find(recordings):
+        takes.setdefault((u.speaker, u.word), []).append(u)
+    first = [t[0] for (speaker, _), t in takes.items() if speaker == "anna"]
+    rest = [u for (speaker, _), t in takes.items() if speaker == "anna" for u in t[1:]]
+    model, _ = building.build(first, calibrate=False)
+    assert np.isfinite(model.models.bank.variances).all()
+    heard = Recognizer(model).recognize_files([u.path for u in rest], threshold=0)
+    assert [item.result.word for item in heard] == [u.word for u in rest]

@@ -1,0 +1,98 @@
+"""How the settings of enrollment were chosen: on speakers of the training parts only.
+
+For each fold of `fsdd/enroll-10` and `-30`, every training speaker in turn plays the new one: models of the other four
+are fitted to the voice. What is printed was never computed on the speaker that a fold tests.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import combinations
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from run import FSDD, Voice, enrolled, prepare, summed
+
+from recognizer import enrollment
+from recognizer.adaptation import method as methods
+from recognizer.adaptation.method import Method
+from recognizer.corpus import Utterance
+from recognizer.evaluation import Score
+
+INFINITE = float("inf")
+# What is changed, and to what: (module, setting, value); the rest stays as it is.
+CHANGES = [
+    ("as it is", Method(), []),
+    *((f"tau {tau:g}", Method(tau=tau), []) for tau in (1.0, 2.0, 8.0, 20.0)),
+    *((f"shape {shape}", Method(shape=shape), []) for shape in ("block", "diagonal", "bias")),
+    *((f"kind {kind}", Method(kind), []) for kind in ("map", "mllr", "cmllr", "cmllr-map")),
+    ("kind cmllr-map, diagonal", Method("cmllr-map", "diagonal"), []),
+    *((f"TRANSFORM_PRIOR {x:g}", Method(), [(methods, "TRANSFORM_PRIOR", x)]) for x in (50.0, 100.0, 400.0)),
+    *((f"CLASS_PRIOR {x:g}", Method(), [(methods, "CLASS_PRIOR", x)]) for x in (5.0, 10.0, 40.0, 1e6)),
+    *((f"WEIGHT_TAU {x:g}", Method(), [(methods, "WEIGHT_TAU", x)]) for x in (2.0, 20.0, INFINITE)),
+    *((f"VARIANCE_TAU {x:g}", Method(), [(methods, "VARIANCE_TAU", x)]) for x in (5.0, 50.0, INFINITE)),
+    *((f"ROUNDS {x}", Method(), [(methods, "ROUNDS", x)]) for x in (1, 3)),
+    ("no mean of one's own", Method(), [(enrollment, "MEAN_WEIGHT", 60.0), (enrollment, "MEAN_PRIOR", 1e9)]),
+    ("MEAN_WEIGHT 1000", Method(), [(enrollment, "MEAN_WEIGHT", 1000.0)]),
+    *((f"SHARE {x:g}", Method(), [(enrollment, "SHARE", x)]) for x in (0.2, 0.6)),
+    ("chosen by cross-validation", None, []),
+]  # fmt: skip
+
+
+@contextmanager
+def changed(settings: list) -> Iterator[None]:
+    """The settings of some modules, for a while."""
+    before = [(module, name, getattr(module, name)) for module, name, _ in settings]
+    for module, name, value in settings:
+        setattr(module, name, value)
+    yield
+    for module, name, value in before:
+        setattr(module, name, value)
+
+
+def inner_voices(utterances: list[Utterance]) -> list[Voice]:
+    """Every speaker as the new one, once for each other who is tested meanwhile and so left out, too."""
+    voices = []
+    for pair in combinations(sorted({u.speaker for u in utterances}), 2):
+        rest = [u for u in utterances if u.speaker not in pair]
+        voices += [prepare((rest, [u for u in utterances if u.speaker == new]), FSDD) for new in pair]
+    return voices
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("fsdd", type=Path, help="folder of the Free Spoken Digit Dataset")
+    from protocols import load
+
+    voices = inner_voices(load(parser.parse_args().fsdd))
+    rows = ["| setting | 10 words % | 30 words % | worst new speaker, 10 words % |", "|---|---|---|---|"]
+    print("\n".join(rows), flush=True)
+    for name, method, settings in CHANGES:
+        with changed(settings):
+            ten, thirty = (enrolled(voices, takes, method)[0] for takes in (1, 3))
+        rows.append(f"| {name} | {percent(ten):.2f} | {percent(thirty):.2f} | {worst(voices, ten):.1f} |")
+        print(rows[-1], flush=True)
+    n = sum(s.n for s in ten), sum(s.n for s in thirty)
+    text = [
+        "# The choice of the settings of enrollment",
+        "Made by `python recipes/enrollment/choose.py FSDD`. " + " ".join(__doc__.split("\n\n")[1].split()),
+        f"Accuracy on the takes not enrolled, n = {n[0]} and {n[1]} (each recording under five models).",
+        "\n".join(rows),
+    ]
+    (Path(__file__).parent / "CHOICE.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
+
+
+def percent(scores: list[Score]) -> float:
+    return 100 * summed(scores).accuracy
+
+
+def worst(voices: list[Voice], scores: list[Score]) -> float:
+    """Of the new speakers, each pooled over the models that have not heard him."""
+    names = {voice.name for voice in voices}
+    return min(percent([s for v, s in zip(voices, scores) if v.name == name]) for name in names)
+
+
+if __name__ == "__main__":
+    main()

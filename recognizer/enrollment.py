@@ -40,6 +40,7 @@ MEAN_PRIOR = 100.0  # frames of the base's mean in the speaker's own
 MEAN_WEIGHT = 200.0  # frames that it counts for beside an utterance's: it is better known than a stranger's
 SURE = 0.9  # probability of a word that nobody told, to be learned from or to be believed against the label
 ABSENT = 0.05  # probability of the label, at most, for a take to be doubtful
+WARPS = (0.84, 0.88, 0.92, 0.96, 1.0, 1.04, 1.08, 1.12, 1.16)  # from a long vocal tract to a child's
 PASSES = 10  # over unlabelled recordings, at most
 
 
@@ -111,6 +112,40 @@ def analyse_takes(utterances: Sequence[Utterance], model: Model, *, jobs: int = 
         else:
             takes.append(Take(utterance.path, model.words.index(utterance.word), analysis))
     return takes, refused
+
+
+def best_warp(utterances: Sequence[Utterance], model: Model, *, jobs: int = 1) -> float:
+    """The factor on the frequency axis that makes a speaker's takes likeliest (vocal tract length normalisation).
+
+    Reference: Lee and Rose 1996, "Speaker normalization using efficient frequency warping procedures". The warp's
+    Jacobian is left out, as there: the mean of the features, which carries most of it, is normalised.
+
+    Parameters
+    ----------
+    utterances : labelled recordings
+    model : to be fitted; the factor is on top of its own
+    jobs : processes, when there are many
+
+    Returns
+    -------
+    One of WARPS, 1 if no take can be read.
+    """
+    known = [u for u in utterances if u.word in model.words]
+    words = np.array([model.words.index(u.word) for u in known], dtype=np.intp)
+    likelihood = dict.fromkeys(WARPS, 0.0)
+    for warp in WARPS:
+        front_end = replace(model.front_end, warp=model.front_end.warp * warp)
+        found = analyse_files([u.path for u in known], front_end, model.endpointer, jobs=jobs)
+        usable = [
+            (word, analysis.features[0])
+            for word, analysis in zip(words, found)
+            if isinstance(analysis, Analysis) and analysis.features and len(analysis.features[0]) >= model.models.states
+        ]
+        if usable:
+            said, features = zip(*usable)
+            scores = score_words(model.models, features)
+            likelihood[warp] = float(scores[np.arange(len(said)), said].sum())
+    return max(sorted(WARPS, key=lambda warp: abs(warp - 1)), key=likelihood.get)
 
 
 def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) -> Enrollment:
@@ -235,7 +270,7 @@ def _long_enough(analysis: Analysis, model: Model) -> bool:
 
 
 def make_profile(
-    name: str, model: Model, model_name: str, method: Method | None = None, *, jobs: int = 1
+    name: str, model: Model, model_name: str, method: Method | None = None, *, vtln: bool = False, jobs: int = 1
 ) -> tuple[Enrollment, list[str]]:
     """Make a speaker's profile from the takes that are kept, and keep it.
 
@@ -245,6 +280,7 @@ def make_profile(
     model : the base
     model_name : what the model is called, for messages
     method : how; chosen by cross-validation when None
+    vtln : also look for the warp of the frequency axis that makes the takes likeliest, see `best_warp`
     jobs : processes for the analysis
 
     Returns
@@ -260,8 +296,12 @@ def make_profile(
         if the profile cannot be kept, or the speaker's own was made for another model.
     """
     speaker, mark, _ = speakers.checked(name).partition(speakers.MARK)
-    prior = speakers.fitted(model, speaker) if mark and speakers.has_profile(speaker) else model
+    healthy = mark and speakers.has_profile(speaker)
+    prior = speakers.fitted(model, speaker) if healthy else model
     utterances = speakers.takes(name)
+    if vtln:
+        warp = prior.front_end.warp * best_warp(utterances, prior, jobs=jobs)
+        prior = replace(prior, front_end=replace(prior.front_end, warp=warp))
     usable, refused = analyse_takes(utterances, prior, jobs=jobs)
     if not usable:
         reason = f" ({refused[0]})" if refused else ""
@@ -269,7 +309,10 @@ def make_profile(
             f"speaker {name!r} has no usable take{reason}; record some with `recognizer enroll {name}`"
         )
     enrollment = enroll(usable, prior, method)
-    record = record_of(enrollment, model) | {"prior": speaker if prior is not model else None}
+    record = record_of(enrollment, model) | {
+        "prior": speaker if healthy else None,
+        "warp": enrollment.model.front_end.warp,
+    }
     speakers.save(name, Profile.of(enrollment.model, model, model_name, record))
     return enrollment, refused
 

@@ -36,11 +36,17 @@ class Method:
         from what it is responsible for; "mllr-map" and "cmllr-map" do the one, then the other
     shape : of the transform, one of `mllr.SHAPES`
     tau : frames that the prior of a mean counts for in MAP, 0 to LARGEST_TAU
+    class_frames : heard of a regression class for an MLLR transform of its own; infinite for one transform for all
+    variances : also scale the variances after MLLR
+    weight : of the fitted models beside the base, see `map.interpolate`
     """
 
     kind: str = "mllr-map"
     shape: str = "full"
     tau: float = 4.0
+    class_frames: float = np.inf
+    variances: bool = False
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -49,16 +55,23 @@ class Method:
             raise AdaptationError(f"shape {self.shape!r} is not {', '.join(mllr.SHAPES)}")
         if not 0 <= self.tau <= LARGEST_TAU:
             raise AdaptationError(f"tau {self.tau} is not from 0 (only the speaker) to {LARGEST_TAU:.0f}")
+        if not self.class_frames > 0:
+            raise AdaptationError(f"class frames {self.class_frames} are not over 0")
+        if not 0 <= self.weight <= 1:
+            raise AdaptationError(f"weight {self.weight} is not from 0 (the base) to 1 (the speaker)")
 
     def __str__(self) -> str:
         if self.kind == "none":
             return "no adaptation"
         parts = []
         if self.transforms:
-            parts.append(f"{self.transforms.upper()} ({self.shape})")
+            classes = "" if np.isinf(self.class_frames) else f", classes from {self.class_frames:g} frames"
+            variances = ", with variances" if self.variances else ""
+            parts.append(f"{self.transforms.upper()} ({self.shape}{classes}{variances})")
         if self.maps:
             parts.append(f"MAP (tau {self.tau:g})")
-        return ", then ".join(parts)
+        beside = "" if self.weight == 1 else f"; {self.weight:g} of it, the rest the base"
+        return ", then ".join(parts) + beside
 
     @property
     def transforms(self) -> str | None:
@@ -114,22 +127,39 @@ def fitted(prior: WordModels, statistics: Statistics, method: Method, tree: Regr
     """
     bank = prior.bank
     if method.transforms == "mllr":
-        bank = _moved(bank, statistics, tree.root, method.shape, TRANSFORM_PRIOR)
+        classes = tree.root if np.isinf(method.class_frames) else tree
+        bank = _moved(bank, statistics, classes, method.shape, TRANSFORM_PRIOR, method.class_frames)
     if method.transforms:
         bank = _moved(bank, statistics, tree, "bias", CLASS_PRIOR)
+    if method.transforms == "mllr" and method.variances:
+        bank = _widened(bank, statistics)
     if method.maps:
         bank = map.adapt(bank, statistics, method.tau, variance_tau=VARIANCE_TAU, weight_tau=WEIGHT_TAU)
+    if method.weight < 1:
+        bank = map.interpolate(bank, prior.bank, method.weight)
     return replace(prior, bank=bank)
 
 
 def _moved(
-    bank: GaussianBank, statistics: Statistics, tree: RegressionTree, shape: str, prior_frames: float
+    bank: GaussianBank,
+    statistics: Statistics,
+    tree: RegressionTree,
+    shape: str,
+    prior_frames: float,
+    enough: float = 0.0,
 ) -> GaussianBank:
     """The bank with the means of the words' states transformed by class; silence stays."""
     words = _words(bank)
-    transforms, opened = mllr.estimate_classes(words, statistics.take(slice(0, -1)), tree, shape, prior_frames)
+    heard = statistics.take(slice(0, -1))
+    transforms, opened = mllr.estimate_classes(words, heard, tree, shape, prior_frames, enough)
     moved = mllr.move(words, transforms, tree.smallest(opened))
     return GaussianBank(bank.weights, np.concatenate([moved.means, bank.means[-1:]]), bank.variances)
+
+
+def _widened(bank: GaussianBank, statistics: Statistics) -> GaussianBank:
+    """The bank with the variances of the words' states scaled; silence stays."""
+    scale = mllr.variance_scale(_words(bank), statistics.take(slice(0, -1)), TRANSFORM_PRIOR)
+    return GaussianBank(bank.weights, bank.means, np.concatenate([bank.variances[:-1] * scale, bank.variances[-1:]]))
 
 
 def _words(bank: GaussianBank) -> GaussianBank:

@@ -223,8 +223,16 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
 
 
 def forget_audio(name: str) -> None:
-    """Delete the takes of a speaker; the profile stays, but can no longer be made anew."""
-    shutil.rmtree(folder(name) / TAKES, ignore_errors=True)
+    """Delete the takes of a speaker; the profile stays, but can no longer be made anew.
+
+    Raises
+    ------
+    ProfileError
+        if a file cannot be deleted.
+    """
+    place = folder(name) / TAKES
+    if place.exists():
+        _delete(place)
 
 
 def with_conditions(name: str) -> list[str]:
@@ -264,12 +272,7 @@ def remove(name: str) -> list[str]:
     """
     removed = with_conditions(existing(name).name)
     for known in removed:
-        try:
-            shutil.rmtree(root() / known)
-        except OSError as error:
-            raise ProfileError(
-                f"{shown(root() / known)} cannot be deleted ({error.strerror}); change its mode"
-            ) from error
+        _delete(root() / known)
     return removed
 
 
@@ -336,6 +339,13 @@ def _unpacked(path: Path, archive: zipfile.ZipFile) -> list[str]:
         for name in sorted(found):
             os.replace(Path(place) / name, root() / name)
     return sorted(found)
+
+
+def _delete(place: Path) -> None:
+    try:
+        shutil.rmtree(place)
+    except OSError as error:
+        raise ProfileError(f"{shown(place)} cannot be deleted ({error.strerror}); change its mode") from error
 
 
 def _make(place: Path) -> None:

@@ -395,6 +395,12 @@ def test_a_take_with_the_wrong_label_is_doubted(enroll, eve):
     assert len(event["doubts"]) == 1
 
 
+def test_a_manifest_tells_the_words_too(enroll, eve):
+    (eve / "all.csv").write_text("path,word,speaker\nhum/1.wav,hum,eve\nrise/1.wav,rise,eve\n", encoding="utf-8")
+    assert enroll("eve", "--from", eve / "all.csv").status == 0
+    assert kept() == ["hum/1", "rise/1"]
+
+
 # Without labels
 
 
@@ -468,6 +474,41 @@ def test_takes_are_deleted_when_they_shall_be_forgotten(enroll, run, eve):
     assert [path.name for path in (speakers.root() / "bob").iterdir()] == ["profile.npz"]
 
 
+def test_takes_that_cannot_be_deleted_are_told(enroll, eve, monkeypatch):
+    def refuse(place: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("shutil.rmtree", refuse)
+    outcome = enroll("eve", "--from", eve, "--forget-audio")
+    assert outcome.status == 1
+    assert "takes cannot be deleted (Permission denied); change its mode" in outcome.stderr
+    assert "deleted; " not in outcome.stderr
+
+
+def test_an_interruption_while_fitting_keeps_the_takes(enroll, eve, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recognizer.enrollment.make_profile", interrupted)
+    outcome = enroll("eve", "--from", eve)
+    assert (outcome.status, outcome.stdout) == (130, "")
+    assert outcome.stderr == "interrupted; the takes are kept; the same command goes on from there\n"
+    assert kept() == both(*WORDS)
+
+
+def test_what_makes_it_worse_is_warned_of(enroll, eve, monkeypatch):
+    from recognizer import enrollment
+
+    def worse(*arguments) -> dict:
+        record = record_of(*arguments)
+        return record | {"after": record["after"] | {"correct": 0}}
+
+    record_of = enrollment.record_of
+    monkeypatch.setattr(enrollment, "record_of", worse)
+    assert "warning: takes left out are understood worse than before; " in enroll("eve", "--from", eve).stderr
+    assert enroll("eve", "--from", eve, "--quiet").stderr == ""
+
+
 # The profile that was there
 
 
@@ -514,7 +555,6 @@ def test_a_full_disk_leaves_the_earlier_profile(enroll, eve, monkeypatch):
     assert outcome.stderr.count("\n") == 1
     assert (speakers.root() / "eve" / "profile.npz").read_bytes() == before
     assert kept() == both(*WORDS), "nothing is forgotten that was not learned from"
-    monkeypatch.undo()
 
 
 def test_a_full_disk_while_recording_tells_what_is_kept(enroll, speaking, monkeypatch):

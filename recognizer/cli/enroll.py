@@ -140,8 +140,12 @@ def enroll(
         if status == ExitStatus.INTERRUPTED:
             return status
     _tell_of_earlier(name, base, quiet)
-    with working("fitting the model to the voice", quiet):
-        enrollment, unusable = make_profile(name, base, model_name, fitting, jobs=workers(jobs))
+    try:
+        with working("fitting the model to the voice", quiet):
+            enrollment, unusable = make_profile(name, base, model_name, fitting, jobs=workers(jobs))
+    except KeyboardInterrupt:
+        complain("interrupted; the takes are kept; the same command goes on from there")
+        return ExitStatus.INTERRUPTED
     refused += unusable
     _forget(name, forget_audio, quiet)
     record = speakers.load(name).record
@@ -465,16 +469,18 @@ def _report(
         told |= {"doubts": list(doubts), "refused": list(refused)}
         typer.echo(json.dumps(told, ensure_ascii=False))
         return
-    for line in lines_of(name, record):
+    for line in _lines_of(name, record):
         typer.echo(line)
     if not quiet:
+        if record["after"] and record["after"]["correct"] < record["before"]["correct"]:
+            complain("warning: takes left out are understood worse than before; listen to the takes, and record more")
         for doubt in doubts:
             complain(f"warning: {doubt}")
     option = "" if model_name == "digits" else f" --model {shlex.quote(model_name)}"
     typer.echo(f"next: recognizer live --speaker {shlex.quote(name)}{option}")
 
 
-def lines_of(name: str, record: dict) -> list[str]:
+def _lines_of(name: str, record: dict) -> list[str]:
     """What a profile's record tells a person."""
     takes, words = sum(record["takes"].values()), len(record["takes"])
     of_words = f"of {words} word{'' if words == 1 else 's'}"

@@ -6,22 +6,29 @@ with a cold. Names are checked, and nothing is read or written outside the folde
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
 import zipfile
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
-from recognizer import naming
+import numpy as np
+
+from recognizer import audio, naming
 from recognizer.audio import shown
 from recognizer.corpus import Utterance, find
-from recognizer.errors import CorpusError, NamingError, ProfileError
+from recognizer.errors import AudioError, CorpusError, NamingError, ProfileError
 from recognizer.model import Model, home
 from recognizer.profile import Profile
 from recognizer.writing import replacing
 
 PROFILE, TAKES = "profile.npz", "takes"
 MARK = "@"  # between a speaker and a condition
+HEARD = "heard-"  # before the number of a take whose word a recognizer told, not a person
+BLOCK = 10.0  # seconds of a recording that are read at once
 LARGEST = 2**30  # bytes that an exported speaker may unpack to
 
 
@@ -124,17 +131,108 @@ def takes(name: str) -> list[Utterance]:
         return []
 
 
-def take_path(name: str, word: str) -> Path:
-    """A new file to keep a take of a word in; its folder is made."""
+def take_path(name: str, word: str, *, heard: bool = False) -> Path:
+    """A new file to keep a take of a word in; its folder is made.
+
+    Parameters
+    ----------
+    name : of the speaker
+    word : that is said
+    heard : whether a recognizer told the word, not a person
+    """
     place = folder(name) / TAKES / naming.checked(word, "word")
     _make(place)
-    number = 1 + max((int(file.stem) for file in place.glob("*.wav") if file.stem.isdecimal()), default=0)
-    return place / f"{number}.wav"
+    prefix = HEARD if heard else ""
+    numbers = [number for file in place.glob("*.wav") if (number := file.stem.removeprefix(prefix)).isdecimal()]
+    return place / f"{prefix}{1 + max(map(int, numbers), default=0)}.wav"
+
+
+def is_heard(take: Utterance) -> bool:
+    """Whether the word of a kept take was told by a recognizer, not by a person."""
+    return take.path.stem.startswith(HEARD)
+
+
+def keep(name: str, recordings: Iterable[Utterance], *, heard: bool = False) -> int:
+    """Copy recordings to the takes of a speaker, at their own rate; gives the number of those that were new.
+
+    What is there already, by its content, stays, or moves to the word that it is now said to be: what a person says
+    it is counts more than what a recognizer does.
+
+    Parameters
+    ----------
+    name : of the speaker
+    recordings : with the words that are said
+    heard : whether a recognizer told the words, not a person
+
+    Raises
+    ------
+    AudioError
+        if a recording cannot be read, or not be written; those before it are kept.
+    """
+    there, new = _by_content(name), 0
+    for recording in recordings:
+        samples, rate = _read(recording.path)
+        same = there[_content(samples, rate)]
+        told = [take for take in same if not is_heard(take)]
+        if heard and told:
+            continue
+        right = [take for take in same if take.word == recording.word and is_heard(take) == heard]
+        if not right:
+            path = take_path(name, recording.word, heard=heard)
+            audio.save(path, samples, rate)
+            right = [Utterance(path, recording.word, None)]
+            new += not same
+        for take in same:
+            if take not in right:
+                take.path.unlink(missing_ok=True)
+        same[:] = right
+    return new
+
+
+def not_kept(name: str, paths: Iterable[Path]) -> list[Path]:
+    """Those of some recordings whose content is not among the takes of a speaker; unreadable ones are none."""
+    there = _by_content(name)
+    return [path for path in paths if (content := _content_of(path)) is None or content not in there]
+
+
+def _by_content(name: str) -> defaultdict[bytes, list[Utterance]]:
+    """The takes that are kept, by what is in them; those that are damaged are left out."""
+    found = defaultdict(list)
+    for take in takes(name):
+        if (content := _content_of(take.path)) is not None:
+            found[content].append(take)
+    return found
+
+
+def _content_of(path: Path) -> bytes | None:
+    try:
+        return _content(*_read(path))
+    except AudioError:
+        return None
+
+
+def _content(samples: np.ndarray, rate: int) -> bytes:
+    """What tells a recording from all others, whatever file it is in."""
+    return hashlib.sha256(audio.sixteen_bits(samples).tobytes() + str(rate).encode()).digest()
+
+
+def _read(path: Path) -> tuple[np.ndarray, int]:
+    """A recording as it is, mono, and its rate."""
+    parts, rates = zip(*audio.blocks(path, BLOCK))
+    return np.concatenate(parts), rates[0]
 
 
 def forget_audio(name: str) -> None:
-    """Delete the takes of a speaker; the profile stays, but can no longer be made anew."""
-    shutil.rmtree(folder(name) / TAKES, ignore_errors=True)
+    """Delete the takes of a speaker; the profile stays, but can no longer be made anew.
+
+    Raises
+    ------
+    ProfileError
+        if a file cannot be deleted.
+    """
+    place = folder(name) / TAKES
+    if place.exists():
+        _delete(place)
 
 
 def with_conditions(name: str) -> list[str]:
@@ -174,12 +272,7 @@ def remove(name: str) -> list[str]:
     """
     removed = with_conditions(existing(name).name)
     for known in removed:
-        try:
-            shutil.rmtree(root() / known)
-        except OSError as error:
-            raise ProfileError(
-                f"{shown(root() / known)} cannot be deleted ({error.strerror}); change its mode"
-            ) from error
+        _delete(root() / known)
     return removed
 
 
@@ -246,6 +339,13 @@ def _unpacked(path: Path, archive: zipfile.ZipFile) -> list[str]:
         for name in sorted(found):
             os.replace(Path(place) / name, root() / name)
     return sorted(found)
+
+
+def _delete(place: Path) -> None:
+    try:
+        shutil.rmtree(place)
+    except OSError as error:
+        raise ProfileError(f"{shown(place)} cannot be deleted ({error.strerror}); change its mode") from error
 
 
 def _make(place: Path) -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
-from soundcard import Plug, SoundCard
-from synthetic import record
+from soundcard import Plug, SoundCard, Stream
+from synthetic import RATE, answer, quiet, record
 from typer.testing import CliRunner
 
+from recognizer import microphone
 from recognizer.building import build
 from recognizer.cli import app
 from recognizer.corpus import find
+from recognizer.guide import Prompt
 from recognizer.model import Model
 from recognizer.training import TrainingSettings
 
@@ -103,6 +107,43 @@ def soundcard(monkeypatch) -> Callable[..., SoundCard]:
         card = SoundCard(list(plugged), **options)
         monkeypatch.setitem(sys.modules, "sounddevice", card)
         return card
+
+    return install
+
+
+@pytest.fixture
+def signals() -> Iterator[None]:
+    """A command changes what SIGTERM does, to this process too where it runs in it; and Ctrl-C is heeded here."""
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [signal.getsignal(number) for number in numbers]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores it
+    yield
+    for number, handler in zip(numbers, before):
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def speaking(soundcard, monkeypatch, signals) -> Callable[..., SoundCard]:
+    """A microphone into which is said what is given, after a second of quiet; then a signal comes.
+
+    What is given are samples, prompts that are answered well, or functions that are called, such as one to unplug it.
+    """
+    monkeypatch.setattr(microphone, "POLL", 0)
+    monkeypatch.setattr(microphone, "RETRY", 0.0)
+
+    def install(*parts: np.ndarray | Prompt | Callable[[Stream], None], number=signal.SIGINT, rate=RATE) -> SoundCard:
+        waiting = [quiet(1.0), *parts]
+
+        def say_next(stream: Stream) -> None:
+            if not waiting:
+                signal.raise_signal(number)
+            part = waiting.pop(0)
+            if callable(part):
+                part(stream)
+            else:
+                stream.deliver(answer(part) if isinstance(part, Prompt) else part)
+
+        return soundcard(Plug("Desk Mic", rates=(rate,)), starved=say_next)
 
     return install
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from recognizer.guide import Prompt
+
 RATE = 8000
 SILENCE = 0.25  # seconds before and after a word
 NOISE = 10 ** (-70 / 20)
@@ -36,6 +38,16 @@ def say(word: str, speaker: str = "eve", take: int = 0, *, rate: int = RATE, sec
     quiet = np.zeros(round(SILENCE * rate))
     samples = np.concatenate([quiet, 0.3 * fade * tone, quiet])
     return samples + NOISE * random.standard_normal(len(samples))
+
+
+def quiet(seconds: float, rate: int = RATE, level: float = NOISE, seed: int = 0) -> np.ndarray:
+    """A room in which nobody speaks."""
+    return level * np.random.default_rng(seed).standard_normal(round(seconds * rate))
+
+
+def answer(prompt: Prompt) -> np.ndarray:
+    """What a person says to a prompt, with pauses."""
+    return np.concatenate([quiet(0.4), say(prompt.word, take=prompt.take), quiet(0.6)])
 
 
 def write(path: Path, samples: np.ndarray, rate: int = RATE, subtype: str | None = None) -> Path:

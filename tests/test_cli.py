@@ -30,7 +30,8 @@ def commands() -> Iterator[tuple[tuple[str, ...], object]]:
 
 COMMANDS = dict(commands())
 LEAVES = [names for names, command in COMMANDS.items() if not hasattr(command, "commands")]
-WITH_FILES = [names for names in LEAVES if names not in {("devices",), ("record",), ("models", "list")}]
+WITHOUT_FILES = {("devices",), ("record",), ("models", "list")}
+WITH_FILES = [names for names in LEAVES if names not in WITHOUT_FILES and names[0] != "speakers"]
 
 
 def arguments(names: tuple[str, ...], **values: object) -> list[object]:
@@ -41,16 +42,26 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
         ("train",): [values.get("corpus", "x"), "--output", values.get("output", "x.npz")],
         ("record",): ["one", "--output", values.get("corpus", "x")],
         ("evaluate",): [values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
+        ("enroll",): ["eve", "--from", values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
         ("devices",): [],
         ("models", "list"): [],
         ("models", "show"): [values.get("model", "x.npz")],
+        ("speakers", "list"): [],
+        ("speakers", "show"): ["eve"],
+        ("speakers", "rename"): ["eve", "anna"],
+        ("speakers", "remove"): ["eve", "--yes"],
+        ("speakers", "export"): ["eve", values.get("output", "x.zip")],
+        ("speakers", "import"): [values.get("output", "x.zip")],
+        ("speakers", "refresh"): [],
     }
     return [*names, *required[names]]
 
 
 def test_the_commands_are_these():
-    names = {("live",), ("batch",), ("train",), ("record",), ("evaluate",), ("devices",)}
-    assert set(LEAVES) == names | {("models", "list"), ("models", "show")}
+    names = {("live",), ("batch",), ("train",), ("record",), ("enroll",), ("evaluate",), ("devices",)}
+    of_speakers = {"list", "show", "rename", "remove", "export", "import", "refresh"}
+    groups = {("models", "list"), ("models", "show")} | {("speakers", name) for name in of_speakers}
+    assert set(LEAVES) == names | groups
 
 
 # Help
@@ -125,6 +136,13 @@ assert not heavy, heavy
         ["models", "bogus"],
         ["models", "show"],
         ["models", "list", "more"],
+        ["enroll"],
+        ["enroll", "eve", "anna"],
+        ["speakers", "bogus"],
+        ["speakers", "show"],
+        ["speakers", "rename", "eve"],
+        ["speakers", "export", "eve"],
+        ["speakers", "list", "more"],
     ],
     ids=" ".join,
 )
@@ -136,7 +154,7 @@ def test_wrong_usage_is_2(run, call):
     assert "Traceback" not in outcome.stderr
 
 
-@pytest.mark.parametrize("call", [[], ["models"]])
+@pytest.mark.parametrize("call", [[], ["models"], ["speakers"]])
 def test_no_command_gives_help(run, call):
     outcome = run(*call)
     assert "Usage: recognizer" in outcome.stdout + outcome.stderr
@@ -196,6 +214,8 @@ def test_an_interrupted_command_is_130(run, monkeypatch, recordings, model_file,
     monkeypatch.setattr("recognizer.corpus.find", interrupted)
     monkeypatch.setattr("recognizer.model.Model.load", interrupted)
     monkeypatch.setattr("recognizer.microphone.devices", interrupted)
+    monkeypatch.setattr("recognizer.speakers.names", interrupted)
+    monkeypatch.setattr("recognizer.speakers.import_", interrupted)
     outcome = run(*arguments(names, model=model_file, corpus=recordings, output=tmp_path / "new.npz"))
     assert outcome.status == 130
     assert outcome.stdout == ""

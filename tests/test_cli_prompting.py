@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
-from synthetic import RATE
-from test_cli_record import answer, signals  # noqa: F401 - a fixture
+from synthetic import RATE, answer
 from test_guide import ONE, loud, word
 from test_live import blocks, quiet
 
@@ -117,7 +116,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import soundcard
-from test_cli_record import answer
+from synthetic import answer
 from recognizer.guide import Prompt
 from recognizer import microphone
 import numpy as np

@@ -14,58 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from soundcard import Plug, SoundCard, Stream
-from synthetic import RATE, WORDS, say, write
+from soundcard import Plug, Stream
+from synthetic import RATE, WORDS, answer, quiet, say, write
 from test_guide import loud
-from test_live import quiet
 
-from recognizer import audio, microphone
+from recognizer import audio
 from recognizer.corpus import find
 from recognizer.guide import Prompt, prompts
 
 pytestmark = pytest.mark.usefixtures("signals")
-
-
-@pytest.fixture
-def signals() -> Iterator[None]:
-    """The command changes what SIGTERM does, to this process too where it runs in it; and Ctrl-C is heeded here."""
-    numbers = signal.SIGINT, signal.SIGTERM
-    before = [signal.getsignal(number) for number in numbers]
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores it
-    yield
-    for number, handler in zip(numbers, before):
-        signal.signal(number, handler)
-
-
-def answer(prompt: Prompt) -> np.ndarray:
-    """What a person says to a prompt, with pauses."""
-    return np.concatenate([quiet(0.4), say(prompt.word, take=prompt.take), quiet(0.6)])
-
-
-@pytest.fixture
-def speaking(soundcard, monkeypatch) -> Callable[..., SoundCard]:
-    """A microphone into which is said what is given, after a second of quiet; then a signal comes.
-
-    What is given are samples, prompts that are answered well, or functions that are called, such as one to unplug it.
-    """
-    monkeypatch.setattr(microphone, "POLL", 0)
-    monkeypatch.setattr(microphone, "RETRY", 0.0)
-
-    def install(*parts: np.ndarray | Prompt | Callable[[Stream], None], number=signal.SIGINT, rate=RATE) -> SoundCard:
-        waiting = [quiet(1.0), *parts]
-
-        def say_next(stream: Stream) -> None:
-            if not waiting:
-                signal.raise_signal(number)
-            part = waiting.pop(0)
-            if callable(part):
-                part(stream)
-            else:
-                stream.deliver(answer(part) if isinstance(part, Prompt) else part)
-
-        return soundcard(Plug("Desk Mic", rates=(rate,)), starved=say_next)
-
-    return install
 
 
 @pytest.fixture

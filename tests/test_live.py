@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import NOISE, RATE, SILENCE, WORDS, say
+from synthetic import RATE, SILENCE, WORDS, quiet, say
 
 from recognizer import audio
 from recognizer.errors import ModelError, RecognizerWarning
@@ -28,10 +28,6 @@ BLOCK = 0.03
 PRE_ROLL, HANGOVER = Segmentation().pre_roll, Segmentation().hangover
 TOLERANCE = 0.06  # seconds; of where a word begins and ends
 OPENING, PAUSE = 0.8, 0.4
-
-
-def quiet(seconds: float, rate: int = RATE, level: float = NOISE, seed: int = 0) -> np.ndarray:
-    return level * np.random.default_rng(seed).standard_normal(round(seconds * rate))
 
 
 def talk(*words: str, rate: int = RATE) -> tuple[np.ndarray, list[tuple[float, float]]]:

@@ -238,6 +238,53 @@ def test_words_are_recorded_as_they_are_asked_for_and_trained_from(server, tmp_p
     assert "2 words from 4 recordings" in trained.stdout
 
 
+@pytest.mark.usefixtures("room")
+def test_a_voice_is_enrolled_with_an_interruption_in_the_middle(server, tmp_path):
+    said = {file.name.split("_")[0]: file for file in SAMPLES}
+
+    def enroller() -> Listener:
+        return Listener(server, "tester", "--takes", "1", command="enroll")
+
+    def answer(listener: Listener, wrong: bool = False) -> str:
+        prompt = listener.wait_for("prompt")[-1]
+        other = next(word for word in said if word != prompt["word"])
+        server.say(spoken([said[other if wrong else prompt["word"]]], noise=0.0), tmp_path)
+        return prompt["word"]
+
+    first = enroller()
+    asked = [answer(first, wrong=True), *(answer(first) for _ in range(4))]
+    first.wait_for("prompt")
+    told = first.stop()
+    assert first.process.returncode == 130
+    assert told.splitlines()[-1] == "interrupted; 4 of 10 kept; the same command goes on from there"
+    assert asked[0] == asked[1], "the wrong word is not taken for the right one"
+    [again] = [event for event in first.events if event["event"] == "again"]
+    assert (
+        again["message"]
+        == f"that sounded like {next(w for w in said if w != asked[0])}, not {asked[0]}: say {asked[0]}"
+    )
+
+    second = enroller()
+    asked = asked[1:] + [answer(second) for _ in range(6)]
+    second.wait_for("enrolled")
+    assert second.process.wait(PATIENCE) == 0
+    second.stop()
+    assert sorted(asked) == sorted(said)
+    report = second.events[-1]
+    assert (report["speaker"], report["model"], report["refused"]) == ("tester", "digits", [])
+    assert report["takes"] == dict.fromkeys(report["takes"], 1)
+    assert report["before"]["n"] == report["after"]["n"] == 10
+    assert report["after"]["confidence"] > 0.5
+
+    command = [sys.executable, "-c", "from recognizer.cli import main; main()", "speakers", "show", "tester", "--json"]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    record = json.loads(shown.stdout)
+    assert record["kept"] == dict.fromkeys(said, 1)
+    assert {key: record[key] for key in ("takes", "method", "before", "after")} == {
+        key: report[key] for key in ("takes", "method", "before", "after")
+    }
+
+
 def test_devices_lists_and_tests_the_microphone(server, tmp_path):
     def devices(*options: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-c", "from recognizer.cli import main; main()", "devices", *options]

@@ -36,7 +36,7 @@ class Method:
         from what it is responsible for; "mllr-map" and "cmllr-map" do the one, then the other
     shape : of the transform, one of `mllr.SHAPES`
     tau : frames that the prior of a mean counts for in MAP, 0 to LARGEST_TAU
-    class_frames : heard of a regression class for an MLLR transform of its own; infinite for one transform for all
+    class_frames : heard of a regression class for an MLLR transform of its own; None for one transform for all
     variances : also scale the variances after MLLR
     weight : of the fitted models beside the base, see `map.interpolate`
     """
@@ -44,7 +44,7 @@ class Method:
     kind: str = "mllr-map"
     shape: str = "full"
     tau: float = 4.0
-    class_frames: float = np.inf
+    class_frames: float | None = None
     variances: bool = False
     weight: float = 1.0
 
@@ -55,7 +55,7 @@ class Method:
             raise AdaptationError(f"shape {self.shape!r} is not {', '.join(mllr.SHAPES)}")
         if not 0 <= self.tau <= LARGEST_TAU:
             raise AdaptationError(f"tau {self.tau} is not from 0 (only the speaker) to {LARGEST_TAU:.0f}")
-        if not self.class_frames > 0:
+        if self.class_frames is not None and not self.class_frames > 0:
             raise AdaptationError(f"class frames {self.class_frames} are not over 0")
         if not 0 <= self.weight <= 1:
             raise AdaptationError(f"weight {self.weight} is not from 0 (the base) to 1 (the speaker)")
@@ -65,7 +65,7 @@ class Method:
             return "no adaptation"
         parts = []
         if self.transforms:
-            classes = "" if np.isinf(self.class_frames) else f", classes from {self.class_frames:g} frames"
+            classes = "" if self.class_frames is None else f", classes from {self.class_frames:g} frames"
             variances = ", with variances" if self.variances else ""
             parts.append(f"{self.transforms.upper()} ({self.shape}{classes}{variances})")
         if self.maps:
@@ -127,8 +127,8 @@ def fitted(prior: WordModels, statistics: Statistics, method: Method, tree: Regr
     """
     bank = prior.bank
     if method.transforms == "mllr":
-        classes = tree.root if np.isinf(method.class_frames) else tree
-        bank = _moved(bank, statistics, classes, method.shape, TRANSFORM_PRIOR, method.class_frames)
+        classes = tree.root if method.class_frames is None else tree
+        bank = _moved(bank, statistics, classes, method.shape, TRANSFORM_PRIOR, method.class_frames or 0.0)
     if method.transforms:
         bank = _moved(bank, statistics, tree, "bias", CLASS_PRIOR)
     if method.transforms == "mllr" and method.variances:

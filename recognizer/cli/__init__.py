@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from recognizer.cli import batch, devices, evaluate, live, models, record, train
+from recognizer.cli import batch, devices, enroll, evaluate, live, models, record, speakers, train
 
 app = typer.Typer(
     name="recognizer",
@@ -20,9 +20,11 @@ app.command()(live.live)
 app.command()(batch.batch)
 app.command()(train.train)
 app.command()(record.record)
+app.command()(enroll.enroll)
 app.command()(evaluate.evaluate)
 app.command()(devices.devices)
 app.add_typer(models.app, name="models")
+app.add_typer(speakers.app, name="speakers")
 
 
 def main() -> None:

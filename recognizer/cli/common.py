@@ -228,3 +228,15 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int, str], None]]:
             bar.update(tasks[stage], completed=done, total=total, note=note)
 
         yield show
+
+
+@contextmanager
+def working(what: str, quiet: bool) -> Iterator[None]:
+    """Something moves on stderr, if that is a terminal, while something is done of which nobody knows how long."""
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield

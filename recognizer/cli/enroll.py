@@ -1,0 +1,534 @@
+"""`recognizer enroll`: fit a model to a voice, at the microphone or from recordings."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recognizer.cli.common import (
+    DebugOption,
+    DeviceOption,
+    ExitStatus,
+    JobsOption,
+    JsonOption,
+    ModelOption,
+    QuietOption,
+    chosen_words,
+    complain,
+    native_messages_hidden,
+    reports_errors,
+    usage_error,
+    warn_of_low_rates,
+    workers,
+    working,
+)
+from recognizer.cli.prompting import collect
+from recognizer.errors import AdaptationError, CorpusError, NamingError, ProfileError
+
+if TYPE_CHECKING:
+    from recognizer.adaptation.method import Method
+    from recognizer.corpus import Utterance
+    from recognizer.guide import Check
+    from recognizer.model import Model
+
+TAKES, MOST_TAKES = 2, 20  # of each word: with two, what was gained can be measured without the take itself
+METHODS = ("auto", "map", "mllr", "cmllr", "mllr-map", "cmllr-map")
+CLEARLY, HARDLY = 0.9, 0.02  # confidence of another word, at least, and of the one asked for, at most, to object
+KEPT_RATE = 16000  # Hz of takes, at least, where the microphone has it: a later model may need more than this one
+SHOWN = 5  # takes that are named; the rest are counted
+
+
+@reports_errors
+def enroll(
+    name: Annotated[
+        str,
+        typer.Argument(help="Who speaks, as in anna; with a condition, as in anna@cold.", metavar="NAME"),
+    ],
+    condition: Annotated[
+        str | None,
+        typer.Option(
+            "--as", help="The condition: NAME --as cold is NAME@cold.", metavar="CONDITION", show_default=False
+        ),
+    ] = None,
+    model: ModelOption = "digits",
+    labelled: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Learn from labelled recordings in this folder or manifest, not at the microphone.",
+            metavar="FOLDER",
+            readable=False,
+            show_default=False,
+        ),
+    ] = None,
+    voice: Annotated[
+        str | None,
+        typer.Option(help="Which speaker of those in --from.", metavar="SPEAKER", show_default=False),
+    ] = None,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(
+            help="Learn from recordings in this folder of which nobody told the words.",
+            metavar="FOLDER",
+            readable=False,
+            show_default=False,
+        ),
+    ] = None,
+    takes: Annotated[
+        int | None,
+        typer.Option(
+            help=f"Recordings wanted of each word at the microphone; {TAKES} by default.",
+            min=1,
+            max=MOST_TAKES,
+            show_default=False,
+        ),
+    ] = None,
+    words: Annotated[
+        str | None,
+        typer.Option(help="Ask for these words only.", metavar="A,B,C", show_default=False),
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="How to fit; auto tries each on takes that it has not seen.",
+            metavar="|".join(METHODS),
+        ),
+    ] = "auto",
+    shape: Annotated[
+        str | None,
+        typer.Option(help="Of the transform.", metavar="bias|diagonal|block|full", show_default=False),
+    ] = None,
+    tau: Annotated[
+        float | None,
+        typer.Option(help="Frames that the base counts for in MAP.", min=0, max=20, metavar="X", show_default=False),
+    ] = None,
+    class_frames: Annotated[
+        float | None,
+        typer.Option(
+            help="Speech that gives a class of sounds an MLLR transform of its own; one for all by default.",
+            metavar="FRAMES",
+            show_default=False,
+        ),
+    ] = None,
+    variances: Annotated[bool, typer.Option("--variances", help="MLLR scales the variances, too.")] = False,
+    weight: Annotated[
+        float | None,
+        typer.Option(
+            help="Mix the speaker's model with the base: from 0 (the base) to 1 (the speaker).",
+            metavar="X",
+            show_default=False,
+        ),
+    ] = None,
+    vtln: Annotated[
+        bool, typer.Option("--vtln", help="Also stretch the frequency axis to the length of the vocal tract.")
+    ] = False,
+    forget_audio: Annotated[
+        bool, typer.Option("--forget-audio", help="Delete the takes once the profile is made.")
+    ] = False,
+    device: DeviceOption = None,
+    as_json: JsonOption = False,
+    jobs: JobsOption = 1,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Fit a model to a voice, at the microphone or from recordings."""
+    name = _checked_name(name, condition)
+    _check_sources(labelled, unlabelled, voice, {"--takes": takes, "--words": words, "--device": device})
+    options = {"shape": shape, "tau": tau, "class_frames": class_frames, "variances": variances, "weight": weight}
+    fitting = _method(method, {key: value for key, value in options.items() if value not in (None, False)})
+    if vtln and unlabelled is not None:
+        raise usage_error("--vtln needs to know the words; leave it out, or give --from instead of --unlabelled")
+
+    from recognizer import speakers
+    from recognizer.enrollment import make_profile
+    from recognizer.model import Model, locate
+
+    base = Model.load(locate(model))
+    model_name = lasting_name(model)
+    wanted = _wanted(words, base)
+    status, refused = ExitStatus.OK, []
+    if unlabelled is not None:
+        return _without_labels(name, base, model_name, unlabelled, fitting, forget_audio, as_json, jobs, quiet)
+    if labelled is not None:
+        refused = _take_over(name, base, labelled, voice, workers(jobs), quiet)
+    else:
+        status, asked = _ask(name, base, wanted, takes or TAKES, device, as_json, quiet, debug)
+        if status == ExitStatus.INTERRUPTED:
+            return status
+    _tell_of_earlier(name, base, quiet)
+    try:
+        with working("fitting the model to the voice", quiet):
+            enrollment, unusable = make_profile(name, base, model_name, fitting, vtln=vtln, jobs=workers(jobs))
+    except KeyboardInterrupt:
+        complain("interrupted; the takes are kept; the same command goes on from there")
+        return ExitStatus.INTERRUPTED
+    refused += unusable
+    _forget(name, forget_audio, quiet)
+    record = speakers.load(name).record
+    _report(name, model_name, record, enrollment.doubts, refused, as_json, quiet)
+    if labelled is None and not asked and not (as_json or quiet):
+        more = min(_told(name, wanted).values()) + 1
+        complain(f"all takes were there; for more, --takes {more}" if more <= MOST_TAKES else "all takes were there")
+    return ExitStatus.FAILED if refused else status
+
+
+# What was asked for
+
+
+def _checked_name(name: str, condition: str | None) -> str:
+    """The speaker's name with the condition, wherever that was given."""
+    from recognizer import speakers
+
+    if condition is not None:
+        if speakers.MARK in name:
+            raise usage_error(f"{name} names a condition, and so does --as {condition}; leave one out")
+        name += speakers.MARK + condition
+    try:
+        return speakers.checked(name)
+    except NamingError as error:
+        raise usage_error(str(error)) from error
+
+
+def _check_sources(
+    labelled: Path | None, unlabelled: Path | None, voice: str | None, microphone: dict[str, object]
+) -> None:
+    """Refuse options that do not go together."""
+    if labelled is not None and unlabelled is not None:
+        raise usage_error("--from and --unlabelled exclude each other; leave one out")
+    if voice is not None and labelled is None:
+        raise usage_error(f"--voice {voice} chooses among the speakers of --from; leave it out, or give --from")
+    given = next((option for option, value in microphone.items() if value is not None), None)
+    if given and (labelled or unlabelled):
+        other = "--from" if labelled else "--unlabelled"
+        raise usage_error(f"{given} goes with the microphone, not with {other}; leave one out")
+
+
+def _method(kind: str, chosen: dict[str, float | str | bool]) -> Method | None:
+    """The method that the options name; None where it shall be chosen."""
+    from recognizer.adaptation.method import Method
+
+    if kind not in METHODS:
+        raise usage_error(f"--method {kind} is not {', '.join(METHODS)}")
+    parts = kind.split("-")
+    of_mllr, of_transforms = "mllr" in parts, bool({"mllr", "cmllr"} & set(parts))
+    fits = {"shape": of_transforms, "tau": "map" in parts, "class_frames": of_mllr, "variances": of_mllr}
+    for option in chosen:
+        if not fits.get(option, kind != "auto"):
+            named = option.replace("_", "-")
+            raise usage_error(f"--{named} says nothing about --method {kind}; add --method mllr-map, or leave it out")
+    if kind == "auto":
+        return None
+    try:
+        return Method(kind, **chosen)
+    except AdaptationError as error:
+        raise usage_error(str(error)) from error
+
+
+def lasting_name(model: str) -> str:
+    """The name of a model, which a profile remembers: a file's holds in any folder."""
+    from recognizer.model import locate
+
+    path = locate(model)
+    return os.path.abspath(path) if Path(model) == path else model
+
+
+def _wanted(words: str | None, model: Model) -> list[str]:
+    """The words to ask for, in the model's order."""
+    import unicodedata
+
+    chosen = chosen_words(words)
+    if chosen is None:
+        return list(model.words)
+    chosen = [unicodedata.normalize("NFC", word) for word in chosen]
+    unknown = [word for word in chosen if word not in model.words]
+    if unknown or not chosen:
+        named = ", ".join(map(repr, unknown)) or "no words"
+        raise usage_error(f"--words has {named}; the model has {', '.join(model.words)}")
+    return [word for word in model.words if word in chosen]
+
+
+# At the microphone
+
+
+def _ask(
+    name: str,
+    model: Model,
+    words: Sequence[str],
+    takes: int,
+    device: str | None,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,
+) -> tuple[ExitStatus, int]:
+    """Ask for the takes that are missing: how that ended, and how many there were to ask for."""
+    from recognizer import audio, naming, speakers
+    from recognizer.enrollment import prior_of
+    from recognizer.guide import Guide, prompts
+    from recognizer.recognition import low_rate
+
+    prior, _ = prior_of(name, model)
+    for word in words:
+        naming.checked(word, "word")
+    missing = prompts(words, takes, _usable(name, words, prior))
+    if not missing:
+        return ExitStatus.OK, 0
+    from recognizer.microphone import Microphone
+
+    with native_messages_hidden(debug), Microphone(device) as microphone:
+        own, title = microphone.sample_rate, f"enroll {name}: {microphone.device.name}"
+        needed = model.front_end.sample_rate
+        if own < needed and not quiet:
+            complain(f"warning: {microphone.device.name}: {low_rate(str(own), needed)}")
+        rate = max(needed, min(own, KEPT_RATE))
+        guide = Guide(missing, rate, check=_objection(_best(name, model, prior), rate))
+        outcome = collect(
+            guide,
+            microphone,
+            lambda prompt, samples: audio.save(speakers.take_path(name, prompt.word), samples, rate),
+            f"{title} at {own} Hz",
+            quiet,
+            as_json,
+        )
+    if outcome.skipped:
+        left = ", ".join(f"{prompt.word} (take {prompt.take})" for prompt in outcome.skipped)
+        complain(f"left out: {left}; the same command asks for them again")
+    return outcome.status, len(missing)
+
+
+def _told(name: str, words: Sequence[str]) -> Counter[str]:
+    """How many takes of each word are kept that a person labelled."""
+    from recognizer import speakers
+
+    kept = Counter(take.word for take in speakers.takes(name) if not speakers.is_heard(take))
+    return Counter({word: kept[word] for word in words})
+
+
+def _usable(name: str, words: Sequence[str], model: Model) -> Counter[str]:
+    """How many takes of each word need not be asked for: a damaged one must be said again."""
+    from recognizer import speakers
+    from recognizer.enrollment import analyse_takes
+
+    kept = [take for take in speakers.takes(name) if take.word in words and not speakers.is_heard(take)]
+    return Counter(model.words[take.word] for take in analyse_takes(kept, model)[0])
+
+
+def _best(name: str, model: Model, prior: Model) -> Model:
+    """What understands the speaker best up to now: the own profile, if it is one of this model."""
+    from recognizer import speakers
+
+    try:
+        return speakers.fitted(model, name)
+    except ProfileError:
+        return prior
+
+
+def _objection(model: Model, rate: int) -> Check:
+    """Tells a person who clearly said another word than the one that was asked for."""
+    from recognizer.recognition import Recognizer
+
+    recognizer = Recognizer(model)
+
+    def objection(word: str, samples) -> str | None:
+        candidates = recognizer.recognize(samples, rate, threshold=0).nbest
+        if not candidates:
+            return f"no word was found in it: say {word} again, closer to the microphone"
+        confidence = {candidate.word: candidate.confidence for candidate in candidates}
+        heard = candidates[0].word
+        if confidence[heard] >= CLEARLY and confidence[word] <= HARDLY:
+            return f"that sounded like {heard}, not {word}: say {word}"
+        return None
+
+    return objection
+
+
+# From recordings
+
+
+def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: int, quiet: bool) -> list[str]:
+    """Copy what can be learned from to the speaker's takes; gives why the rest cannot, a line each."""
+    from recognizer import corpus, naming, speakers
+    from recognizer.audio import shown
+    from recognizer.enrollment import analyse_takes, prior_of
+
+    utterances = _of_one_voice(corpus.find(folder), voice, shown(folder))
+    known = [utterance for utterance in utterances if utterance.word in model.words]
+    others = sorted({utterance.word for utterance in utterances} - set(model.words))
+    if not known:
+        raise AdaptationError(
+            f"{shown(folder)} has no recording of a word that the model has: it has {_some(others)}, "
+            f"the model {_some(model.words)}; rename the recordings, write a manifest, or choose another --model"
+        )
+    if others and not quiet:
+        count = len(utterances) - len(known)
+        complain(f"warning: not learned from: {count} recordings of words that the model lacks: {_some(others)}")
+    for word in {utterance.word for utterance in known}:
+        naming.checked(word, "word")
+    usable, refused = analyse_takes(known, prior_of(name, model)[0], jobs=jobs)
+    if not usable:
+        raise AdaptationError(f"nothing in {shown(folder)} can be learned from ({refused[0]}); record some words again")
+    rate = model.front_end.sample_rate
+    if not quiet:
+        low = Counter(take.analysis.source_rate for take in usable if take.analysis.source_rate < rate)
+        warn_of_low_rates(low, len(usable), rate)
+    paths = {take.path for take in usable}
+    speakers.keep(name, [utterance for utterance in known if utterance.path in paths])
+    return refused
+
+
+def _of_one_voice(utterances: Sequence[Utterance], voice: str | None, folder: str) -> list[Utterance]:
+    """The recordings of one speaker: the one that is asked for, or all if there is no other."""
+    import unicodedata
+
+    voices = sorted({utterance.speaker for utterance in utterances if utterance.speaker})
+    if voice is not None:
+        voice = unicodedata.normalize("NFC", voice)
+        if voice not in voices:
+            raise usage_error(f"--voice {voice}: {folder} tells of {_some(voices) or 'no speakers'}; choose from these")
+        return [utterance for utterance in utterances if utterance.speaker == voice]
+    if len(voices) > 1:
+        raise usage_error(
+            f"--from {folder} has recordings of {len(voices)} speakers, {_some(voices)}; choose one with --voice NAME"
+        )
+    return list(utterances)
+
+
+def _without_labels(
+    name: str,
+    model: Model,
+    model_name: str,
+    folder: Path,
+    method: Method | None,
+    forget_audio: bool,
+    as_json: bool,
+    jobs: int,
+    quiet: bool,
+) -> ExitStatus:
+    """Enroll from recordings of which nobody told the words."""
+    from recognizer import corpus, naming, speakers
+    from recognizer.audio import shown
+    from recognizer.enrollment import make_unlabelled_profile
+
+    if not folder.exists():
+        raise CorpusError(f"--unlabelled {shown(folder)}: no such folder; check the name")
+    kept = speakers.takes(name)
+    if told := [take for take in kept if not speakers.is_heard(take)]:
+        raise AdaptationError(
+            f"{name} has {len(told)} takes whose words are known, which tell more than {shown(folder)}; to add it, "
+            f"enroll a condition, which starts from them: {_condition(name)}"
+        )
+    for word in model.words:
+        naming.checked(word, "word")
+    paths = [take.path for take in kept] + speakers.not_kept(name, corpus.audio_files([folder]))
+    _tell_of_earlier(name, model, quiet)
+    with working("fitting the model to the voice", quiet):
+        record, sure, refused = make_unlabelled_profile(name, model, model_name, paths, method, jobs=workers(jobs))
+    if not forget_audio:
+        speakers.keep(name, sure, heard=True)
+    _forget(name, forget_audio, quiet)
+    _report(name, model_name, record, (), refused, as_json, quiet)
+    return ExitStatus.FAILED if refused else ExitStatus.OK
+
+
+def _condition(name: str) -> str:
+    speaker = name.partition("@")[0]
+    return f"`recognizer enroll {shlex.quote(speaker)} --as CONDITION --unlabelled FOLDER`"
+
+
+# What is told
+
+
+def _tell_of_earlier(name: str, model: Model, quiet: bool) -> None:
+    """Say what becomes of a profile that is not just made better."""
+    from recognizer import speakers
+
+    if quiet or not speakers.has_profile(name):
+        return
+    try:
+        earlier = speakers.load(name)
+    except ProfileError as error:
+        complain(f"warning: the earlier profile cannot be used and is replaced: {error}")
+        return
+    if earlier.base != model.fingerprint:
+        complain(
+            f"warning: the profile that is replaced was made for another model, {earlier.model_name}; to have it back, "
+            f"`recognizer speakers refresh {shlex.quote(name)} --model {shlex.quote(earlier.model_name)}`"
+        )
+
+
+def _forget(name: str, forget_audio: bool, quiet: bool) -> None:
+    from recognizer import speakers
+
+    if forget_audio:
+        speakers.forget_audio(name)
+        if not quiet:
+            complain("the takes are deleted; `recognizer speakers refresh` cannot make this profile anew")
+
+
+def _report(
+    name: str,
+    model_name: str,
+    record: dict,
+    doubts: Sequence[str],
+    refused: Sequence[str],
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Tell what came of it."""
+    for refusal in refused[:SHOWN]:
+        complain(f"left out: {refusal}")
+    if len(refused) > SHOWN:
+        complain(f"left out: {len(refused) - SHOWN} more")
+    if as_json:
+        told = {"event": "enrolled", "speaker": name, "model": model_name}
+        told |= {key: record.get(key) for key in ("takes", "method", "why", "before", "after", "unlabelled")}
+        if "passes" in record:
+            told |= {key: record[key] for key in ("recordings", "passes")}
+        told |= {"doubts": list(doubts), "refused": list(refused)}
+        typer.echo(json.dumps(told, ensure_ascii=False))
+        return
+    for line in _lines_of(name, record):
+        typer.echo(line)
+    if not quiet:
+        if record["after"] and record["after"]["correct"] < record["before"]["correct"]:
+            complain("warning: takes left out are understood worse than before; listen to the takes, and record more")
+        for doubt in doubts:
+            complain(f"warning: {doubt}")
+    option = "" if model_name == "digits" else f" --model {shlex.quote(model_name)}"
+    typer.echo(f"next: recognizer live --speaker {shlex.quote(name)}{option}")
+
+
+def _lines_of(name: str, record: dict) -> list[str]:
+    """What a profile's record tells a person."""
+    takes, words = sum(record["takes"].values()), len(record["takes"])
+    of_words = f"of {words} word{'' if words == 1 else 's'}"
+    method = f"method: {record['why']}"
+    if record["before"] is None:
+        passes = record["passes"]
+        return [
+            f"{name}: sure of {takes} of {record['recordings']} recordings, {of_words}",
+            f"{method}; {passes} pass{'' if passes == 1 else 'es'}",
+        ]
+    after = f"after (takes left out in turn): {_result(record['after'])}"
+    if record["after"] is None:
+        after = f"after: too few takes to tell; with two of each word it can be: recognizer enroll {shlex.quote(name)}"
+    lines = [f"{name}: {takes} take{'' if takes == 1 else 's'} {of_words}", method]
+    if record.get("unlabelled"):
+        lines.append("the words of some takes were told by the recognizer, not by a person: what follows flatters")
+    return [*lines, f"before: {_result(record['before'])}", after]
+
+
+def _result(trial: dict | None) -> str:
+    return trial and f"{trial['correct']} of {trial['n']} right, mean confidence {trial['confidence']:.2f}"
+
+
+def _some(names: Sequence[str], most: int = 10) -> str:
+    """Names for a message, not too many."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

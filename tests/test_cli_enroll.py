@@ -1,0 +1,688 @@
+"""`recognizer enroll`: a voice at a made-up microphone, or in recordings, becomes a profile."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from soundcard import Plug
+from synthetic import RATE, WORDS, answer, say, write
+from test_guide import loud
+
+from recognizer import Recognizer, speakers
+from recognizer.guide import Prompt, prompts
+from recognizer.model import Model
+from recognizer.profile import Profile
+
+pytestmark = pytest.mark.usefixtures("signals")
+
+
+@pytest.fixture
+def enroll(run, model_file) -> Callable:
+    """Enroll with the model of tones."""
+    return lambda *arguments: run("enroll", "--model", model_file, *arguments)
+
+
+@pytest.fixture
+def eve(tmp_path) -> Path:
+    """A folder of two takes of each word by eve, whom the model does not know."""
+    for word in WORDS:
+        for take in (1, 2):
+            write(tmp_path / "eve" / word / f"{take}.wav", say(word, take=take))
+    return tmp_path / "eve"
+
+
+def events_of(stdout: str) -> list[dict]:
+    return [json.loads(line, parse_constant=pytest.fail) for line in stdout.splitlines()]
+
+
+def kept(name: str = "eve") -> list[str]:
+    """The takes of a speaker, as word/number."""
+    place = speakers.root() / name / "takes"
+    return sorted(path.relative_to(place).with_suffix("").as_posix() for path in place.rglob("*.wav"))
+
+
+def both(*words: str) -> list[str]:
+    return sorted(f"{word}/{take}" for word in words for take in (1, 2))
+
+
+def flat(text: str) -> str:
+    """A message of wrong usage, which is broken into lines."""
+    return " ".join(text.split())
+
+
+# At the microphone
+
+
+def test_words_are_asked_for_and_a_profile_is_made(enroll, speaking, model_file, built):
+    speaking(*prompts(WORDS, 2))
+    outcome = enroll("eve")
+    assert outcome.status == 0, outcome.stderr
+    assert kept() == both(*WORDS)
+    lines = outcome.stdout.splitlines()
+    assert lines[0] == "eve: 8 takes of 4 words"
+    assert lines[1].startswith("method: ")
+    assert lines[2].startswith("before: ")
+    assert lines[2].partition(" of 8 right, mean confidence ")[1]
+    assert lines[3].startswith("after (takes left out in turn): ")
+    assert lines[4] == f"next: recognizer live --speaker eve --model {model_file}"
+    assert outcome.stderr.splitlines()[0] == f"enroll eve: Desk Mic at {RATE} Hz: be quiet for a moment"
+    profile = speakers.load("eve")
+    assert profile.record["takes"] == dict.fromkeys(built.words, 2)
+    assert Recognizer(profile.apply(built)).recognize(say("rise", take=9), RATE).word == "rise"
+
+
+def test_json_is_events_and_at_the_end_what_came_of_it(enroll, speaking, model_file):
+    speaking(*prompts(["hum", "rise"], 2))
+    outcome = enroll("eve", "--words", "rise,hum", "--json")
+    assert (outcome.status, outcome.stderr) == (0, "")
+    *events, last = events_of(outcome.stdout)
+    assert [event["event"] for event in events] == ["calibrated", *["prompt", "kept"] * 4, "finished"]
+    assert list(last) == [
+        *("event", "speaker", "model", "takes", "method", "why", "before", "after"),
+        *("unlabelled", "doubts", "refused"),
+    ]
+    assert (last["event"], last["speaker"], last["model"]) == ("enrolled", "eve", str(model_file))
+    assert last["takes"] == {"hum": 2, "rise": 2}
+    assert last["before"]["n"] == last["after"]["n"] == 4
+    assert (last["unlabelled"], last["doubts"], last["refused"]) == (False, [], [])
+
+
+def test_one_take_of_few_words_says_how_to_measure(enroll, speaking):
+    speaking(*prompts(["hum", "rise"], 1))
+    outcome = enroll("eve", "--words", "hum,rise", "--takes", "1")
+    assert outcome.status == 0
+    assert "before: 2 of 2 right" in outcome.stdout
+    assert "after: too few takes to tell; with two of each word it can be: recognizer enroll eve\n" in outcome.stdout
+
+
+def test_another_word_said_clearly_is_asked_for_again(enroll, speaking):
+    speaking(answer(Prompt("rise", 1)), Prompt("hum", 1))
+    outcome = enroll("eve", "--words", "hum", "--takes", "1", "--json")
+    events = events_of(outcome.stdout)
+    [again] = [event for event in events if event["event"] == "again"]
+    assert again["message"] == "that sounded like rise, not hum: say hum"
+    assert kept() == ["hum/1"]
+    heard, rate = soundfile.read(speakers.root() / "eve" / "takes" / "hum" / "1.wav")
+    assert rate == RATE
+    assert Recognizer(Model.load(speakers.load("eve").model_name)).recognize(heard, rate).word == "hum"
+
+
+def test_who_is_not_understood_is_recorded_all_the_same(enroll, speaking):
+    """The third time it is believed: it is for such voices that there is enrollment."""
+    speaking(*[answer(Prompt("rise", n)) for n in (1, 2, 3)])
+    outcome = enroll("eve", "--words", "hum", "--takes", "1")
+    assert outcome.status == 0
+    assert outcome.stderr.count("again: that sounded like rise, not hum: say hum") == 2
+    assert kept() == ["hum/1"]
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--quiet"]])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_keeps_the_takes_and_the_earlier_profile(enroll, speaking, eve, form, number):
+    enroll("eve", "--from", eve, "--forget-audio")
+    before = (speakers.root() / "eve" / "profile.npz").read_bytes()
+    wanted = prompts(WORDS, 2)
+    speaking(*wanted[:3], number=number)
+    outcome = enroll("eve", *form)
+    assert outcome.status == 130
+    assert outcome.stderr.splitlines()[-1] == "interrupted; 3 of 8 kept; the same command goes on from there"
+    assert Counter(take.partition("/")[0] for take in kept()) == Counter(prompt.word for prompt in wanted[:3])
+    assert (speakers.root() / "eve" / "profile.npz").read_bytes() == before
+    rest = prompts(WORDS, 2, Counter(prompt.word for prompt in wanted[:3]))
+    speaking(*rest)
+    outcome = enroll("eve", "--json")
+    assert outcome.status == 0
+    asked = [(event["word"], event["take"]) for event in events_of(outcome.stdout) if event["event"] == "prompt"]
+    assert asked == [(prompt.word, prompt.take) for prompt in rest]
+    assert kept() == both(*WORDS)
+
+
+def test_when_all_is_there_the_profile_is_made_anew_without_a_microphone(enroll, soundcard, speaking):
+    speaking(*prompts(["hum"], 2))
+    enroll("eve", "--words", "hum")
+    (speakers.root() / "eve" / "profile.npz").unlink()
+    soundcard()
+    outcome = enroll("eve", "--words", "hum")
+    assert outcome.status == 0
+    assert outcome.stderr == "all takes were there; for more, --takes 3\n"
+    assert speakers.has_profile("eve")
+    assert [event["event"] for event in events_of(enroll("eve", "--words", "hum", "--json").stdout)] == ["enrolled"]
+    speaking(Prompt("hum", 3))
+    assert enroll("eve", "--words", "hum", "--takes", "3").status == 0
+    assert kept() == ["hum/1", "hum/2", "hum/3"]
+
+
+def test_a_damaged_take_is_named_and_asked_for_again(enroll, speaking, eve):
+    enroll("eve", "--from", eve)
+    (speakers.root() / "eve" / "takes" / "hum" / "2.wav").write_bytes(b"RIFF")
+    speaking(Prompt("hum", 2))
+    outcome = enroll("eve")
+    assert outcome.status == 1
+    assert "hum/2.wav: is not sound or is damaged" in outcome.stderr
+    assert "eve: 8 takes of 4 words" in outcome.stdout
+
+
+def test_words_that_are_never_good_are_left_out_and_the_rest_is_done(enroll, speaking):
+    first, second = prompts(["hum", "rise"], 1)
+    bad = loud(answer(first), 5.0)
+    speaking(bad, bad, bad, second)
+    outcome = enroll("eve", "--words", "hum,rise", "--takes", "1")
+    assert outcome.status == 1
+    assert f"left out: {first.word} (take 1); the same command asks for them again\n" in outcome.stderr
+    assert "eve: 1 take of 1 word\n" in outcome.stdout
+
+
+def test_nothing_good_at_all_is_no_profile(enroll, speaking):
+    bad = loud(answer(Prompt("hum", 1)), 5.0)
+    speaking(bad, bad, bad)
+    outcome = enroll("eve", "--words", "hum", "--takes", "1", "--quiet")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert "error: speaker 'eve' has no usable take; record some with `recognizer enroll eve`" in outcome.stderr
+    assert not speakers.has_profile("eve")
+
+
+def test_takes_are_kept_at_a_rate_that_serves_other_models(enroll, speaking):
+    samples = np.concatenate([np.zeros(6000), say("hum", rate=16000), np.zeros(9000)])
+    noise = 3e-4 * np.random.default_rng(0).standard_normal(len(samples))
+    speaking(3e-4 * np.random.default_rng(1).standard_normal(16000), samples + noise, rate=16000)
+    assert enroll("eve", "--words", "hum", "--takes", "1").status == 0
+    assert soundfile.info(speakers.root() / "eve" / "takes" / "hum" / "1.wav").samplerate == 16000
+
+
+def test_a_microphone_under_the_models_rate_is_warned_of(run, speaking, monkeypatch, built, tmp_path):
+    from dataclasses import replace
+
+    fine = replace(built, front_end=replace(built.front_end, sample_rate=16000))
+    fine.save(tmp_path / "fine.npz")
+    for form, told in ([], True), (["--quiet"], False):
+        speaking(Prompt("hum", 1))
+        outcome = run("enroll", "eve", "--model", tmp_path / "fine.npz", "--words", "hum", "--takes", "1", *form)
+        assert ("warning: Desk Mic: recorded at 8000 Hz, under the model's 16000 Hz" in outcome.stderr) is told
+        shutil.rmtree(speakers.root())
+
+
+def test_a_microphone_that_cannot_be_opened_is_one_line(enroll, soundcard):
+    soundcard(Plug("Desk Mic", refusal=("Device unavailable", -9985)))
+    outcome = enroll("eve")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: 'Desk Mic' ")
+    assert outcome.stderr.count("\n") == 1
+    assert speakers.names() == []
+
+
+# Conditions
+
+
+def test_a_condition_starts_from_the_speakers_own_profile(enroll, eve):
+    assert enroll("eve", "--from", eve).status == 0
+    for call in (["eve", "--as", "cold"], ["eve@cold"]):
+        assert enroll(*call, "--from", eve / "hum").status == 1  # one folder deep, its files tell no word
+    assert enroll("eve", "--as", "cold", "--from", eve).status == 0
+    assert speakers.names() == ["eve", "eve@cold"]
+    assert [speakers.load(name).record["prior"] for name in speakers.names()] == [None, "eve"]
+
+
+def test_a_condition_of_another_model_is_an_error_before_anything_is_recorded(enroll, run, soundcard, eve, other):
+    enroll("eve", "--from", eve)
+    soundcard()
+    outcome = run("enroll", "eve@cold", "--model", other)
+    assert outcome.status == 1
+    assert "the profile was made for another model" in outcome.stderr
+    assert "recognizer speakers refresh" in outcome.stderr
+    assert speakers.names() == ["eve"]
+
+
+@pytest.fixture
+def other(built, tmp_path) -> Path:
+    """A model of the same words that is not the same."""
+    from dataclasses import replace
+
+    path = tmp_path / "other.npz"
+    replace(built, calibration=replace(built.calibration, scale=0.5 * built.calibration.scale)).save(path)
+    return path
+
+
+# From recordings
+
+
+def test_labelled_recordings_are_copied_and_learned_from(enroll, eve):
+    outcome = enroll("eve", "--from", eve)
+    assert outcome.status == 0, outcome.stderr
+    assert (outcome.stderr, kept()) == ("", both(*WORDS))
+    assert "eve: 8 takes of 4 words\n" in outcome.stdout
+    copy, rate = soundfile.read(speakers.root() / "eve" / "takes" / "hum" / "1.wav", dtype="int16")
+    original, _ = soundfile.read(eve / "hum" / "1.wav", dtype="int16")
+    assert rate == RATE
+    assert np.array_equal(copy, original)
+
+
+def test_the_same_recordings_are_not_taken_twice_whatever_file_they_are_in(enroll, eve, tmp_path):
+    enroll("eve", "--from", eve)
+    for word in WORDS:
+        samples, _ = soundfile.read(eve / word / "1.wav", dtype="int16")
+        write(tmp_path / "flac" / word / "other name.flac", samples)
+        write(tmp_path / "flac" / word / "copy.wav", samples)
+    for folder in (eve, tmp_path / "flac"):
+        assert enroll("eve", "--from", folder).status == 0
+    assert kept() == both(*WORDS)
+
+
+def test_a_recording_that_is_labelled_otherwise_now_moves(enroll, eve):
+    (eve / "hum" / "2.wav").rename(eve / "rise" / "3.wav")
+    enroll("eve", "--from", eve)
+    assert kept() == sorted([*both("fall", "peep", "rise"), "hum/1", "rise/3"])
+    (eve / "rise" / "3.wav").rename(eve / "hum" / "2.wav")
+    enroll("eve", "--from", eve)
+    assert kept() == both(*WORDS)
+
+
+def test_the_rate_of_the_recordings_is_kept(enroll, tmp_path):
+    write(tmp_path / "hum" / "1.wav", say("hum", rate=44100), 44100)
+    assert enroll("eve", "--from", tmp_path).status == 0
+    assert soundfile.info(speakers.root() / "eve" / "takes" / "hum" / "1.wav").samplerate == 44100
+
+
+def test_recordings_under_the_models_rate_are_warned_of(enroll, tmp_path):
+    for take in (1, 2):
+        write(tmp_path / "hum" / f"{take}.wav", say("hum", take=take, rate=6000), 6000)
+    assert "warning: 2 of 2 files: recorded at 6000 Hz, under" in enroll("eve", "--from", tmp_path).stderr
+    assert enroll("eve", "--from", tmp_path, "--quiet").stderr == ""
+
+
+def test_other_words_are_counted_in_one_line(enroll, eve):
+    for take in range(3):
+        write(eve / "bird" / f"{take}.wav", say("hum", take=take))
+    outcome = enroll("eve", "--from", eve)
+    assert outcome.status == 0
+    assert outcome.stderr == "warning: not learned from: 3 recordings of words that the model lacks: bird\n"
+    assert kept() == both(*WORDS)
+
+
+def test_only_other_words_are_an_error_that_names_them(enroll, tmp_path):
+    write(tmp_path / "bird" / "1.wav", say("hum"))
+    outcome = enroll("eve", "--from", tmp_path)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert "it has bird, the model fall, hum, peep, rise; " in outcome.stderr
+    assert speakers.names() == []
+
+
+def test_one_voice_of_several_is_chosen(enroll, recordings):
+    outcome = enroll("eve", "--from", recordings)
+    assert outcome.status == 2
+    assert "has recordings of 4 speakers, anna, bob, carl, dora; choose one with --voice NAME" in flat(outcome.stderr)
+    outcome = enroll("eve", "--from", recordings, "--voice", "eve")
+    assert outcome.status == 2
+    assert "tells of anna, bob, carl, dora; choose from these" in flat(outcome.stderr)
+    assert speakers.names() == []
+    outcome = enroll("eve", "--from", recordings, "--voice", "bob")
+    assert outcome.status == 0
+    assert "eve: 12 takes of 4 words\n" in outcome.stdout
+
+
+@pytest.mark.parametrize("source", ["--from", "--unlabelled"])
+def test_one_corrupt_file_is_named_and_the_rest_done(enroll, eve, source):
+    (eve / "hum" / "3.wav").write_bytes(b"RIFF")
+    outcome = enroll("eve", source, eve, "--json")
+    assert outcome.status == 1
+    assert outcome.stderr.startswith(f"left out: {eve / 'hum' / '3.wav'}: ")
+    assert outcome.stderr.count("\n") == 1
+    [event] = events_of(outcome.stdout)
+    assert event["takes"] == dict.fromkeys(WORDS, 2)
+    assert len(event["refused"]) == 1
+    assert len(kept()) == 8
+
+
+def test_many_corrupt_files_are_counted(enroll, eve):
+    for take in range(3, 10):
+        (eve / "hum" / f"{take}.wav").write_bytes(b"RIFF")
+    lines = enroll("eve", "--from", eve).stderr.splitlines()
+    assert len(lines) == 6
+    assert lines[-1] == "left out: 2 more"
+
+
+@pytest.mark.parametrize("source", ["--from", "--unlabelled"])
+@pytest.mark.parametrize("content", [b"RIFF", "silence"])
+def test_nothing_usable_leaves_all_as_it_was(enroll, eve, tmp_path, source, content):
+    if source == "--from":
+        enroll("eve", "--from", eve)
+    before, files = speakers.has_profile("eve") and speakers.load("eve").record, kept()
+    path = tmp_path / "new" / "hum" / "1.wav"
+    write(path, np.zeros(RATE))
+    if content != "silence":
+        path.write_bytes(content)
+    outcome = enroll("eve", source, tmp_path / "new")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: ")
+    assert outcome.stderr.count("\n") == 1
+    assert kept() == files
+    assert (speakers.has_profile("eve") and speakers.load("eve").record) == before
+
+
+@pytest.mark.parametrize("source", ["--from", "--unlabelled"])
+def test_a_folder_that_is_not_there_or_empty(enroll, tmp_path, source):
+    outcome = enroll("eve", source, tmp_path / "gone")
+    assert outcome.status == 1
+    assert f"{tmp_path / 'gone'}: no such folder" in outcome.stderr
+    (tmp_path / "empty").mkdir()
+    outcome = enroll("eve", source, tmp_path / "empty")
+    assert outcome.status == 1
+    assert "no audio in this folder" in outcome.stderr
+    assert speakers.names() == []
+
+
+def test_a_take_with_the_wrong_label_is_doubted(enroll, eve):
+    for take in (3, 4, 5, 6):
+        for word in WORDS:
+            write(eve / word / f"{take}.wav", say(word, take=take))
+    write(eve / "hum" / "6.wav", say("peep", take=7))
+    outcome = enroll("eve", "--from", eve)
+    assert outcome.status == 0
+    assert "hum/6.wav: labelled 'hum' but sounds like 'peep'; " in outcome.stderr
+    assert outcome.stderr.startswith("warning: ")
+    assert enroll("eve", "--from", eve, "--quiet").stderr == ""
+    [event] = events_of(enroll("eve", "--from", eve, "--json", "--quiet").stdout)
+    assert len(event["doubts"]) == 1
+
+
+def test_a_manifest_tells_the_words_too(enroll, eve):
+    (eve / "all.csv").write_text("path,word,speaker\nhum/1.wav,hum,eve\nrise/1.wav,rise,eve\n", encoding="utf-8")
+    assert enroll("eve", "--from", eve / "all.csv").status == 0
+    assert kept() == ["hum/1", "rise/1"]
+
+
+# Without labels
+
+
+def test_unlabelled_recordings_are_learned_from_where_they_are_sure(enroll, eve):
+    everything = eve.parent / "everything"
+    for n, file in enumerate(sorted(eve.rglob("*.wav"))):
+        everything.mkdir(exist_ok=True)
+        shutil.copy(file, everything / f"{n}.wav")
+    write(everything / "silence.wav", 1e-4 * np.random.default_rng(0).standard_normal(RATE))
+    outcome = enroll("eve", "--unlabelled", everything)
+    assert outcome.status == 0, outcome.stderr
+    lines = outcome.stdout.splitlines()
+    assert lines[0] == "eve: sure of 8 of 9 recordings, of 4 words"
+    assert lines[1].startswith("method: MLLR (full), then MAP (tau 4), the usual method; ")
+    assert lines[1].endswith("passes")
+    assert kept() == sorted(f"{word}/heard-{take}" for word in WORDS for take in (1, 2))
+    record = speakers.load("eve").record
+    assert record["unlabelled"] is True
+    assert (record["recordings"], record["takes"]) == (9, dict.fromkeys(WORDS, 2))
+    [event] = events_of(enroll("eve", "--unlabelled", everything, "--json", "--method", "map").stdout)
+    assert (event["unlabelled"], event["recordings"], event["method"]) == (True, 9, "MAP (tau 4)")
+    assert (event["before"], event["after"]) == (None, None)
+    assert len(kept()) == 8
+
+
+def test_what_a_person_says_it_is_counts_more(enroll, eve):
+    enroll("eve", "--unlabelled", eve)
+    outcome = enroll("eve", "--from", eve / "..", "--voice", "x")
+    assert outcome.status == 2
+    shutil.rmtree(eve / "rise")
+    outcome = enroll("eve", "--from", eve)
+    assert outcome.status == 0
+    assert kept() == sorted([*both("fall", "hum", "peep"), "rise/heard-1", "rise/heard-2"])
+    assert "the words of some takes were told by the recognizer" in outcome.stdout
+    assert speakers.load("eve").record["unlabelled"] is True
+
+
+def test_unlabelled_recordings_do_not_replace_labelled_ones(enroll, eve):
+    enroll("eve", "--from", eve)
+    outcome = enroll("eve", "--unlabelled", eve)
+    assert outcome.status == 1
+    assert "eve has 8 takes whose words are known" in outcome.stderr
+    assert "`recognizer enroll eve --as CONDITION --unlabelled FOLDER`" in outcome.stderr
+    assert speakers.load("eve").record["unlabelled"] is False
+    assert enroll("eve", "--as", "late", "--unlabelled", eve).status == 0
+    assert speakers.load("eve@late").record["prior"] == "eve"
+
+
+# How
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--method", "map", "--tau", "8"], "MAP (tau 8)"),
+        (["--method", "mllr", "--shape", "bias"], "MLLR (bias)"),
+        (["--method", "cmllr-map", "--shape", "diagonal", "--tau", "0"], "CMLLR (diagonal), then MAP (tau 0)"),
+    ],
+)
+def test_the_method_is_the_one_asked_for(enroll, eve, options, told):
+    [event] = events_of(enroll("eve", "--from", eve, "--json", *options).stdout)
+    assert (event["method"], event["why"]) == (told, f"{told}, as asked")
+
+
+def test_takes_are_deleted_when_they_shall_be_forgotten(enroll, run, eve):
+    outcome = enroll("eve", "--from", eve, "--forget-audio")
+    assert outcome.status == 0
+    assert "the takes are deleted; `recognizer speakers refresh` cannot make this profile anew\n" in outcome.stderr
+    assert [path.name for path in (speakers.root() / "eve").iterdir()] == ["profile.npz"]
+    assert enroll("bob", "--unlabelled", eve, "--forget-audio", "--quiet").stderr == ""
+    assert [path.name for path in (speakers.root() / "bob").iterdir()] == ["profile.npz"]
+
+
+def test_takes_that_cannot_be_deleted_are_told(enroll, eve, monkeypatch):
+    def refuse(place: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("shutil.rmtree", refuse)
+    outcome = enroll("eve", "--from", eve, "--forget-audio")
+    assert outcome.status == 1
+    assert "takes cannot be deleted (Permission denied); change its mode" in outcome.stderr
+    assert "deleted; " not in outcome.stderr
+
+
+def test_an_interruption_while_fitting_keeps_the_takes(enroll, eve, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recognizer.enrollment.make_profile", interrupted)
+    outcome = enroll("eve", "--from", eve)
+    assert (outcome.status, outcome.stdout) == (130, "")
+    assert outcome.stderr == "interrupted; the takes are kept; the same command goes on from there\n"
+    assert kept() == both(*WORDS)
+
+
+def test_what_makes_it_worse_is_warned_of(enroll, eve, monkeypatch):
+    from recognizer import enrollment
+
+    def worse(*arguments) -> dict:
+        record = record_of(*arguments)
+        return record | {"after": record["after"] | {"correct": 0}}
+
+    record_of = enrollment.record_of
+    monkeypatch.setattr(enrollment, "record_of", worse)
+    assert "warning: takes left out are understood worse than before; " in enroll("eve", "--from", eve).stderr
+    assert enroll("eve", "--from", eve, "--quiet").stderr == ""
+
+
+# The profile that was there
+
+
+def test_a_profile_of_another_model_is_replaced_and_that_is_told(enroll, run, eve, other, model_file):
+    enroll("eve", "--from", eve)
+    outcome = run("enroll", "eve", "--from", eve, "--model", other)
+    assert outcome.status == 0
+    back = f"`recognizer speakers refresh eve --model {model_file}`"
+    assert outcome.stderr.startswith("warning: the profile that is replaced was made for another model")
+    assert back in outcome.stderr
+    assert run("enroll", "eve", "--from", eve, "--model", model_file, "--quiet").stderr == ""
+
+
+@pytest.mark.parametrize("newer", [True, False])
+def test_a_profile_that_cannot_be_read_is_replaced_and_that_is_told(enroll, eve, monkeypatch, newer):
+    enroll("eve", "--from", eve)
+    path = speakers.root() / "eve" / "profile.npz"
+    if newer:
+        with monkeypatch.context() as later:
+            later.setattr("recognizer.profile.VERSION", 99)
+            Profile.load(path).save(path)
+    else:
+        path.write_bytes(b"PK")
+    outcome = enroll("eve")  # all takes are there
+    assert outcome.status == 0
+    assert outcome.stderr.startswith("warning: the earlier profile cannot be used and is replaced: ")
+    assert ("profile version 99" in outcome.stderr) is newer
+    assert speakers.load("eve").record["takes"] == dict.fromkeys(WORDS, 2)
+
+
+def test_a_full_disk_leaves_the_earlier_profile(enroll, eve, monkeypatch):
+    enroll("eve", "--from", eve)
+    before = (speakers.root() / "eve" / "profile.npz").read_bytes()
+
+    @contextmanager
+    def full(path: Path):
+        yield path.parent / ".partly"
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("recognizer.profile.replacing", full)
+    outcome = enroll("eve", "--forget-audio")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert "cannot be written: No space left on device; make room" in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert (speakers.root() / "eve" / "profile.npz").read_bytes() == before
+    assert kept() == both(*WORDS), "nothing is forgotten that was not learned from"
+
+
+def test_a_full_disk_while_recording_tells_what_is_kept(enroll, speaking, monkeypatch):
+    from recognizer import audio
+
+    replacing, left = audio.replacing, [None]
+
+    @contextmanager
+    def full(path: Path):
+        with replacing(path) as temporary:
+            yield temporary
+            if not left:
+                raise OSError(28, "No space left on device")
+            left.pop()
+
+    monkeypatch.setattr("recognizer.audio.replacing", full)
+    speaking(*prompts(WORDS, 2))
+    outcome = enroll("eve")
+    assert outcome.status == 1
+    assert outcome.stderr.splitlines()[-1].endswith("; 1 of 8 kept; the same command goes on from there")
+    assert len(kept()) == 1
+
+
+KILLED = """
+import os, signal, sys
+from recognizer import writing
+replace, left = os.replace, [int(sys.argv.pop(1))]
+first = sys.argv.pop(1) == "before"
+def killed(*paths):
+    left[0] -= 1
+    if first and not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(*paths)
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+writing.os.replace = killed
+from recognizer.cli import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such signal")
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("write_number", [1, 3, 5])  # takes, and last the profile
+def test_a_kill_at_any_moment_leaves_what_is_whole(enroll, eve, model_file, moment, write_number):
+    enroll("eve", "--from", eve, "--forget-audio", "--quiet")
+    before = (speakers.root() / "eve" / "profile.npz").read_bytes()
+    for word in ("fall", "rise"):
+        shutil.rmtree(eve / word)
+    arguments = ["enroll", "eve", "--from", eve, "--model", model_file, "--method", "map"]
+    command = [sys.executable, "-c", KILLED, str(write_number), moment, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    now = (speakers.root() / "eve" / "profile.npz").read_bytes()
+    assert (now == before) is ((write_number, moment) != (5, "after"))
+    speakers.load("eve")
+    assert len(kept()) - len(hidden()) == write_number - (moment == "before") - (now != before)
+    assert all(soundfile.info(take.path).frames > RATE / 2 for take in speakers.takes("eve"))
+    assert enroll("eve", "--from", eve, "--method", "map").status == 0
+    assert [take for take in kept() if "/." not in take] == both("hum", "peep")
+    assert speakers.load("eve").record["takes"] == {"hum": 2, "peep": 2}
+
+
+def hidden() -> list[str]:
+    """What a kill left half written, which nobody takes for anything."""
+    return [take for take in kept() if "/." in take]
+
+
+# Wrong usage
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ([""], "the speaker is empty"),
+        (["@"], "the speaker is empty"),
+        (["eve@"], "the condition is empty"),
+        (["@cold"], "the speaker is empty"),
+        (["eve@cold@late"], "condition 'cold@late' has a '@'"),
+        (["a/b"], "speaker 'a/b' has a '/'"),
+        (["../eve"], "speaker '../eve' has a '/'"),
+        (["eve\N{GRINNING FACE}"], "use letters, digits"),
+        (["con"], "is the name of a device on Windows"),
+        (["eve", "--as", ""], "the condition is empty"),
+        (["eve", "--as", "nul"], "is the name of a device on Windows"),
+        (["eve@cold", "--as", "cold"], "eve@cold names a condition, and so does --as cold; leave one out"),
+        (["eve", "--takes", "0"], "--takes"),
+        (["eve", "--takes", "21"], "--takes"),
+        (["eve", "--words", "hum,bird"], "--words has 'bird'; the model has fall, hum, peep, rise"),
+        (["eve", "--words", ","], "--words has no words; the model has"),
+        (["eve", "--method", "none"], "--method none is not auto, map, mllr"),
+        (["eve", "--method", "magic"], "--method magic is not auto, map, mllr"),
+        (["eve", "--shape", "full"], "--shape full is of a transform, and --method auto names none; add --method"),
+        (["eve", "--method", "map", "--shape", "full"], "--method map names none"),
+        (["eve", "--method", "mllr", "--shape", "round"], "shape 'round' is not"),
+        (["eve", "--tau", "4"], "--tau 4 is of MAP, and --method auto names none; add --method mllr-map"),
+        (["eve", "--method", "mllr", "--tau", "4"], "--method mllr names none"),
+        (["eve", "--method", "map", "--tau", "21"], "--tau"),
+        (["eve", "--method", "map", "--tau", "-1"], "--tau"),
+        (["eve", "--method", "map", "--tau", "nan"], "--tau"),
+        (["eve", "--from", "a", "--unlabelled", "b"], "exclude each other"),
+        (["eve", "--voice", "bob"], "--voice bob chooses among the speakers of --from"),
+        (["eve", "--unlabelled", "a", "--voice", "bob"], "--voice bob chooses"),
+        (["eve", "--from", "a", "--takes", "2"], "--takes goes with the microphone, not with --from"),
+        (["eve", "--unlabelled", "a", "--words", "hum"], "--words goes with the microphone, not with --unlabelled"),
+        (["eve", "--from", "a", "--device", "1"], "--device goes with the microphone"),
+    ],
+)
+def test_wrong_usage_is_2_before_anything_is_done(enroll, soundcard, home, arguments, part):
+    card = soundcard(Plug("Desk Mic"))
+    outcome = enroll(*arguments)
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert part in flat(outcome.stderr)
+    assert card.history == []
+    assert not home.exists()
+
+
+def test_a_name_that_differs_by_case_only(enroll, eve):
+    enroll("eve", "--from", eve)
+    outcome = enroll("Eve", "--from", eve)
+    assert outcome.status == 2
+    assert "there is 'eve' already, which differs from 'Eve' by case only" in flat(outcome.stderr)
+
+
+def test_a_model_that_is_gone_is_an_error_before_anything_is_recorded(run, soundcard, home, tmp_path):
+    soundcard()
+    for model in ("gone", tmp_path / "gone.npz"):
+        outcome = run("enroll", "eve", "--model", model)
+        assert (outcome.status, outcome.stdout) == (1, "")
+        assert "there is no model" in outcome.stderr
+    assert not home.exists()

@@ -83,9 +83,12 @@ class Trial:
         return self.scores[np.arange(len(self.words)), self.words] / self.frames
 
     def gain(self, other: Trial) -> tuple[float, float]:
-        """How much likelier than the other it makes what was said, in nats a frame, and the standard error of that."""
+        """How much likelier than the other it makes what was said, in nats a frame, and the standard error of that.
+
+        Of at least two takes.
+        """
         gain = self.said - other.said
-        return float(gain.mean()), float(gain.std() / np.sqrt(len(gain)))
+        return float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain)))
 
     @property
     def correct(self) -> int:
@@ -187,8 +190,8 @@ def _without(
 def _fitted(models: WordModels, statistics: Statistics, method: Method, tree: RegressionTree) -> WordModels:
     """Models fitted by one step from the base's own posteriors: those of the takes left out are taken out at once."""
     if method.transforms == "cmllr":
-        words, heard = models.bank.take(slice(0, -1)), statistics.take(slice(0, -1))
-        own = cmllr.estimate(cmllr.diagonal(words, heard) + cmllr.prior(words, TRANSFORM_PRIOR), method.shape)
+        prior = cmllr.prior(models.bank.take(slice(0, -1)), TRANSFORM_PRIOR)
+        own = cmllr.estimate(cmllr.diagonal(models.bank, statistics) + prior, method.shape)
         models = replace(models, transform=cmllr.composed(own, models.transform))
         if method.kind == "cmllr":
             return models

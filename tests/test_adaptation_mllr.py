@@ -273,6 +273,29 @@ def test_states_of_classes_that_are_not_opened_go_by_the_class_above(seed):
         np.testing.assert_allclose(moved, bank.means[state] + transforms[smallest][:, 0])
 
 
+@pytest.mark.parametrize("frames", [1, 10])
+@pytest.mark.parametrize("states", [1, 2, 9])
+def test_each_level_of_the_tree_goes_a_part_of_the_way_to_what_one_state_heard(frames, states):
+    """Where one state alone was heard, every class above it hears the same frames.
+
+    Of the distance that is left to them, each goes n / (n + P) of the way, when all variances are one.
+    """
+    random, prior_frames = np.random.default_rng(states), 20.0
+    means = random.normal(0, 3, (states, 1, DIMS))
+    bank = GaussianBank(np.ones((states, 1)), means, np.ones((states, 1, DIMS)))
+    tree, count = regression.grow(bank), np.zeros((states, 1))
+    count[0] = frames
+    surprise = np.array([3.0, -2.0, 100.0])
+    first = count[..., None] * (means + surprise)
+    transforms, opened = mllr.estimate_classes(
+        bank, Statistics(count, first, first**2, None), tree, "bias", prior_frames
+    )
+    levels = sum(0 in tree.order[first:last] for first, last in zip(tree.first, tree.last))
+    left = (prior_frames / (prior_frames + frames)) ** levels
+    moved = mllr.move(bank, transforms, tree.smallest(opened)).means[0, 0] - means[0, 0]
+    np.testing.assert_allclose(moved, surprise * (1 - left), rtol=1e-9)
+
+
 def test_an_unheard_half_of_the_words_is_moved_by_what_the_others_tell():
     random = np.random.default_rng(8)
     bank = random_bank(random, 8, 1, DIMS)

@@ -212,6 +212,22 @@ def test_one_round_of_map_is_map():
     same_bank(fitted(models, statistics, Method("map"), tree_of(models)).bank, expected)
 
 
+@pytest.mark.parametrize("shape", mllr.SHAPES)
+def test_one_round_of_the_usual_method_is_a_transform_then_shifts_then_map(shape):
+    models, features, words = material(17)
+    statistics = accumulate(models, chunks_of(features, words), soft_posteriors)
+    states, heard = models.bank.take(slice(0, -1)), statistics.take(slice(0, -1))
+    tree = tree_of(models)
+    own = mllr.estimate(states, heard, shape, method.TRANSFORM_PRIOR)
+    moved = mllr.move(states, own[None], np.zeros(len(states.means), dtype=int))
+    shifts, opened = mllr.estimate_classes(moved, heard, tree, "bias", method.CLASS_PRIOR)
+    moved = mllr.move(moved, shifts, tree.smallest(opened))
+    bank = replace(models.bank, means=np.concatenate([moved.means, models.bank.means[-1:]]))
+    same_bank(fitted(models, statistics, Method("mllr", shape), tree).bank, bank, rtol=1e-9, atol=1e-12)
+    bank = map.adapt(bank, statistics, 4.0, variance_tau=method.VARIANCE_TAU, weight_tau=method.WEIGHT_TAU)
+    same_bank(fitted(models, statistics, Method("mllr-map", shape), tree).bank, bank, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("how", every_method(), ids=lambda how: f"{how.kind}-{how.shape}")
 def test_hostile_speech_breaks_no_model(how):
     random = np.random.default_rng(15)

@@ -13,7 +13,7 @@ from synthetic import WORDS, say, write
 
 from recognizer import enrollment, speakers
 from recognizer.adaptation.choice import FEWEST, USUAL, Trial
-from recognizer.adaptation.method import KINDS, Method
+from recognizer.adaptation.method import KINDS, Method, adapt
 from recognizer.analysis import analyse
 from recognizer.audio import Recording
 from recognizer.corpus import Utterance, find
@@ -32,6 +32,7 @@ from recognizer.enrollment import (
 from recognizer.errors import AdaptationError, NamingError, ProfileError
 from recognizer.hmm import Chain
 from recognizer.profile import Profile
+from recognizer.training import chunks_by_word
 
 STRANGE = 1.5  # times the pitch of the usual speaker
 
@@ -170,6 +171,15 @@ def test_no_take_says_so(built):
         enroll([], built)
 
 
+def test_all_readings_of_all_takes_are_learned_from_each_counting_for_its_share(built, tmp_path):
+    used = takes_of(tmp_path, built)
+    own = enroll(used, built, USUAL).model
+    features = [own.front_end.finish(f, take.analysis.speech) for take in used for f in take.analysis.features]
+    words = np.repeat([take.word for take in used], len(enrollment.READINGS))
+    expected = adapt(built.models, list(chunks_by_word(features, words)), USUAL, enrollment.SHARE)
+    same_bank(own.models.bank, expected.bank, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("takes", [(0,), (0, 1)])
 def test_before_is_what_the_base_says_of_the_takes(built, tmp_path, takes):
     used = takes_of(tmp_path, built, takes=takes)
@@ -272,6 +282,9 @@ def test_the_result_is_the_base_fitted_to_what_it_was_sure_of(built):
     assert found.model.fingerprint == again.model.fingerprint
     features = [found.model.front_end.finish(a.features[0], a.speech) for a in analyses]
     np.testing.assert_array_equal(sure_words(found.model, features), found.words)
+    chunks = list(chunks_by_word(features, found.words))
+    assert (found.words >= 0).all()
+    same_bank(found.model.models.bank, adapt(built.models, chunks, USUAL).bank, rtol=1e-9, atol=1e-9)
 
 
 def test_silence_and_foreign_sounds_are_passed_over(built):

@@ -55,13 +55,18 @@ class Profile:
         Raises
         ------
         ProfileError
-            if the profile was made for another model.
+            if the profile was made for another model, or does not fit the one it names.
         """
         if model.fingerprint != self.base:
             raise ProfileError(
                 f"the profile was made for another model: {self.model_name} with the fingerprint {self.base[:12]}, and "
                 f"this one has {model.fingerprint[:12]}; use that model, or make the profile anew for this one with "
                 "`recognizer speakers refresh`"
+            )
+        fits = self.bank.means.shape == model.models.bank.means.shape and len(self.mean) == len(model.front_end.mean)
+        if not fits:
+            raise ProfileError(
+                f"the profile names this model but does not fit it, so it was changed or damaged; {_ANEW}"
             )
         front_end = replace(model.front_end, mean=self.mean, mean_weight=self.mean_weight, warp=self.warp)
         return replace(
@@ -150,11 +155,14 @@ def _is_sound(profile: Profile) -> bool:
     fits = len(shape) == 3 and bank.variances.shape == shape and bank.weights.shape == shape[:2]
     if transform is not None:
         fits = fits and transform.shape == (shape[-1], shape[-1] + 1) and bool(np.isfinite(transform).all())
+        fits = fits and bool(np.isfinite(np.linalg.slogdet(transform[:, 1:])[1]))  # it can be undone
     return (
         fits
+        and bank.weights.dtype.kind == bank.means.dtype.kind == bank.variances.dtype.kind == "f"
         and isinstance(profile.base, str)
+        and isinstance(profile.model_name, str)
         and isinstance(profile.record, dict)
-        and bool(np.isfinite(bank.means).all() and (bank.weights >= 0).all() and np.isfinite(bank.weights).all())
+        and bool(np.isfinite(bank.means).all() and (bank.weights >= 0).all() and np.allclose(bank.weights.sum(1), 1))
         and bool((bank.variances > 0).all() and np.isfinite(bank.variances).all())
         and all(math.isfinite(x) for x in (*profile.mean, profile.mean_weight, profile.warp))
         and profile.warp > 0

@@ -19,8 +19,8 @@ import numpy as np
 
 from recognizer import audio, naming
 from recognizer.audio import shown
-from recognizer.corpus import Utterance, find
-from recognizer.errors import AudioError, CorpusError, NamingError, ProfileError
+from recognizer.corpus import AUDIO_SUFFIXES, Utterance, find
+from recognizer.errors import AudioError, CorpusError, NamingError, ProfileError, RecognizerError
 from recognizer.model import Model, home
 from recognizer.profile import Profile
 from recognizer.writing import replacing
@@ -246,7 +246,7 @@ def rename(old: str, new: str) -> list[str]:
     Raises
     ------
     ProfileError
-        if there is no such speaker, or the new name is taken.
+        if there is no such speaker, the new name is taken, or a folder cannot be moved; nothing is changed then.
     """
     old = existing(old).name
     new = checked(new)
@@ -254,12 +254,14 @@ def rename(old: str, new: str) -> list[str]:
         raise ProfileError(f"there is a speaker {new!r} already; remove that one first, or choose another name")
     if (MARK in old) != (MARK in new):
         raise ProfileError(f"{old!r} and {new!r}: a condition stays one, a speaker stays one; write both the same way")
-    moved = []
-    for known in with_conditions(old):
-        target = new + known.removeprefix(old)
-        (root() / known).rename(root() / target)
-        moved.append(target)
-    return moved
+    places = {root() / known: root() / (new + known.removeprefix(old)) for known in with_conditions(old)}
+    try:
+        _move(places)
+    except OSError as error:
+        raise ProfileError(
+            f"{old!r} cannot be renamed ({error.strerror}); change the mode of {shown(root())}"
+        ) from error
+    return [target.name for target in places.values()]
 
 
 def remove(name: str) -> list[str]:
@@ -286,11 +288,12 @@ def export(name: str, path: Path) -> None:
     """
     chosen = with_conditions(existing(name).name)
     try:
-        with replacing(path) as temporary, zipfile.ZipFile(temporary, "x", zipfile.ZIP_DEFLATED) as archive:
+        with replacing(path) as temporary, _new_archive(temporary) as archive:
             for known in chosen:
                 for file in sorted((root() / known).rglob("*")):
-                    if file.is_file() and not file.name.startswith("."):
-                        archive.write(file, file.relative_to(root()).as_posix())
+                    name = file.relative_to(root()).as_posix()
+                    if file.is_file() and _belongs(name):
+                        archive.write(file, name)
     except OSError as error:
         raise ProfileError(f"{shown(path)} cannot be written: {error.strerror}; choose another file") from error
 
@@ -306,9 +309,25 @@ def import_(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return _unpacked(path, archive)
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except RecognizerError:
+        raise
+    except Exception as error:  # zipfile and zlib have several for a damaged file
         reason = getattr(error, "strerror", None) or "it is no exported speaker, or is damaged"
         raise ProfileError(f"{shown(path)} cannot be imported: {reason}; export it again") from error
+
+
+def _new_archive(path: Path) -> zipfile.ZipFile:
+    """To write; a zip knows no times before 1980, which are no reason to fail."""
+    return zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, strict_timestamps=False)
+
+
+def _belongs(name: str) -> bool:
+    """Whether a file of an archive, or below `root`, is a part of a speaker: the profile or a take."""
+    parts = name.split("/")
+    if "\\" in name or any(part.startswith(".") for part in parts):
+        return False
+    take = len(parts) == 4 and parts[1] == TAKES and Path(parts[3]).suffix.lower() in AUDIO_SUFFIXES
+    return parts[1:] == [PROFILE] or take
 
 
 def _unpacked(path: Path, archive: zipfile.ZipFile) -> list[str]:
@@ -316,29 +335,39 @@ def _unpacked(path: Path, archive: zipfile.ZipFile) -> list[str]:
     foreign = ProfileError(f"{shown(path)} is no exported speaker; make one with `recognizer speakers export`")
     if sum(info.file_size for info in members) > LARGEST:
         raise ProfileError(f"{shown(path)} holds more than {LARGEST >> 20} MB; that is no exported speaker")
-    found = set()
-    for info in members:
-        parts = info.filename.split("/")
-        allowed = parts[1:] == [PROFILE] or (len(parts) == 4 and parts[1] == TAKES and parts[3].endswith(".wav"))
-        if not allowed or "\\" in info.filename or ".." in parts or any(p.startswith(".") for p in parts):
-            raise foreign
-        if len(parts) == 4:
-            naming.checked(parts[2], "word")
-        found.add(checked(parts[0]))
-    if not found:
+    if not all(_belongs(info.filename) for info in members):
         raise foreign
-    if taken := found & set(names()):
+    for word in {parts[2] for info in members if len(parts := info.filename.split("/")) == 4}:
+        naming.checked(word, "word")
+    found = {folder: checked(folder) for folder in sorted({info.filename.split("/")[0] for info in members})}
+    if len({name.partition(MARK)[0] for name in found.values()}) != 1:
+        raise foreign
+    if len({name.lower() for name in found.values()}) < len(found):  # two that no name could tell apart
+        raise foreign
+    if taken := set(found.values()) & set(names()):
         raise ProfileError(
             f"there is a speaker {min(taken)!r} already; remove or rename that one, then import {shown(path)} again"
         )
     _make(root())
     with tempfile.TemporaryDirectory(dir=root(), prefix=".") as place:
-        archive.extractall(place)
+        archive.extractall(place, members)
         for file in Path(place).glob(f"*/{PROFILE}"):
             Profile.load(file)
-        for name in sorted(found):
-            os.replace(Path(place) / name, root() / name)
-    return sorted(found)
+        _move({Path(place) / folder: root() / name for folder, name in found.items()})
+    return sorted(found.values())
+
+
+def _move(places: dict[Path, Path]) -> None:
+    """Move folders, all or none."""
+    moved = []
+    try:
+        for source, target in places.items():
+            os.rename(source, target)
+            moved.append((source, target))
+    except OSError:
+        for source, target in moved:
+            os.rename(target, source)
+        raise
 
 
 def _delete(place: Path) -> None:

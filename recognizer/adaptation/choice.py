@@ -83,9 +83,12 @@ class Trial:
         return self.scores[np.arange(len(self.words)), self.words] / self.frames
 
     def gain(self, other: Trial) -> tuple[float, float]:
-        """How much likelier than the other it makes what was said, in nats a frame, and the standard error of that."""
+        """How much likelier than the other it makes what was said, in nats a frame, and the standard error of that.
+
+        Of at least two takes.
+        """
         gain = self.said - other.said
-        return float(gain.mean()), float(gain.std() / np.sqrt(len(gain)))
+        return float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain)))
 
     @property
     def correct(self) -> int:
@@ -194,8 +197,7 @@ def _fitted(
 ) -> WordModels:
     """Models fitted by one step from the prior's own posteriors."""
     if method.transforms == "cmllr":
-        heard = cmllr.diagonal(models.bank.take(slice(0, -1)), statistics.take(slice(0, -1)))
-        own = cmllr.estimate(heard + prior, method.shape)
+        own = cmllr.estimate(cmllr.diagonal(models.bank, statistics) + prior, method.shape)
         models = replace(models, transform=cmllr.composed(own, models.transform))
         if method.kind == "cmllr":
             return models

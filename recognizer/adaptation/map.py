@@ -50,10 +50,10 @@ def adapt(
 
 
 def _mixed(prior: np.ndarray, tau: float, total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """(tau * prior + total) / (tau + count); the prior where both counts are nothing."""
+    """(tau * prior + total) / (tau + count); the prior itself, to the last bit, where there are no data."""
     if np.isinf(tau):
         return prior
-    seen = tau + count > NOTHING
+    seen = count > NOTHING
     return np.where(seen, (tau * prior + total) / np.where(seen, tau + count, 1.0), prior)
 
 

@@ -142,7 +142,9 @@ def enroll(
     name = _checked_name(name, condition)
     _check_sources(labelled, unlabelled, voice, {"--takes": takes, "--words": words, "--device": device})
     options = {"shape": shape, "tau": tau, "class_frames": class_frames, "variances": variances, "weight": weight}
-    fitting = _method(method, {key: value for key, value in options.items() if value not in (None, False)})
+    fitting = _method(
+        method, {key: value for key, value in options.items() if value is not None and value is not False}
+    )
     if vtln and unlabelled is not None:
         raise usage_error("--vtln needs to know the words; leave it out, or give --from instead of --unlabelled")
 

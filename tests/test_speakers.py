@@ -1,0 +1,540 @@
+"""Speakers are kept in folders of checked names, and travel in archives that nothing evil comes in with."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import say, write
+
+from recognizer import speakers
+from recognizer.errors import NamingError, ProfileError, RecognizerError
+from recognizer.profile import Profile
+
+
+def profile_of(built, why="") -> Profile:
+    return Profile.of(built, built, "tones", {"why": why})
+
+
+def keep(built, name, takes=("rise", "rise", "fall")):
+    """A speaker with a profile and takes."""
+    for number, word in enumerate(takes):
+        write(speakers.take_path(name, word), say(word, take=number))
+    speakers.save(name, profile_of(built, name))
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """All files below a folder, hidden ones too."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def refused(action, *arguments, parts=()) -> str:
+    with pytest.raises(RecognizerError) as caught:
+        action(*arguments)
+    text = str(caught.value)
+    assert text.isprintable(), "an error is one line"
+    assert "; " in text, "an error says what to do"
+    for part in parts:
+        assert str(part) in text
+    return text
+
+
+# Names
+
+
+def test_a_name_may_have_a_condition():
+    assert speakers.checked("anna") == "anna"
+    assert speakers.checked("anna@cold") == "anna@cold"
+    assert speakers.checked("Zoe\u0308@e\u0301te\u0301") == "Zo\u00eb@\u00e9t\u00e9"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("", "the speaker is empty"),
+        ("@cold", "the speaker is empty"),
+        ("anna@", "the condition is empty"),
+        ("anna@cold@warm", "condition 'cold@warm' has a '@'"),
+        ("anna/bob", "speaker 'anna/bob' has a '/'"),
+        ("anna@../bob", "condition '../bob' has a '/'"),
+        ("../anna", "speaker '../anna' has a '/'"),
+        ("anna😀", "speaker 'anna😀' has a '😀'"),
+        ("nul", "is the name of a device"),
+        ("anna@nul", "is the name of a device"),
+        (".anna", "begins or ends with '.'"),
+    ],
+)
+def test_a_name_that_is_no_folder_is_refused_everywhere(name, text):
+    actions = (speakers.folder, speakers.load, speakers.takes, speakers.rename, speakers.remove, speakers.forget_audio)
+    for action in actions:
+        arguments = (name, "bob") if action is speakers.rename else (name,)
+        assert text in refused(action, *arguments)
+    assert not speakers.root().exists()
+
+
+def test_a_speaker_who_differs_by_case_only_is_refused(built):
+    keep(built, "Anna")
+    keep(built, "Bob@Cold")
+    for name in ("anna", "ANNA", "anna@cold", "bob", "bob@Cold", "Bob@cold"):
+        assert "differs from" in refused(speakers.checked, name, parts=("by case only; write it so",))
+    for name in ("Anna", "Anna@cold", "Bob", "Bob@Cold", "Bob@warm", "ann", "Annabel"):
+        assert speakers.checked(name) == name
+
+
+# Keeping
+
+
+def test_nobody_is_there_at_first():
+    assert speakers.names() == []
+    refused(speakers.load, "anna", parts=("there is no speaker 'anna'; enrolled: none yet", "`recognizer enroll anna`"))
+    assert speakers.takes("anna") == []
+    assert not speakers.has_profile("anna")
+
+
+def test_what_is_kept_is_found_again(built, home):
+    keep(built, "bob")
+    keep(built, "anna@cold")
+    keep(built, "anna")
+    assert speakers.names() == ["anna", "anna@cold", "bob"]
+    assert speakers.load("anna@cold").record == {"why": "anna@cold"}
+    assert speakers.fitted(built, "bob").fingerprint == built.fingerprint
+    assert [(t.word, t.path.name) for t in speakers.takes("bob")] == [
+        ("fall", "1.wav"),
+        ("rise", "1.wav"),
+        ("rise", "2.wav"),
+    ]
+    assert speakers.root() == home / "speakers"
+    assert speakers.with_conditions("anna") == ["anna", "anna@cold"]
+    assert speakers.with_conditions("anna@cold") == ["anna@cold"]
+
+
+def test_takes_without_a_profile_say_how_to_finish():
+    write(speakers.take_path("anna", "rise"), say("rise"))
+    refused(speakers.load, "anna", parts=("has takes but no profile yet; finish with `recognizer enroll anna`",))
+
+
+def test_a_take_gets_the_next_number_even_after_one_was_deleted():
+    for number in (1, 2, 3):
+        assert speakers.take_path("anna", "rise").name == f"{number}.wav"
+        write(speakers.take_path("anna", "rise"), say("rise"))
+    (speakers.folder("anna") / "takes" / "rise" / "2.wav").unlink()
+    (speakers.folder("anna") / "takes" / "rise" / "notes.wav").touch()
+    assert speakers.take_path("anna", "rise").name == "4.wav"
+
+
+def test_a_word_that_is_no_folder_has_no_take():
+    with pytest.raises(NamingError, match="word 'a/b' has a '/'"):
+        speakers.take_path("anna", "a/b")
+    assert not speakers.root().exists()
+
+
+def test_forgetting_the_audio_keeps_the_profile(built):
+    keep(built, "anna")
+    speakers.forget_audio("anna")
+    assert speakers.takes("anna") == []
+    assert speakers.load("anna").record == {"why": "anna"}
+    speakers.forget_audio("anna")
+
+
+def test_an_old_profile_stays_when_the_new_one_cannot_be_written(built, monkeypatch):
+    keep(built, "anna")
+    before = everything(speakers.root())
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    refused(speakers.save, "anna", profile_of(built, "new"), parts=("No space left on device",))
+    assert everything(speakers.root()) == before
+
+
+def test_a_home_that_is_a_file_is_named(built, home):
+    home.write_text("")
+    refused(speakers.save, "anna", profile_of(built), parts=(home, "set RECOGNIZER_HOME to another folder"))
+
+
+# Renaming and removing
+
+
+def test_a_speaker_is_renamed_with_all_conditions(built):
+    for name in ("anna", "anna@cold", "anna@home", "annabel"):
+        keep(built, name)
+    assert speakers.rename("anna", "eva") == ["eva", "eva@cold", "eva@home"]
+    assert speakers.names() == ["annabel", "eva", "eva@cold", "eva@home"]
+    assert speakers.load("eva@home").record == {"why": "anna@home"}
+    assert len(speakers.takes("eva@cold")) == 3
+
+
+def test_one_condition_is_renamed_alone(built):
+    for name in ("anna", "anna@cold"):
+        keep(built, name)
+    assert speakers.rename("anna@cold", "anna@flu") == ["anna@flu"]
+    assert speakers.names() == ["anna", "anna@flu"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "text"),
+    [
+        ("anna", "bob", "there is a speaker 'bob' already; remove that one first"),
+        ("anna", "anna", "there is a speaker 'anna' already"),
+        ("anna", "carl", "there is a speaker 'carl' already"),
+        ("anna@cold", "bob", "there is a speaker 'bob' already"),
+        ("anna", "eva@cold", "a condition stays one, a speaker stays one; write both the same way"),
+        ("anna@cold", "eva", "a condition stays one, a speaker stays one"),
+        ("eva", "dora", "there is no speaker 'eva'; enrolled: anna, anna@cold, bob, carl@cold"),
+        ("anna", "a/b", "has a '/'"),
+        ("anna", "BOB", "differs from 'BOB' by case only"),
+    ],
+)
+def test_a_name_that_is_taken_or_wrong_changes_nothing(built, old, new, text):
+    for name in ("anna", "anna@cold", "bob", "carl@cold"):
+        keep(built, name, ["rise"])
+    before = everything(speakers.root())
+    refused(speakers.rename, old, new, parts=(text,))
+    assert everything(speakers.root()) == before
+
+
+def failing(monkeypatch, which):
+    """Make the call number `which` to os.rename fail, once."""
+    real, calls = os.rename, []
+
+    def rename(source, target, **options):
+        calls.append(source)
+        if len(calls) == which:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real(source, target, **options)
+
+    monkeypatch.setattr(os, "rename", rename)
+
+
+@pytest.mark.parametrize("which", [1, 2, 3])
+def test_a_renaming_that_fails_half_way_is_taken_back(built, monkeypatch, which):
+    for name in ("anna", "anna@cold", "anna@home"):
+        keep(built, name, ["rise"])
+    before = everything(speakers.root())
+    failing(monkeypatch, which)
+    refused(speakers.rename, "anna", "eva", parts=("'anna' cannot be renamed (Permission denied)",))
+    assert everything(speakers.root()) == before
+
+
+def test_a_speaker_is_removed_with_all_conditions(built):
+    for name in ("anna", "anna@cold", "annabel"):
+        keep(built, name, ["rise"])
+    assert speakers.remove("anna") == ["anna", "anna@cold"]
+    assert speakers.names() == ["annabel"]
+    refused(speakers.remove, "anna", parts=("there is no speaker 'anna'; enrolled: annabel",))
+
+
+def test_one_condition_is_removed_alone(built):
+    for name in ("anna", "anna@cold"):
+        keep(built, name, ["rise"])
+    assert speakers.remove("anna@cold") == ["anna@cold"]
+    assert speakers.names() == ["anna"]
+
+
+# Export and import
+
+
+def test_a_speaker_travels_with_conditions_profiles_and_takes(built, tmp_path, monkeypatch):
+    for name in ("anna", "anna@cold", "bob"):
+        keep(built, name)
+    theirs = {name: data for name, data in everything(speakers.root()).items() if not name.startswith("bob")}
+    speakers.export("anna", tmp_path / "anna.zip")
+    monkeypatch.setenv("RECOGNIZER_HOME", str(tmp_path / "elsewhere"))
+    assert speakers.import_(tmp_path / "anna.zip") == ["anna", "anna@cold"]
+    assert everything(speakers.root()) == theirs
+    assert speakers.load("anna@cold").record == {"why": "anna@cold"}
+    assert len(speakers.takes("anna")) == 3
+
+
+def test_one_condition_travels_alone(built, tmp_path):
+    for name in ("anna", "anna@cold"):
+        keep(built, name)
+    speakers.export("anna@cold", tmp_path / "a.zip")
+    speakers.remove("anna")
+    assert speakers.import_(tmp_path / "a.zip") == ["anna@cold"]
+
+
+def test_what_others_put_beside_the_takes_does_not_keep_a_speaker_at_home(built, tmp_path):
+    keep(built, "anna")
+    place = speakers.folder("anna")
+    for name in ("desktop.ini", "takes/Thumbs.db", "takes/rise/notes.txt", ".DS_Store", "takes/.hidden/1.wav"):
+        (place / name).parent.mkdir(exist_ok=True)
+        (place / name).write_text("x")
+    write(place / "takes" / "fall" / "mine.FLAC", say("fall"))
+    speakers.export("anna", tmp_path / "anna.zip")
+    speakers.remove("anna")
+    assert speakers.import_(tmp_path / "anna.zip") == ["anna"]
+    assert len(speakers.takes("anna")) == 4
+    assert not list(speakers.folder("anna").glob("**/*.txt"))
+
+
+def test_a_file_from_before_there_were_zips_is_exported(built, tmp_path):
+    keep(built, "anna")
+    os.utime(speakers.folder("anna") / "profile.npz", (0, 0))
+    speakers.export("anna", tmp_path / "anna.zip")
+    speakers.remove("anna")
+    assert speakers.import_(tmp_path / "anna.zip") == ["anna"]
+
+
+def test_an_export_that_fails_leaves_what_was_there(built, tmp_path, monkeypatch):
+    keep(built, "anna")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.zip").write_bytes(b"old")
+    refused(speakers.export, "anna", tmp_path / "no" / "a.zip", parts=("cannot be written: No such file",))
+    refused(speakers.export, "bob", tmp_path / "out" / "a.zip", parts=("there is no speaker 'bob'",))
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(zipfile.ZipFile, "write", full)
+    refused(speakers.export, "anna", tmp_path / "out" / "a.zip", parts=("No space left on device",))
+    assert everything(tmp_path / "out") == {"a.zip": b"old"}
+
+
+@pytest.fixture
+def content(built, tmp_path) -> bytes:
+    """The bytes of a sound profile."""
+    profile_of(built).save(tmp_path / "sound.npz")
+    return (tmp_path / "sound.npz").read_bytes()
+
+
+def archive(path, members) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in members:
+            file.writestr(name, data)
+    return path
+
+
+def nothing_came_in(tmp_path):
+    assert speakers.names() == []
+    assert not speakers.root().exists() or not list(speakers.root().iterdir())
+    assert not list(tmp_path.glob("**/evil*"))
+
+
+HOSTILE = [
+    "../evil.npz",
+    "../../evil/profile.npz",
+    "anna/../evil/profile.npz",
+    "anna/takes/../evil.wav",
+    "anna/takes/rise/../../../evil.wav",
+    "/evil/profile.npz",
+    "//evil/profile.npz",
+    "C:/evil/profile.npz",
+    "C:\\evil\\profile.npz",
+    "anna\\profile.npz",
+    "anna/takes/rise/..\\evil.wav",
+    "anna/takes/rise/evil.exe",
+    "anna/takes/rise/.evil.wav",
+    "anna/takes/evil.wav",
+    "anna/takes/rise/deep/evil.wav",
+    "anna/evil.npz",
+    "evil.npz",
+    "./profile.npz",
+    ".evil/profile.npz",
+    "an*na/profile.npz",
+    "nul/profile.npz",
+    "anna@/profile.npz",
+    "anna/takes/a:b/1.wav",
+    "anna/takes//1.wav",
+    "anna/takes/nul/1.wav",
+    "😀/profile.npz",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_lets_nothing_in(content, tmp_path, name):
+    path = archive(tmp_path / "a.zip", [("anna/profile.npz", content), (name, content)])
+    refused(speakers.import_, path)
+    nothing_came_in(tmp_path)
+
+
+def test_what_unpacks_to_too_much_is_refused_by_what_it_declares(content, tmp_path, monkeypatch):
+    monkeypatch.setattr(speakers, "LARGEST", 2**20)
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("anna/profile.npz", content)
+        file.writestr("anna/takes/rise/1.wav", bytes(2**21))
+    refused(speakers.import_, path, parts=("holds more than 1 MB; that is no exported speaker",))
+    nothing_came_in(tmp_path)
+
+
+def test_what_declares_less_than_it_holds_is_refused(content, tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("anna/profile.npz", content)
+        file.writestr("anna/takes/rise/1.wav", bytes(2**21))
+    data = path.read_bytes()
+    declared = (2**21).to_bytes(4, "little")
+    assert data.count(declared) == 2
+    path.write_bytes(data.replace(declared, (100).to_bytes(4, "little")))
+    refused(speakers.import_, path, parts=("cannot be imported",))
+    nothing_came_in(tmp_path)
+
+
+def test_what_declares_more_than_there_can_be_is_refused(content, tmp_path):
+    path = archive(tmp_path / "a.zip", [("anna/profile.npz", content), ("anna/takes/rise/1.wav", b"1234567")])
+    data = bytearray(path.read_bytes())
+    place = data.rindex(b"PK\x01\x02")
+    data[place + 24 : place + 28] = (2**32 - 2).to_bytes(4, "little")
+    path.write_bytes(data)
+    refused(speakers.import_, path, parts=("holds more than 1024 MB",))
+    nothing_came_in(tmp_path)
+
+
+def test_a_link_comes_in_as_no_link(content, tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    for target in (str(tmp_path / "secret"), "../../secret", str(tmp_path)):
+        path = tmp_path / "a.zip"
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("anna/profile.npz", content)
+            link = zipfile.ZipInfo("anna/takes/rise/1.wav")
+            link.external_attr = (stat.S_IFLNK | 0o777) << 16
+            file.writestr(link, target)
+        assert speakers.import_(path) == ["anna"]
+        assert not any(p.is_symlink() for p in speakers.root().rglob("*"))
+        assert (speakers.folder("anna") / "takes" / "rise" / "1.wav").read_text() == target
+        speakers.remove("anna")
+
+
+def test_a_link_in_the_place_of_a_profile_is_no_profile(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        link = zipfile.ZipInfo("anna/profile.npz")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        file.writestr(link, "/etc/passwd")
+    refused(speakers.import_, path, parts=("is no profile, or is damaged",))
+    nothing_came_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["anna", "bob"],
+        ["anna", "Anna"],
+        ["anna@cold", "anna@Cold"],
+        ["anna", "ANNA@cold"],
+        ["zo\u00eb", "zoe\u0308"],
+        [],
+    ],
+)
+def test_an_archive_is_of_one_speaker(content, tmp_path, names):
+    path = archive(tmp_path / "a.zip", [(f"{name}/profile.npz", content) for name in names])
+    refused(speakers.import_, path, parts=("is no exported speaker; make one with `recognizer speakers export`",))
+    nothing_came_in(tmp_path)
+
+
+def test_a_name_written_another_way_comes_in_as_it_is_kept(content, tmp_path):
+    path = archive(tmp_path / "a.zip", [("Zoe\u0308/profile.npz", content), ("Zoe\u0308@cold/profile.npz", content)])
+    assert speakers.import_(path) == ["Zo\u00eb", "Zo\u00eb@cold"]
+    assert speakers.load("Zoe\u0308").record == {"why": ""}
+
+
+def test_a_folder_alone_is_no_speaker(content, tmp_path):
+    path = archive(tmp_path / "a.zip", [("anna/profile.npz", content), ("evil/", b""), ("../evil2/", b"")])
+    assert speakers.import_(path) == ["anna"]
+    assert [entry.name for entry in speakers.root().iterdir()] == ["anna"]
+    assert not list(tmp_path.glob("**/evil*"))
+
+
+@pytest.mark.parametrize("bad", [b"", b"no profile", "truncated", "nan"])
+def test_a_bad_profile_in_any_condition_lets_nothing_in(content, tmp_path, bad):
+    if bad == "truncated":
+        bad = content[: len(content) // 2]
+    elif bad == "nan":
+        with np.load(io.BytesIO(content)) as file:
+            arrays = {name: file[name] for name in file.files}
+        arrays["means"][0] = np.nan
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        bad = buffer.getvalue()
+    path = archive(tmp_path / "a.zip", [("anna/profile.npz", content), ("anna@cold/profile.npz", bad)])
+    refused(speakers.import_, path, parts=("damaged",))
+    nothing_came_in(tmp_path)
+
+
+@pytest.mark.parametrize(("there", "text"), [("anna", "'anna' already"), ("anna@cold", "'anna@cold' already")])
+def test_nothing_replaces_a_speaker_who_is_there(built, content, tmp_path, there, text):
+    keep(built, there, ["rise"])
+    before = everything(speakers.root())
+    members = [(f"{name}/profile.npz", content) for name in ("anna", "anna@cold")]
+    refused(speakers.import_, archive(tmp_path / "a.zip", members), parts=(text, "remove or rename that one"))
+    assert everything(speakers.root()) == before
+
+
+def test_a_variant_of_a_name_that_is_there_is_refused(built, content, tmp_path):
+    keep(built, "Anna", ["rise"])
+    before = everything(speakers.root())
+    refused(speakers.import_, archive(tmp_path / "a.zip", [("anna/profile.npz", content)]), parts=("by case only",))
+    assert everything(speakers.root()) == before
+
+
+@pytest.mark.parametrize("which", [1, 2])
+def test_an_import_that_fails_half_way_leaves_nothing(content, tmp_path, monkeypatch, which):
+    path = archive(tmp_path / "a.zip", [(f"{name}/profile.npz", content) for name in ("anna", "anna@cold")])
+    failing(monkeypatch, which)
+    refused(speakers.import_, path, parts=("cannot be imported: Permission denied",))
+    nothing_came_in(tmp_path)
+
+
+def test_a_full_disk_leaves_nothing(content, tmp_path, monkeypatch):
+    path = archive(tmp_path / "a.zip", [("anna/profile.npz", content)])
+
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", full)
+    refused(speakers.import_, path, parts=("No space left on device",))
+    nothing_came_in(tmp_path)
+
+
+def test_no_archive_is_no_speaker(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.zip").write_text("hello")
+    (tmp_path / "empty.zip").write_bytes(b"")
+    archive(tmp_path / "none.zip", [])
+    for name in ("folder", "text.zip", "empty.zip", "none.zip", "missing.zip"):
+        refused(speakers.import_, tmp_path / name, parts=(tmp_path / name,))
+    nothing_came_in(tmp_path)
+
+
+def test_a_damaged_archive_lets_in_sound_files_or_nobody(built, tmp_path):
+    keep(built, "anna", ["rise"])
+    speakers.export("anna", tmp_path / "a.zip")
+    before = everything(speakers.root())
+    speakers.remove("anna")
+    content = (tmp_path / "a.zip").read_bytes()
+    damaged = [content[:size] for size in np.linspace(0, len(content) - 1, 20).astype(int)]
+    for place in [
+        *np.linspace(0, len(content) - 1, 120).astype(int),
+        *range(60),
+        *range(len(content) - 250, len(content)),
+    ]:
+        damaged.append(content[:place] + bytes([content[place] ^ 0x33]) + content[place + 1 :])
+    for data in damaged:
+        (tmp_path / "a.zip").write_bytes(data)
+        try:
+            found = speakers.import_(tmp_path / "a.zip")
+        except RecognizerError:
+            nothing_came_in(tmp_path)
+            continue
+        # What came in is sound; damage to names and to the list of members shows in no checksum.
+        assert set(everything(speakers.root()).values()) <= set(before.values())
+        speakers.remove(found[0])
+
+
+def test_an_encrypted_archive_is_refused(content, tmp_path):
+    path = archive(tmp_path / "a.zip", [("anna/profile.npz", content)])
+    data = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(mark) + offset] |= 1
+    path.write_bytes(data)
+    with pytest.raises(ProfileError, match="cannot be imported"):
+        speakers.import_(path)
+    nothing_came_in(tmp_path)

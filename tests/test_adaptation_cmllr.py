@@ -146,6 +146,8 @@ def test_a_general_optimiser_finds_no_better_transform(seed, shape, frames):
     def loss(values):
         transform = start.copy()
         transform[free] = values
+        if np.linalg.det(transform[:, 1:]) <= 0:  # a mirror image is none of the choices
+            return 1e6
         return -cmllr.auxiliary(statistics, transform)
 
     np.testing.assert_array_equal(found[~free], start[~free])
@@ -166,8 +168,9 @@ def test_the_auxiliary_function_never_falls_below_that_of_no_transform(seed, sha
     assert np.isfinite(found).all()
     best = cmllr.auxiliary(statistics, found)
     assert best >= cmllr.auxiliary(statistics, mllr.identity(DIMS)) - 1e-8 * abs(best)
-    if frames >= 5 * heard_frames:
-        assert np.linalg.det(found[:, 1:]) > 0, "no mirror image where the prior prevails"
+    assert np.linalg.det(found[:, 1:]) > 0, "no mirror image"
+    if shape == "diagonal":
+        assert (np.diag(found[:, 1:]) > 0).all()
 
 
 @quick

@@ -155,11 +155,12 @@ def estimate(statistics: FeatureStatistics, shape: str) -> np.ndarray:
 
 
 def _row(cofactors: np.ndarray, linear: np.ndarray, inverse: np.ndarray, count: float) -> np.ndarray:
-    """w = (alpha p + k) G^-1 with the root alpha that gives the larger auxiliary function (Gales 1998, eq. 26)."""
+    """w = (alpha p + k) G^-1 (Gales 1998, eq. 26) with the root alpha that keeps the sign of the determinant.
+
+    The other root is a mirror image, which no voice is, though for a single Gaussian it is exactly as likely.
+    """
     a, b = cofactors @ inverse @ cofactors, cofactors @ inverse @ linear
-    root = np.sqrt(b * b + 4 * a * count)
-    candidates = [(-b + root) / (2 * a), (-b - root) / (2 * a)]
-    alpha = max(candidates, key=lambda x: count * np.log(abs(x * a + b)) - 0.5 * x * x * a)
+    alpha = (np.sqrt(b * b + 4 * a * count) - b) / (2 * a)
     return inverse @ (alpha * cofactors + linear)
 
 

@@ -39,6 +39,7 @@ SHARE = 0.4  # of a frame that a frame of each reading counts for
 MEAN_PRIOR = 100.0  # frames of the base's mean in the speaker's own
 MEAN_WEIGHT = 200.0  # frames that it counts for beside an utterance's: it is better known than a stranger's
 SURE = 0.9  # probability of a word that nobody told, to be learned from or to be believed against the label
+LIKELY = 0.5  # probability that it is a word at all, at least: what is learned from does more harm than an answer
 ABSENT = 0.05  # probability of the label, at most, for a take to be doubtful
 WARPS = (0.84, 0.88, 0.92, 0.96, 1.0, 1.04, 1.08, 1.12, 1.16)  # from a long vocal tract to a child's
 PASSES = 10  # over unlabelled recordings, at most
@@ -260,7 +261,7 @@ def sure_words(model: Model, features: Sequence[np.ndarray]) -> np.ndarray:
     else:
         found = examine(model.models, model.rejection.noise, features)
         scores, known = found.scores, model.rejection.known(found.evidence)
-    least = least_probability("normal", model.rejection)
+    least = max(LIKELY, least_probability("normal", model.rejection))
     probable = posteriors(scores, model.calibration)
     return np.where((probable.max(1) >= SURE) & (known >= least), probable.argmax(1), -1)
 

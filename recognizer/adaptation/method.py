@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -19,10 +19,10 @@ KINDS = ("none", "map", "mllr", "cmllr", "mllr-map", "cmllr-map")
 LARGEST_TAU = 20.0
 # Frames that the priors count for; chosen on training speakers, see recipes/enrollment/CHOICE.md.
 TRANSFORM_PRIOR = 200.0  # of the one transform for all Gaussians
-CLASS_PRIOR = 20.0  # of every class's shift
+CLASS_PRIOR = 20.0  # of every class's shift; a state is in some seven classes, each of which brings it closer
 WEIGHT_TAU = 5.0
 VARIANCE_TAU = 20.0
-ROUNDS = 2  # of expectation and maximisation; a third changes nothing any more
+ROUNDS = 2  # of expectation and maximisation; a third changes next to nothing
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Method:
     ----------
     kind : one of KINDS. "mllr" moves the means by one transform for all, then every regression class, down to the
         single states, by a shift of its own; "cmllr" transforms the features; "map" re-estimates each Gaussian
-        from what it is responsible for; "mllr-map" and "cmllr-map" do the one, then the other
+        from what it is responsible for; "mllr-map" does both, "cmllr-map" the transform, the shifts and MAP
     shape : of the transform, one of `mllr.SHAPES`
     tau : frames that the prior of a mean counts for in MAP, 0 to LARGEST_TAU
     class_frames : heard of a regression class for an MLLR transform of its own; None for one transform for all
@@ -134,7 +134,7 @@ def fitted(prior: WordModels, statistics: Statistics, method: Method, tree: Regr
     if method.transforms == "mllr" and method.variances:
         bank = _widened(bank, statistics)
     if method.maps:
-        bank = map.adapt(bank, statistics, method.tau, variance_tau=VARIANCE_TAU, weight_tau=WEIGHT_TAU)
+        bank = _mapped(bank, statistics, method.tau)
     if method.weight < 1:
         bank = map.interpolate(bank, prior.bank, method.weight)
     return replace(prior, bank=bank)
@@ -154,6 +154,14 @@ def _moved(
     transforms, opened = mllr.estimate_classes(words, heard, tree, shape, prior_frames, enough)
     moved = mllr.move(words, transforms, tree.smallest(opened))
     return GaussianBank(bank.weights, np.concatenate([moved.means, bank.means[-1:]]), bank.variances)
+
+
+def _mapped(bank: GaussianBank, statistics: Statistics, tau: float) -> GaussianBank:
+    """The bank with the words' states re-estimated by MAP; silence stays, for it is the room's and not the voice's."""
+    heard = statistics.take(slice(0, -1))
+    words = map.adapt(_words(bank), heard, tau, variance_tau=VARIANCE_TAU, weight_tau=WEIGHT_TAU)
+    both = ((getattr(words, f.name), getattr(bank, f.name)[-1:]) for f in fields(GaussianBank))
+    return GaussianBank(*(np.concatenate(parts) for parts in both))
 
 
 def _widened(bank: GaussianBank, statistics: Statistics) -> GaussianBank:

@@ -118,8 +118,14 @@ def fitted(model: Model, name: str) -> Model:
 def save(name: str, profile: Profile) -> None:
     """Keep a profile; an earlier one stays if that fails."""
     place = folder(name)
+    new = not place.exists()
     _make(place)
-    profile.save(place / PROFILE)
+    try:
+        profile.save(place / PROFILE)
+    except ProfileError:
+        if new:  # an empty folder would be listed as a speaker
+            place.rmdir()
+        raise
 
 
 def takes(name: str) -> list[Utterance]:

@@ -216,4 +216,4 @@ def test_a_microphone_that_fails_tells_what_was_kept():
 def test_a_note_is_told_with_what_is_kept(capsys):
     guide = Guide(ONE, RATE, check=lambda word, samples: "sounds like rise", attempts=1)
     collect(guide, blocks(np.concatenate([quiet(1.0), answer(ONE[0])])), lambda *_: None, "enroll", False, False)
-    assert "kept, but sounds like rise" in capsys.readouterr().err.splitlines()
+    assert "kept; sounds like rise" in capsys.readouterr().err.splitlines()

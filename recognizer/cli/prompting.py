@@ -165,6 +165,6 @@ def _plain_line(event: GuideEvent, quiet: bool) -> None:
     elif quiet:
         return
     elif event.kind == "kept":
-        complain(f"kept, but {about}" if about else "kept")
+        complain(f"kept; {about}" if about else "kept")
     elif about:
         complain(f"warning: {about}" if event.kind in MISHAPS else about)

@@ -51,6 +51,7 @@ class Event:
     samples : the utterance as 16-bit integers at the model's rate, of results and rejections
     latency : from the arrival of the sound that ended the word to the answer, seconds
     floor : the noise floor, dB full scale, of a calibration
+    speaker : whose profile is used, of a calibration; None for anybody's voice
     note : what a person should know
     tally : what a session that ends has seen, by name
     """
@@ -63,6 +64,7 @@ class Event:
     samples: np.ndarray | None = None
     latency: float | None = None
     floor: float | None = None
+    speaker: str | None = None
     note: str | None = None
     tally: dict[str, int] | None = None
 
@@ -171,7 +173,9 @@ class Session:
                 case kind:
                     self.tally.overflows += kind == "overflow"
                     self.tally.losses += kind == "device_lost"
-                    events.append(Event(kind, happening.time, floor=happening.floor, note=happening.note))
+                    speaker = self._recognizer.speaker if kind == "calibrated" else None
+                    floor, note = happening.floor, happening.note
+                    events.append(Event(kind, happening.time, floor=floor, speaker=speaker, note=note))
         return events
 
     def _answer(self, over: Happening) -> Event:

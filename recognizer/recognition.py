@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer import audio
+from recognizer import audio, speakers
 from recognizer.analysis import Analysis, analyse, analyse_files
 from recognizer.decoding import Candidate, Result, decode, posteriors
 from recognizer.errors import AudioError, ModelError, RecognizerWarning
@@ -42,6 +42,11 @@ class FileResult:
 class Recognizer:
     """Recognises single words.
 
+    Attributes
+    ----------
+    model : what it knows
+    speaker : whose profile the model was fitted with; None for anybody's voice
+
     Examples
     --------
     >>> digits = Recognizer.load("digits")
@@ -50,17 +55,29 @@ class Recognizer:
     """
 
     model: Model
+    speaker: str | None = None
 
     @classmethod
-    def load(cls, model: str | Path = "digits") -> Recognizer:
+    def load(cls, model: str | Path = "digits", speaker: str | None = None) -> Recognizer:
         """A recognizer with a model of one's own, by its file, or one of those installed, by its name.
+
+        Parameters
+        ----------
+        model : file or name
+        speaker : who is enrolled for this model, as `anna`, or in a condition, as `anna@cold`; the model is
+            fitted to that voice
 
         Raises
         ------
         ModelError
             if there is no such model, or its file is damaged.
+        NamingError, ProfileError
+            if there is no such speaker or no profile, or it was made for another model.
         """
-        return cls(Model.load(locate(model)))
+        loaded = Model.load(locate(model))
+        if speaker is None:
+            return cls(loaded)
+        return cls(speakers.fitted(loaded, speaker), speakers.checked(speaker))
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from synthetic import RATE, WORDS, say, write
 
-from recognizer import analysis
+from recognizer import analysis, speakers
 from recognizer.cli import batch
 from recognizer.model import Model
 from recognizer.recognition import Recognizer
@@ -76,8 +77,6 @@ def test_what_was_said_is_heard_and_the_bad_file_is_told(run, model_file, files)
 
 
 def test_words_are_written_as_they_are(run, built, tmp_path, files):
-    from dataclasses import replace
-
     replace(built, words=("语言", "语音", "né", "a,b")).save(tmp_path / "m.npz")
     outcome = run("batch", "--json", "-m", tmp_path / "m.npz", files[1])
     assert json_lines(outcome.stdout)[0]["word"] == "语音"
@@ -246,6 +245,43 @@ def test_workers_give_the_same(run, model_file, files, monkeypatch):
     assert run("batch", "--json", "-m", model_file, "--jobs", 0, *files) == serial
     monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
     assert run("batch", "--json", "-m", model_file, "--jobs", 2, *files) == serial
+
+
+# A speaker
+
+
+def test_a_speakers_profile(run, enroll, built, model_file, files):
+    everybody = run("batch", "--json", "-m", model_file, *files)
+    own = Recognizer(enroll("eve"))
+    outcome = run("batch", "--json", "-m", model_file, "--speaker", "eve", *files)
+    assert (outcome.status, outcome.stderr) == (everybody.status, everybody.stderr)
+    assert outcome.stdout != everybody.stdout
+    assert json_lines(outcome.stdout) == [batch.as_record(item) for item in own.recognize_files(files)]
+    assert run("batch", "--json", "-m", model_file, *files) == everybody, "only where it is asked for"
+
+
+@pytest.mark.parametrize("command", ["batch", "evaluate", "live"])
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("anna", ["no speaker 'anna'", "enrolled: bob, eve", "recognizer enroll anna"]),
+        ("bob", ["'bob' has takes but no profile yet", "recognizer enroll bob"]),
+        ("eve", ["the profile was made for another model: tones with the fingerprint", "use that model"]),
+        ("eve@cold", ["no speaker 'eve@cold'"]),
+        ("../eve", ["'../eve' has a '/'"]),
+        ("", ["the speaker is empty"]),
+    ],
+)
+def test_a_profile_that_cannot_be_used_is_one_line(run, enroll, built, model_file, files, command, name, parts):
+    enroll("eve", replace(built, words=tuple(reversed(WORDS))))
+    write(speakers.take_path("bob", "hum"), say("hum", "bob"))
+    given = ["--from-file", files[0], "--fast"] if command == "live" else [files[0]]
+    outcome = run(command, "-m", model_file, "--speaker", name, *given)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: ")
+    assert outcome.stderr.count("\n") == 1
+    for part in parts:
+        assert part in outcome.stderr
 
 
 # Messages

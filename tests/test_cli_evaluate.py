@@ -143,6 +143,15 @@ def test_workers_are_passed_on(run, mixed, model_file, monkeypatch):
     assert asked == [2]
 
 
+def test_a_speakers_profile(run, enroll, mixed, model_file, expected):
+    utterances = corpus.find(mixed)
+    own = Recognizer(enroll("eve")).recognize_files([u.path for u in utterances])
+    outcome = run("evaluate", mixed, "-m", model_file, "--speaker", "eve", "--json")
+    assert outcome.status == 0
+    assert json.loads(outcome.stdout) == evaluate(utterances, own, WORDS).as_json()
+    assert json.loads(outcome.stdout) != expected.as_json()
+
+
 # What is written
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from recognizer.source import play
 NUMBERS = ["words", "rejected", "overflows", "losses"]
 ANSWER = ["word", "confidence", "accepted", "reason", "nbest", "start", "end", "latency"]
 KEYS = {
-    "calibrated": ["floor"],
+    "calibrated": ["floor", "speaker"],
     "speech_start": ["start"],
     "partial": ["word", "nbest", "start"],
     "result": ANSWER,
@@ -225,6 +226,34 @@ def test_a_model_by_name(run, model_file, talked, home):
     (home / "models").mkdir(parents=True)
     (home / "models" / "digits.npz").write_bytes(model_file.read_bytes())
     assert " rise " in run("live", "--from-file", talked, "--fast").stdout, "digits is the default"
+
+
+def test_a_speakers_profile(live, enroll, talked):
+    assert {e["speaker"] for e in events_of(live(talked, "--json").stdout) if e["event"] == "calibrated"} == {None}
+    session = Session(Recognizer(enroll("eve"), "eve"))
+    told = events_of(live(talked, "--json", "--speaker", "eve").stdout)
+    expected = [event for some in listen(play(talked, fast=True), session) for event in some]
+    assert [e["speaker"] for e in told if e["event"] == "calibrated"] == ["eve"]
+    assert [event.speaker for event in expected if event.kind == "calibrated"] == ["eve"]
+    results = [event.result for event in expected if event.kind == "result"]
+    for one, other in zip([e for e in told if e["event"] == "result"], results, strict=True):
+        assert one["word"] == other.word
+        assert one["confidence"] == pytest.approx(other.confidence, abs=1e-4)
+
+
+def test_the_title_tells_who_is_meant(live, enroll, talked, model_file, monkeypatch):
+    titles = []
+
+    @contextmanager
+    def display(session, title, as_json, quiet):
+        titles.append(title)
+        yield lambda events: None
+
+    monkeypatch.setattr("recognizer.cli.live._display", display)
+    enroll("eve@cold")
+    live(talked, "--speaker", "eve@cold")
+    live(talked)
+    assert titles == [f"{model_file} for eve@cold, {talked}", f"{model_file}, {talked}"]
 
 
 @pytest.mark.parametrize(("rate", "channels", "name"), [(44100, 2, "a.wav"), (16000, 1, "a.flac")])

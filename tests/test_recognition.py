@@ -14,9 +14,9 @@ import pytest
 from synthetic import RATE, SILENCE, SPEAKERS, WORDS, say, write
 
 import recognizer
-from recognizer import analysis, recognition
+from recognizer import analysis, recognition, speakers
 from recognizer.decoding import Result
-from recognizer.errors import AudioError, ModelError, RecognizerWarning
+from recognizer.errors import AudioError, ModelError, NamingError, ProfileError, RecognizerWarning
 from recognizer.recognition import FileResult, Recognizer, batched
 
 SAMPLES = Path(__file__).resolve().parents[1] / "audio_samples"
@@ -318,6 +318,43 @@ def test_a_confident_model_still_gives_finite_numbers(built):
     result = steep.recognize(say("rise"), RATE)
     sound(result)
     assert result.confidence == 1
+
+
+# A speaker's profile
+
+
+def test_the_model_is_fitted_to_the_speaker_who_is_named(enroll, model_file, built):
+    fitted = {name: enroll(name).fingerprint for name in ("eve", "eve@cold")}
+    assert len({*fitted.values(), built.fingerprint}) == 3
+    for name in fitted:
+        recognizer = Recognizer.load(model_file, name)
+        assert (recognizer.speaker, recognizer.model.fingerprint) == (name, fitted[name])
+        for word in WORDS:
+            assert recognizer.recognize(say(word), RATE).word == word
+    anybody = Recognizer.load(model_file)
+    assert (anybody.speaker, anybody.model.fingerprint) == (None, built.fingerprint)
+
+
+def test_a_name_is_the_same_however_its_letters_are_composed(enroll, model_file):
+    enroll("eve")
+    speakers.save("zoé", speakers.load("eve"))
+    assert Recognizer.load(model_file, "zoe\u0301").speaker == "zoé"
+
+
+def test_a_profile_for_another_model_tells_which_is_needed(enroll, built, model_file):
+    enroll("eve", replace(built, words=tuple(reversed(WORDS))))
+    with pytest.raises(ProfileError, match=r"made for another model: tones with the fingerprint \w+.*; use that model"):
+        Recognizer.load(model_file, "eve")
+
+
+def test_a_speaker_who_is_not_there_or_not_done(model_file):
+    with pytest.raises(ProfileError, match="no speaker 'anna'; enrolled: none yet; enroll with"):
+        Recognizer.load(model_file, "anna")
+    write(speakers.take_path("anna", "hum"), say("hum", "anna"))
+    with pytest.raises(ProfileError, match="'anna' has takes but no profile yet; finish with"):
+        Recognizer.load(model_file, "anna")
+    with pytest.raises(NamingError, match="'a/b' has a '/'"):
+        Recognizer.load(model_file, "a/b")
 
 
 # The package

@@ -21,6 +21,7 @@ from recognizer.cli.common import (
     JsonOption,
     ModelOption,
     QuietOption,
+    SpeakerOption,
     ThresholdOption,
     WordsOption,
     chosen_words,
@@ -45,6 +46,7 @@ def batch(
         list[Path], typer.Argument(help="Recordings, or folders of them.", readable=False, metavar="PATH")
     ],
     model: ModelOption = "digits",
+    speaker: SpeakerOption = None,
     words: WordsOption = None,
     threshold: ThresholdOption = "normal",
     as_json: JsonOption = False,
@@ -59,7 +61,7 @@ def batch(
     least = threshold_of(threshold)
     from recognizer.recognition import Recognizer
 
-    recognizer = Recognizer.load(model)
+    recognizer = Recognizer.load(model, speaker)
     files, refused = _listed(paths)
     found = recognizer.recognize_files(files, words=chosen_words(words), threshold=least, jobs=workers(jobs))
     results = chain(refused.values(), found)

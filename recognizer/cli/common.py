@@ -28,6 +28,15 @@ class ExitStatus(IntEnum):
 
 
 ModelOption = Annotated[str, typer.Option("--model", "-m", help="Model by name, or a .npz file.", metavar="NAME|FILE")]
+SpeakerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--speaker",
+        help="Use the profile of an enrolled speaker, or of a condition: anna, anna@cold.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 JobsOption = Annotated[

@@ -19,6 +19,7 @@ from recognizer.cli.common import (
     JsonOption,
     ModelOption,
     QuietOption,
+    SpeakerOption,
     ThresholdOption,
     complain,
     progress_bar,
@@ -42,6 +43,7 @@ def evaluate(
         Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.", readable=False)
     ],
     model: ModelOption = "digits",
+    speaker: SpeakerOption = None,
     threshold: ThresholdOption = "normal",
     report: Annotated[
         Path | None,
@@ -65,7 +67,7 @@ def evaluate(
     from recognizer import evaluation as evaluations
     from recognizer.recognition import Recognizer
 
-    recognizer = Recognizer.load(model)
+    recognizer = Recognizer.load(model, speaker)
     utterances = corpora.find(corpus)
     foreign = sorted({u.word for u in utterances} - set(recognizer.words))
     if foreign and not quiet:

@@ -21,6 +21,7 @@ from recognizer.cli.common import (
     JsonOption,
     ModelOption,
     QuietOption,
+    SpeakerOption,
     ThresholdOption,
     WordsOption,
     chosen_words,
@@ -43,6 +44,7 @@ SHOWN = 5  # candidates of a partial result
 @reports_errors
 def live(
     model: ModelOption = "digits",
+    speaker: SpeakerOption = None,
     device: DeviceOption = None,
     words: WordsOption = None,
     threshold: ThresholdOption = "normal",
@@ -70,7 +72,7 @@ def live(
     from recognizer.recognition import Recognizer
     from recognizer.segmenter import Segmentation
 
-    recognizer = Recognizer.load(model)
+    recognizer = Recognizer.load(model, speaker)
     segmentation = replace(Segmentation(), hangover=hangover / 1000)
     session = Session(recognizer, words=chosen_words(words), threshold=least, segmentation=segmentation)
     status, failure, kept = ExitStatus.OK, None, True
@@ -78,7 +80,8 @@ def live(
         stack.enter_context(native_messages_hidden(debug))
         sounds, origin = _source(stack, from_file, fast, device)
         keep = _keeper(stack, save, recognizer.model.front_end.sample_rate) if save is not None else lambda events: True
-        show = stack.enter_context(_display(session, f"{model}, {origin}", as_json, quiet))
+        who = f" for {recognizer.speaker}" if recognizer.speaker else ""
+        show = stack.enter_context(_display(session, f"{model}{who}, {origin}", as_json, quiet))
         stack.enter_context(sigterm_interrupts())
         try:
             for sound in sounds:
@@ -176,7 +179,7 @@ def as_record(event: Event) -> dict:
     elif event.kind == "speech_start":
         record |= {"start": _rounded(event.start)}
     elif event.kind == "calibrated":
-        record |= {"floor": round(event.floor, 1)}
+        record |= {"floor": round(event.floor, 1), "speaker": event.speaker}
     elif event.kind == "end":
         record |= event.tally
     else:

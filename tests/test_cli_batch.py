@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -282,6 +283,69 @@ def test_a_profile_that_cannot_be_used_is_one_line(run, enroll, built, model_fil
     assert outcome.stderr.count("\n") == 1
     for part in parts:
         assert part in outcome.stderr
+
+
+# Adapted to the recordings
+
+
+ADAPTED = re.compile(r"adapted to (\d+) of (\d+) recordings in (\d+) pass(?:es)?")
+
+
+def test_adapt(run, built, model_file, files, tmp_path):
+    """In every form; the order stays, errors keep their lines, and the status tells of them."""
+    (tmp_path / "none").mkdir()
+    given = [files[-1], *files[:3], tmp_path / "none", *files[3:-1]]
+    expected, adaptation = Recognizer(built).recognize_adapted([file for file in given if file != tmp_path / "none"])
+    expected = list(expected)
+    for form, read in (("--json", json_lines), ("--csv", csv_lines)):
+        outcome = run("batch", form, "--adapt", "-m", model_file, *given)
+        assert outcome.status == 1
+        told, failed = outcome.stderr.splitlines()
+        assert [int(n) for n in ADAPTED.fullmatch(told).groups()] == [4, len(expected), adaptation.passes]
+        assert failed == f"2 of {len(given)} files could not be read"
+        refused, *records = read(outcome.stdout)
+        assert refused["file"] == str(tmp_path / "none")
+        assert [record["file"] for record in records] == [str(item.path) for item in expected]
+        for record, item in zip(records, expected):
+            assert (record["word"] or None) == (item.result and item.result.word)
+            assert (record["error"] or None) == item.error
+        if form == "--json":
+            assert records == [batch.as_record(item) for item in expected]
+            assert outcome.stdout != run("batch", form, "-m", model_file, *given).stdout
+    table = run("batch", "--adapt", "-m", model_file, *given).stdout.splitlines()
+    assert len(table) == 1 + len(given)
+
+
+def test_adapt_from_a_profile(run, enroll, model_file, files):
+    own = Recognizer(enroll("eve"), "eve")
+    profile = (speakers.folder("eve") / speakers.PROFILE).read_bytes()
+    outcome = run("batch", "--json", "--adapt", "--speaker", "eve", "-m", model_file, *files)
+    assert json_lines(outcome.stdout) == [batch.as_record(item) for item in own.recognize_adapted(files)[0]]
+    assert outcome.stdout != run("batch", "--json", "--adapt", "-m", model_file, *files).stdout
+    assert (speakers.folder("eve") / speakers.PROFILE).read_bytes() == profile
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_adapt_to_hardly_anything(run, model_file, files, count):
+    outcome = run("batch", "--json", "--adapt", "-m", model_file, *files[:count])
+    assert outcome.status == 0
+    assert [record["word"] for record in json_lines(outcome.stdout)] == list(WORDS[:count])
+    assert outcome.stderr.startswith(f"adapted to {count} of {count} recordings in ")
+
+
+def test_adapt_to_nothing(run, model_file, files):
+    plain, adapted = (run("batch", "--json", *more, "-m", model_file, *files[-2:]) for more in ([], ["--adapt"]))
+    assert (adapted.status, adapted.stdout) == (1, plain.stdout)
+    assert adapted.stderr == "adapted to 0 of 2 recordings in 0 passes\n" + plain.stderr
+
+
+def test_adapt_keeps_to_words_and_is_quiet(run, model_file, files):
+    options = ["batch", "--json", "--adapt", "-m", model_file, "--quiet", *files]
+    assert run(*options).stderr == ""
+    for record in json_lines(run(*options, "--words", "rise,fall", "--threshold", "0").stdout):
+        assert {candidate["word"] for candidate in record["nbest"]} <= {"fall", "rise"}
+    outcome = run(*options, "--words", "gone")
+    assert (outcome.status, outcome.stdout, outcome.stderr.count("\n")) == (1, "", 1)
 
 
 # Messages

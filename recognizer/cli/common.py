@@ -19,6 +19,7 @@ from recognizer.errors import RecognizerError, RecognizerWarning
 
 if TYPE_CHECKING:
     from recognizer.enrollment import SelfAdaptation
+    from recognizer.live import Event
 
 
 class ExitStatus(IntEnum):
@@ -170,6 +171,17 @@ def tell_of_adaptations(adaptations: Sequence[SelfAdaptation]) -> None:
     passes = max(adaptation.passes for adaptation in adaptations)
     speakers = f" of {len(adaptations)} speakers, each in up to" if len(adaptations) > 1 else " in"
     complain(f"adapted to {learned} of {recordings} recordings{speakers} {passes} pass{'' if passes == 1 else 'es'}")
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things, in words that go with it."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def adapted_to(event: Event) -> str:
+    """How many words a session is adapted to, and how to take the last one back, or what was taken back."""
+    words = f"adapted to {counted(event.learned, 'word')}"
+    return f"{event.note}; {words}" if event.note else f"{words}; u and Enter takes the last back"
 
 
 def workers(jobs: int) -> int:

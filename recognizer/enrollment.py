@@ -220,7 +220,14 @@ class SelfAdaptation:
     passes: int
 
 
-def self_adapt(analyses: Sequence[Analysis], model: Model, method: Method = USUAL) -> SelfAdaptation:
+def self_adapt(
+    analyses: Sequence[Analysis],
+    model: Model,
+    method: Method = USUAL,
+    *,
+    allowed: np.ndarray | None = None,
+    threshold: str | float = "normal",
+) -> SelfAdaptation:
     """Fit a model to one speaker's recordings by its own answers, in passes until these stay the same.
 
     Each pass fits the base to the recordings that the models of the pass before are sure of.
@@ -230,6 +237,8 @@ def self_adapt(analyses: Sequence[Analysis], model: Model, method: Method = USUA
     analyses : of the recordings, with static cepstra; those without speech are passed over
     model : the base
     method : how
+    allowed : indices of the only words that can be meant; all when None
+    threshold : how probable an answer must be to be one at all, as in `rejection.least_probability`
 
     Raises
     ------
@@ -243,7 +252,7 @@ def self_adapt(analyses: Sequence[Analysis], model: Model, method: Method = USUA
     features = [front_end.finish(analyses[i].features[0], analyses[i].speech) for i in heard]
     own, words = replace(model, front_end=front_end), np.full(len(heard), -1)
     for passes in range(1, PASSES + 1):  # noqa: B007 - told to the caller
-        before, words = words, sure_words(own, features)
+        before, words = words, sure_words(own, features, allowed, threshold)
         if np.array_equal(before, words):
             break
         sure = np.flatnonzero(words >= 0)
@@ -254,16 +263,23 @@ def self_adapt(analyses: Sequence[Analysis], model: Model, method: Method = USUA
     return SelfAdaptation(own, by_recording, passes)
 
 
-def sure_words(model: Model, features: Sequence[np.ndarray]) -> np.ndarray:
+def sure_words(
+    model: Model,
+    features: Sequence[np.ndarray],
+    allowed: np.ndarray | None = None,
+    threshold: str | float = "normal",
+) -> np.ndarray:
     """The word of each utterance, as its index; -1 where that is not sure enough to learn from, (U,)."""
+    allowed = np.arange(len(model.words)) if allowed is None else allowed
     if model.rejection is None:
-        scores, known = score_words(model.models, features), np.ones(len(features))
+        scores, known = score_words(model.models, features, allowed), np.ones(len(features))
     else:
-        found = examine(model.models, model.rejection.noise, features)
+        found = examine(model.models, model.rejection.noise, features, allowed)
         scores, known = found.scores, model.rejection.known(found.evidence)
-    least = max(LIKELY, least_probability("normal", model.rejection))
+    least = least_probability(threshold, model.rejection)
     probable = posteriors(scores, model.calibration)
-    return np.where((probable.max(1) >= SURE) & (known >= least), probable.argmax(1), -1)
+    sure = (probable.max(1) >= max(SURE, least)) & (known >= max(LIKELY, least))
+    return np.where(sure, allowed[probable.argmax(1)], -1)
 
 
 def _long_enough(analysis: Analysis, model: Model) -> bool:

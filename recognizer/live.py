@@ -25,6 +25,7 @@ from recognizer.audio import sixteen_bits
 from recognizer.decoding import Result
 from recognizer.errors import RecognizerWarning
 from recognizer.listening import Happening, Listener
+from recognizer.live_adaptation import Adaptation
 from recognizer.quality import CLIPPED, FULL
 from recognizer.recognition import Recognizer, low_rate
 from recognizer.rejection import NO_WORD
@@ -43,14 +44,17 @@ class Event:
 
     Attributes
     ----------
-    kind : "calibrated", "speech_start", "partial", "result", "rejected", "device_lost", "overflow", "end", or
-        "muted"
+    kind : "calibrated", "speech_start", "partial", "result", "rejected", "adapted", "device_lost", "overflow", "end",
+        or "muted"
     time : when, seconds since the session began
     start, end : of what it is about, likewise; None where it is about a moment
     result : what was heard, its times counted from the beginning of `samples`; of partial ones the candidates
     samples : the utterance as 16-bit integers at the model's rate, of results and rejections
     latency : from the arrival of the sound that ended the word to the answer, seconds
     floor : the noise floor, dB full scale, of a calibration
+    speaker : whose profile is used, of a calibration; None for anybody's voice
+    learned : how many utterances the models are adapted to, when that has changed
+    word : that was learned from, or taken back; None where that is not a single one
     note : what a person should know
     tally : what a session that ends has seen, by name
     """
@@ -63,6 +67,9 @@ class Event:
     samples: np.ndarray | None = None
     latency: float | None = None
     floor: float | None = None
+    speaker: str | None = None
+    learned: int | None = None
+    word: str | None = None
     note: str | None = None
     tally: dict[str, int] | None = None
 
@@ -88,6 +95,7 @@ class Session:
     words : the only words to choose from; all the model has when None
     threshold : how sure an answer must be, as for `Recognizer.recognize`
     segmentation : how words are told from silence
+    adapt : learn from answers that are sure, each time after the answer was given, see `live_adaptation`
     clock : seconds, monotonic; the one the source stamps its blocks with
 
     Raises
@@ -103,9 +111,12 @@ class Session:
         words: Sequence[str] | None = None,
         threshold: str | float = "normal",
         segmentation: Segmentation = Segmentation(),
+        adapt: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.tally = Tally()
+        self._adaptation = Adaptation(recognizer, words=words, threshold=threshold) if adapt else None
+        self._answered: tuple[np.ndarray, Result] | None = None  # and not yet learned from
         self._recognizer, self._words, self._threshold = recognizer, words, threshold
         self._first_partial, self._clock = segmentation.pre_roll + FIRST_PARTIAL, clock
         self._rate = recognizer.model.front_end.sample_rate
@@ -135,16 +146,44 @@ class Session:
         """The noise floor as it is tracked, dB full scale."""
         return self._listener.floor
 
+    @property
+    def learned(self) -> int | None:
+        """How many utterances the models are adapted to; None where they are not to adapt."""
+        return self._adaptation and self._adaptation.learned
+
     def hear(self, sound: Sound) -> list[Event]:
         """What comes of a block of sound, or of the news that there is none."""
         if isinstance(sound, Block) and sound.sample_rate < self._rate and not self._warned:
             self._warned = True
             warnings.warn(low_rate(str(sound.sample_rate), self._rate), RecognizerWarning, stacklevel=2)
-        return self._told(self._listener.hear(sound))
+        events = self._learn()  # only now, when the answer to the last block has been shown
+        return events + self._told(self._listener.hear(sound))
+
+    def undo(self) -> list[Event]:
+        """Take back what was learned from the last answer that was learned from."""
+        if self._adaptation is None:
+            return []
+        events, word = self._learn(), self._adaptation.undo()
+        if word is not None:
+            note = f"{word} taken back"
+        elif self.learned:
+            note = "those before can be taken back only all at once"
+        else:
+            note = "nothing to take back"
+        return [*events, self._adapted(word, note)]
+
+    def reset(self) -> list[Event]:
+        """Take back all that was learned."""
+        if self._adaptation is None:
+            return []
+        events = self._learn()
+        self._adaptation.reset()
+        return [*events, self._adapted(None, "all taken back")]
 
     def finish(self) -> list[Event]:
         """The stream is over: answer what is still open."""
-        return self._told(self._listener.finish())
+        events = self._learn()
+        return events + self._told(self._listener.finish())
 
     def end(self) -> Event:
         """The last event, with the counts of what there was."""
@@ -160,6 +199,7 @@ class Session:
         for happening in happenings:
             match happening.kind:
                 case "speech_start":
+                    events += self._learn()  # where several words came in one block
                     self._next_partial = happening.span[0] + round(self._first_partial * self._rate)
                     start = happening.timeline.moment(happening.span[0] / self._rate)
                     events.append(Event("speech_start", happening.time, start=start))
@@ -171,7 +211,9 @@ class Session:
                 case kind:
                     self.tally.overflows += kind == "overflow"
                     self.tally.losses += kind == "device_lost"
-                    events.append(Event(kind, happening.time, floor=happening.floor, note=happening.note))
+                    speaker = self._recognizer.speaker if kind == "calibrated" else None
+                    floor, note = happening.floor, happening.note
+                    events.append(Event(kind, happening.time, floor=floor, speaker=speaker, note=note))
         return events
 
     def _answer(self, over: Happening) -> Event:
@@ -181,6 +223,8 @@ class Session:
         _, samples, result = self._foreseen
         if over.dropped:
             result = replace(result, word=None, accepted=False, reason=NO_WORD)
+        if self._adaptation:
+            self._answered = samples, result
         if result.accepted:
             self.tally.words += 1
         else:
@@ -196,6 +240,18 @@ class Session:
             latency=max(0.0, self._clock() - over.arrived),
             note=CLIPPED_NOTE if (np.abs(samples.astype(np.int32)) >= FULL * 32768).mean() > CLIPPED else None,
         )
+
+    def _learn(self) -> list[Event]:
+        """Adapt to the last answer, if it is sure enough."""
+        if not self._answered:
+            return []
+        (samples, result), self._answered = self._answered, None
+        return [self._adapted(result.word, None)] if self._adaptation.learn(samples, result) else []
+
+    def _adapted(self, word: str | None, note: str | None) -> Event:
+        """Go on with the models as they are now; a word being said is heard anew with them."""
+        self._recognizer, self._foreseen = self._adaptation.recognizer, None
+        return Event("adapted", self.time, learned=self.learned, word=word, note=note)
 
     def _listen_in(self, speech: Happening) -> list[Event]:
         """Recognise the utterance so far: for a partial result, or because it seems to be over."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import unicodedata
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from recognizer import audio
+from recognizer import audio, enrollment, speakers
 from recognizer.analysis import Analysis, analyse, analyse_files
 from recognizer.decoding import Candidate, Result, decode, posteriors
-from recognizer.errors import AudioError, ModelError, RecognizerWarning
+from recognizer.enrollment import SelfAdaptation
+from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning
+from recognizer.features import FrontEnd
 from recognizer.model import Model, locate
 from recognizer.rejection import NO_WORD, TOO_CLOSE, USUAL, Examination, examine, least_probability
 
@@ -42,6 +44,11 @@ class FileResult:
 class Recognizer:
     """Recognises single words.
 
+    Attributes
+    ----------
+    model : what it knows
+    speaker : whose profile the model was fitted with; None for anybody's voice
+
     Examples
     --------
     >>> digits = Recognizer.load("digits")
@@ -50,17 +57,29 @@ class Recognizer:
     """
 
     model: Model
+    speaker: str | None = None
 
     @classmethod
-    def load(cls, model: str | Path = "digits") -> Recognizer:
+    def load(cls, model: str | Path = "digits", speaker: str | None = None) -> Recognizer:
         """A recognizer with a model of one's own, by its file, or one of those installed, by its name.
+
+        Parameters
+        ----------
+        model : file or name
+        speaker : who is enrolled for this model, as `anna`, or in a condition, as `anna@cold`; the model is
+            fitted to that voice
 
         Raises
         ------
         ModelError
             if there is no such model, or its file is damaged.
+        NamingError, ProfileError
+            if there is no such speaker or no profile, or it was made for another model.
         """
-        return cls(Model.load(locate(model)))
+        loaded = Model.load(locate(model))
+        if speaker is None:
+            return cls(loaded)
+        return cls(speakers.fitted(loaded, speaker), speakers.checked(speaker))
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -139,12 +158,61 @@ class Recognizer:
             at once, if a word is not in the vocabulary, or there is no such threshold.
         """
         indices, least = self._indices(words), least_probability(threshold, self.model.rejection)
-        return self._file_results([Path(path) for path in paths], indices, least, jobs)
+        paths = [Path(path) for path in paths]
+        analyses = analyse_files(paths, self.model.front_end, self.model.endpointer, jobs=jobs)
+        return self._file_results(paths, analyses, indices, least)
+
+    def recognize_adapted(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        words: Sequence[str] | None = None,
+        threshold: str | float = "normal",
+        jobs: int = 1,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> tuple[Iterator[FileResult], SelfAdaptation]:
+        """Recognise recordings of one speaker, whom nobody knows, by models fitted to these very recordings.
+
+        All of them are read and analysed first, and kept in memory at a few kB each.
+
+        Parameters
+        ----------
+        paths : the files
+        words : the only words to choose from, and to learn from
+        threshold : as in `recognize`; what is rejected is not learned from
+        jobs : processes that read and analyse, when there are many files
+        progress : called with the number of files read
+
+        Returns
+        -------
+        results : as `recognize_files` gives them
+        adaptation : `Recognizer(adaptation.model)` goes on with the fitted model; its `words` are those of the
+            paths, -1 also where a file could not be read. The model is this one where there was no speech
+
+        Raises
+        ------
+        ModelError
+            at once, if a word is not in the vocabulary, or there is no such threshold.
+        """
+        indices, least = self._indices(words), least_probability(threshold, self.model.rejection)
+        paths, found = [Path(path) for path in paths], []
+        for analysis in analyse_files(paths, self.model.front_end, self.model.endpointer, finish=False, jobs=jobs):
+            found.append(analysis)
+            progress(len(found))
+        readable = [i for i, analysis in enumerate(found) if isinstance(analysis, Analysis)]
+        heard, by_path = [found[i] for i in readable], np.full(len(paths), -1)
+        try:
+            adaptation = enrollment.self_adapt(heard, self.model, allowed=indices, threshold=threshold)
+            by_path[readable] = adaptation.words
+        except AdaptationError:  # no speech: nothing to learn, but the files are still to be told of
+            adaptation = SelfAdaptation(self.model, by_path, 0)
+        finished = (_finished(analysis, adaptation.model.front_end) for analysis in found)
+        results = replace(self, model=adaptation.model)._file_results(paths, finished, indices, least)
+        return results, replace(adaptation, words=by_path)
 
     def _file_results(
-        self, paths: Sequence[Path], indices: np.ndarray, least: float, jobs: int
+        self, paths: Sequence[Path], analyses: Iterable[Analysis | AudioError], indices: np.ndarray, least: float
     ) -> Iterator[FileResult]:
-        analyses = analyse_files(paths, self.model.front_end, self.model.endpointer, jobs=jobs)
         for group in batched(zip(paths, analyses), FILES_AT_ONCE):
             results = iter(self._decode([a for _, a in group if isinstance(a, Analysis)], indices, least))
             for path, analysis in group:
@@ -238,6 +306,13 @@ def batched(items: Iterable, size: int) -> Iterator[list]:
             group = []
     if group:
         yield group
+
+
+def _finished(analysis: Analysis | AudioError, front_end: FrontEnd) -> Analysis | AudioError:
+    """An analysis with its features normalised, from static cepstra."""
+    if isinstance(analysis, AudioError):
+        return analysis
+    return replace(analysis, features=tuple(front_end.finish(f, analysis.speech) for f in analysis.features))
 
 
 def _nothing(analysis: Analysis, reason: str | None) -> Result:

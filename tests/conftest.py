@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from soundcard import Plug, SoundCard, Stream
-from synthetic import RATE, answer, quiet, record
+from synthetic import RATE, WORDS, answer, quiet, record, say, write
 from typer.testing import CliRunner
 
-from recognizer import microphone
+from recognizer import microphone, speakers
 from recognizer.building import build
 from recognizer.cli import app
 from recognizer.corpus import find
+from recognizer.enrollment import make_profile
 from recognizer.guide import Prompt
 from recognizer.model import Model
 from recognizer.training import TrainingSettings
@@ -75,6 +76,18 @@ def model_file(built, tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("models") / "tones.npz"
     built.save(path)
     return path
+
+
+@pytest.fixture
+def enroll(built) -> Callable[..., Model]:
+    """Enroll a speaker with one take of each word, as in ``enroll("eve")``; gives the model as fitted."""
+
+    def enrolled(name: str, model: Model = built) -> Model:
+        for word in WORDS:
+            write(speakers.take_path(name, word), say(word, name.partition(speakers.MARK)[0], 50))
+        return make_profile(name, model, "tones")[0].model
+
+    return enrolled
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from synthetic import RATE, WORDS, say, write
 
-from recognizer import analysis
+from recognizer import analysis, speakers
 from recognizer.cli import batch
 from recognizer.model import Model
 from recognizer.recognition import Recognizer
@@ -76,8 +78,6 @@ def test_what_was_said_is_heard_and_the_bad_file_is_told(run, model_file, files)
 
 
 def test_words_are_written_as_they_are(run, built, tmp_path, files):
-    from dataclasses import replace
-
     replace(built, words=("语言", "语音", "né", "a,b")).save(tmp_path / "m.npz")
     outcome = run("batch", "--json", "-m", tmp_path / "m.npz", files[1])
     assert json_lines(outcome.stdout)[0]["word"] == "语音"
@@ -246,6 +246,106 @@ def test_workers_give_the_same(run, model_file, files, monkeypatch):
     assert run("batch", "--json", "-m", model_file, "--jobs", 0, *files) == serial
     monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
     assert run("batch", "--json", "-m", model_file, "--jobs", 2, *files) == serial
+
+
+# A speaker
+
+
+def test_a_speakers_profile(run, enroll, built, model_file, files):
+    everybody = run("batch", "--json", "-m", model_file, *files)
+    own = Recognizer(enroll("eve"))
+    outcome = run("batch", "--json", "-m", model_file, "--speaker", "eve", *files)
+    assert (outcome.status, outcome.stderr) == (everybody.status, everybody.stderr)
+    assert outcome.stdout != everybody.stdout
+    assert json_lines(outcome.stdout) == [batch.as_record(item) for item in own.recognize_files(files)]
+    assert run("batch", "--json", "-m", model_file, *files) == everybody, "only where it is asked for"
+
+
+@pytest.mark.parametrize("command", ["batch", "evaluate", "live"])
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("anna", ["no speaker 'anna'", "enrolled: bob, eve", "recognizer enroll anna"]),
+        ("bob", ["'bob' has takes but no profile yet", "recognizer enroll bob"]),
+        ("eve", ["the profile was made for another model: tones with the fingerprint", "use that model"]),
+        ("eve@cold", ["no speaker 'eve@cold'"]),
+        ("../eve", ["'../eve' has a '/'"]),
+        ("", ["the speaker is empty"]),
+    ],
+)
+def test_a_profile_that_cannot_be_used_is_one_line(run, enroll, built, model_file, files, command, name, parts):
+    enroll("eve", replace(built, words=tuple(reversed(WORDS))))
+    write(speakers.take_path("bob", "hum"), say("hum", "bob"))
+    given = ["--from-file", files[0], "--fast"] if command == "live" else [files[0]]
+    outcome = run(command, "-m", model_file, "--speaker", name, *given)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: ")
+    assert outcome.stderr.count("\n") == 1
+    for part in parts:
+        assert part in outcome.stderr
+
+
+# Adapted to the recordings
+
+
+ADAPTED = re.compile(r"adapted to (\d+) of (\d+) recordings in (\d+) pass(?:es)?")
+
+
+def test_adapt(run, built, model_file, files, tmp_path):
+    """In every form; the order stays, errors keep their lines, and the status tells of them."""
+    (tmp_path / "none").mkdir()
+    given = [files[-1], *files[:3], tmp_path / "none", *files[3:-1]]
+    expected, adaptation = Recognizer(built).recognize_adapted([file for file in given if file != tmp_path / "none"])
+    expected = list(expected)
+    for form, read in (("--json", json_lines), ("--csv", csv_lines)):
+        outcome = run("batch", form, "--adapt", "-m", model_file, *given)
+        assert outcome.status == 1
+        told, failed = outcome.stderr.splitlines()
+        assert [int(n) for n in ADAPTED.fullmatch(told).groups()] == [4, len(expected), adaptation.passes]
+        assert failed == f"2 of {len(given)} files could not be read"
+        refused, *records = read(outcome.stdout)
+        assert refused["file"] == str(tmp_path / "none")
+        assert [record["file"] for record in records] == [str(item.path) for item in expected]
+        for record, item in zip(records, expected):
+            assert (record["word"] or None) == (item.result and item.result.word)
+            assert (record["error"] or None) == item.error
+        if form == "--json":
+            assert records == [batch.as_record(item) for item in expected]
+            assert outcome.stdout != run("batch", form, "-m", model_file, *given).stdout
+    table = run("batch", "--adapt", "-m", model_file, *given).stdout.splitlines()
+    assert len(table) == 1 + len(given)
+
+
+def test_adapt_from_a_profile(run, enroll, model_file, files):
+    own = Recognizer(enroll("eve"), "eve")
+    profile = (speakers.folder("eve") / speakers.PROFILE).read_bytes()
+    outcome = run("batch", "--json", "--adapt", "--speaker", "eve", "-m", model_file, *files)
+    assert json_lines(outcome.stdout) == [batch.as_record(item) for item in own.recognize_adapted(files)[0]]
+    assert outcome.stdout != run("batch", "--json", "--adapt", "-m", model_file, *files).stdout
+    assert (speakers.folder("eve") / speakers.PROFILE).read_bytes() == profile
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_adapt_to_hardly_anything(run, model_file, files, count):
+    outcome = run("batch", "--json", "--adapt", "-m", model_file, *files[:count])
+    assert outcome.status == 0
+    assert [record["word"] for record in json_lines(outcome.stdout)] == list(WORDS[:count])
+    assert outcome.stderr.startswith(f"adapted to {count} of {count} recordings in ")
+
+
+def test_adapt_to_nothing(run, model_file, files):
+    plain, adapted = (run("batch", "--json", *more, "-m", model_file, *files[-2:]) for more in ([], ["--adapt"]))
+    assert (adapted.status, adapted.stdout) == (1, plain.stdout)
+    assert adapted.stderr == "adapted to 0 of 2 recordings in 0 passes\n" + plain.stderr
+
+
+def test_adapt_keeps_to_words_and_is_quiet(run, model_file, files):
+    options = ["batch", "--json", "--adapt", "-m", model_file, "--quiet", *files]
+    assert run(*options).stderr == ""
+    for record in json_lines(run(*options, "--words", "rise,fall", "--threshold", "0").stdout):
+        assert {candidate["word"] for candidate in record["nbest"]} <= {"fall", "rise"}
+    outcome = run(*options, "--words", "gone")
+    assert (outcome.status, outcome.stdout, outcome.stderr.count("\n")) == (1, "", 1)
 
 
 # Messages

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -141,6 +142,57 @@ def test_workers_are_passed_on(run, mixed, model_file, monkeypatch):
     monkeypatch.setattr(recognition, "analyse_files", counting)
     assert run("evaluate", mixed, "-m", model_file, "--json", "--jobs", 2) == serial
     assert asked == [2]
+
+
+def test_a_speakers_profile(run, enroll, mixed, model_file, expected):
+    utterances = corpus.find(mixed)
+    own = Recognizer(enroll("eve")).recognize_files([u.path for u in utterances])
+    outcome = run("evaluate", mixed, "-m", model_file, "--speaker", "eve", "--json")
+    assert outcome.status == 0
+    assert json.loads(outcome.stdout) == evaluate(utterances, own, WORDS).as_json()
+    assert json.loads(outcome.stdout) != expected.as_json()
+
+
+# Adapted to
+
+
+def test_each_speaker_is_adapted_to_alone(run, mixed, model_file, built, expected):
+    (mixed / "hum_carl_9.wav").write_text("no sound")
+    utterances = corpus.find(mixed)
+    results = {}
+    for speaker in ("bob", "carl", "eve"):
+        own = [u.path for u in utterances if u.speaker == speaker]
+        results |= dict(zip(own, Recognizer(built).recognize_adapted(own)[0]))
+    outcome = run("evaluate", mixed, "-m", model_file, "--adapt", "--json")
+    assert outcome.status == 1
+    found = json.loads(outcome.stdout)
+    assert found == evaluate(utterances, [results[u.path] for u in utterances], WORDS).as_json()
+    assert found["n"] == 20
+    assert found["mistakes"] != expected.as_json()["mistakes"]
+    _, told, error = outcome.stderr.splitlines()
+    assert re.fullmatch(r"adapted to \d+ of 22 recordings of 3 speakers, each in up to \d passes", told)
+    assert error.startswith(f"error: {mixed / 'hum_carl_9.wav'}: ")
+    assert "adapted to" not in run("evaluate", mixed, "-m", model_file, "--adapt", "--json", "--quiet").stderr
+
+
+def test_without_speakers_all_are_adapted_to_as_one(run, recordings, built, model_file, tmp_path):
+    files = sorted(recordings.glob("*_anna_*.wav"))
+    lines = [f"{file},{file.name.partition('_')[0]}" for file in files]
+    (tmp_path / "list.csv").write_text("\n".join(["path,word", *lines]))
+    outcome = run("evaluate", tmp_path / "list.csv", "-m", model_file, "--adapt", "--json")
+    _, adaptation = Recognizer(built).recognize_adapted(files)
+    assert outcome.stderr == f"adapted to {len(files)} of {len(files)} recordings in {adaptation.passes} passes\n"
+    assert json.loads(outcome.stdout)["accuracy"] == 1
+
+
+def test_adaptation_to_a_speaker_starts_from_a_profile(run, enroll, mixed, model_file):
+    own, utterances, results = Recognizer(enroll("eve"), "eve"), corpus.find(mixed), {}
+    for speaker in ("bob", "carl", "eve"):
+        files = [u.path for u in utterances if u.speaker == speaker]
+        results |= dict(zip(files, own.recognize_adapted(files)[0]))
+    outcome = run("evaluate", mixed, "-m", model_file, "--adapt", "--speaker", "eve", "--json")
+    expected = evaluate(utterances, [results[u.path] for u in utterances], WORDS)
+    assert json.loads(outcome.stdout) == expected.as_json()
 
 
 # What is written

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from soundcard import Plug, SoundCard
 from synthetic import RATE, WORDS, write
 from test_live import quiet, talk
 
-from recognizer import microphone
+from recognizer import microphone, speakers
 from recognizer.live import Session, listen
 from recognizer.recognition import Recognizer
 from recognizer.source import play
@@ -25,7 +26,7 @@ from recognizer.source import play
 NUMBERS = ["words", "rejected", "overflows", "losses"]
 ANSWER = ["word", "confidence", "accepted", "reason", "nbest", "start", "end", "latency"]
 KEYS = {
-    "calibrated": ["floor"],
+    "calibrated": ["floor", "speaker"],
     "speech_start": ["start"],
     "partial": ["word", "nbest", "start"],
     "result": ANSWER,
@@ -34,6 +35,7 @@ KEYS = {
     "overflow": ["message"],
     "end": NUMBERS,
 }
+WITH_ADAPTATION = KEYS | {"adapted": ["learned", "word", "message"]}
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +67,7 @@ def events_of(stdout: str) -> list[dict]:
     assert stdout == "" or stdout.endswith("\n")
     events = [json.loads(line, parse_constant=pytest.fail) for line in stdout.splitlines()]
     for event in events:
-        assert list(event) == ["event", "time", *KEYS[event["event"]]]
+        assert list(event) == ["event", "time", *WITH_ADAPTATION[event["event"]]]
         for candidate in event.get("nbest", []):
             score = ["score"] if event["event"] != "partial" else []
             assert list(candidate) == ["word", *score, "confidence"]
@@ -227,6 +229,34 @@ def test_a_model_by_name(run, model_file, talked, home):
     assert " rise " in run("live", "--from-file", talked, "--fast").stdout, "digits is the default"
 
 
+def test_a_speakers_profile(live, enroll, talked):
+    assert {e["speaker"] for e in events_of(live(talked, "--json").stdout) if e["event"] == "calibrated"} == {None}
+    session = Session(Recognizer(enroll("eve"), "eve"))
+    told = events_of(live(talked, "--json", "--speaker", "eve").stdout)
+    expected = [event for some in listen(play(talked, fast=True), session) for event in some]
+    assert [e["speaker"] for e in told if e["event"] == "calibrated"] == ["eve"]
+    assert [event.speaker for event in expected if event.kind == "calibrated"] == ["eve"]
+    results = [event.result for event in expected if event.kind == "result"]
+    for one, other in zip([e for e in told if e["event"] == "result"], results, strict=True):
+        assert one["word"] == other.word
+        assert one["confidence"] == pytest.approx(other.confidence, abs=1e-4)
+
+
+def test_the_title_tells_who_is_meant(live, enroll, talked, model_file, monkeypatch):
+    titles = []
+
+    @contextmanager
+    def display(session, title, as_json, quiet):
+        titles.append(title)
+        yield lambda events: None
+
+    monkeypatch.setattr("recognizer.cli.live._display", display)
+    enroll("eve@cold")
+    live(talked, "--speaker", "eve@cold")
+    live(talked)
+    assert titles == [f"{model_file} for eve@cold, {talked}", f"{model_file}, {talked}"]
+
+
 @pytest.mark.parametrize(("rate", "channels", "name"), [(44100, 2, "a.wav"), (16000, 1, "a.flac")])
 def test_any_recording_may_be_played(live, tmp_path, rate, channels, name):
     samples = np.stack([talk("rise", rate=rate)[0]] * channels, axis=1)
@@ -264,6 +294,114 @@ def test_a_second_session_keeps_beside_the_first(live, tmp_path):
     kept = [json.loads(line)["file"] for line in (tmp_path / "kept" / "utterances.jsonl").read_text().splitlines()]
     assert len(set(kept)) == 2
     assert all((tmp_path / "kept" / name).exists() for name in kept)
+
+
+# Adapting
+
+
+TAKE_BACK = "; u and Enter takes the last back"
+HOW_TO_KEEP = (
+    "adapted to 4 words, in this session only; to keep what is learned: "
+    "`recognizer live --save DIR`, then `recognizer enroll NAME --unlabelled DIR`"
+)
+
+
+def test_adapt_tells_what_it_learned(live, talked):
+    outcome = live(talked, "--json", "--adapt")
+    assert outcome.status == 0
+    told = [event for event in events_of(outcome.stdout) if event["event"] in ("result", "adapted")]
+    assert [event["event"] for event in told] == ["result", "adapted"] * 4
+    assert [event["word"] for event in told] == [word for word in WORDS for _ in range(2)]
+    assert [(event["learned"], event["message"]) for event in told[1::2]] == [(n, None) for n in range(1, 5)]
+    summary, hint = outcome.stderr.splitlines()
+    assert summary.startswith("4 words, 1 rejected in ")
+    assert hint == HOW_TO_KEEP
+    plain = [event for event in events_of(live(talked, "--json").stdout) if event["event"] == "result"]
+    assert told[0]["nbest"] == plain[0]["nbest"]
+    assert told[-2]["nbest"] != plain[-1]["nbest"]
+
+
+def test_adapt_in_plain_lines(live, talked):
+    outcome = live(talked, "--adapt")
+    assert len(outcome.stdout.splitlines()) == 5
+    *told, _, hint = outcome.stderr.splitlines()
+    assert told == [f"adapted to {n} word{'s' * (n > 1)}{TAKE_BACK}" for n in range(1, 5)]
+    assert hint == HOW_TO_KEEP
+    assert live(talked, "--adapt", "--quiet").stderr == ""
+    assert "adapted" not in live(talked).stderr
+
+
+@pytest.fixture
+def typing(monkeypatch) -> Callable[[dict[int, list[str]]], None]:
+    """Type lines when so many pieces of sound have been heard."""
+
+    def install(lines: dict[int, list[str]]) -> None:
+        heard = iter(range(10**6))
+        monkeypatch.setattr("recognizer.cli.live.lines_of", lambda stream: lambda: lines.get(next(heard), []))
+
+    return install
+
+
+def test_what_was_learned_is_taken_back(live, typing, talked):
+    """After all is taken back, the answer is that of the model itself."""
+    pieces = round(talk(*WORDS)[0].size / RATE / 0.03)
+    typing({pieces // 2 + 10: ["u", " ", "UNDO", "u"], pieces + 5: ["Reset", "r"]})
+    outcome = live(talked, "--json", "--adapt")
+    told = [event for event in events_of(outcome.stdout) if event["event"] in ("result", "adapted")]
+    seen = [(event["event"], event["word"], event.get("learned"), event.get("message")) for event in told]
+    fall, hum, peep, rise = WORDS
+    assert seen == [
+        *[("result", fall, None, None), ("adapted", fall, 1, None)],
+        *[("result", hum, None, None), ("adapted", hum, 2, None)],
+        *[("adapted", hum, 1, "hum taken back"), ("adapted", fall, 0, "fall taken back")],
+        ("adapted", None, 0, "nothing to take back"),
+        *[("result", peep, None, None), ("adapted", peep, 1, None)],
+        *[("result", rise, None, None), ("adapted", rise, 2, None)],
+        *[("adapted", None, 0, "all taken back")] * 2,
+    ]
+    plain = [event for event in events_of(live(talked, "--json").stdout) if event["event"] == "result"]
+    assert [e["nbest"] for e in told if e["event"] == "result"][2] == plain[2]["nbest"]
+    summary = outcome.stderr.splitlines()[-1]
+    assert summary.startswith("4 words, "), "there is nothing left to keep"
+
+
+def test_a_line_that_means_nothing_is_told(live, typing, talked):
+    typing({5: ["bogus"]})
+    warning, *_ = live(talked, "--json", "--adapt").stderr.splitlines()
+    assert warning == "warning: 'bogus' is not u (take the last word back) or r (take all back)"
+    typing({5: ["bogus"]})
+    assert live(talked, "--adapt", "--quiet").stderr == ""
+
+
+def test_what_was_taken_back_is_told_in_plain_lines(live, typing, talked):
+    typing({10**5: ["u"], 100: ["u"]})
+    told = live(talked, "--adapt").stderr.splitlines()
+    taken = [line for line in told if "taken back" in line]
+    assert taken == ["hum taken back; adapted to 1 word"]
+
+
+def test_adapt_from_a_profile_leaves_it_as_it_is(live, enroll, talked, tmp_path):
+    own = Recognizer(enroll("eve"), "eve")
+    profile = (speakers.folder("eve") / speakers.PROFILE).read_bytes()
+    outcome = live(talked, "--json", "--adapt", "--speaker", "eve", "--save", tmp_path / "kept here")
+    expected = listen(play(talked, fast=True), Session(own, adapt=True))
+    words = [event.word for some in expected for event in some if event.kind == "adapted"]
+    told = [event for event in events_of(outcome.stdout) if event["event"] == "adapted"]
+    assert [event["word"] for event in told] == words
+    assert (speakers.folder("eve") / speakers.PROFILE).read_bytes() == profile
+    assert outcome.stderr.splitlines()[-1] == (
+        f"adapted to {len(words)} words, in this session only; the profile of eve is as it was; "
+        f"to keep what is learned: `recognizer enroll eve --unlabelled '{tmp_path / 'kept here'}'`"
+    )
+
+
+def test_adapting_to_what_is_rejected_is_not_done(live, talked):
+    outcome = live(talked, "--json", "--adapt", "--threshold", "1")
+    assert "adapted" not in outcome.stdout + outcome.stderr
+    words = [
+        e["word"] for e in events_of(live(talked, "--json", "--adapt", "--words", "rise,hum").stdout) if "learned" in e
+    ]
+    assert set(words) <= {"rise", "hum"}
 
 
 # Wrong usage and errors
@@ -488,6 +626,36 @@ def test_ctrl_c_ends_it_with_its_counts(playing):
     assert events[-1]["event"] == "end"
     assert re.fullmatch(r"\d words?, \d rejected in \d+\.\d s\n", stderr.decode())
     assert events[-1]["time"] < 5, "it did not go on to the end"
+
+
+def test_a_program_takes_back_through_a_pipe(playing):
+    process = playing("--json", "--adapt", stdin=subprocess.PIPE)
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["event"] == "adapted":
+            if event["message"]:
+                break
+            process.stdin.write(b"u\n")
+            process.stdin.flush()
+    assert event["message"] == f"{event['word']} taken back"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 130
+
+
+@pytest.mark.parametrize("stdin", ["nothing", "silence", "closed"])
+def test_where_nobody_types_nothing_happens(playing, stdin):
+    """Also not at the end, where a thread that waits for a line must not keep Python from ending."""
+    options = {
+        "nothing": {"stdin": subprocess.DEVNULL},
+        "silence": {"stdin": subprocess.PIPE},
+        "closed": {"preexec_fn": lambda: os.close(0)},
+    }
+    process = playing("--fast", "--json", "--adapt", **options[stdin])
+    stdout, stderr = process.stdout.read().decode(), process.stderr.read().decode()
+    assert process.wait(30) == 0
+    assert [event["learned"] for event in events_of(stdout) if event["event"] == "adapted"] == [1, 2, 3, 4]
+    assert stderr.splitlines()[1:] == [HOW_TO_KEEP]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes break otherwise there")

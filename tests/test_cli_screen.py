@@ -151,6 +151,32 @@ def test_a_note_stays_until_it_calibrates_again(session):
     assert "Desk Mic" not in "\n".join(lines(picture))
 
 
+def test_what_it_is_adapted_to_has_a_line_of_its_own(built, session):
+    picture = Picture(Session(Recognizer(built), adapt=True), "title")
+    height = len(lines(picture))
+    assert height == len(lines(Picture(session, "title"))) + 1
+    assert "not adapted yet" in "\n".join(lines(picture))
+    picture.take(Event("device_lost", 1.0, note="Desk Mic: the device is gone"))
+    for learned, note, told in (
+        (1, None, "adapted to 1 word; u and Enter takes the last back"),
+        (7, None, "adapted to 7 words; u and Enter takes the last back"),
+        (1000, None, "adapted to 1000 words; u and Enter takes the last back"),
+        (6, "seven taken back", "seven taken back; adapted to 6 words"),
+        (0, "all taken back", "all taken back; adapted to 0 words"),
+        (
+            50,
+            "those before can be taken back only all at once",
+            "those before can be taken back only all at once; adap",
+        ),
+    ):
+        picture.take(Event("adapted", 2.0, learned=learned, word="seven", note=note))
+        drawn = lines(picture)
+        assert told in "\n".join(drawn)
+        assert "Desk Mic: the device is gone" in "\n".join(drawn), "that still holds"
+        assert len(drawn) == height
+    assert "adapted" not in "\n".join(lines(Picture(session, "title")))
+
+
 @pytest.mark.parametrize("title", ["x" * 200, "a [b].wav", "take[/x].wav", "Mic [usb]", "语音" * 50, ""])
 def test_any_name_may_be_in_the_title(session, title):
     drawn = lines(Picture(session, title))

@@ -16,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import RATE, SILENCE, WORDS, quiet, say
 
-from recognizer import audio
+from recognizer import audio, live_adaptation
+from recognizer.enrollment import SURE
 from recognizer.errors import ModelError, RecognizerWarning
 from recognizer.listening import IDLE
 from recognizer.live import PARTIAL_SHARE, Session, listen
+from recognizer.live_adaptation import Adaptation
 from recognizer.recognition import Recognizer
 from recognizer.segmenter import Segmentation
 from recognizer.source import Block, Lost, Muted
@@ -179,7 +181,7 @@ import numpy as np
 from test_live import blocks
 from recognizer.live import Session
 from recognizer.recognition import Recognizer
-session = Session(Recognizer.load(sys.argv[1]))
+session = Session(Recognizer.load(sys.argv[1]), adapt=True)
 loaded = set(sys.modules)
 said = np.load(sys.argv[2])
 assert any(event.kind == "result" for block in blocks(said) for event in session.hear(block))
@@ -531,3 +533,116 @@ def test_words_are_not_kept_either(recognizer):
         held.append(len(session._listener._samples))
     assert session.tally.words == 5 * 8
     assert max(held) == max(held[:2]) < len(np.concatenate([sound.samples for sound in sounds]))
+
+
+# Adapting to what was said
+
+
+@pytest.fixture(scope="module")
+def adapted(recognizer) -> list:
+    """The events of all words twice, adapted to."""
+    return heard(Session(recognizer, adapt=True, clock=lambda: 0.0), blocks(talk(*WORDS, *WORDS)[0]))
+
+
+def test_it_learns_after_each_sure_answer(adapted):
+    kinds = [event.kind for event in adapted if event.kind != "partial"]
+    assert kinds == ["calibrated", *["speech_start", "result", "adapted"] * 8]
+    assert [event.learned for event in of(adapted, "adapted")] == list(range(1, 9))
+    assert [event.word for event in of(adapted, "adapted")] == [*WORDS, *WORDS]
+    assert {event.note for event in of(adapted, "adapted")} == {None}
+
+
+def test_an_answer_does_not_wait_for_what_is_learned_from_it(recognizer):
+    session = Session(recognizer, adapt=True)
+    told = [[event.kind for event in session.hear(sound)] for sound in blocks(talk("rise", "hum")[0])]
+    for events, following in pairwise(told):
+        if "result" in events:
+            assert "adapted" not in events
+            assert following == ["adapted"]
+
+
+def test_answers_are_those_of_the_models_adapted_so_far(recognizer, adapted):
+    adaptation = Adaptation(recognizer)
+    for event in of(adapted, "result"):
+        assert event.result == adaptation.recognizer.recognize(event.samples, RATE)
+        assert adaptation.learn(event.samples, event.result)
+    plain = [recognizer.recognize(event.samples, RATE) for event in of(adapted, "result")]
+    last = of(adapted, "result")[-1].result
+    assert last.nbest[0].score > plain[-1].nbest[0].score
+
+
+@pytest.mark.parametrize("seconds", [0.005, 0.5, 30.0])
+def test_adapted_answers_do_not_depend_on_the_size_of_blocks(recognizer, adapted, seconds):
+    session = Session(recognizer, adapt=True, clock=lambda: 0.0)
+    events = heard(session, blocks(talk(*WORDS, *WORDS)[0], seconds=seconds))
+    assert answers(events) == answers(adapted)
+
+
+def test_nothing_is_learned_from_what_is_rejected(recognizer):
+    session = Session(recognizer, adapt=True, words=["rise", "hum"])
+    events = heard(session, blocks(talk(*WORDS)[0]))
+    sure = [e.result.word for e in of(events, "result") if e.result.confidence >= SURE]
+    assert [event.word for event in of(events, "adapted")] == sure
+    assert set(sure) == {"hum", "rise"}
+    assert session.learned == len(sure)
+    assert Session(recognizer, adapt=True, threshold=1.0).learned == 0
+
+
+@pytest.mark.parametrize("way", ["reset", "undo"])
+def test_after_all_is_taken_back_answers_are_as_if_nothing_had_been_learned(recognizer, way):
+    """To the last bit, also where a word is just being said."""
+    session = Session(recognizer, adapt=True)
+    for sound in blocks(talk("rise", "fall")[0]):
+        session.hear(sound)
+    for sound in blocks(talk("hum")[0][: round(1.2 * RATE)]):
+        session.hear(sound)
+    assert session.state == "speech"
+    assert session.learned == 2
+    if way == "reset":
+        [event] = session.reset()
+        assert (event.kind, event.learned, event.word, event.note) == ("adapted", 0, None, "all taken back")
+    else:
+        found = [event for _ in range(3) for event in session.undo()]
+        assert [event.kind for event in found] == ["adapted"] * 3
+        assert [(event.learned, event.word) for event in found] == [(1, "fall"), (0, "rise"), (0, None)]
+        assert [event.note for event in found] == ["fall taken back", "rise taken back", "nothing to take back"]
+    [event] = of(session.finish(), "result")
+    assert event.result == recognizer.recognize(event.samples, RATE)
+
+
+def test_what_seems_to_be_over_is_heard_anew_when_something_is_taken_back(recognizer):
+    session = Session(recognizer, adapt=True)
+    sounds = iter(blocks(talk("rise", "fall")[0], seconds=0.01))
+    for sound in sounds:
+        session.hear(sound)
+        if session.learned and session.state == "thinking":
+            break
+    assert session.undo()[0].word == "rise"
+    events = [event for sound in sounds for event in session.hear(sound)]
+    [event] = of(events, "result")
+    assert event.result == recognizer.recognize(event.samples, RATE)
+
+
+def test_taking_back_right_after_an_answer_takes_that_answer_back(recognizer):
+    session = Session(recognizer, adapt=True)
+    for sound in blocks(talk("rise")[0]):
+        if of(session.hear(sound), "result"):
+            break
+    learned, taken = session.undo()
+    assert (learned.word, learned.learned, taken.word, taken.learned) == ("rise", 1, "rise", 0)
+
+
+def test_of_long_ago_all_is_taken_back_at_once(recognizer, monkeypatch):
+    monkeypatch.setattr(live_adaptation, "KEPT", 1)
+    session = Session(recognizer, adapt=True)
+    heard(session, [*blocks(talk("rise", "fall")[0])])
+    session.undo()
+    [event] = session.undo()
+    assert (event.learned, event.word, event.note) == (1, None, "those before can be taken back only all at once")
+    assert session.reset()[0].learned == 0
+
+
+def test_a_session_that_does_not_adapt_has_nothing_to_take_back(recognizer, everything):
+    session = Session(recognizer)
+    assert session.learned is None
+    assert session.undo() == session.reset() == of(everything, "adapted") == []

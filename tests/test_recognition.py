@@ -14,9 +14,9 @@ import pytest
 from synthetic import RATE, SILENCE, SPEAKERS, WORDS, say, write
 
 import recognizer
-from recognizer import analysis, recognition
+from recognizer import analysis, recognition, speakers
 from recognizer.decoding import Result
-from recognizer.errors import AudioError, ModelError, RecognizerWarning
+from recognizer.errors import AudioError, ModelError, NamingError, ProfileError, RecognizerWarning
 from recognizer.recognition import FileResult, Recognizer, batched
 
 SAMPLES = Path(__file__).resolve().parents[1] / "audio_samples"
@@ -318,6 +318,132 @@ def test_a_confident_model_still_gives_finite_numbers(built):
     result = steep.recognize(say("rise"), RATE)
     sound(result)
     assert result.confidence == 1
+
+
+# A speaker's profile
+
+
+def test_the_model_is_fitted_to_the_speaker_who_is_named(enroll, model_file, built):
+    fitted = {name: enroll(name).fingerprint for name in ("eve", "eve@cold")}
+    assert len({*fitted.values(), built.fingerprint}) == 3
+    for name in fitted:
+        recognizer = Recognizer.load(model_file, name)
+        assert (recognizer.speaker, recognizer.model.fingerprint) == (name, fitted[name])
+        for word in WORDS:
+            assert recognizer.recognize(say(word), RATE).word == word
+    anybody = Recognizer.load(model_file)
+    assert (anybody.speaker, anybody.model.fingerprint) == (None, built.fingerprint)
+
+
+def test_a_name_is_the_same_however_its_letters_are_composed(enroll, model_file):
+    enroll("eve")
+    speakers.save("zoé", speakers.load("eve"))
+    assert Recognizer.load(model_file, "zoe\u0301").speaker == "zoé"
+
+
+def test_a_profile_for_another_model_tells_which_is_needed(enroll, built, model_file):
+    enroll("eve", replace(built, words=tuple(reversed(WORDS))))
+    with pytest.raises(ProfileError, match=r"made for another model: tones with the fingerprint \w+.*; use that model"):
+        Recognizer.load(model_file, "eve")
+
+
+def test_a_speaker_who_is_not_there_or_not_done(model_file):
+    with pytest.raises(ProfileError, match="no speaker 'anna'; enrolled: none yet; enroll with"):
+        Recognizer.load(model_file, "anna")
+    write(speakers.take_path("anna", "hum"), say("hum", "anna"))
+    with pytest.raises(ProfileError, match="'anna' has takes but no profile yet; finish with"):
+        Recognizer.load(model_file, "anna")
+    with pytest.raises(NamingError, match="'a/b' has a '/'"):
+        Recognizer.load(model_file, "a/b")
+
+
+# Adapted to the recordings themselves
+
+
+@pytest.fixture
+def of_eve(tmp_path) -> list[Path]:
+    """Three takes of each word by somebody unknown; and a silent file, one that is no sound, and a click."""
+    takes = [write(tmp_path / f"{word}{take}.wav", say(word, take=take)) for take in range(3) for word in WORDS]
+    (tmp_path / "text.wav").write_text("no sound")
+    silent = write(tmp_path / "silent.wav", np.zeros(RATE))
+    click = write(tmp_path / "click.wav", say("rise", seconds=0.1)[round(SILENCE * RATE) :][: round(0.05 * RATE)])
+    return [*takes[:5], silent, tmp_path / "text.wav", *takes[5:], click]
+
+
+def test_all_are_recognised_by_models_fitted_to_them(tones, of_eve):
+    fingerprint = tones.model.fingerprint
+    results, adaptation = tones.recognize_adapted(of_eve)
+    results = list(results)
+    assert [result.path for result in results] == of_eve
+    assert len(adaptation.words) == len(of_eve)
+    assert adaptation.passes > 1
+    again = list(Recognizer(adaptation.model).recognize_files(of_eve))
+    assert again == results, "whoever goes on with the model gets the same"
+    before = list(tones.recognize_files(of_eve))
+    for path, word, own, base in zip(of_eve, adaptation.words, results, before, strict=True):
+        if path.stem in ("silent", "text", "click"):
+            assert own == base
+            assert word == -1
+        else:
+            assert path.stem.startswith(own.result.word)
+            assert path.stem.startswith(WORDS[word])
+            assert own.result.nbest[0].score > base.result.nbest[0].score, "that is what it is for"
+    assert tones.model.fingerprint == fingerprint != adaptation.model.fingerprint
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_one_recording_changes_no_answer(tones, word, tmp_path):
+    file = write(tmp_path / "a.wav", say(word))
+    results, adaptation = tones.recognize_adapted([file])
+    [answer] = results
+    assert answer.result.word == word
+    assert WORDS[adaptation.words[0]] == word
+    for other in WORDS:
+        assert Recognizer(adaptation.model).recognize(say(other, take=7), RATE).word == other
+
+
+def test_nothing_to_adapt_to_is_no_error(tones, of_eve, tmp_path):
+    nothing = [path for path in of_eve if path.stem in ("silent", "text", "click")]
+    for files in (nothing, []):
+        results, adaptation = tones.recognize_adapted(files)
+        assert list(results) == list(tones.recognize_files(files))
+        assert (adaptation.model, adaptation.passes) == (tones.model, 0)
+        assert adaptation.words.tolist() == [-1] * len(files)
+
+
+def test_what_cannot_be_meant_or_is_rejected_is_not_learned_from(tones, of_eve):
+    results, adaptation = tones.recognize_adapted(of_eve, words=["rise", "hum"])
+    assert set(adaptation.words) == {-1, WORDS.index("rise"), WORDS.index("hum")}
+    for answer, word in zip(results, adaptation.words, strict=True):
+        if word >= 0:
+            assert answer.result.word == WORDS[word]
+    learned = [(tones.recognize_adapted(of_eve, threshold=t)[1].words >= 0).sum() for t in (0, "normal", "strict", 1)]
+    assert learned == sorted(learned, reverse=True)
+    assert learned[-1] == 0
+
+
+def test_adaptation_starts_from_the_speakers_profile(tones, enroll, of_eve):
+    own = Recognizer(enroll("eve"), "eve")
+    results, adaptation = own.recognize_adapted(of_eve)
+    other, _ = tones.recognize_adapted(of_eve)
+    assert list(results) != list(other)
+    assert not np.array_equal(adaptation.model.models.bank.means, own.model.models.bank.means)
+
+
+def test_reading_is_told_and_may_be_shared_out(tones, of_eve, monkeypatch):
+    told = []
+    results, adaptation = tones.recognize_adapted(of_eve, progress=told.append)
+    assert told == list(range(1, len(of_eve) + 1))
+    monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
+    shared, other = tones.recognize_adapted(of_eve, jobs=2)
+    assert list(shared) == list(results)
+    assert other.model.fingerprint == adaptation.model.fingerprint
+
+
+def test_adaptation_refuses_wrong_words_and_thresholds_at_once(tones, of_eve):
+    for wrong in ({"words": ["gone"]}, {"threshold": "severe"}):
+        with pytest.raises(ModelError):
+            tones.recognize_adapted(of_eve, **wrong)
 
 
 # The package

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recognizer.cli.common import (
+    AdaptOption,
     CsvOption,
     DebugOption,
     ExitStatus,
@@ -21,12 +22,14 @@ from recognizer.cli.common import (
     JsonOption,
     ModelOption,
     QuietOption,
+    SpeakerOption,
     ThresholdOption,
     WordsOption,
     chosen_words,
     complain,
     progress_bar,
     reports_errors,
+    tell_of_adaptations,
     threshold_of,
     usage_error,
     warn_of_low_rates,
@@ -45,6 +48,8 @@ def batch(
         list[Path], typer.Argument(help="Recordings, or folders of them.", readable=False, metavar="PATH")
     ],
     model: ModelOption = "digits",
+    speaker: SpeakerOption = None,
+    adapt: AdaptOption = False,
     words: WordsOption = None,
     threshold: ThresholdOption = "normal",
     as_json: JsonOption = False,
@@ -53,27 +58,36 @@ def batch(
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Recognise the word in every recording."""
+    """Recognise the word in every recording.
+
+    With --adapt, all recordings must be of one speaker, the one of --speaker if that is given.
+    """
     if as_json and as_csv:
         raise usage_error("--json and --csv exclude each other; choose one")
     least = threshold_of(threshold)
     from recognizer.recognition import Recognizer
 
-    recognizer = Recognizer.load(model)
+    recognizer = Recognizer.load(model, speaker)
     files, refused = _listed(paths)
-    found = recognizer.recognize_files(files, words=chosen_words(words), threshold=least, jobs=workers(jobs))
-    results = chain(refused.values(), found)
-    show = _json_line if as_json else _csv_line() if as_csv else _table_line([*refused, *files])
+    how = {"words": chosen_words(words), "threshold": least, "jobs": workers(jobs)}
     count = len(refused) + len(files)
-    failed, low = 0, Counter()
+    failed, low, adaptation = 0, Counter(), None
     with progress_bar(quiet or sys.stdout.isatty()) as progress:
-        for done, item in enumerate(results, 1):
+        if adapt:
+            found, adaptation = recognizer.recognize_adapted(
+                files, **how, progress=lambda done: progress("reading", done, len(files))
+            )
+        else:
+            found = recognizer.recognize_files(files, **how)
+        show = _json_line if as_json else _csv_line() if as_csv else _table_line([*refused, *files])
+        for done, item in enumerate(chain(refused.values(), found), 1):
             progress("recognising", done, count)
             show(item)
             failed += item.error is not None
             if item.source_rate and item.source_rate < recognizer.model.front_end.sample_rate:
                 low[item.source_rate] += 1
     if not quiet:
+        tell_of_adaptations([adaptation] if adaptation else [])
         warn_of_low_rates(low, count, recognizer.model.front_end.sample_rate)
     if failed and not quiet:
         complain(f"{failed} of {count} files could not be read")

@@ -8,14 +8,18 @@ import signal
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from recognizer.errors import RecognizerError, RecognizerWarning
+
+if TYPE_CHECKING:
+    from recognizer.enrollment import SelfAdaptation
+    from recognizer.live import Event
 
 
 class ExitStatus(IntEnum):
@@ -28,6 +32,15 @@ class ExitStatus(IntEnum):
 
 
 ModelOption = Annotated[str, typer.Option("--model", "-m", help="Model by name, or a .npz file.", metavar="NAME|FILE")]
+SpeakerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--speaker",
+        help="Use the profile of an enrolled speaker, or of a condition: anna, anna@cold.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 JobsOption = Annotated[
@@ -49,6 +62,9 @@ ThresholdOption = Annotated[
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings.")]
+AdaptOption = Annotated[
+    bool, typer.Option("--adapt", help="First adapt to the recordings, by what is surely said in them.")
+]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -144,6 +160,28 @@ def warn_of_low_rates(low: Counter[int], files: int, model_rate: int) -> None:
     if low:
         rates = ", ".join(str(rate) for rate in sorted(low))
         complain(f"warning: {low.total()} of {files} files: {low_rate(rates, model_rate)}")
+
+
+def tell_of_adaptations(adaptations: Sequence[SelfAdaptation]) -> None:
+    """One line for all speakers whose recordings were adapted to, if any were."""
+    if not adaptations:
+        return
+    learned = sum(int((adaptation.words >= 0).sum()) for adaptation in adaptations)
+    recordings = sum(len(adaptation.words) for adaptation in adaptations)
+    passes = max(adaptation.passes for adaptation in adaptations)
+    speakers = f" of {len(adaptations)} speakers, each in up to" if len(adaptations) > 1 else " in"
+    complain(f"adapted to {learned} of {recordings} recordings{speakers} {passes} pass{'' if passes == 1 else 'es'}")
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things, in words that go with it."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def adapted_to(event: Event) -> str:
+    """How many words a session is adapted to, and how to take the last one back, or what was taken back."""
+    words = f"adapted to {counted(event.learned, 'word')}"
+    return f"{event.note}; {words}" if event.note else f"{words}; u and Enter takes the last back"
 
 
 def workers(jobs: int) -> int:

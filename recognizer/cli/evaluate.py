@@ -6,12 +6,15 @@ import csv
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recognizer.cli.common import (
+    AdaptOption,
     CsvOption,
     DebugOption,
     ExitStatus,
@@ -19,10 +22,12 @@ from recognizer.cli.common import (
     JsonOption,
     ModelOption,
     QuietOption,
+    SpeakerOption,
     ThresholdOption,
     complain,
     progress_bar,
     reports_errors,
+    tell_of_adaptations,
     threshold_of,
     usage_error,
     warn_of_low_rates,
@@ -30,7 +35,10 @@ from recognizer.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from recognizer.corpus import Utterance
+    from recognizer.enrollment import SelfAdaptation
     from recognizer.evaluation import Evaluation, Rate, Score
+    from recognizer.recognition import FileResult, Recognizer
 
 WORST = 10  # files shown
 WIDE = 10_000  # columns, where no terminal limits them
@@ -42,6 +50,8 @@ def evaluate(
         Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.", readable=False)
     ],
     model: ModelOption = "digits",
+    speaker: SpeakerOption = None,
+    adapt: AdaptOption = False,
     threshold: ThresholdOption = "normal",
     report: Annotated[
         Path | None,
@@ -56,7 +66,8 @@ def evaluate(
     """Measure accuracy on labelled recordings, and how many are rejected.
 
     Accuracy is that of a forced choice, whatever is rejected. Recordings of words that the model lacks do not
-    count for it: they should be rejected, and those that are not are false acceptances.
+    count for it: they should be rejected, and those that are not are false acceptances. With --adapt, the recordings
+    of each speaker of the corpus are adapted to on their own; their labels are not used for that.
     """
     if as_json and as_csv:
         raise usage_error("--json and --csv exclude each other; choose one")
@@ -65,7 +76,7 @@ def evaluate(
     from recognizer import evaluation as evaluations
     from recognizer.recognition import Recognizer
 
-    recognizer = Recognizer.load(model)
+    recognizer = Recognizer.load(model, speaker)
     utterances = corpora.find(corpus)
     foreign = sorted({u.word for u in utterances} - set(recognizer.words))
     if foreign and not quiet:
@@ -73,11 +84,18 @@ def evaluate(
 
     if report is not None:
         evaluations.require_matplotlib()
-    model_rate, low = recognizer.model.front_end.sample_rate, Counter()
+    if adapt:
+        utterances = sorted(utterances, key=_speaker)
+    model_rate, low, adaptations = recognizer.model.front_end.sample_rate, Counter(), []
 
     def answers():
+        how = {"threshold": least, "jobs": workers(jobs)}
         with progress_bar(quiet) as progress:
-            found = recognizer.recognize_files([u.path for u in utterances], threshold=least, jobs=workers(jobs))
+            if adapt:
+                progress("recognising", 0, len(utterances))
+                found = _adapted(recognizer, utterances, adaptations, **how)
+            else:
+                found = recognizer.recognize_files([u.path for u in utterances], **how)
             for done, item in enumerate(found, 1):
                 progress("recognising", done, len(utterances))
                 if item.source_rate and item.source_rate < model_rate:
@@ -86,6 +104,7 @@ def evaluate(
 
     evaluation = evaluations.evaluate(utterances, answers(), recognizer.words)
     if not quiet:
+        tell_of_adaptations(adaptations)
         warn_of_low_rates(low, len(utterances), model_rate)
     if as_json:
         typer.echo(json.dumps(evaluation.as_json(), ensure_ascii=False))
@@ -100,6 +119,20 @@ def evaluate(
     for reason in list(evaluation.unreadable.values())[:WORST]:
         complain(f"error: {reason}")
     return ExitStatus.FAILED if evaluation.unreadable else ExitStatus.OK
+
+
+def _speaker(utterance: Utterance) -> str:
+    return utterance.speaker or ""
+
+
+def _adapted(
+    recognizer: Recognizer, utterances: Sequence[Utterance], adaptations: list[SelfAdaptation], **how
+) -> Iterator[FileResult]:
+    """Answers on utterances in the order of their speakers, each of whom is adapted to alone; tells how that went."""
+    for _, own in groupby(utterances, _speaker):
+        found, adaptation = recognizer.recognize_adapted([u.path for u in own], **how)
+        adaptations.append(adaptation)
+        yield from found
 
 
 def _print(evaluation: Evaluation) -> None:

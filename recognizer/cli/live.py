@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,16 +22,20 @@ from recognizer.cli.common import (
     JsonOption,
     ModelOption,
     QuietOption,
+    SpeakerOption,
     ThresholdOption,
     WordsOption,
+    adapted_to,
     chosen_words,
     complain,
+    counted,
     native_messages_hidden,
     reports_errors,
     sigterm_interrupts,
     threshold_of,
     usage_error,
 )
+from recognizer.cli.lines import lines_of, unseen
 from recognizer.errors import RecognizerError
 
 if TYPE_CHECKING:
@@ -43,6 +48,7 @@ SHOWN = 5  # candidates of a partial result
 @reports_errors
 def live(
     model: ModelOption = "digits",
+    speaker: SpeakerOption = None,
     device: DeviceOption = None,
     words: WordsOption = None,
     threshold: ThresholdOption = "normal",
@@ -56,11 +62,20 @@ def live(
         Path | None,
         typer.Option(help="Keep every utterance as a WAV file here.", metavar="DIR", show_default=False),
     ] = None,
+    adapt: Annotated[
+        bool,
+        typer.Option(
+            "--adapt", help="Adapt to answers it is sure of, until it ends: u and Enter takes the last back, r all."
+        ),
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
-    """Recognise words as they are spoken, until Ctrl-C."""
+    """Recognise words as they are spoken, until Ctrl-C.
+
+    With --adapt, the lines u and r on standard input take back what was learned.
+    """
     if fast and from_file is None:
         raise usage_error("--fast goes with --from-file; a microphone takes its time")
     if device is not None and from_file is not None:
@@ -70,19 +85,23 @@ def live(
     from recognizer.recognition import Recognizer
     from recognizer.segmenter import Segmentation
 
-    recognizer = Recognizer.load(model)
+    recognizer = Recognizer.load(model, speaker)
     segmentation = replace(Segmentation(), hangover=hangover / 1000)
-    session = Session(recognizer, words=chosen_words(words), threshold=least, segmentation=segmentation)
+    session = Session(recognizer, words=chosen_words(words), threshold=least, segmentation=segmentation, adapt=adapt)
     status, failure, kept = ExitStatus.OK, None, True
     with ExitStack() as stack:
         stack.enter_context(native_messages_hidden(debug))
         sounds, origin = _source(stack, from_file, fast, device)
         keep = _keeper(stack, save, recognizer.model.front_end.sample_rate) if save is not None else lambda events: True
-        show = stack.enter_context(_display(session, f"{model}, {origin}", as_json, quiet))
+        who = f" for {recognizer.speaker}" if recognizer.speaker else ""
+        show = stack.enter_context(_display(session, f"{model}{who}, {origin}", as_json, quiet))
         stack.enter_context(sigterm_interrupts())
+        typed = lines_of(sys.stdin) if adapt else list
         try:
             for sound in sounds:
                 events = session.hear(sound)
+                for line in typed():
+                    events += _obey(session, line, quiet)
                 show(events)
                 kept = keep(events) and kept
         except KeyboardInterrupt:
@@ -96,17 +115,43 @@ def live(
         kept = keep(events) and kept
     if not quiet:
         complain(_summary(session))
+        if session.learned:
+            complain(_how_to_keep(session.learned, recognizer.speaker, save))
     if failure:
         raise failure
     return status if kept else status or ExitStatus.FAILED
 
 
+def _obey(session: Session, line: str, quiet: bool) -> list[Event]:
+    """What comes of a line that was typed."""
+    match line.lower():
+        case "u" | "undo":
+            return session.undo()
+        case "r" | "reset":
+            return session.reset()
+    if line and not quiet:
+        complain(f"warning: {line!r} is not u (take the last word back) or r (take all back)")
+    return []
+
+
+def _how_to_keep(learned: int, speaker: str | None, save: Path | None) -> str:
+    from recognizer.audio import shown
+
+    folder, name = "DIR" if save is None else shlex.quote(shown(save)), speaker or "NAME"
+    recording = "`recognizer live --save DIR`, then " if save is None else ""
+    return (
+        f"adapted to {counted(learned, 'word')}, in this session only"
+        + (f"; the profile of {speaker} is as it was" if speaker else "")
+        + f"; to keep what is learned: {recording}`recognizer enroll {name} --unlabelled {folder}`"
+    )
+
+
 def _summary(session: Session) -> str:
     tally = session.tally
     return (
-        f"{_counted(tally.words, 'word')}, {tally.rejected} rejected in {session.time:.1f} s"
-        + (f"; sound lost {_counted(tally.overflows, 'time')}" if tally.overflows else "")
-        + (f"; device lost {_counted(tally.losses, 'time')}" if tally.losses else "")
+        f"{counted(tally.words, 'word')}, {tally.rejected} rejected in {session.time:.1f} s"
+        + (f"; sound lost {counted(tally.overflows, 'time')}" if tally.overflows else "")
+        + (f"; device lost {counted(tally.losses, 'time')}" if tally.losses else "")
     )
 
 
@@ -123,10 +168,6 @@ def _source(stack: ExitStack, file: Path | None, fast: bool, device: str | None)
     return microphone, f"{microphone.device.name} at {microphone.sample_rate} Hz"
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 @contextmanager
 def _display(session: Session, title: str, as_json: bool, quiet: bool) -> Iterator[Callable[[list[Event]], None]]:
     """How events are shown: as JSON, on a terminal's screen, or as plain lines."""
@@ -135,15 +176,15 @@ def _display(session: Session, title: str, as_json: bool, quiet: bool) -> Iterat
     elif sys.stdout.isatty():
         from recognizer.cli.screen import screen
 
-        with screen(session, title) as show:
+        with unseen(sys.stdin if session.learned is not None else None), screen(session, title) as show:
             yield show
     else:
-        yield lambda events: _each(events, _plain_line, quiet)
+        yield lambda events: _each(events, lambda event: _plain_line(event, quiet), quiet)
 
 
 def _each(events: list[Event], show: Callable[[Event], None], quiet: bool) -> None:
     for event in events:
-        if event.note and not quiet:
+        if event.note and event.kind != "adapted" and not quiet:
             complain(event.note if event.kind == "calibrated" else f"warning: {event.note}")
         show(event)
     if events:
@@ -176,9 +217,11 @@ def as_record(event: Event) -> dict:
     elif event.kind == "speech_start":
         record |= {"start": _rounded(event.start)}
     elif event.kind == "calibrated":
-        record |= {"floor": round(event.floor, 1)}
+        record |= {"floor": round(event.floor, 1), "speaker": event.speaker}
     elif event.kind == "end":
         record |= event.tally
+    elif event.kind == "adapted":
+        record |= {"learned": event.learned, "word": event.word, "message": event.note}
     else:
         record |= {"message": event.note}
     return record
@@ -193,7 +236,9 @@ def _json_line(event: Event) -> None:
         typer.echo(json.dumps(as_record(event), ensure_ascii=False))
 
 
-def _plain_line(event: Event) -> None:
+def _plain_line(event: Event, quiet: bool) -> None:
+    if event.kind == "adapted" and not quiet:
+        complain(adapted_to(event))
     if event.kind not in ("result", "rejected"):
         return
     result = event.result

@@ -11,6 +11,7 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.text import Text
 
+from recognizer.cli.common import adapted_to
 from recognizer.cli.drawing import FALL, METER, WIDTH, cells, headline, kept_up_to_date, large, meter_bar, poster, row
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Picture:
         self._others = ""
         self._history: deque[Text] = deque(maxlen=HISTORY)
         self._note = ""
+        self._adapted = "not adapted yet: it learns from answers that it is sure of"
         self._meter = METER[0]
         self._version = 0
 
@@ -73,7 +75,9 @@ class Picture:
             self._word, self._confidence = Text(f"rejected: {result.reason}", style="yellow"), None
             self._others = f"nearest: {nearest}" if nearest else ""
             self._history.appendleft(Text(f"({result.reason})", style="dim"))
-        if event.kind in ("result", "rejected") or event.note:
+        if event.kind == "adapted":
+            self._adapted = adapted_to(event)
+        elif event.kind in ("result", "rejected") or event.note:
             self._note = event.note or ""
 
     def seen(self) -> tuple:
@@ -91,6 +95,7 @@ class Picture:
             row("confidence", self._bar()),
             row("otherwise", Text(self._others)),
             row("before", Text("   ").join(list(self._history))),
+            *([] if self._session.learned is None else [row("", Text(self._adapted, style="dim"))]),
             Text(self._note, style="yellow"),
         ]
         return Panel(Group(*lines), title=self._title, subtitle="Ctrl-C ends", width=self._width, padding=(1, 1))

@@ -325,7 +325,7 @@ def test_no_speech_at_all_says_so(built, sounds):
 def test_answers_that_never_settle_end_after_the_last_pass(built, monkeypatch):
     answers = iter(range(100))
 
-    def restless(model, features):
+    def restless(model, features, *_):
         return np.full(len(features), next(answers) % 2)
 
     monkeypatch.setattr(enrollment, "sure_words", restless)

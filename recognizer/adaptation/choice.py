@@ -214,7 +214,8 @@ def compare(models: WordModels, material: Material, base: Trial) -> tuple[Trial,
 
     What counts is how likely the method makes what is said in takes left out: it may not be less than without any
     adaptation, and the usual method is used unless another makes it clearly likelier. (Whether it is recognised
-    tells less: with a take or two of each word, that is decided by which words happen to have been enrolled.)
+    tells less: with a take or two of each word, that is decided by which words happen to have been enrolled.) With
+    one take a word, what MAP learns of a word cannot be tried, for nothing is left of it; only transforms can.
 
     Parameters
     ----------
@@ -228,9 +229,15 @@ def compare(models: WordModels, material: Material, base: Trial) -> tuple[Trial,
     best = _best(trials, base)
     gain, error = best.gain(base)
     told = f"makes takes left out likelier than the base by {gain:.2f} nats a frame, give or take {error:.2f}"
-    if gain <= 0:
-        told = f"({best.method}, the best: {gain:.2f} nats a frame)"
+    if gain <= 0 and several_takes(material.words):
+        told = f"({best.method}: {gain:.2f} nats a frame)"
         return base, f"no adaptation: no method makes takes left out likelier than the base {told}"
+    if gain <= 0:
+        mapped = next(trial for trial in trials if trial.method == ALTERNATIVES[0])
+        return (
+            mapped,
+            f"{mapped.method}: no transform makes takes left out likelier, and each word is learned from its own",
+        )
     if best is trials[0]:
         return best, f"{best.method}, the usual method: it {told}"
     more, error = best.gain(trials[0])

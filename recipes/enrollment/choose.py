@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from run import FSDD, Voice, enrolled, prepare, summed
+from run import FSDD, Voice, base_of, enrolled, summed, voice
 
 from recognizer import enrollment
 from recognizer.adaptation import method as methods
@@ -56,8 +56,8 @@ def inner_voices(utterances: list[Utterance]) -> list[Voice]:
     """Every speaker as the new one, once for each other who is tested meanwhile and so left out, too."""
     voices = []
     for pair in combinations(sorted({u.speaker for u in utterances}), 2):
-        rest = [u for u in utterances if u.speaker not in pair]
-        voices += [prepare((rest, [u for u in utterances if u.speaker == new]), FSDD) for new in pair]
+        base = base_of([u for u in utterances if u.speaker not in pair], FSDD)
+        voices += [voice(base, [u for u in utterances if u.speaker == new]) for new in pair]
     return voices
 
 

@@ -90,12 +90,21 @@ class Voice:
 def prepare(fold: Fold, setup: Setup) -> Voice:
     """Train on the others, and analyse the speaker's recordings."""
     training, own = fold
-    base, _ = build(training, settings=setup.settings, perturbations=setup.perturbations, calibrate=False, jobs=2)
+    return voice(base_of(training, setup), own)
+
+
+def base_of(training: Sequence[Utterance], setup: Setup) -> Model:
+    """The model of everybody else."""
+    return build(training, settings=setup.settings, perturbations=setup.perturbations, calibrate=False, jobs=2)[0]
+
+
+def voice(base: Model, own: Sequence[Utterance]) -> Voice:
+    """A speaker's recordings, analysed for a base."""
     paths = [u.path for u in own]
     analyses = list(analyse_files(paths, base.front_end, base.endpointer, READINGS, finish=False, jobs=2))
     words = np.array([base.words.index(u.word) for u in own])
     print(f"{own[0].speaker}: base ready", file=sys.stderr, flush=True)
-    return Voice(own[0].speaker, base, own, analyses, words, order_of(own))
+    return Voice(own[0].speaker, base, list(own), analyses, words, order_of(own))
 
 
 def order_of(utterances: Sequence[Utterance]) -> np.ndarray:

@@ -33,9 +33,9 @@ KEYS = {
     "rejected": ANSWER,
     "device_lost": ["message"],
     "overflow": ["message"],
+    "adapted": ["learned", "word", "message"],
     "end": NUMBERS,
 }
-WITH_ADAPTATION = KEYS | {"adapted": ["learned", "word", "message"]}
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def events_of(stdout: str) -> list[dict]:
     assert stdout == "" or stdout.endswith("\n")
     events = [json.loads(line, parse_constant=pytest.fail) for line in stdout.splitlines()]
     for event in events:
-        assert list(event) == ["event", "time", *WITH_ADAPTATION[event["event"]]]
+        assert list(event) == ["event", "time", *KEYS[event["event"]]]
         for candidate in event.get("nbest", []):
             score = ["score"] if event["event"] != "partial" else []
             assert list(candidate) == ["word", *score, "confidence"]

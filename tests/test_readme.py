@@ -69,7 +69,7 @@ def test_the_commands_of_the_readme_run_in_order(folder, run, monkeypatch, tmp_p
         if command == "recognizer batch audio_samples":
             shown = README.split("runner-up\n")[1].splitlines()[0]
             assert shown in done.stdout
-        if "audio_samples" in command and "--words" not in command:
+        if arguments[0] in ("batch", "evaluate") and "audio_samples" in command and "--words" not in command:
             assert "seven" in done.stdout
 
 

@@ -81,6 +81,8 @@ def _gain(record: dict) -> str:
     def right(trial: dict | None) -> str:
         return f"{trial['correct']} of {trial['n']}" if trial else "?"
 
+    if not (record.get("before") or record.get("after")):
+        return "not tried, for nobody told the words" if record.get("unlabelled") else "not tried"
     flattered = " by the recognizer's own labels" if record.get("unlabelled") else ""
     return f"{right(record.get('before'))} -> {right(record.get('after'))} right{flattered}"
 

@@ -22,13 +22,9 @@ GROUPS = 7  # of words, where each has one take
 CLEARLY = 2.0  # standard errors by which another method must beat the usual one
 
 USUAL = Method()
-ALTERNATIVES = (
-    Method("map"),
-    Method("mllr"),
-    Method(shape="block"),
-    Method(shape="diagonal"),
-    Method("cmllr-map", "diagonal"),
-)
+# Constrained MLLR is not among them: it also takes the room's silence to the base's, which makes a take likelier and no
+# word clearer, so that its likelihood says nothing beside that of methods which leave the silence alone.
+ALTERNATIVES = (Method("map"), Method("mllr"), Method(shape="block"), Method(shape="diagonal"))
 TAUS = (2.0, 8.0, 20.0)  # tried beside the usual one, where words have several takes
 
 

@@ -25,7 +25,7 @@ from recognizer.perturbation import MILD, PLAIN, Perturbation
 from recognizer.rejection import Rejection, default, examine, fit, train_noise, with_operating_points
 from recognizer.training import TrainingSettings, WordModels, train, variance_floor
 
-FEW_TAKES = 15  # of a word, on average; with more there is nothing to gain, see recipes/enrollment/CHOICE.md
+FEW_TAKES = 15  # of a word, on average; with more there is little to gain
 BORROWED_FRAMES = 20.0
 FLOOR_BESIDE_BORROWED = 0.1  # lower than the usual one, whose task what is borrowed takes over
 HELD_OUT = 3  # every third speaker, or take, is held out to calibrate

@@ -17,7 +17,7 @@ from recognizer.training import Chunk, WordModels, accumulate, expect
 
 KINDS = ("none", "map", "mllr", "cmllr", "mllr-map", "cmllr-map")
 LARGEST_TAU = 20.0
-# Frames that the priors count for; chosen on training speakers, see recipes/enrollment/CHOICE.md.
+# Frames that the priors count for; chosen on training speakers, see recipes/enrollment/choose.py.
 TRANSFORM_PRIOR = 200.0  # of the one transform for all Gaussians
 CLASS_PRIOR = 20.0  # of every class's shift; a state is in some seven classes, each of which brings it closer
 WEIGHT_TAU = 5.0

@@ -40,6 +40,8 @@ MEAN_PRIOR = 100.0  # frames of the base's mean in the speaker's own
 MEAN_WEIGHT = 200.0  # frames that it counts for beside an utterance's: it is better known than a stranger's
 SURE = 0.9  # probability of a word that nobody told, to be learned from or to be believed against the label
 LIKELY = 0.5  # probability that it is a word at all, at least: what is learned from does more harm than an answer
+ENOUGH_TO_MAP = 2  # sure recordings a word of the vocabulary, on average: with fewer, words that are learned of by MAP
+# fit the voice so much better than the others that they would be heard in their place
 ABSENT = 0.05  # probability of the label, at most, for a take to be doubtful
 WARPS = (0.84, 0.88, 0.92, 0.96, 1.0, 1.04, 1.08, 1.12, 1.16)  # from a long vocal tract to a child's
 PASSES = 10  # over unlabelled recordings, at most
@@ -257,7 +259,9 @@ def self_adapt(
             break
         sure = np.flatnonzero(words >= 0)
         chunks = list(chunks_by_word([features[i] for i in sure], words[sure])) if len(sure) else []
-        own = replace(own, models=adapt(model.models, chunks, method))
+        few = len(sure) < ENOUGH_TO_MAP * len(model.words)
+        careful = replace(method, kind=method.transforms or "none") if few else method
+        own = replace(own, models=adapt(model.models, chunks, careful))
     by_recording = np.full(len(analyses), -1)
     by_recording[heard] = words
     return SelfAdaptation(own, by_recording, passes)
@@ -448,6 +452,6 @@ def _doubts(takes: Sequence[Take], model: Model, before: Trial, after: Trial | N
         if heard == old.argmax() and new[heard] > SURE and new[take.word] < ABSENT:
             doubts.append(
                 f"{shown(take.path)}: labelled {model.words[take.word]!r} but sounds like {model.words[heard]!r}; "
-                "if that is what was said, remove it"
+                "if that is what was said, delete that file and run `recognizer speakers refresh`"
             )
     return tuple(doubts)

@@ -37,5 +37,9 @@ class ProfileError(RecognizerError):
     """A speaker's profile that is missing, damaged, from a newer version, or for another model."""
 
 
+class NewerProfileError(ProfileError):
+    """A profile that a newer program made: what this one cannot read, it must not replace."""
+
+
 class RecognizerWarning(UserWarning):
     """Something the user should know although the work was done."""

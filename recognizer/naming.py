@@ -35,8 +35,10 @@ def checked(name: str, what: str = "name") -> str:
         raise NamingError(f"{what} {name!r} has a {strange!r}; use letters, digits, spaces, hyphens and underscores")
     if (edge := name[0]) in " .'-" or (edge := name[-1]) in " .":
         raise NamingError(f"{what} {name!r} begins or ends with {edge!r}; leave that out")
-    if name.split(".")[0].strip().lower() in RESERVED:
-        raise NamingError(f"{what} {name!r} is the name of a device on Windows; choose another, such as {name}_")
+    device, dot, ending = name.partition(".")
+    if device.strip().lower() in RESERVED:
+        instead = f"{device.strip()}_{dot}{ending}"
+        raise NamingError(f"{what} {name!r} is the name of a device on Windows; choose another, such as {instead}")
     if len(name.encode()) > LONGEST:
         raise NamingError(f"{what} {name[:20]!r}... has {len(name.encode())} bytes; {LONGEST} are the most")
     return name

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.audio import shown
-from recognizer.errors import ProfileError
+from recognizer.errors import NewerProfileError, ProfileError
 from recognizer.gmm import GaussianBank
 from recognizer.model import Model
 from recognizer.writing import replacing
@@ -61,7 +61,7 @@ class Profile:
             raise ProfileError(
                 f"the profile was made for another model: {self.model_name} with the fingerprint {self.base[:12]}, and "
                 f"this one has {model.fingerprint[:12]}; use that model, or make the profile anew for this one with "
-                "`recognizer speakers refresh`"
+                "`recognizer speakers refresh NAME --model MODEL`"
             )
         fits = self.bank.means.shape == model.models.bank.means.shape and len(self.mean) == len(model.front_end.mean)
         if not fits:
@@ -126,7 +126,8 @@ class Profile:
             raise ProfileError(f"{name} is an .npz file but no profile; {_ANEW}")
         version = header.get("version")
         if not isinstance(version, int) or version > VERSION:
-            raise ProfileError(
+            newer = NewerProfileError if isinstance(version, int) else ProfileError
+            raise newer(
                 f"{name} has profile version {version}, this program reads up to {VERSION}; "
                 "update with `pip install --upgrade recognizer`"
             )

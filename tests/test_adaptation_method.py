@@ -298,3 +298,34 @@ def test_a_method_says_what_it_is(how, text):
 def test_a_kind_is_what_its_name_says():
     assert [Method(kind).transforms for kind in KINDS] == [None, None, "mllr", "cmllr", "mllr", "cmllr"]
     assert [Method(kind).maps for kind in KINDS] == [False, True, False, False, True, True]
+
+
+def test_weight_is_the_interpolation_with_the_base():
+    models, features, words = material(18)
+    statistics = accumulate(models, chunks_of(features, words), soft_posteriors)
+    tree = tree_of(models)
+    whole = fitted(models, statistics, Method(), tree).bank
+    half = fitted(models, statistics, Method(weight=0.5), tree).bank
+    same_bank(half, map.interpolate(whole, models.bank, 0.5))
+    same_bank(fitted(models, statistics, Method(weight=0.0), tree).bank, models.bank)
+
+
+def test_variances_are_scaled_by_how_the_frames_spread():
+    models, features, words = material(19)
+    statistics = accumulate(models, chunks_of(features, words), soft_posteriors)
+    tree = tree_of(models)
+    plain = fitted(models, statistics, Method("mllr"), tree).bank
+    scaled = fitted(models, statistics, Method("mllr", variances=True), tree).bank
+    scale = mllr.variance_scale(plain.take(slice(0, -1)), statistics.take(slice(0, -1)), method.TRANSFORM_PRIOR)
+    np.testing.assert_allclose(scaled.variances[:-1], plain.variances[:-1] * scale)
+    np.testing.assert_array_equal(scaled.variances[-1], plain.variances[-1])
+    np.testing.assert_array_equal(scaled.means, plain.means)
+
+
+def test_classes_have_transforms_of_their_own_once_they_are_heard_enough():
+    models, features, words = material(20)
+    statistics = accumulate(models, chunks_of(features, words), soft_posteriors)
+    tree = tree_of(models)
+    one = fitted(models, statistics, Method("mllr"), tree).bank
+    same_bank(fitted(models, statistics, Method("mllr", class_frames=1e9), tree).bank, one)
+    assert (fitted(models, statistics, Method("mllr", class_frames=1.0), tree).bank.means != one.means).any()

@@ -30,7 +30,7 @@ COMMANDS = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with what the README's commands speak of: the samples, a corpus of them, a new recording."""
+    """A folder with what the README's commands speak of: samples, a corpus of them, one voice's, a new recording."""
     folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(REPOSITORY / "audio_samples", folder / "audio_samples")
     for sample in sorted((folder / "audio_samples").glob("*.wav")):
@@ -38,6 +38,9 @@ def folder(tmp_path_factory):
         (folder / "corpus" / word).mkdir(parents=True, exist_ok=True)
         shutil.copy(sample, folder / "corpus" / word)
     shutil.copy(folder / "audio_samples" / "seven_slt_0.wav", folder / "new.wav")
+    (folder / "recordings").mkdir()
+    for sample in (folder / "audio_samples").glob("*_slt_0.wav"):
+        shutil.copy(sample, folder / "recordings")
     return folder
 
 

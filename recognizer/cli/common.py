@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
@@ -136,6 +137,14 @@ def usage_error(message: str) -> typer.BadParameter:
 def chosen_words(words: str | None) -> list[str] | None:
     """The words named by `--words`; None where all are allowed."""
     return None if words is None else [word.strip() for word in words.split(",") if word.strip()]
+
+
+def lasting_name(model: str) -> str:
+    """The name of a model, which a profile remembers: a file's holds in any folder."""
+    from recognizer.model import locate
+
+    path = locate(model)
+    return os.path.abspath(path) if Path(model) == path else model
 
 
 def threshold_of(option: str) -> str | float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from recognizer.cli.common import (
     QuietOption,
     chosen_words,
     complain,
+    lasting_name,
     native_messages_hidden,
     reports_errors,
     usage_error,
@@ -30,7 +30,7 @@ from recognizer.cli.common import (
     working,
 )
 from recognizer.cli.prompting import collect
-from recognizer.errors import AdaptationError, CorpusError, NamingError, ProfileError
+from recognizer.errors import AdaptationError, CorpusError, NamingError, NewerProfileError, ProfileError
 
 if TYPE_CHECKING:
     from recognizer.adaptation.method import Method
@@ -154,6 +154,7 @@ def enroll(
 
     base = Model.load(locate(model))
     model_name = lasting_name(model)
+    _refuse_to_lose(name)
     wanted = _wanted(words, base)
     status, refused = ExitStatus.OK, []
     if unlabelled is not None:
@@ -231,14 +232,6 @@ def _method(kind: str, chosen: dict[str, float | str | bool]) -> Method | None:
         return Method(kind, **chosen)
     except AdaptationError as error:
         raise usage_error(str(error)) from error
-
-
-def lasting_name(model: str) -> str:
-    """The name of a model, which a profile remembers: a file's holds in any folder."""
-    from recognizer.model import locate
-
-    path = locate(model)
-    return os.path.abspath(path) if Path(model) == path else model
 
 
 def _wanted(words: str | None, model: Model) -> list[str]:
@@ -444,6 +437,26 @@ def _condition(name: str) -> str:
 
 
 # What is told
+
+
+def _refuse_to_lose(name: str) -> None:
+    """Refuse to replace a profile that nothing could bring back."""
+    from recognizer import speakers
+
+    if not speakers.has_profile(name):
+        return
+    kept = bool(speakers.takes(name))
+    try:
+        speakers.load(name)
+    except NewerProfileError:
+        raise
+    except ProfileError:  # of no use as it is
+        return
+    if not kept:
+        raise ProfileError(
+            f"the takes behind the profile of {name!r} were deleted, so a new profile would lose what they taught; "
+            f"go on from it with --as CONDITION, or start anew after `recognizer speakers remove {shlex.quote(name)}`"
+        )
 
 
 def _tell_of_earlier(name: str, model: Model, quiet: bool) -> None:

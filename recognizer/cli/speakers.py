@@ -18,6 +18,7 @@ from recognizer.cli.common import (
     JsonOption,
     QuietOption,
     complain,
+    lasting_name,
     reports_errors,
     usage_error,
     workers,
@@ -268,7 +269,6 @@ def _refreshed(name: str, model: str | None, jobs: int) -> tuple[str, dict]:
     """Make a profile anew: a line that tells of it, and the same as plain data."""
     from recognizer import speakers
     from recognizer.adaptation.method import Method
-    from recognizer.cli.enroll import lasting_name
     from recognizer.enrollment import make_profile
     from recognizer.model import Model, locate
 

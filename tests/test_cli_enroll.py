@@ -127,19 +127,27 @@ def test_who_is_not_understood_is_recorded_all_the_same(enroll, speaking):
     assert kept() == ["hum/1"]
 
 
+def earlier(enroll, eve: Path) -> bytes:
+    """Enroll with two takes of one word; gives the profile."""
+    shutil.copytree(eve / "fall", eve.parent / "earlier" / "fall")
+    assert enroll("eve", "--from", eve.parent / "earlier", "--quiet").status == 0
+    return (speakers.root() / "eve" / "profile.npz").read_bytes()
+
+
 @pytest.mark.parametrize("form", [[], ["--json"], ["--quiet"]])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_keeps_the_takes_and_the_earlier_profile(enroll, speaking, eve, form, number):
-    enroll("eve", "--from", eve, "--forget-audio")
-    before = (speakers.root() / "eve" / "profile.npz").read_bytes()
-    wanted = prompts(WORDS, 2)
+    before = earlier(enroll, eve)
+    there = Counter(fall=2)
+    wanted = prompts(WORDS, 2, there)
     speaking(*wanted[:3], number=number)
     outcome = enroll("eve", *form)
     assert outcome.status == 130
-    assert outcome.stderr.splitlines()[-1] == "interrupted; 3 of 8 kept; the same command goes on from there"
-    assert Counter(take.partition("/")[0] for take in kept()) == Counter(prompt.word for prompt in wanted[:3])
+    assert outcome.stderr.splitlines()[-1] == "interrupted; 3 of 6 kept; the same command goes on from there"
+    there += Counter(prompt.word for prompt in wanted[:3])
+    assert Counter(take.partition("/")[0] for take in kept()) == there
     assert (speakers.root() / "eve" / "profile.npz").read_bytes() == before
-    rest = prompts(WORDS, 2, Counter(prompt.word for prompt in wanted[:3]))
+    rest = prompts(WORDS, 2, there)
     speaking(*rest)
     outcome = enroll("eve", "--json")
     assert outcome.status == 0
@@ -620,8 +628,7 @@ main()
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("write_number", [1, 3, 5])  # takes, and last the profile
 def test_a_kill_at_any_moment_leaves_what_is_whole(enroll, eve, model_file, moment, write_number):
-    enroll("eve", "--from", eve, "--forget-audio", "--quiet")
-    before = (speakers.root() / "eve" / "profile.npz").read_bytes()
+    before = earlier(enroll, eve)
     for word in ("fall", "rise"):
         shutil.rmtree(eve / word)
     arguments = ["enroll", "eve", "--from", eve, "--model", model_file, "--method", "map"]
@@ -631,11 +638,11 @@ def test_a_kill_at_any_moment_leaves_what_is_whole(enroll, eve, model_file, mome
     now = (speakers.root() / "eve" / "profile.npz").read_bytes()
     assert (now == before) is ((write_number, moment) != (5, "after"))
     speakers.load("eve")
-    assert len(kept()) - len(hidden()) == write_number - (moment == "before") - (now != before)
+    assert len(kept()) - len(hidden()) == 2 + write_number - (moment == "before") - (now != before)
     assert all(soundfile.info(take.path).frames > RATE / 2 for take in speakers.takes("eve"))
     assert enroll("eve", "--from", eve, "--method", "map").status == 0
-    assert [take for take in kept() if "/." not in take] == both("hum", "peep")
-    assert speakers.load("eve").record["takes"] == {"hum": 2, "peep": 2}
+    assert [take for take in kept() if "/." not in take] == both("fall", "hum", "peep")
+    assert speakers.load("eve").record["takes"] == {"fall": 2, "hum": 2, "peep": 2}
 
 
 def hidden() -> list[str]:

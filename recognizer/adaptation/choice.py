@@ -22,9 +22,10 @@ GROUPS = 7  # of words, where each has one take
 CLEARLY = 2.0  # standard errors by which another method must beat the usual one
 
 USUAL = Method()
-# Constrained MLLR is not among them: it also takes the room's silence to the base's, which makes a take likelier and no
-# word clearer, so that its likelihood says nothing beside that of methods which leave the silence alone.
 ALTERNATIVES = (Method("map"), Method("mllr"), Method(shape="block"), Method(shape="diagonal"))
+# Constrained MLLR also takes the room's silence to the base's, which makes a take likelier and no word clearer. It is
+# tried only where words have several takes, so that what it does to the words themselves counts, too.
+CONSTRAINED = Method("cmllr-map", "diagonal")
 TAUS = (2.0, 8.0, 20.0)  # tried beside the usual one, where words have several takes
 
 
@@ -219,13 +220,14 @@ def compare(models: WordModels, material: Material, base: Trial) -> tuple[Trial,
     material : the takes
     base : the trial of the prior
     """
-    trials = cross_validate(models, material, (USUAL, *ALTERNATIVES))
-    if several_takes(material.words) and (leading := _best(trials, base).method).maps:
+    several = several_takes(material.words)
+    trials = cross_validate(models, material, (USUAL, *ALTERNATIVES, *([CONSTRAINED] if several else [])))
+    if several and (leading := _best(trials, base).method).maps:
         trials += cross_validate(models, material, [replace(leading, tau=tau) for tau in TAUS])
     best = _best(trials, base)
     gain, error = best.gain(base)
     told = f"makes takes left out likelier than the base by {gain:.2f} nats a frame, give or take {error:.2f}"
-    if gain <= 0 and several_takes(material.words):
+    if gain <= 0 and several:
         told = f"({best.method}: {gain:.2f} nats a frame)"
         return base, f"no adaptation: no method makes takes left out likelier than the base {told}"
     if gain <= 0:
@@ -236,7 +238,7 @@ def compare(models: WordModels, material: Material, base: Trial) -> tuple[Trial,
         )
     if best is trials[0]:
         return best, f"{best.method}, the usual method: it {told}"
-    if best.method.kind == "map" and not several_takes(material.words):
+    if best.method.kind == "map" and not several:
         return best, f"{best.method}: no transform makes takes left out likelier, and each word is learned from its own"
     more, _ = best.gain(trials[0])
     return best, f"{best.method}: it {told}, and than the usual method, {trials[0].method}, by {more:.2f}"

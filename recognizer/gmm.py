@@ -109,6 +109,26 @@ class GaussianBank:
         """The bank of the given mixtures, in the given order."""
         return GaussianBank(self.weights[states], self.means[states], self.variances[states])
 
+    def sample(self, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Features drawn at random, one frame from each of the given mixtures.
+
+        Parameters
+        ----------
+        states : (T,) rows of the bank
+
+        Returns
+        -------
+        (T, D)
+        """
+        component = (random.random(len(states))[:, None] > self.weights[states].cumsum(1)).sum(1)
+        component = np.minimum(component, self.weights.shape[1] - 1)
+        drawn = random.standard_normal((len(states), self.means.shape[-1]))
+        return self.means[states, component] + np.sqrt(self.variances[states, component]) * drawn
+
+    def state_means(self) -> np.ndarray:
+        """The mean of the frames of each mixture, (S, D)."""
+        return (self.weights[..., None] * self.means).sum(1)
+
     def update(
         self, statistics: Statistics, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
     ) -> GaussianBank:

@@ -1,15 +1,17 @@
-"""Left-to-right hidden Markov models with a non-emitting entry and exit, many utterances at a time.
+"""Hidden Markov models of words with a non-emitting entry and exit, many utterances at a time.
 
 A word is a chain of P emitting positions: an optional leading silence, the word's own states, an optional
-trailing silence. From the entry a path may start in the silence or in the first state of the word; from the
-last state it may go to the silence or to the exit. All words share the silence's density, so recordings need
-not be trimmed. Recursions loop over frames only, on arrays of (utterances x words x positions); utterances
-stand in order of falling length, so those still running at frame t are the first `running[t]`.
+trailing silence. From the entry a path may start in the silence or in the word; from the word's end it may go to the
+silence or to the exit. All words share the silence's density, so recordings need not be trimmed. Left to right, a
+path stays or goes to the next position; a chain may also have jumps, over a position or (in models that were made
+elsewhere) back. Recursions loop over frames only, on arrays of (utterances x words x positions); utterances stand in
+order of falling length, so those still running at frame t are the first `running[t]`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +19,9 @@ from recognizer.gmm import floored_distribution
 
 TRANSITION_FLOOR = 1e-4  # no allowed transition becomes impossible for lack of an example
 MIN_VISITS = 1e-3  # frames below which a state's transitions have no data of their own
+TOPOLOGIES = ("left-right", "skip")
+SKIPPED = 0.1  # share of the ways out of a state that skip the next one, before it is re-estimated
+ENTERED, KEPT, ADVANCED, LEFT, JUMPED = range(5)  # columns of transition counts; one a jump, from JUMPED on
 
 
 @dataclass(frozen=True)
@@ -29,64 +34,167 @@ class Chain:
     log_stay : same shape, to the position itself
     log_next : same shape, to the following position; -inf in the last
     log_exit : same shape, to the non-emitting exit
+    log_jumps : by distance, same shape, to the position so far away: 2 skips one, -1 goes back
     """
 
     log_entry: np.ndarray
     log_stay: np.ndarray
     log_next: np.ndarray
     log_exit: np.ndarray
+    log_jumps: dict[int, np.ndarray] = field(default_factory=dict)
 
     @classmethod
-    def left_to_right(cls, words: int, states: int, stay: float = 0.8, silence_stay: float = 0.9) -> Chain:
+    def of_topology(
+        cls, words: int, states: int, topology: str = "left-right", stay: float = 0.8, silence_stay: float = 0.9
+    ) -> Chain:
         """`states` states a word between two optional silences, all words alike.
 
         Parameters
         ----------
         words : W
         states : emitting states of a word, so P = states + 2
+        topology : one of TOPOLOGIES: "left-right" goes through every state; "skip" may leave out any one of
+            neighbours, the first and the last among them
         stay : probability of staying in a state of the word
         silence_stay : probability of staying in a silence, which is never re-estimated
         """
-        positions = states + 2
-        entry, exit_ = np.zeros(positions), np.zeros(positions)
-        keep = np.array([silence_stay, *[stay] * states, silence_stay])
-        advance = 1.0 - keep
-        entry[:2] = 0.5
-        exit_[-1] = advance[-1]
-        exit_[-2] = advance[-2] = advance[-2] / 2
-        advance[-1] = 0.0
-        with np.errstate(divide="ignore"):
-            rows = [np.log(row) for row in (entry, keep, advance, exit_)]
-        return cls(*(np.tile(row, (words, 1)) for row in rows))
+        last = states + 1
+        steps = ((1, 1.0),) if topology == "left-right" or states == 1 else ((1, 1 - SKIPPED), (2, SKIPPED))
+        entry, moves = np.zeros(last + 1), np.zeros((last + 1, last + 2))
+        entry[0] = 0.5
+        for position in range(last + 1):
+            keep = stay if 0 < position < last else silence_stay
+            moves[position, position] = keep
+            for step, share in steps:
+                way = [last, last + 1] if position + step >= last else [position + step]
+                way = [last + 1] if position == last else way
+                moves[position, way] += share * (1 - keep) / len(way)
+        for step, share in steps:
+            entry[step] = 0.5 * share
+        return cls.of_matrices(np.tile(entry, (words, 1)), np.tile(moves, (words, 1, 1)))
 
-    def word(self, index: object) -> Chain:
-        """The chain of one word, arrays (P,), or of several."""
-        return Chain(self.log_entry[index], self.log_stay[index], self.log_next[index], self.log_exit[index])
-
-    def update(self, counts: np.ndarray) -> Chain:
-        """M-step: how long to stay in each state of the words, the maximum likelihood given the counts.
-
-        The silences keep their transitions, and so does the choice to enter or skip them: how much silence is
-        around a word is the recording's doing, and a word whose recordings happened to be trimmed must not
-        resist silence more than the others do. A state without visits keeps its transitions too.
+    @classmethod
+    def of_matrices(cls, entry: np.ndarray, moves: np.ndarray, jumps: Sequence[int] | None = None) -> Chain:
+        """From full matrices of probabilities.
 
         Parameters
         ----------
-        counts : (W, P, 4), entered, kept, left for the next position, left for the exit
+        entry : (W, P) or (P,), from the entry
+        moves : (W, P, P + 1) or (P, P + 1), from each position to every position, and to the exit
+        jumps : distances other than 0 and 1 to keep; when None, those that some word has
         """
-        kept, left = counts[..., 1], counts[..., 2:].sum(-1)
-        old_stay = np.exp(self.log_stay)
-        fallback = np.stack([old_stay, 1.0 - old_stay], axis=-1)
-        fixed = np.zeros_like(fallback, dtype=bool)
-        fixed[..., [0, -1], :] = True
-        fixed[kept + left < MIN_VISITS] = True
-        both = np.where(fixed, 0.0, np.stack([kept, left], axis=-1))
-        moves = floored_distribution(both, fallback > 0, TRANSITION_FLOOR, fallback)
+        positions = entry.shape[-1]
+
+        def log_band(distance: int) -> np.ndarray:
+            band = np.zeros(entry.shape)
+            source, target = _band(positions, distance)
+            band[..., source] = moves[..., source, target]
+            return np.log(band)
+
+        if jumps is None:
+            distances = (d for d in range(1 - positions, positions) if d not in (0, 1))
+            jumps = [d for d in distances if moves[..., *_band(positions, d)].any()]
         with np.errstate(divide="ignore"):
-            log_stay, log_leave = np.moveaxis(np.log(moves), -1, 0)
-            log_left = np.where(fallback[..., 1] > 0, np.log1p(-old_stay), 0.0)
-        change = np.where(fallback[..., 1] > 0, log_leave - log_left, 0.0)
-        return Chain(self.log_entry, log_stay, self.log_next + change, self.log_exit + change)
+            ends = np.log(entry), np.log(moves[..., -1])
+            return cls(ends[0], log_band(0), log_band(1), ends[1], {int(d): log_band(d) for d in jumps})
+
+    def matrices(self) -> tuple[np.ndarray, np.ndarray]:
+        """Full matrices of probabilities, as `of_matrices` takes them."""
+        positions = self.log_entry.shape[-1]
+        moves = np.zeros((*self.log_entry.shape, positions + 1))
+        moves[..., -1] = np.exp(self.log_exit)
+        for distance, log_move in self.moves():
+            source, target = _band(positions, distance)
+            moves[..., source, target] = np.exp(log_move[..., source])
+        return np.exp(self.log_entry), moves
+
+    def moves(self) -> Iterator[tuple[int, np.ndarray]]:
+        """All kinds of moves between positions: how far, and the log probability from each position."""
+        yield 0, self.log_stay
+        yield 1, self.log_next
+        yield from self.log_jumps.items()
+
+    def word(self, index: object) -> Chain:
+        """The chain of one word, arrays (P,), or of several."""
+        jumps = {distance: log_jump[index] for distance, log_jump in self.log_jumps.items()}
+        return Chain(self.log_entry[index], self.log_stay[index], self.log_next[index], self.log_exit[index], jumps)
+
+    def update(self, counts: np.ndarray) -> Chain:
+        """M-step: where to go from each state of the words, the maximum likelihood given the counts.
+
+        The silences keep their transitions, and so does the choice to enter or skip them: how much silence is
+        around a word is the recording's doing, and a word whose recordings happened to be trimmed must not
+        resist silence more than the others do. At which state a word begins is re-estimated, from what comes out of
+        the entry and out of the silence alike. A state without visits keeps its transitions.
+
+        Parameters
+        ----------
+        counts : (W, P, 4 + J), entered, kept, left for the next position, left for the exit, and by jump
+        """
+        entry, moves = self.matrices()
+        counted = np.zeros_like(moves)
+        counted[..., -1] = counts[..., LEFT]
+        for column, (distance, _) in zip((KEPT, ADVANCED, *range(JUMPED, counts.shape[-1])), self.moves()):
+            source, target = _band(counts.shape[-2], distance)
+            counted[..., source, target] = counts[..., source, column]
+        begins = counts[..., 1:, ENTERED] + counted[..., 0, 1:-1]
+        for ways in (entry[..., 1:], moves[..., 0, 1:-1]):
+            ways[:] = _reestimated(ways, begins)
+        # Of its end, a state knows how often it comes, not whether silence follows.
+        ways, seen = moves[..., 1:-1, :], counted[..., 1:-1, :]
+        ends = ways[..., -2:].sum(-1, keepdims=True)
+        shares = np.divide(ways[..., -2:], ends, out=np.zeros_like(ways[..., -2:]), where=ends > 0)
+        whole = [np.concatenate([x[..., :-2], x[..., -2:].sum(-1, keepdims=True)], axis=-1) for x in (ways, seen)]
+        fitted = _reestimated(*whole)
+        moves[..., 1:-1, :] = np.concatenate([fitted[..., :-1], fitted[..., -1:] * shares], axis=-1)
+        return Chain.of_matrices(entry, moves, tuple(self.log_jumps))
+
+
+def _band(positions: int, distance: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where moves of a distance start and where they arrive, of those that stay inside the chain."""
+    source = np.arange(max(0, -distance), positions - max(0, distance))
+    return source, source + distance
+
+
+def _reestimated(ways: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Probabilities (..., N) that share out the same sum by the counts; as they are where there are too few."""
+    total = ways.sum(-1, keepdims=True)
+    shares = np.divide(ways, total, out=np.zeros_like(ways), where=total > 0)
+    counts = np.where(counts.sum(-1, keepdims=True) < MIN_VISITS, 0.0, counts)
+    return total * floored_distribution(counts, shares > 0, TRANSITION_FLOOR, shares)
+
+
+def walk(chain: Chain, random: np.random.Generator) -> np.ndarray:
+    """A path drawn at random through the chain of one word, (T,) positions."""
+    entry, moves = chain.matrices()
+    path = [random.choice(len(entry), p=entry / entry.sum())]
+    while (following := random.choice(len(entry) + 1, p=moves[path[-1]] / moves[path[-1]].sum())) < len(entry):
+        path.append(following)
+    return np.array(path)
+
+
+def expected_durations(chain: Chain) -> np.ndarray:
+    """Frames that a path through a word spends in each position, on average, (W, P).
+
+    They solve d = entry + d A, the balance of what comes in and what goes out (Kemeny and Snell 1960, ch. 3).
+    """
+    entry, moves = chain.matrices()
+    balance = np.eye(entry.shape[-1]) - moves[..., :-1]
+    return np.linalg.solve(balance.transpose(0, 2, 1), entry[..., None])[..., 0]
+
+
+def shortest(chain: Chain) -> np.ndarray:
+    """Frames of the shortest path through each word, (W,)."""
+    possible = np.isfinite(chain.log_entry)
+    frames = np.zeros(len(possible), dtype=np.intp)
+    for length in range(1, possible.shape[-1] + 1):
+        frames[(frames == 0) & (possible & np.isfinite(chain.log_exit)).any(-1)] = length
+        reached = np.zeros_like(possible)
+        for distance, log_move in chain.moves():
+            source, target = _band(possible.shape[-1], distance)
+            reached[:, target] |= possible[:, source] & np.isfinite(log_move[:, source])
+        possible = reached
+    return frames
 
 
 @dataclass(frozen=True)
@@ -144,6 +252,13 @@ def groups(lengths: np.ndarray, frames: int) -> list[np.ndarray]:
     return np.split(order, cuts[1:]) if len(order) else []
 
 
+def _shift(distance: int) -> tuple[slice, slice]:
+    """Positions at which moves of a distance arrive, and from which they come."""
+    if distance > 0:
+        return slice(distance, None), slice(None, -distance)
+    return slice(None, distance), slice(-distance, None)
+
+
 def forward(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.ndarray:
     """Forward variables, ln alpha_t(j) (Rabiner 1989, eq. 19-20).
 
@@ -157,26 +272,32 @@ def forward(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.ndarray:
     -------
     (T, U, ..., P), -inf where no path can be, and after an utterance's end
     """
+    _, *leaving = chain.moves()
     log_forward = np.full_like(log_density, -np.inf)
     log_forward[0] = chain.log_entry + log_density[0]
     for t in range(1, len(log_density)):
         running = batch.running[t]
         before = log_forward[t - 1, :running]
         arriving = before + chain.log_stay
-        arriving[..., 1:] = np.logaddexp(arriving[..., 1:], before[..., :-1] + chain.log_next[..., :-1])
+        for distance, log_move in leaving:
+            into, out = _shift(distance)
+            arriving[..., into] = np.logaddexp(arriving[..., into], before[..., out] + log_move[..., out])
         np.add(arriving, log_density[t, :running], out=log_forward[t, :running])
     return log_forward
 
 
 def backward(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.ndarray:
     """Backward variables, ln beta_t(j) (Rabiner 1989, eq. 24-25); shapes as in `forward`."""
+    _, *moves = chain.moves()
     log_backward = np.full_like(log_density, -np.inf)
     log_backward[batch.last] = chain.log_exit
     for t in range(len(log_density) - 2, -1, -1):
         running = batch.running[t + 1]
         after = log_backward[t + 1, :running] + log_density[t + 1, :running]
         leaving = after + chain.log_stay
-        leaving[..., :-1] = np.logaddexp(leaving[..., :-1], after[..., 1:] + chain.log_next[..., :-1])
+        for distance, log_move in moves:
+            into, out = _shift(distance)
+            leaving[..., out] = np.logaddexp(leaving[..., out], after[..., into] + log_move[..., out])
         log_backward[t, :running] = leaving
     return log_backward
 
@@ -193,7 +314,8 @@ def viterbi_score(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.nda
     """
     score = np.empty(log_density.shape[1:-1])
     best = chain.log_entry + log_density[0]
-    advance = chain.log_next[..., :-1]
+    moves = [(*_shift(distance), log_move) for distance, log_move in chain.moves() if distance]
+    moves = [(into, out, log_move[..., out]) for into, out, log_move in moves]
     for t in range(1, len(log_density) + 1):
         running = batch.running[t] if t < len(log_density) else 0
         score[running : len(best)] = (best[running:] + chain.log_exit).max(-1)
@@ -201,7 +323,8 @@ def viterbi_score(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.nda
             break
         before = best[:running]
         best = before + chain.log_stay
-        np.maximum(best[..., 1:], before[..., :-1] + advance, out=best[..., 1:])
+        for into, out, log_move in moves:
+            np.maximum(best[..., into], before[..., out] + log_move, out=best[..., into])
         best += log_density[t, :running]
     return score
 
@@ -221,21 +344,26 @@ def viterbi(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.nda
     path : (T, U), its positions; meaningless after an utterance's end and where there is no path
     """
     frames, utterances, positions = log_density.shape
-    stay, advance, out = np.broadcast_arrays(chain.log_stay, chain.log_next, chain.log_exit)
-    stay, advance, out = (np.broadcast_to(x, (utterances, positions)) for x in (stay, advance, out))
+
+    def by_utterance(x: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(x, (utterances, positions))
+
+    stay, exit_ = by_utterance(chain.log_stay), by_utterance(chain.log_exit)
+    leaps = [(distance, *_shift(distance), by_utterance(move)) for distance, move in chain.moves() if distance]
     best = chain.log_entry + log_density[0]
     final = np.empty((utterances, positions))
-    moved = np.zeros(log_density.shape, dtype=bool)
+    moved = np.zeros(log_density.shape, dtype=np.int8 if positions < 128 else np.int32)  # how far, to arrive
     for t in range(1, frames + 1):
         running = batch.running[t] if t < frames else 0
-        final[running : len(best)] = best[running:] + out[running : len(best)]
+        final[running : len(best)] = best[running:] + exit_[running : len(best)]
         if not running:
             break
         before = best[:running]
         best = before + stay[:running]
-        advancing = before[:, :-1] + advance[:running, :-1]
-        moved[t, :running, 1:] = advancing > best[:, 1:]
-        np.maximum(best[:, 1:], advancing, out=best[:, 1:])
+        for distance, into, out, log_move in leaps:
+            arriving = before[:, out] + log_move[:running, out]
+            moved[t, :running, into][arriving > best[:, into]] = distance
+            np.maximum(best[:, into], arriving, out=best[:, into])
         best += log_density[t, :running]
     position = final.argmax(-1)
     path = np.zeros((frames, utterances), dtype=np.intp)
@@ -288,32 +416,25 @@ def free_loop(log_density: np.ndarray, batch: Batch, penalty: float) -> tuple[np
     return score, along
 
 
-def path_posteriors(path: np.ndarray, batch: Batch, positions: int) -> tuple[np.ndarray, np.ndarray]:
+def path_posteriors(path: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.ndarray, np.ndarray]:
     """Hard occupation of positions by given paths, as Viterbi training counts it.
 
     Parameters
     ----------
     path : (T, U)
-    positions : P
+    chain : transitions, arrays (P,)
 
     Returns
     -------
     occupation : (T, U, P), one or zero
-    transition_counts : (P, 4)
+    transition_counts : (P, 4 + J), columns as for `Chain.update`
     """
-    inside = batch.inside
+    positions, inside = chain.log_entry.shape[-1], batch.inside
     occupation = (path[..., None] == np.arange(positions)) & inside[..., None]
-    kept = occupation[1:] & occupation[:-1]
-    counts = np.stack(
-        [
-            occupation[0].sum(0),
-            kept.sum((0, 1)),
-            (occupation[:-1] & inside[1:, :, None] & ~kept).sum((0, 1)),
-            occupation[batch.last].sum(0),
-        ],
-        axis=-1,
-    )
-    return occupation.astype(np.float64), counts.astype(np.float64)
+    distance = np.where(inside[1:], path[1:] - path[:-1], 2 * positions)  # which is no move
+    kept, *leaps = ((occupation[:-1] & (distance == d)[..., None]).sum((0, 1)) for d, _ in chain.moves())
+    counts = [occupation[0].sum(0), kept, leaps[0], occupation[batch.last].sum(0), *leaps[1:]]
+    return occupation.astype(np.float64), np.stack(counts, axis=-1).astype(np.float64)
 
 
 def soft_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -327,7 +448,7 @@ def soft_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tupl
     Returns
     -------
     occupation : (T, U, P), gamma_t(j), summing to one over j inside an utterance and zero after it
-    transition_counts : (P, 4), the sums of xi_t(i, j)
+    transition_counts : (P, 4 + J), the sums of xi_t(i, j), columns as for `Chain.update`
     score : (U,), ln P(O | word)
     """
     log_forward = forward(log_density, batch, chain)
@@ -336,10 +457,24 @@ def soft_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tupl
     occupation = np.exp(log_forward + log_backward - score[:, None])
     entered = occupation[0].sum(0)
     left = np.exp(log_forward[batch.last] + chain.log_exit - score[:, None]).sum(0)
-    # What enters a position leaves it, so in a chain the sums of xi follow from those of gamma: from p to p + 1
-    # goes whatever came in at or before p and did not leave for the exit there.
-    advanced = np.maximum(np.cumsum(entered - left), 0.0)
-    arrived = entered + np.concatenate([[0.0], advanced[:-1]])
+    jumped = []
+    for distance, log_jump in chain.log_jumps.items():
+        into, out = _shift(distance)
+        after = log_density[1:] + log_backward[1:] - score[:, None]
+        taken = np.zeros(len(entered))
+        taken[out] = np.exp(log_forward[:-1, :, out] + log_jump[out] + after[..., into]).sum((0, 1))
+        jumped.append(taken)
+    # What enters a position leaves it, so the sums of xi that remain follow from those of gamma: from p to p + 1 goes
+    # whatever came in at or before p and neither left for the exit there nor jumped across; the rest stayed.
+    place = np.arange(len(entered))
+    across, arrived = np.zeros(len(entered)), entered.copy()
+    for distance, taken in zip(chain.log_jumps, jumped):
+        source, target = _band(len(entered), distance)
+        arrived[target] += taken[source]
+        for p, q in zip(source, target):
+            across += taken[p] * (((p <= place) & (place < q)) * 1.0 - ((q <= place) & (place < p)))
+    advanced = np.maximum(np.cumsum(entered - left) - across, 0.0)
+    arrived[1:] += advanced[:-1]
     kept = np.maximum(occupation.sum((0, 1)) - arrived, 0.0)
-    counts = np.stack([entered, kept, advanced, left], axis=-1)
+    counts = np.stack([entered, kept, advanced, left, *jumped], axis=-1)
     return occupation, counts, score

@@ -34,6 +34,7 @@ class TrainingSettings:
     Attributes
     ----------
     states : emitting states of a word
+    topology : how a path may go through a word, one of `hmm.TOPOLOGIES`
     mixtures : Gaussians of a state, fewer where the data do not support them
     background_mixtures : Gaussians of the background model
     variance_floor : smallest variance, as a fraction of the variance of all training frames
@@ -44,6 +45,7 @@ class TrainingSettings:
     """
 
     states: int = 5
+    topology: str = "left-right"
     mixtures: int = 8
     background_mixtures: int = 64
     variance_floor: float = 0.3
@@ -52,6 +54,8 @@ class TrainingSettings:
     max_iterations: int = 20
 
     def __post_init__(self) -> None:
+        if self.topology not in hmm.TOPOLOGIES:
+            raise TrainingError(f"topology {self.topology!r} is not {' or '.join(hmm.TOPOLOGIES)}")
         for name in ("states", "mixtures", "background_mixtures", "max_iterations"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} is {getattr(self, name)}; it must be 1 or more")
@@ -216,7 +220,7 @@ def train_background(frames: np.ndarray, mixtures: int, variance_floor: np.ndarr
 def viterbi_occupation(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple:
     """Occupation, transition counts and score of the best paths: the E-step of Viterbi training."""
     score, path = hmm.viterbi(log_density, batch, chain)
-    return *hmm.path_posteriors(path, batch, log_density.shape[-1]), score
+    return *hmm.path_posteriors(path, batch, chain), score
 
 
 STAGES = {"viterbi": viterbi_occupation, "baum-welch": hmm.soft_posteriors}
@@ -336,7 +340,7 @@ def cut_and_cluster(
         groups[-1] = np.concatenate([groups[-1], everything[quiet]])
     parts = [from_clusters(group, mixtures, variance_floor, borrowed) for group in groups]
     bank = GaussianBank(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("weights", "means", "variances")))
-    return bank, Chain.left_to_right(count, states)
+    return bank, Chain.of_topology(count, states, settings.topology)
 
 
 def _check(features: Sequence[np.ndarray], settings: TrainingSettings) -> None:

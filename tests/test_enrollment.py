@@ -221,7 +221,7 @@ def test_a_take_with_fewer_frames_than_a_word_has_states_is_too_short(built, tmp
     takes, _ = analyse_takes([utterance], built)
     frames = takes[0].analysis.features[0].shape[1]
     for states, usable in ((frames, True), (frames + 1, False)):
-        longer = replace(built, models=replace(built.models, chain=Chain.left_to_right(len(WORDS), states)))
+        longer = replace(built, models=replace(built.models, chain=Chain.of_topology(len(WORDS), states)))
         takes, refused = analyse_takes([utterance], longer)
         assert bool(takes) is usable
         assert refused == ([] if usable else [f"{utterance.path}: too short for a word; record it again"])

@@ -37,12 +37,12 @@ def logs(probabilities):
 
 
 def random_chain(seed, positions, words=(), blocked=0.3, silence=False):
-    """Random transitions of which some are impossible; with silence, those of `left_to_right` instead."""
+    """Random transitions of which some are impossible; with silence, those of `of_topology` instead."""
     random = np.random.default_rng(seed)
     entry = random.dirichlet(np.ones(positions), words)
     moves = random.dirichlet(np.ones(3), (*words, positions))
     if silence:
-        form = Chain.left_to_right(1, positions - 2)
+        form = Chain.of_topology(1, positions - 2)
         entry = entry * (form.log_entry[0] > -np.inf)
         moves = moves * (np.stack([form.log_stay[0], form.log_next[0], form.log_exit[0]], -1) > -np.inf)
     else:
@@ -251,7 +251,7 @@ def test_path_posteriors_count_along_the_paths(model):
     log_density, batch = laid_out(densities)
     _, path = viterbi(log_density, batch, chain)
     positions = log_density.shape[-1]
-    occupation, counts = path_posteriors(path, batch, positions)
+    occupation, counts = path_posteriors(path, batch, chain)
     expected = np.zeros((positions, 4))
     for place, density in in_order(densities, batch):
         walked = tuple(path[: len(density), place])
@@ -269,7 +269,7 @@ def test_counts_balance(model):
     chain, densities = model
     log_density, batch = laid_out(densities)
     occupation, soft, _ = soft_posteriors(log_density, batch, chain)
-    hard_occupation, hard = path_posteriors(viterbi(log_density, batch, chain)[1], batch, soft.shape[0])
+    hard_occupation, hard = path_posteriors(viterbi(log_density, batch, chain)[1], batch, chain)
     for counts, occupied in ((soft, occupation), (hard, hard_occupation)):
         entered, kept, moved, left = counts.T
         arrived = entered + kept + np.concatenate([[0], moved[:-1]])
@@ -335,7 +335,7 @@ def test_every_utterance_may_have_its_own_chain(seed, positions, lengths):
 
 @given(st.integers(1, 5), seeds)
 def test_an_utterance_shorter_than_the_states_has_no_path_and_one_as_long_has(states, seed):
-    chain = Chain.left_to_right(1, states).word(0)
+    chain = Chain.of_topology(1, states).word(0)
     lengths = [states, *range(1, states)]
     log_density, batch = laid_out(random_densities(seed, lengths, states + 2))
     scores = (
@@ -349,7 +349,7 @@ def test_an_utterance_shorter_than_the_states_has_no_path_and_one_as_long_has(st
 
 
 def test_a_long_utterance_does_not_underflow():
-    chain = Chain.left_to_right(1, 3).word(0)
+    chain = Chain.of_topology(1, 3).word(0)
     log_density, batch = laid_out([np.full((3000, 5), -900.0)])
     occupation, _, score = soft_posteriors(log_density, batch, chain)
     assert np.isfinite(score).all()
@@ -372,7 +372,7 @@ def is_distribution(chain):
 
 @given(st.integers(1, 3), st.integers(1, 6), st.floats(0.05, 0.95))
 def test_left_to_right_is_states_between_optional_silences(words, states, stay):
-    chain = Chain.left_to_right(words, states, stay)
+    chain = Chain.of_topology(words, states, stay=stay)
     is_distribution(chain)
     entry, kept, advance, leave = probabilities(chain)
     assert entry.shape == (words, states + 2)
@@ -409,7 +409,7 @@ def test_without_counts_transitions_stay():
 
 
 def test_updated_transitions_are_relative_frequencies():
-    chain = Chain.left_to_right(1, 1)
+    chain = Chain.of_topology(1, 1)
     counts = np.array([[[3, 6, 3, 0], [7, 10, 4, 6], [0, 9, 0, 4]]], dtype=float)
     before = [x[0] for x in probabilities(chain)]
     entry, stay, advance, leave = (x[0] for x in probabilities(chain.update(counts)))
@@ -422,7 +422,7 @@ def test_updated_transitions_are_relative_frequencies():
 @pytest.mark.parametrize("under", [5.0, 15.0, 25.0, 35.0])
 def test_transitions_of_a_hardly_visited_position_are_not_rounding_errors(under):
     """They follow from its few expected visits, or from none and stay; silence is `under` all states here."""
-    chain = Chain.left_to_right(1, 2)
+    chain = Chain.of_topology(1, 2)
     densities = [d - under * np.array([1, 0, 0, 1]) for d in random_densities(0, [2, 5, 7, 4, 6], 4)]
     _, counts, _ = soft_posteriors(*laid_out(densities), chain.word(0))
     expected = np.zeros((4, 4))

@@ -230,7 +230,7 @@ def random_models(seed, words, states, mixtures, dims):
         random.normal(0, 1, (rows, mixtures, dims)),
         random.uniform(0.5, 2, (rows, mixtures, dims)),
     )
-    return WordModels(bank, Chain.left_to_right(words, states, 0.6), background=None)
+    return WordModels(bank, Chain.of_topology(words, states, stay=0.6), background=None)
 
 
 def same_gaussians(bank, expected):
@@ -337,7 +337,7 @@ def test_on_any_data_the_likelihood_never_falls_and_everything_is_finite(data):
         np.testing.assert_allclose(bank.weights.sum(1), 1)
     count = words.max() + 1
     assert models.bank.means.shape == (count * chosen.states + 1, chosen.mixtures, features[0].shape[1])
-    possible = Chain.left_to_right(count, chosen.states)
+    possible = Chain.of_topology(count, chosen.states)
     for name in PARTS:
         np.testing.assert_array_equal(getattr(models.chain, name) > -np.inf, getattr(possible, name) > -np.inf, name)
     for f, word in zip(features, words):

@@ -1,4 +1,4 @@
-"""Banks of diagonal Gaussian mixtures: log densities, k-means, EM and splitting.
+"""Continuous densities: banks of diagonal Gaussian mixtures, their log densities, k-means, EM and splitting.
 
 A bank holds S mixtures of at most K components over D dimensions, so that the densities of all states of
 all words are one matrix product. A mixture with fewer than K components has weight zero in the rest.
@@ -7,8 +7,10 @@ all words are one matrix product. A mixture with fewer than K components has wei
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -46,6 +48,9 @@ class GaussianBank:
     variances : (S, K, D) float64, positive
     """
 
+    name: ClassVar[str] = "continuous"
+    fitted_by: ClassVar[frozenset[str]] = frozenset({"map", "mllr", "cmllr"})
+
     weights: np.ndarray
     means: np.ndarray
     variances: np.ndarray
@@ -80,6 +85,16 @@ class GaussianBank:
         log_density += constant
         return log_density.reshape(mixtures, states, len(observations))
 
+    def expect(self, features: np.ndarray) -> MixtureShares:
+        """E-step: what is to be known of frames before it is known which mixtures they belong to.
+
+        Parameters
+        ----------
+        features : (T, D)
+        """
+        observations = with_squares(features)
+        return MixtureShares(*self.posteriors(observations), observations)
+
     def log_density(self, features: np.ndarray) -> np.ndarray:
         """ln b_j(o_t), the log density of every frame under every mixture.
 
@@ -108,6 +123,46 @@ class GaussianBank:
     def take(self, states: np.ndarray | slice) -> GaussianBank:
         """The bank of the given mixtures, in the given order."""
         return GaussianBank(self.weights[states], self.means[states], self.variances[states])
+
+    def put(self, states: np.ndarray | slice, part: GaussianBank) -> GaussianBank:
+        """With the given mixtures in place of its own."""
+        arrays = {f.name: getattr(self, f.name).copy() for f in fields(self)}
+        for name, array in arrays.items():
+            array[states] = getattr(part, name)
+        return GaussianBank(**arrays)
+
+    def statistics(self) -> Statistics:
+        """Those of no frames."""
+        return Statistics.zeros(self.weights.shape, self.means.shape)
+
+    def gaussians(self, statistics: Statistics, states: slice) -> tuple[GaussianBank, Statistics]:
+        """The Gaussians of the given mixtures, with what was seen of them."""
+        return self.take(states), statistics.take(states)
+
+    def with_gaussians(self, gaussians: GaussianBank, states: slice) -> GaussianBank:
+        """With the Gaussians that `gaussians` gave replaced; the weights stay."""
+        return self.put(states, replace(gaussians, weights=self.weights[states]))
+
+    def summary(self) -> dict[str, object]:
+        """Its sizes, for people."""
+        return {"mixtures": self.weights.shape[1], "gaussians": int((self.weights > 0).sum())}
+
+    def shortage(self, mixtures: int) -> str | None:
+        """What is less than asked for, for lack of frames, and the remedy; None when nothing is."""
+        kept = (self.weights > 0).sum(1)
+        if not (small := int((kept < mixtures).sum())):
+            return None
+        return (
+            f"{small} of {len(kept)} states keep fewer than {mixtures} Gaussians (the least {kept.min()}), "
+            f"for lack of recordings; record more or train with --mixtures {max(1, int(kept.min()))}"
+        )
+
+    def fault(self, states: int, dims: int) -> str | None:
+        """What keeps it from being a bank of so many mixtures over so many dimensions; None when nothing does."""
+        shape = (states, *self.weights.shape[1:2], dims)
+        if self.weights.shape != shape[:-1] or not self.means.shape == self.variances.shape == shape:
+            return "Gaussians do not fit its words and front end"
+        return distribution_fault(self.weights) or gaussian_fault(self.means, self.variances)
 
     def sample(self, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Features drawn at random, one frame from each of the given mixtures.
@@ -143,16 +198,8 @@ class GaussianBank:
         variance_floor : (D,)
         borrowed : a prior of the variances, for few data: then it is the posterior that is maximised
         """
-        seen = (statistics.occupancy > MIN_OCCUPANCY)[..., None]
-        count = np.where(seen, statistics.occupancy[..., None], 1.0)
-        means = np.where(seen, statistics.first_order / count, self.means)
-        variances = np.where(seen, statistics.second_order / count - means**2, self.variances)
-        if borrowed is not None:
-            share = borrowed.frames / (borrowed.frames + count)
-            variances = np.where(seen, share * borrowed.variance + (1.0 - share) * variances, variances)
-        floor = min(WEIGHT_FLOOR, 0.1 / self.weights.shape[1])
-        weights = floored_distribution(statistics.occupancy, self.weights > 0, floor, self.weights)
-        return GaussianBank(weights, means, np.maximum(variances, variance_floor))
+        weights = updated_weights(self.weights, statistics)
+        return GaussianBank(weights, *updated_moments(self.means, self.variances, statistics, variance_floor, borrowed))
 
     def drop_starved(self, statistics: Statistics, min_frames: float) -> GaussianBank:
         """Without the components that hold fewer than `min_frames` frames; the best of each mixture stays."""
@@ -160,6 +207,28 @@ class GaussianBank:
         keep = (occupancy >= min_frames) | (occupancy == occupancy.max(1, keepdims=True))
         weights = np.where(keep, self.weights, 0.0)
         return GaussianBank(weights / weights.sum(1, keepdims=True), self.means, self.variances)
+
+    @classmethod
+    def start(
+        cls,
+        groups: Sequence[np.ndarray],
+        mixtures: int,
+        codebook: int | None,
+        variance_floor: np.ndarray,
+        borrowed: BorrowedVariance | None = None,
+    ) -> GaussianBank:
+        """A mixture for each group of frames, from k-means within it.
+
+        Parameters
+        ----------
+        groups : frames of each state, (T, D)
+        mixtures : components of each
+        codebook : of no use here, for every state has its own
+        variance_floor : (D,)
+        borrowed : a prior of the variances
+        """
+        parts = [from_clusters(group, mixtures, variance_floor, borrowed) for group in groups]
+        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
     def split(self, mixtures: int) -> GaussianBank:
         """Grow every mixture to `mixtures` components by splitting the heaviest, means 0.2 deviations apart.
@@ -185,6 +254,69 @@ class GaussianBank:
             means[row, source] -= offset
             variances[row, target] = variances[row, source]
         return GaussianBank(weights, means, variances)
+
+
+@dataclass(frozen=True)
+class MixtureShares:
+    """Frames under a bank: how each mixture shares them out among its components.
+
+    Attributes
+    ----------
+    posteriors : (K, S, T), the share of each component in its mixture
+    log_density : (S, T)
+    observations : (T, 2D), the frames beside their squares
+    """
+
+    posteriors: np.ndarray
+    log_density: np.ndarray
+    observations: np.ndarray
+
+    def shares(self, occupation: np.ndarray) -> np.ndarray:
+        """The probability that a frame came from a component, (K, S, T), given that from its mixture, (S, T)."""
+        return self.posteriors * occupation
+
+    def statistics(self, occupation: np.ndarray) -> Statistics:
+        """The sums that re-estimation needs, given the probability that a frame came from each mixture, (S, T)."""
+        return Statistics.of_frames(self.shares(occupation), self.observations)
+
+
+def updated_weights(weights: np.ndarray, statistics: Statistics) -> np.ndarray:
+    """M-step of mixture weights, (..., K), none of those in use under the floor."""
+    floor = min(WEIGHT_FLOOR, 0.1 / weights.shape[-1])
+    return floored_distribution(statistics.occupancy, weights > 0, floor, weights)
+
+
+def updated_moments(
+    means: np.ndarray,
+    variances: np.ndarray,
+    statistics: Statistics,
+    variance_floor: np.ndarray,
+    borrowed: BorrowedVariance | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """M-step of means and variances, (..., K, D); see `GaussianBank.update`."""
+    occupancy = statistics.component_occupancy[..., None]
+    seen = occupancy > MIN_OCCUPANCY
+    count = np.where(seen, occupancy, 1.0)
+    new_means = np.where(seen, statistics.first_order / count, means)
+    new_variances = np.where(seen, statistics.second_order / count - new_means**2, variances)
+    if borrowed is not None:
+        share = borrowed.frames / (borrowed.frames + count)
+        new_variances = np.where(seen, share * borrowed.variance + (1.0 - share) * new_variances, new_variances)
+    return new_means, np.maximum(new_variances, variance_floor)
+
+
+def distribution_fault(weights: np.ndarray) -> str | None:
+    """What keeps weights, (..., K), from being distributions."""
+    if (weights >= 0).all() and np.allclose(weights.sum(-1), 1):
+        return None
+    return "weights are not probabilities"
+
+
+def gaussian_fault(means: np.ndarray, variances: np.ndarray) -> str | None:
+    """What keeps means and variances from being those of Gaussians."""
+    if np.isfinite(means).all() and ((variances > 0) & (variances < np.inf)).all():
+        return None
+    return "means and variances are not finite and positive"
 
 
 def with_squares(features: np.ndarray) -> np.ndarray:

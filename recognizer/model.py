@@ -6,17 +6,17 @@ import hashlib
 import json
 import math
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from recognizer.audio import shown
 from recognizer.decoding import Calibration
+from recognizer.density import Density, arrays_of, of_arrays
 from recognizer.endpoint import Endpointer
 from recognizer.errors import ModelError
 from recognizer.features import FrontEnd
-from recognizer.gmm import GaussianBank
 from recognizer.hmm import Chain
 from recognizer.rejection import EVIDENCE, REFUSED, Rejection
 from recognizer.training import WordModels
@@ -25,6 +25,8 @@ from recognizer.writing import replacing
 FORMAT = "recognizer-model"
 VERSION = 2  # 2: the cepstral mean is taken over the speech alone; rejection
 BANKS = ("bank", "background", "noise")
+CHAIN = ("log_entry", "log_stay", "log_next", "log_exit")
+JUMP = "chain_jump_"
 
 
 @dataclass(frozen=True)
@@ -100,16 +102,17 @@ class Model:
 
 
 def _arrays(model: Model) -> dict[str, np.ndarray]:
-    arrays = {f"chain_{f.name}": getattr(model.models.chain, f.name) for f in fields(Chain)}
+    chain = model.models.chain
+    arrays = {f"chain_{name}": getattr(chain, name) for name in CHAIN}
+    arrays |= {f"{JUMP}{distance}": log_jump for distance, log_jump in chain.log_jumps.items()}
     for name, bank in _banks(model).items():
-        for f in fields(GaussianBank):
-            arrays[f"{name}_{f.name}"] = getattr(bank, f.name)
+        arrays |= {f"{name}_{key}": array for key, array in arrays_of(bank).items()}
     if model.rejection:
         arrays["rejection_weights"] = model.rejection.weights
     return arrays
 
 
-def _banks(model: Model) -> dict[str, GaussianBank]:
+def _banks(model: Model) -> dict[str, Density]:
     banks = {"bank": model.models.bank, "background": model.models.background}
     return banks | ({"noise": model.rejection.noise} if model.rejection else {})
 
@@ -161,11 +164,15 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
             raise changed
         header["front_end"]["mean"] = tuple(header["front_end"]["mean"])
         names = BANKS if "rejection" in header else BANKS[:2]
-        banks = {b: GaussianBank(*(arrays[f"{b}_{f.name}"] for f in fields(GaussianBank))) for b in names}
+        banks = {
+            name: of_arrays({key.removeprefix(f"{name}_"): array for key, array in arrays.items() if key.startswith(f"{name}_")})
+            for name in names
+        }
         rejection = None
         if "noise" in banks:
             rejection = Rejection(banks["noise"], arrays["rejection_weights"], **header["rejection"])
-        chain = Chain(*(arrays[f"chain_{f.name}"] for f in fields(Chain)))
+        jumps = {int(key.removeprefix(JUMP)): array for key, array in arrays.items() if key.startswith(JUMP)}
+        chain = Chain(*(arrays[f"chain_{name}"] for name in CHAIN), jumps)
         model = Model(
             tuple(header["words"]),
             FrontEnd(**header["front_end"]),
@@ -192,7 +199,8 @@ def _fault(model: Model) -> str | None:
             numbers = value if isinstance(value, tuple | list) else (value,)
             if not all(math.isfinite(x) for x in numbers if isinstance(x, float)):
                 return f"{key} is not finite"
-    chain = [getattr(model.models.chain, f.name) for f in fields(Chain)]
+    chain = [getattr(model.models.chain, name) for name in CHAIN]
+    chain += model.models.chain.log_jumps.values()
     positions = chain[0].shape[-1] if chain[0].ndim else 0
     if positions < 3 or any(x.shape != (words, positions) for x in chain):
         return "its transitions do not fit its words"
@@ -200,13 +208,8 @@ def _fault(model: Model) -> str | None:
         return "its transitions are not log probabilities"
     for name, bank in _banks(model).items():
         rows = words * (positions - 2) + 1 if name == "bank" else 1
-        shape = (rows, *bank.weights.shape[1:2], model.front_end.dims)
-        if bank.weights.shape != shape[:-1] or not bank.means.shape == bank.variances.shape == shape:
-            return f"the {name}'s Gaussians do not fit its words and front end"
-        if not ((bank.weights >= 0).all() and np.allclose(bank.weights.sum(1), 1)):
-            return f"the {name}'s weights are not probabilities"
-        if not (np.isfinite(bank.means).all() and ((bank.variances > 0) & (bank.variances < np.inf)).all()):
-            return f"the {name}'s means and variances are not finite and positive"
+        if fault := bank.fault(rows, model.front_end.dims):
+            return f"the {name}'s {fault}"
     return _rejection_fault(model.rejection) if model.rejection else None
 
 

@@ -19,13 +19,15 @@ class Statistics:
 
     Attributes
     ----------
-    occupancy : (S, K), sum over t of gamma_t(j, k)
+    occupancy : (S, K), sum over t of gamma_t(j, k); (S, R, K) of mixtures in R streams
     first_order : (S, K, D), sum of gamma o
     second_order : (S, K, D), sum of gamma o**2
-    transition_counts : (W, P, 4), how often position p was entered from outside, kept, left for p + 1,
-        and left for the end of the word
+    transition_counts : (W, P, 4 + J), how often position p was entered from outside, kept, left for p + 1,
+        left for the end of the word, and left by each of the chain's jumps
     log_likelihood : natural log likelihood of all utterances seen
     frames : number of frames seen
+    shared : whether the components are the same in all mixtures, so that there is one set of moments, (1, ..., K, D),
+        for all of them, or none, (0, ..., K, D)
     """
 
     occupancy: np.ndarray
@@ -34,15 +36,23 @@ class Statistics:
     transition_counts: np.ndarray
     log_likelihood: float = 0.0
     frames: int = 0
+    shared: bool = False
 
     @classmethod
-    def zeros(cls, states: int, mixtures: int, dims: int, words: int = 0, positions: int = 0) -> Statistics:
-        return cls(
-            np.zeros((states, mixtures)),
-            np.zeros((states, mixtures, dims)),
-            np.zeros((states, mixtures, dims)),
-            np.zeros((words, positions, 4)),
-        )
+    def zeros(cls, occupancy: tuple[int, ...], moments: tuple[int, ...], shared: bool = False) -> Statistics:
+        """No frames seen yet, and no transitions to count.
+
+        Parameters
+        ----------
+        occupancy, moments : shapes
+        """
+        moments = np.zeros(moments)
+        return cls(np.zeros(occupancy), moments, moments.copy(), no_transitions(), shared=shared)
+
+    @property
+    def component_occupancy(self) -> np.ndarray:
+        """Frames of each component, over all mixtures that it is in, (S, K) or (1, ..., K)."""
+        return self.occupancy.sum(0, keepdims=True) if self.shared else self.occupancy
 
     @classmethod
     def of_frames(cls, posteriors: np.ndarray, observations: np.ndarray, log_likelihood: float = 0.0) -> Statistics:
@@ -56,8 +66,7 @@ class Statistics:
         mixtures, states, frames = posteriors.shape
         sums = posteriors.reshape(mixtures * states, frames) @ observations
         sums = sums.reshape(mixtures, states, 2, -1).transpose(2, 1, 0, 3)
-        no_transitions = np.zeros((0, 0, 4))
-        return cls(posteriors.sum(-1).T, sums[0], sums[1], no_transitions, log_likelihood, frames)
+        return cls(posteriors.sum(-1).T, sums[0], sums[1], no_transitions(), log_likelihood, frames)
 
     def add(self, part: Statistics, states: np.ndarray | slice = slice(None), words: object = slice(None)) -> None:
         """Add the statistics of a part of the bank, in place.
@@ -69,8 +78,9 @@ class Statistics:
         words : the words that the part's transitions belong to
         """
         self.occupancy[states] += part.occupancy
-        self.first_order[states] += part.first_order
-        self.second_order[states] += part.second_order
+        moments = slice(None) if self.shared else states
+        self.first_order[moments] += part.first_order
+        self.second_order[moments] += part.second_order
         if part.transition_counts.size:
             self.transition_counts[words] += part.transition_counts
         self.log_likelihood += part.log_likelihood
@@ -82,12 +92,14 @@ class Statistics:
             *(share * part for part in (self.occupancy, self.first_order, self.second_order, self.transition_counts)),
             share * self.log_likelihood,
             self.frames,
+            self.shared,
         )
 
     def take(self, states: np.ndarray | slice) -> Statistics:
-        """Those of some mixtures, without the transitions."""
-        sums = (self.occupancy[states], self.first_order[states], self.second_order[states])
-        return Statistics(*sums, np.zeros((0, 0, 4)), self.log_likelihood, self.frames)
+        """Those of some mixtures, without the transitions; moments that are shared stay those of all."""
+        moments = slice(None) if self.shared else states
+        sums = (self.occupancy[states], self.first_order[moments], self.second_order[moments])
+        return Statistics(*sums, no_transitions(), self.log_likelihood, self.frames, self.shared)
 
     def without(self, part: Statistics) -> Statistics:
         """What is left when the statistics of a part of the utterances are taken out.
@@ -97,6 +109,7 @@ class Statistics:
         left = np.maximum(self.occupancy - part.occupancy, 0.0)
         left[left < ROUNDING * self.occupancy] = 0.0
         some = (left > 0)[..., None]
+        some = some.any(0, keepdims=True) if self.shared else some
         return Statistics(
             left,
             np.where(some, self.first_order - part.first_order, 0.0),
@@ -104,4 +117,10 @@ class Statistics:
             np.maximum(self.transition_counts - part.transition_counts, 0.0),
             self.log_likelihood - part.log_likelihood,
             self.frames - part.frames,
+            self.shared,
         )
+
+
+def no_transitions() -> np.ndarray:
+    """Transition counts of no words."""
+    return np.zeros((0, 0, 0))

@@ -10,12 +10,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from recognizer import hmm
+from recognizer.density import KINDS, Density, Shares
 from recognizer.errors import RecognizerWarning, TrainingError
-from recognizer.gmm import MIN_FRAMES, BorrowedVariance, GaussianBank, from_clusters, grow, with_squares
+from recognizer.gmm import MIN_FRAMES, BorrowedVariance, GaussianBank, grow
 from recognizer.hmm import Batch, Chain
 from recognizer.statistics import Statistics
 
@@ -35,7 +37,9 @@ class TrainingSettings:
     ----------
     states : emitting states of a word
     topology : how a path may go through a word, one of `hmm.TOPOLOGIES`
-    mixtures : Gaussians of a state, fewer where the data do not support them
+    density : kind of the states' densities, a name in `density.KINDS`
+    mixtures : Gaussians of a state of its own, fewer where the data do not support them
+    codebook : Gaussians that all states share, or cells of each stream; as is usual for the density when None
     background_mixtures : Gaussians of the background model
     variance_floor : smallest variance, as a fraction of the variance of all training frames
     borrowed_frames : that every Gaussian counts as having seen, which spread about its mean as the Gaussians of
@@ -46,7 +50,9 @@ class TrainingSettings:
 
     states: int = 5
     topology: str = "left-right"
+    density: str = "continuous"
     mixtures: int = 8
+    codebook: int | None = None
     background_mixtures: int = 64
     variance_floor: float = 0.3
     borrowed_frames: float = 0.0
@@ -56,8 +62,10 @@ class TrainingSettings:
     def __post_init__(self) -> None:
         if self.topology not in hmm.TOPOLOGIES:
             raise TrainingError(f"topology {self.topology!r} is not {' or '.join(hmm.TOPOLOGIES)}")
-        for name in ("states", "mixtures", "background_mixtures", "max_iterations"):
-            if getattr(self, name) < 1:
+        if self.density not in KINDS:
+            raise TrainingError(f"density {self.density!r} is not {', '.join(KINDS)}")
+        for name in ("states", "mixtures", "codebook", "background_mixtures", "max_iterations"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise TrainingError(f"{name} is {getattr(self, name)}; it must be 1 or more")
         if not self.borrowed_frames >= 0:
             raise TrainingError(f"borrowed_frames is {self.borrowed_frames}; it must be 0 or more")
@@ -71,7 +79,7 @@ class WordModels:
 
     Attributes
     ----------
-    bank : mixtures of all states: word w has rows w * states to (w + 1) * states, silence has the last row
+    bank : densities of all states: word w has rows w * states to (w + 1) * states, silence has the last row
     chain : transitions, (W, states + 2)
     background : one mixture over all training speech, to compare the words with
     history : per stage its name and the log likelihood per frame before each of its updates
@@ -79,7 +87,7 @@ class WordModels:
         MLLR); None leaves them as they are
     """
 
-    bank: GaussianBank
+    bank: Density
     chain: Chain
     background: GaussianBank
     history: dict[str, list[float]] = field(default_factory=dict)
@@ -89,6 +97,11 @@ class WordModels:
     def states(self) -> int:
         """Emitting states of a word."""
         return self.chain.log_stay.shape[1] - 2
+
+    @cached_property
+    def least_frames(self) -> int:
+        """Frames that an utterance must have for a path through any word."""
+        return int(hmm.shortest(self.chain).min())
 
     def rows(self, word: int) -> np.ndarray:
         """Rows of the bank that the positions of a word stand on, (P,): silence, the states, silence."""
@@ -160,8 +173,9 @@ def train(
     chunks = list(chunks_by_word(features, words))
     for stage in STAGES:
         models = converge(models, chunks, stage, settings, floor, jobs=jobs, progress=progress)
-    if not settings.borrowed_frames:  # which says that few recordings are expected
-        _warn_of_small_mixtures(models.bank, settings.mixtures)
+    # Borrowed frames say that few recordings are expected.
+    if not settings.borrowed_frames and (shortage := models.bank.shortage(settings.mixtures)):
+        warnings.warn(shortage, RecognizerWarning, stacklevel=2)
     return models
 
 
@@ -233,33 +247,37 @@ class Expectation:
     Attributes
     ----------
     word : of the chunk
-    rows : (P,) of the bank: the silence's mixture first, then the word's states
-    shares : (K, P, T), the probability that a frame came from a component of one of these rows
-    observations : (T, 2D), the frames, transformed if the models say so, beside their squares
-    transition_counts : (positions, 4)
+    rows : (P,) of the bank: the silence first, then the word's states
+    features : (T, D), the frames, transformed if the models say so
+    frames : the same frames under these rows of the bank
+    occupation : (P, T), the probability that a frame came from one of these rows
+    transition_counts : (positions, 4 + J)
     log_likelihood : of all the chunk's utterances
     """
 
     word: int
     rows: np.ndarray
-    shares: np.ndarray
-    observations: np.ndarray
+    features: np.ndarray
+    frames: Shares
+    occupation: np.ndarray
     transition_counts: np.ndarray
     log_likelihood: float
 
 
 def accumulate(models: WordModels, chunks: Sequence[Chunk], occupation: Callable, jobs: int = 1) -> Statistics:
     """E-step over all chunks: each on its own, then summed in order."""
-    words, positions = models.chain.log_stay.shape
-    total = Statistics.zeros(*models.bank.means.shape, words, positions)
+    total = models.bank.statistics()
+    moves = 4 + len(models.chain.log_jumps)
+    total.transition_counts = np.zeros((*models.chain.log_stay.shape, moves))
     for chunk, part in zip(chunks, _map(lambda c: _sums(expect(models, c, occupation)), chunks, jobs)):
         total.add(part, models.rows(chunk.word)[:-1], chunk.word)
     return total
 
 
 def _sums(expectation: Expectation) -> Statistics:
-    statistics = Statistics.of_frames(expectation.shares, expectation.observations, expectation.log_likelihood)
+    statistics = expectation.frames.statistics(expectation.occupation)
     statistics.transition_counts = expectation.transition_counts
+    statistics.log_likelihood = expectation.log_likelihood
     return statistics
 
 
@@ -267,18 +285,16 @@ def expect(models: WordModels, chunk: Chunk, occupation: Callable = hmm.soft_pos
     """E-step over one chunk under its word, by all paths or, with `viterbi_occupation`, the best ones."""
     batch, rows = chunk.batch, models.rows(chunk.word)[:-1]
     features, log_determinant = models.transformed(chunk.features)
-    observations = with_squares(features)
-    shares, log_density = models.bank.take(rows).posteriors(observations)
-    log_density += log_determinant
+    frames = models.bank.take(rows).expect(features)
+    log_density = frames.log_density + log_determinant
     positions = np.concatenate([log_density, log_density[:1]]).T  # the trailing silence is the leading one
     occupied, counts, score = occupation(positions[batch.frame], batch, models.chain.word(chunk.word))
     inside = batch.inside
-    by_frame = np.empty((len(observations), occupied.shape[-1]))
+    by_frame = np.empty((len(features), occupied.shape[-1]))
     by_frame[batch.frame[inside]] = occupied[inside]
     by_frame[:, 0] += by_frame[:, -1]
     by_frame[by_frame < NEGLIGIBLE] = 0.0
-    shares *= by_frame[:, :-1].T
-    return Expectation(chunk.word, rows, shares, observations, counts, float(score.sum()))
+    return Expectation(chunk.word, rows, features, frames, by_frame[:, :-1].T, counts, float(score.sum()))
 
 
 def _map(function: Callable, items: Sequence, jobs: int) -> Iterator:
@@ -322,8 +338,8 @@ def cut_and_cluster(
     settings: TrainingSettings,
     variance_floor: np.ndarray,
     borrowed: BorrowedVariance | None = None,
-) -> tuple[GaussianBank, Chain]:
-    """The start: uniform cut, then k-means over the frames of every state of every word, and of silence."""
+) -> tuple[Density, Chain]:
+    """The start: uniform cut, then k-means over the frames of the states of all words, and of silence."""
     states, mixtures = settings.states, settings.mixtures
     count = words.max() + 1
     row = np.concatenate(
@@ -338,8 +354,7 @@ def cut_and_cluster(
     if len(groups[-1]) < MIN_FRAMES * mixtures:  # trimmed recordings: the quietest frames stand in for silence
         quiet = np.argsort(everything[:, 0], kind="stable")[: max(MIN_FRAMES * mixtures, len(everything) // 50)]
         groups[-1] = np.concatenate([groups[-1], everything[quiet]])
-    parts = [from_clusters(group, mixtures, variance_floor, borrowed) for group in groups]
-    bank = GaussianBank(*(np.concatenate([getattr(p, n) for p in parts]) for n in ("weights", "means", "variances")))
+    bank = KINDS[settings.density].start(groups, mixtures, settings.codebook, variance_floor, borrowed)
     return bank, Chain.of_topology(count, states, settings.topology)
 
 
@@ -354,14 +369,3 @@ def _check(features: Sequence[np.ndarray], settings: TrainingSettings) -> None:
             )
         if not np.isfinite(f).all():
             raise TrainingError(f"utterance {number} has features that are not finite; leave it out")
-
-
-def _warn_of_small_mixtures(bank: GaussianBank, mixtures: int) -> None:
-    kept = (bank.weights > 0).sum(1)
-    if small := int((kept < mixtures).sum()):
-        warnings.warn(
-            f"{small} of {len(kept)} states keep fewer than {mixtures} Gaussians (the least {kept.min()}), "
-            f"for lack of recordings; record more or train with --mixtures {max(1, int(kept.min()))}",
-            RecognizerWarning,
-            stacklevel=3,
-        )

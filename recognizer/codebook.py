@@ -225,7 +225,11 @@ class TiedBank(CodebookBank):
     def gaussians(self, statistics: Statistics, states: slice) -> tuple[GaussianBank, Statistics]:
         """The Gaussians of the codebook, as a mixture of one each, with what was seen of them in all states."""
         own = GaussianBank(np.ones((self.means[..., 0].size, 1)), *(_rows(x) for x in (self.means, self.variances)))
-        sums = statistics.component_occupancy.reshape(-1, 1), _rows(statistics.first_order), _rows(statistics.second_order)
+        sums = (
+            statistics.component_occupancy.reshape(-1, 1),
+            _rows(statistics.first_order),
+            _rows(statistics.second_order),
+        )
         return own, Statistics(*sums, no_transitions(), statistics.log_likelihood, statistics.frames)
 
     def with_gaussians(self, gaussians: GaussianBank, states: slice) -> TiedBank:

@@ -38,11 +38,13 @@ class Density(Protocol):
     name : of the kind
     fitted_by : what can fit it to a speaker, of "map", "mllr" and "cmllr"
     weights : (S, ..., K), by component of a state
+    dims : D, of the features
     """
 
     name: str
     fitted_by: frozenset[str]
     weights: np.ndarray
+    dims: int
 
     @classmethod
     def start(
@@ -118,3 +120,12 @@ def of_arrays(arrays: dict[str, np.ndarray]) -> Density:
     """
     kinds = {frozenset(f.name for f in fields(kind)): kind for kind in KINDS.values()}
     return kinds[frozenset(arrays)](**arrays)
+
+
+def alike(one: Density, other: Density) -> bool:
+    """Whether two densities are of one kind and one size."""
+    return _shapes(one) == _shapes(other)
+
+
+def _shapes(density: Density) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in arrays_of(density).items()}

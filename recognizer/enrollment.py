@@ -12,13 +12,13 @@ import numpy as np
 from recognizer import speakers
 from recognizer.adaptation.choice import (
     FEWEST,
-    USUAL,
     Material,
     Trial,
     compare,
     cross_validate,
     cross_validate_words,
     several_takes,
+    usual,
 )
 from recognizer.adaptation.method import Method, adapt
 from recognizer.analysis import Analysis, analyse_files
@@ -142,7 +142,9 @@ def best_warp(utterances: Sequence[Utterance], model: Model, *, jobs: int = 1) -
         usable = [
             (word, analysis.features[0])
             for word, analysis in zip(words, found)
-            if isinstance(analysis, Analysis) and analysis.features and len(analysis.features[0]) >= model.models.states
+            if isinstance(analysis, Analysis)
+            and analysis.features
+            and len(analysis.features[0]) >= model.models.least_frames
         ]
         if usable:
             said, features = zip(*usable)
@@ -177,7 +179,8 @@ def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) ->
     if method is not None:
         why = f"{method}, as asked"
     elif len(takes) < FEWEST:
-        method, why = USUAL, f"{USUAL}, the usual method: {len(takes)} takes are too few to compare it with others"
+        method = usual(model.models)
+        why = f"{method}, the usual method: {len(takes)} takes are too few to compare it with others"
     else:
         same_mean = replace(before, scores=score_words(model.models, [take[0] for take in readings]))
         trial, why = compare(model.models, material, same_mean)
@@ -225,7 +228,7 @@ class SelfAdaptation:
 def self_adapt(
     analyses: Sequence[Analysis],
     model: Model,
-    method: Method = USUAL,
+    method: Method | None = None,
     *,
     allowed: np.ndarray | None = None,
     threshold: str | float = "normal",
@@ -238,7 +241,7 @@ def self_adapt(
     ----------
     analyses : of the recordings, with static cepstra; those without speech are passed over
     model : the base
-    method : how
+    method : how; the usual one when None
     allowed : indices of the only words that can be meant; all when None
     threshold : how probable an answer must be to be one at all, as in `rejection.least_probability`
 
@@ -252,6 +255,7 @@ def self_adapt(
         raise AdaptationError("there is no speech to adapt to in any of the recordings; record some words")
     front_end = with_speaker_mean(model.front_end, [analyses[i] for i in heard])
     features = [front_end.finish(analyses[i].features[0], analyses[i].speech) for i in heard]
+    method = method or usual(model.models)
     own, words = replace(model, front_end=front_end), np.full(len(heard), -1)
     for passes in range(1, PASSES + 1):  # noqa: B007 - told to the caller
         before, words = words, sure_words(own, features, allowed, threshold)
@@ -287,7 +291,7 @@ def sure_words(
 
 
 def _long_enough(analysis: Analysis, model: Model) -> bool:
-    return bool(analysis.features) and analysis.features[0].shape[1] >= model.models.states
+    return bool(analysis.features) and analysis.features[0].shape[1] >= model.models.least_frames
 
 
 def prior_of(name: str, model: Model) -> tuple[Model, str | None]:
@@ -388,7 +392,7 @@ def make_unlabelled_profile(
     read = [(path, analysis) for path, analysis in zip(paths, found) if isinstance(analysis, Analysis)]
     if not read:
         raise AdaptationError(f"no recording can be read ({refused[0]}); record some words")
-    chosen = method or USUAL
+    chosen = method or usual(model.models)
     adapted = self_adapt([analysis for _, analysis in read], prior, chosen)
     sure = [Utterance(path, model.words[word], None) for (path, _), word in zip(read, adapted.words) if word >= 0]
     if not sure:

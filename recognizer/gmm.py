@@ -55,6 +55,11 @@ class GaussianBank:
     means: np.ndarray
     variances: np.ndarray
 
+    @property
+    def dims(self) -> int:
+        """D, of the features."""
+        return self.means.shape[-1]
+
     @cached_property
     def _affine(self) -> tuple[np.ndarray, np.ndarray]:
         """Log densities as an affine map of [x, x**2]: (K*S, 2D) matrix and (K*S, 1) constant."""
@@ -223,10 +228,14 @@ class GaussianBank:
         ----------
         groups : frames of each state, (T, D)
         mixtures : components of each
-        codebook : of no use here, for every state has its own
+        codebook : there is none, for every state has its own
         variance_floor : (D,)
         borrowed : a prior of the variances
         """
+        if codebook is not None:
+            raise TrainingError(
+                f"a codebook of {codebook} is for a semi-continuous or discrete density; leave it out, or choose one"
+            )
         parts = [from_clusters(group, mixtures, variance_floor, borrowed) for group in groups]
         return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 

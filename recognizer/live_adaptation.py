@@ -23,6 +23,7 @@ from recognizer.adaptation.method import Method, fitted, tree_of
 from recognizer.analysis import analyse
 from recognizer.decoding import Result
 from recognizer.enrollment import SURE
+from recognizer.errors import AdaptationError
 from recognizer.hmm import Batch
 from recognizer.recognition import Recognizer
 from recognizer.statistics import Statistics
@@ -59,6 +60,11 @@ class Adaptation:
     method : how; one without a transform of the features, which needs more than the statistics
     words, threshold : with which it is asked, as for `Recognizer.recognize`
 
+    Raises
+    ------
+    AdaptationError
+        if the method does not fit the recognizer's models.
+
     Attributes
     ----------
     recognizer : as it is now
@@ -74,6 +80,9 @@ class Adaptation:
         threshold: str | float = "normal",
     ) -> None:
         self._base, self._method, self._words, self._threshold = recognizer, method, words, threshold
+        if not method.fits(recognizer.model.models):
+            kind = recognizer.model.models.bank.name
+            raise AdaptationError(f"a {kind} model cannot learn from its answers; leave --adapt out, or enroll")
         self._tree = tree_of(recognizer.model.models)
         self.reset()
 
@@ -126,7 +135,7 @@ class Adaptation:
         """Forget all: the recognizer is what it was in the beginning."""
         self.recognizer = self._base
         self._recent: deque[Learned] = deque()
-        self._sum, self._earlier = Statistics.zeros(*self._base.model.models.bank.means.shape), 0
+        self._sum, self._earlier = self._base.model.models.bank.statistics(), 0
 
     def _fit(self) -> None:
         if not self.learned:

@@ -164,14 +164,11 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
             raise changed
         header["front_end"]["mean"] = tuple(header["front_end"]["mean"])
         names = BANKS if "rejection" in header else BANKS[:2]
-        banks = {
-            name: of_arrays({key.removeprefix(f"{name}_"): array for key, array in arrays.items() if key.startswith(f"{name}_")})
-            for name in names
-        }
+        banks = {name: of_arrays(_starting(arrays, f"{name}_")) for name in names}
         rejection = None
         if "noise" in banks:
             rejection = Rejection(banks["noise"], arrays["rejection_weights"], **header["rejection"])
-        jumps = {int(key.removeprefix(JUMP)): array for key, array in arrays.items() if key.startswith(JUMP)}
+        jumps = {int(distance): array for distance, array in _starting(arrays, JUMP).items()}
         chain = Chain(*(arrays[f"chain_{name}"] for name in CHAIN), jumps)
         model = Model(
             tuple(header["words"]),
@@ -187,6 +184,11 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
     if fault := _fault(model):
         raise ModelError(f"{name} is no working model ({fault}); train it again or fetch a new copy")
     return model
+
+
+def _starting(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Those whose names start so, under what follows in the name."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _fault(model: Model) -> str | None:

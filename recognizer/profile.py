@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from recognizer.audio import shown
+from recognizer.density import Density, alike, arrays_of, of_arrays
 from recognizer.errors import NewerProfileError, ProfileError
-from recognizer.gmm import GaussianBank
 from recognizer.model import Model
 from recognizer.writing import replacing
 
@@ -27,7 +27,7 @@ class Profile:
     ----------
     base : fingerprint of the model
     model_name : what the model was called when the profile was made: a name or a file
-    bank : the mixtures of all states, fitted
+    bank : the densities of all states, fitted
     transform : of the features, (D, D + 1), or None
     mean, mean_weight, warp : of the front end, for this speaker
     record : what it was made from and what came of it, plain JSON data
@@ -35,7 +35,7 @@ class Profile:
 
     base: str
     model_name: str
-    bank: GaussianBank
+    bank: Density
     transform: np.ndarray | None
     mean: tuple[float, ...]
     mean_weight: float
@@ -63,7 +63,7 @@ class Profile:
                 f"this one has {model.fingerprint[:12]}; use that model, or make the profile anew for this one with "
                 "`recognizer speakers refresh NAME --model MODEL`"
             )
-        fits = self.bank.means.shape == model.models.bank.means.shape and len(self.mean) == len(model.front_end.mean)
+        fits = alike(self.bank, model.models.bank) and len(self.mean) == len(model.front_end.mean)
         if not fits:
             raise ProfileError(
                 f"the profile names this model but does not fit it, so it was changed or damaged; {_ANEW}"
@@ -81,7 +81,7 @@ class Profile:
         ProfileError
             if the file cannot be written; what was there stays.
         """
-        arrays = {f.name: getattr(self.bank, f.name) for f in fields(GaussianBank)}
+        arrays = arrays_of(self.bank)
         if self.transform is not None:
             arrays["transform"] = self.transform
         header = {
@@ -132,12 +132,11 @@ class Profile:
                 "update with `pip install --upgrade recognizer`"
             )
         try:
-            bank = GaussianBank(*(arrays[f.name] for f in fields(GaussianBank)))
+            transform = arrays.pop("transform", None)
+            bank = of_arrays(arrays)
             mean = tuple(map(float, header["mean"]))
             numbers = (float(header["mean_weight"]), float(header["warp"]))
-            profile = cls(
-                header["base"], header["model_name"], bank, arrays.get("transform"), mean, *numbers, header["record"]
-            )
+            profile = cls(header["base"], header["model_name"], bank, transform, mean, *numbers, header["record"])
             sound = _is_sound(profile)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise ProfileError(f"{name} is damaged; {_ANEW}") from error
@@ -152,19 +151,18 @@ _ANEW = "make it anew from the kept takes with `recognizer speakers refresh`, or
 def _is_sound(profile: Profile) -> bool:
     """Whether the numbers can be used."""
     bank, transform = profile.bank, profile.transform
-    shape = bank.means.shape
-    fits = len(shape) == 3 and bank.variances.shape == shape and bank.weights.shape == shape[:2]
+    dims = bank.dims
+    fits = all(array.dtype.kind == "f" for array in arrays_of(bank).values()) and not bank.fault(
+        len(bank.weights), dims
+    )
     if transform is not None:
-        fits = fits and transform.shape == (shape[-1], shape[-1] + 1) and bool(np.isfinite(transform).all())
+        fits = fits and transform.shape == (dims, dims + 1) and bool(np.isfinite(transform).all())
         fits = fits and bool(np.isfinite(np.linalg.slogdet(transform[:, 1:])[1]))  # it can be undone
     return (
         fits
-        and bank.weights.dtype.kind == bank.means.dtype.kind == bank.variances.dtype.kind == "f"
         and isinstance(profile.base, str)
         and isinstance(profile.model_name, str)
         and isinstance(profile.record, dict)
-        and bool(np.isfinite(bank.means).all() and (bank.weights >= 0).all() and np.allclose(bank.weights.sum(1), 1))
-        and bool((bank.variances > 0).all() and np.isfinite(bank.variances).all())
         and all(math.isfinite(x) for x in (*profile.mean, profile.mean_weight, profile.warp))
         and profile.warp > 0
         and profile.mean_weight >= 0

@@ -259,7 +259,7 @@ class Recognizer:
         least: float,
     ) -> Result:
         features, rejection = analysis.features[0], self.model.rejection
-        if not np.isfinite(scores).all():
+        if not np.isfinite(scores).any():
             return _nothing(analysis, "too short")
         among_words = posteriors(scores, self.model.calibration)
         confidence = among_words * (rejection.known(evidence, USUAL) if rejection else 1.0)
@@ -268,7 +268,8 @@ class Recognizer:
             reason = NO_WORD
         elif among_words.max() < least:
             reason = TOO_CLOSE
-        ranked = np.argsort(-scores, kind="stable")
+        possible = int(np.isfinite(scores).sum())  # words; the others need more frames
+        ranked = np.argsort(-scores, kind="stable")[:possible]
         nbest = tuple(
             Candidate(self.words[indices[i]], float(scores[i] / len(features)), float(confidence[i])) for i in ranked
         )

@@ -132,7 +132,7 @@ def examine(
     scores = np.full((len(features), len(words)), -np.inf)
     spans = np.zeros((len(features), 2), dtype=np.intp)
     evidence = np.zeros((len(features), len(EVIDENCE)))
-    members = np.array([i for i, f in enumerate(features) if len(f) >= models.states], dtype=np.intp)
+    members = np.array([i for i, f in enumerate(features) if len(f) >= models.least_frames], dtype=np.intp)
     for place, all_scores, decoded in scored(models, [features[i] for i in members]):
         group = members[place]
         lacking = np.zeros(all_scores.shape, dtype=bool)
@@ -180,7 +180,7 @@ def _evidence(
         closed = np.append(np.repeat(without, positions - 2, axis=1), np.zeros((len(best), 1), dtype=bool), axis=1)
         return hmm.free_loop(np.where(closed, -np.inf, states), batch, PENALTY)
 
-    others = ~lacking
+    others = ~lacking & np.isfinite(scores)
     others[everyone, best] = False
     others_mean = np.where(others, scores, 0.0).sum(1) / np.maximum(others.sum(1), 1)
     lead = np.where(others.any(1), score - others_mean, 0.0)

@@ -61,11 +61,11 @@ def refit(models, material, members, how):
     if not (how.kind == "cmllr-map" and how.shape in ("bias", "diagonal")):
         return adapt(models, material.chunks(members), how, material.share)
     own = adapt(models, material.chunks(members), Method("cmllr", how.shape), material.share)
-    total = Statistics.zeros(*models.bank.means.shape)
+    total = models.bank.statistics()
     for chunk in material.chunks(members):
         found = expect(models, chunk)
         moved = own.transformed(chunk.features)[0]
-        total.add(Statistics.of_frames(found.shares, with_squares(moved)), found.rows)
+        total.add(Statistics.of_frames(found.frames.shares(found.occupation), with_squares(moved)), found.rows)
     return fitted(own, total.scaled(material.share), how, tree_of(models))
 
 
@@ -231,7 +231,7 @@ def chosen_by(monkeypatch, gains, spread=0.0, words=(0, 0, 1, 1, 2, 2, 3, 3)):
     material = Material(np.array(words), [[np.zeros((10, DIMS))]] * len(words), 1.0)
     base = Trial(NONE, material.words, np.zeros((len(words), 6)), material.frames)
     monkeypatch.setattr(choice, "cross_validate", trials_with(gains, spread))
-    return method_of(None, material, base)
+    return method_of(random_models(np.random.default_rng(0)), material, base)
 
 
 def test_none_is_chosen_when_nothing_helps(monkeypatch):

@@ -235,12 +235,12 @@ def expectations_of(random, models, words, transform=None):
 
 def by_frame(models, expectations):
     """Frames and shares of the whole bank, (T, D) and (K, S, T), from the chunks'."""
-    states, mixtures, dims = models.bank.means.shape
+    states, mixtures = models.bank.weights.shape
     x, shares = [], []
     for found in expectations:
-        part = np.zeros((mixtures, states, len(found.observations)))
-        part[:, found.rows] = found.shares
-        x.append(found.observations[:, :dims])
+        part = np.zeros((mixtures, states, len(found.features)))
+        part[:, found.rows] = found.frames.shares(found.occupation)
+        x.append(found.features)
         shares.append(part)
     return np.concatenate(x), np.concatenate(shares, axis=2)
 

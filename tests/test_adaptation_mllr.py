@@ -153,7 +153,7 @@ def test_a_huge_prior_leaves_everything_as_it_is(seed, shape):
 @pytest.mark.parametrize("prior_frames", [0.0, 20.0])
 def test_no_data_are_no_transform(shape, prior_frames):
     bank = random_bank(np.random.default_rng(3), 6, 2, DIMS)
-    found = mllr.estimate(bank, Statistics.zeros(6, 2, DIMS), shape, prior_frames)
+    found = mllr.estimate(bank, bank.statistics(), shape, prior_frames)
     np.testing.assert_array_equal(found, mllr.identity(DIMS))
     same_bank(mllr.move(bank, found[None], np.zeros(6, dtype=int)), bank)
 

@@ -400,7 +400,7 @@ def test_a_component_without_data_keeps_its_gaussian_and_the_least_weight():
 
 def test_a_mixture_without_data_stays_as_it_is():
     bank = random_bank(6, 2, 3, 2)
-    updated = bank.update(Statistics.zeros(2, 3, 2), np.full(2, 1e-3))
+    updated = bank.update(bank.statistics(), np.full(2, 1e-3))
     for name in ("weights", "means", "variances"):
         np.testing.assert_array_equal(getattr(updated, name), getattr(bank, name))
 
@@ -487,7 +487,7 @@ def test_one_split_halves_the_heaviest_and_moves_it_by_a_fifth_of_a_deviation():
 def test_dropping_keeps_the_fed_and_the_best_of_each_mixture(seed, states, mixtures, least):
     random = np.random.default_rng(seed)
     bank = random_bank(seed, states, mixtures, 2)
-    statistics = Statistics.zeros(states, mixtures, 2)
+    statistics = Statistics.zeros((states, mixtures), (states, mixtures, 2))
     statistics.occupancy[:] = random.uniform(0, 10, (states, mixtures))
     dropped = bank.drop_starved(statistics, least)
     for j in range(states):

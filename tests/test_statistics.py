@@ -40,7 +40,7 @@ def random_statistics(seed, states, mixtures, dims, words, positions):
 @given(seeds, sizes, sizes, sizes, st.integers(0, 6))
 def test_sums_of_frames_equal_loops(seed, states, mixtures, dims, frames):
     posteriors, features = frames_of(seed, states, mixtures, dims, frames)
-    expected = Statistics.zeros(states, mixtures, dims)
+    expected = Statistics.zeros((states, mixtures), (states, mixtures, dims))
     for t in range(frames):
         for j in range(states):
             for k in range(mixtures):
@@ -60,7 +60,7 @@ def test_sums_of_frames_equal_loops(seed, states, mixtures, dims, frames):
 def test_parts_of_any_split_add_up_to_the_whole(seed, states, mixtures, dims, cuts):
     posteriors, features = frames_of(seed, states, mixtures, dims, 12)
     whole = of_frames(posteriors, features, 12.0)
-    total = Statistics.zeros(states, mixtures, dims)
+    total = Statistics.zeros((states, mixtures), (states, mixtures, dims))
     for start, end in zip([0, *sorted(cuts)], [*sorted(cuts), 12]):
         total.add(of_frames(posteriors[..., start:end], features[start:end], float(end - start)))
     for name in ARRAYS:
@@ -96,7 +96,8 @@ def test_a_part_without_transitions_leaves_those_of_the_words_alone():
 
 
 def test_zeros_are_neutral():
-    total = Statistics.zeros(3, 2, 4, 2, 5)
+    total = Statistics.zeros((3, 2), (3, 2, 4))
+    total.transition_counts = np.zeros((2, 5, 4))
     part = random_statistics(3, 3, 2, 4, 2, 5)
     total.add(part)
     for name in (*ARRAYS, "log_likelihood", "frames"):

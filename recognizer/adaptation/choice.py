@@ -10,7 +10,7 @@ import numpy as np
 
 from recognizer import hmm
 from recognizer.adaptation import cmllr
-from recognizer.adaptation.method import TRANSFORM_PRIOR, Method, adapt, fitted, tree_of
+from recognizer.adaptation.method import Method, adapt, fitted, of_features, tree_of
 from recognizer.adaptation.regression import RegressionTree
 from recognizer.decoding import Calibration, posteriors, score_words
 from recognizer.statistics import Statistics
@@ -26,6 +26,7 @@ ALTERNATIVES = (Method("map"), Method("mllr"), Method(shape="block"), Method(sha
 # Constrained MLLR also takes the room's silence to the base's, which makes a take likelier and no word clearer. It is
 # tried only where words have several takes, so that what it does to the words themselves counts, too.
 CONSTRAINED = Method("cmllr-map", "diagonal")
+ALL = slice(None)  # rows of the bank: silence, too, tells how the features differ
 TAUS = (2.0, 8.0, 20.0)  # tried beside the usual one, where words have several takes
 
 
@@ -109,12 +110,12 @@ def cross_validate(models: WordModels, material: Material, methods: Sequence[Met
     folds = _shared_out(np.argsort(material.words, kind="stable"), FOLDS)
     sums = [accumulate(models, material.chunks(fold), hmm.soft_posteriors).scaled(material.share) for fold in folds]
     total = _sum(sums)
-    tree, prior = tree_of(models), _feature_prior(models)
+    tree = tree_of(models)
     trials = []
     for method in methods:
         scores = np.empty((len(material.words), len(models.chain.log_stay)))
         for fold, part in zip(folds, sums):
-            own = _without(models, material, fold, total.without(part), method, tree, prior)
+            own = _without(models, material, fold, total.without(part), method, tree)
             scores[fold] = score_words(own, [material.readings[i][0] for i in fold])
         trials.append(Trial(method, material.words, scores, material.frames))
     return trials
@@ -133,7 +134,7 @@ def cross_validate_words(models: WordModels, material: Material, method: Method)
     material : takes of at least three words
     method : to try
     """
-    words, tree, prior = material.words, tree_of(models), _feature_prior(models)
+    words, tree = material.words, tree_of(models)
     groups = _shared_out(np.unique(words), GROUPS)
     members = [np.flatnonzero(np.isin(words, group)) for group in groups]
     sums = [accumulate(models, material.chunks(m), hmm.soft_posteriors).scaled(material.share) for m in members]
@@ -144,7 +145,7 @@ def cross_validate_words(models: WordModels, material: Material, method: Method)
     for one, other in combinations(range(len(groups)), 2):
         left_out = np.concatenate([members[one], members[other]])
         rest = total.without(sums[one]).without(sums[other])
-        own = _without(models, material, left_out, rest, method, tree, prior)
+        own = _without(models, material, left_out, rest, method, tree)
         scores = score_words(own, [material.readings[i][0] for i in left_out])
         fair = stranger.copy()
         fair[np.concatenate([groups[one], groups[other]])] = True
@@ -172,7 +173,6 @@ def _without(
     rest: Statistics,
     method: Method,
     tree: RegressionTree,
-    prior: cmllr.FeatureStatistics,
 ) -> WordModels:
     """Models fitted to all takes but some, of which `rest` are the statistics under the prior.
 
@@ -182,28 +182,33 @@ def _without(
     if method.transforms == "cmllr" and method.shape not in ("bias", "diagonal"):
         others = np.setdiff1d(np.arange(len(material.words)), left_out)
         return adapt(models, material.chunks(others), method, material.share)
-    return _fitted(models, rest, method, tree, prior)
+    return _fitted(models, rest, method, tree)
 
 
-def _fitted(
-    models: WordModels,
-    statistics: Statistics,
-    method: Method,
-    tree: RegressionTree,
-    prior: cmllr.FeatureStatistics,
-) -> WordModels:
+def _fitted(models: WordModels, statistics: Statistics, method: Method, tree: RegressionTree) -> WordModels:
     """Models fitted by one step from the prior's own posteriors."""
     if method.transforms == "cmllr":
-        own = cmllr.estimate(cmllr.diagonal(models.bank, statistics) + prior, method.shape)
-        models = replace(models, transform=cmllr.composed(own, models.transform))
+        models, own = of_features(models, cmllr.diagonal(*models.bank.gaussians(statistics, ALL)), method.shape)
         if method.kind == "cmllr":
             return models
         statistics = cmllr.after(statistics, own)
     return fitted(models, statistics, method, tree)
 
 
-def _feature_prior(models: WordModels) -> cmllr.FeatureStatistics:
-    return cmllr.prior(models.bank.take(slice(0, -1)), TRANSFORM_PRIOR)
+def candidates(models: WordModels, several: bool) -> list[Method]:
+    """The methods to try on the models, the usual one first.
+
+    Parameters
+    ----------
+    several : whether most takes are of words that have more than one
+    """
+    known = (USUAL, *ALTERNATIVES, *([CONSTRAINED] if several else []))
+    return [method for method in known if method.fits(models)]
+
+
+def usual(models: WordModels) -> Method:
+    """The method to use on the models where nothing tells which."""
+    return candidates(models, several=False)[0]
 
 
 def compare(models: WordModels, material: Material, base: Trial) -> tuple[Trial, str]:
@@ -221,7 +226,7 @@ def compare(models: WordModels, material: Material, base: Trial) -> tuple[Trial,
     base : the trial of the prior
     """
     several = several_takes(material.words)
-    trials = cross_validate(models, material, (USUAL, *ALTERNATIVES, *([CONSTRAINED] if several else [])))
+    trials = cross_validate(models, material, candidates(models, several))
     if several and (leading := _best(trials, base).method).maps:
         trials += cross_validate(models, material, [replace(leading, tau=tau) for tau in TAUS])
     best = _best(trials, base)
@@ -231,7 +236,7 @@ def compare(models: WordModels, material: Material, base: Trial) -> tuple[Trial,
         told = f"({best.method}: {gain:.2f} nats a frame)"
         return base, f"no adaptation: no method makes takes left out likelier than the base {told}"
     if gain <= 0:
-        mapped = next(trial for trial in trials if trial.method == ALTERNATIVES[0])
+        mapped = next(trial for trial in trials if trial.method.kind == "map")
         return (
             mapped,
             f"{mapped.method}: no transform makes takes left out likelier, and each word is learned from its own",

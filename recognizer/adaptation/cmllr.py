@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 
 import numpy as np
 
 from recognizer.adaptation.mllr import columns, extended, identity
+from recognizer.density import Density
 from recognizer.gmm import GaussianBank
 from recognizer.statistics import Statistics
 from recognizer.training import Expectation
@@ -45,7 +48,7 @@ class FeatureStatistics:
         return FeatureStatistics(share * self.outer, share * self.linear, share * self.count)
 
 
-def accumulate(bank: GaussianBank, expectations: Iterable[Expectation]) -> FeatureStatistics:
+def accumulate(bank: Density, expectations: Iterable[Expectation]) -> FeatureStatistics:
     """Statistics of chunks, from the posteriors that the E-step of the training finds.
 
     Parameters
@@ -53,15 +56,17 @@ def accumulate(bank: GaussianBank, expectations: Iterable[Expectation]) -> Featu
     bank : of the models that the expectations are under, which transform no features yet
     expectations : of at least one chunk
     """
-    dims = bank.means.shape[-1]
-    total = FeatureStatistics(np.zeros((dims, dims + 1, dims + 1)), np.zeros((dims, dims + 1)), 0.0)
-    for found in expectations:
-        part = bank.take(found.rows)
-        precision = (1.0 / part.variances).transpose(1, 0, 2).reshape(-1, dims)
-        weighted_mean = precision * part.means.transpose(1, 0, 2).reshape(-1, dims)
-        shares = found.shares.reshape(len(precision), -1)
-        total += _sums(extended(found.observations[:, :dims]), shares.T @ precision, shares.T @ weighted_mean, shares)
-    return total
+    return reduce(add, (_heard(bank, found) for found in expectations))
+
+
+def _heard(bank: Density, found: Expectation) -> FeatureStatistics:
+    part = bank.take(found.rows)
+    gaussians, _ = part.gaussians(part.statistics(), slice(None))
+    dims = gaussians.means.shape[-1]
+    precision = (1.0 / gaussians.variances).transpose(1, 0, 2).reshape(-1, dims)
+    weighted_mean = precision * gaussians.means.transpose(1, 0, 2).reshape(-1, dims)
+    shares = found.frames.shares(found.occupation).reshape(len(precision), -1)
+    return _sums(extended(found.features), shares.T @ precision, shares.T @ weighted_mean, shares)
 
 
 def diagonal(bank: GaussianBank, statistics: Statistics) -> FeatureStatistics:

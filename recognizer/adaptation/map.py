@@ -6,8 +6,11 @@ Markov chains".
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 
+from recognizer.density import Density
 from recognizer.gmm import GaussianBank
 from recognizer.statistics import Statistics
 
@@ -44,9 +47,19 @@ def adapt(
         about = statistics.second_order - 2 * means * statistics.first_order + count * means**2
         variances = _mixed(variances, variance_tau, np.maximum(about, 0.0), count)
         variances = np.maximum(variances, LEAST_VARIANCE * bank.variances)
-    mixture = statistics.occupancy.sum(1, keepdims=True)
-    weights = _mixed(bank.weights, weight_tau, statistics.occupancy, mixture)
-    return GaussianBank(weights, means, variances)
+    return GaussianBank(adapt_weights(bank.weights, statistics.occupancy, weight_tau), means, variances)
+
+
+def adapt_weights(weights: np.ndarray, occupancy: np.ndarray, tau: float) -> np.ndarray:
+    """MAP weights of mixtures, or probabilities of cells, (..., K) (Gauvain and Lee 1994, eq. 23).
+
+    Parameters
+    ----------
+    weights : the prior
+    occupancy : of the speaker, same shape
+    tau : frames of a mixture that the prior counts for
+    """
+    return _mixed(weights, tau, occupancy, occupancy.sum(-1, keepdims=True))
 
 
 def _mixed(prior: np.ndarray, tau: float, total: np.ndarray, count: np.ndarray) -> np.ndarray:
@@ -57,20 +70,15 @@ def _mixed(prior: np.ndarray, tau: float, total: np.ndarray, count: np.ndarray) 
     return np.where(seen, (tau * prior + total) / np.where(seen, tau + count, 1.0), prior)
 
 
-def interpolate(speaker: GaussianBank, base: GaussianBank, weight: float) -> GaussianBank:
+def interpolate(speaker: Density, base: Density, weight: float) -> Density:
     """The whole model between the two: lambda = weight * speaker + (1 - weight) * base.
 
     Parameters
     ----------
-    speaker, base : same shape
+    speaker, base : of the same shapes
     weight : of the speaker's model, 0 (the base) to 1
     """
-
-    def between(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return weight * one + (1.0 - weight) * other
-
-    return GaussianBank(
-        between(speaker.weights, base.weights),
-        between(speaker.means, base.means),
-        between(speaker.variances, base.variances),
+    both = ((getattr(speaker, f.name), getattr(base, f.name)) for f in fields(base))
+    return type(base)(
+        *(one if np.array_equal(one, other) else weight * one + (1.0 - weight) * other for one, other in both)
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from recognizer import hmm
-from recognizer.adaptation import cmllr, map, mllr, regression
+from recognizer.adaptation import cmllr, mllr, regression
+from recognizer.adaptation import map as maximum_posterior
 from recognizer.adaptation.regression import RegressionTree
+from recognizer.density import Density
 from recognizer.errors import AdaptationError
-from recognizer.gmm import GaussianBank
 from recognizer.statistics import Statistics
 from recognizer.training import Chunk, WordModels, accumulate, expect
 
@@ -22,6 +23,7 @@ TRANSFORM_PRIOR = 200.0  # of the one transform for all Gaussians
 CLASS_PRIOR = 20.0  # of every class's shift; a state is in some seven classes, each of which brings it closer
 WEIGHT_TAU = 5.0
 VARIANCE_TAU = 20.0
+WORDS = slice(0, -1)  # rows of the bank but the last, silence, which is the room's and not the voice's
 ROUNDS = 2  # of expectation and maximisation; a third changes next to nothing
 
 
@@ -83,10 +85,14 @@ class Method:
         """Whether MAP is a part of it."""
         return "map" in self.kind.split("-")
 
+    def fits(self, models: WordModels) -> bool:
+        """Whether it can be used on these models: there is nothing to transform where there are no Gaussians."""
+        return self.kind == "none" or set(self.kind.split("-")) <= models.bank.fitted_by
+
 
 def tree_of(models: WordModels) -> RegressionTree:
-    """Regression classes of the states of all words, the silence left out."""
-    return regression.grow(_words(models.bank))
+    """Regression classes of the Gaussians that the words' states use: by state, or each alone if all share them."""
+    return regression.grow(models.bank.gaussians(models.bank.statistics(), WORDS)[0])
 
 
 def adapt(models: WordModels, chunks: Sequence[Chunk], method: Method, share: float = 1.0) -> WordModels:
@@ -98,16 +104,23 @@ def adapt(models: WordModels, chunks: Sequence[Chunk], method: Method, share: fl
     chunks : the utterances, with the words that are said
     method : how
     share : how many frames each frame of them counts for
+
+    Raises
+    ------
+    AdaptationError
+        if the method does not fit the models.
     """
+    if not method.fits(models):
+        ways = ", ".join(kind for kind in KINDS if Method(kind).fits(models))
+        raise AdaptationError(f"{method.kind} cannot fit a {models.bank.name} model to a speaker; use {ways}")
     if method.kind == "none" or not chunks:
         return models
-    prior = models
     if method.transforms == "cmllr":
         heard = cmllr.accumulate(models.bank, (expect(models, chunk) for chunk in chunks)).scaled(share)
-        own = cmllr.estimate(heard + cmllr.prior(_words(models.bank), TRANSFORM_PRIOR), method.shape)
-        prior = models = replace(models, transform=cmllr.composed(own, models.transform))
+        models, _ = of_features(models, heard, method.shape)
         if method.kind == "cmllr":
             return models
+    prior = models
     tree = tree_of(prior)
     for _ in range(ROUNDS):
         statistics = accumulate(models, chunks, hmm.soft_posteriors).scaled(share)
@@ -136,40 +149,50 @@ def fitted(prior: WordModels, statistics: Statistics, method: Method, tree: Regr
     if method.maps:
         bank = _mapped(bank, statistics, method.tau)
     if method.weight < 1:
-        bank = map.interpolate(bank, prior.bank, method.weight)
+        bank = maximum_posterior.interpolate(bank, prior.bank, method.weight)
     return replace(prior, bank=bank)
 
 
+def of_features(models: WordModels, heard: cmllr.FeatureStatistics, shape: str) -> tuple[WordModels, np.ndarray]:
+    """Models that transform the features first, beside what they did before; and the transform, (D, D + 1).
+
+    Parameters
+    ----------
+    models : the prior
+    heard : of the speaker, under these models
+    shape : of the transform, one of `mllr.SHAPES`
+    """
+    gaussians, _ = models.bank.gaussians(models.bank.statistics(), WORDS)
+    own = cmllr.estimate(heard + cmllr.prior(gaussians, TRANSFORM_PRIOR), shape)
+    return replace(models, transform=cmllr.composed(own, models.transform)), own
+
+
 def _moved(
-    bank: GaussianBank,
+    bank: Density,
     statistics: Statistics,
     tree: RegressionTree,
     shape: str,
     prior_frames: float,
     enough: float = 0.0,
-) -> GaussianBank:
+) -> Density:
     """The bank with the means of the words' states transformed by class; silence stays."""
-    words = _words(bank)
-    heard = statistics.take(slice(0, -1))
-    transforms, opened = mllr.estimate_classes(words, heard, tree, shape, prior_frames, enough)
-    moved = mllr.move(words, transforms, tree.smallest(opened))
-    return GaussianBank(bank.weights, np.concatenate([moved.means, bank.means[-1:]]), bank.variances)
+    gaussians, heard = bank.gaussians(statistics, WORDS)
+    transforms, opened = mllr.estimate_classes(gaussians, heard, tree, shape, prior_frames, enough)
+    return bank.with_gaussians(mllr.move(gaussians, transforms, tree.smallest(opened)), WORDS)
 
 
-def _mapped(bank: GaussianBank, statistics: Statistics, tau: float) -> GaussianBank:
-    """The bank with the words' states re-estimated by MAP; silence stays, for it is the room's and not the voice's."""
-    heard = statistics.take(slice(0, -1))
-    words = map.adapt(_words(bank), heard, tau, variance_tau=VARIANCE_TAU, weight_tau=WEIGHT_TAU)
-    both = ((getattr(words, f.name), getattr(bank, f.name)[-1:]) for f in fields(GaussianBank))
-    return GaussianBank(*(np.concatenate(parts) for parts in both))
+def _mapped(bank: Density, statistics: Statistics, tau: float) -> Density:
+    """The bank with the words' states re-estimated by MAP; silence stays."""
+    gaussians, heard = bank.gaussians(statistics, WORDS)
+    gaussians = maximum_posterior.adapt(gaussians, heard, tau, variance_tau=VARIANCE_TAU)
+    bank = bank.with_gaussians(gaussians, WORDS)
+    words = bank.take(WORDS)
+    weights = maximum_posterior.adapt_weights(words.weights, statistics.occupancy[WORDS], WEIGHT_TAU)
+    return bank.put(WORDS, replace(words, weights=weights))
 
 
-def _widened(bank: GaussianBank, statistics: Statistics) -> GaussianBank:
+def _widened(bank: Density, statistics: Statistics) -> Density:
     """The bank with the variances of the words' states scaled; silence stays."""
-    scale = mllr.variance_scale(_words(bank), statistics.take(slice(0, -1)), TRANSFORM_PRIOR)
-    return GaussianBank(bank.weights, bank.means, np.concatenate([bank.variances[:-1] * scale, bank.variances[-1:]]))
-
-
-def _words(bank: GaussianBank) -> GaussianBank:
-    """The states of the words, without the silence, which is the last row."""
-    return bank.take(slice(0, -1))
+    gaussians, heard = bank.gaussians(statistics, WORDS)
+    scale = mllr.variance_scale(gaussians, heard, TRANSFORM_PRIOR)
+    return bank.with_gaussians(replace(gaussians, variances=gaussians.variances * scale), WORDS)

@@ -57,6 +57,10 @@ def grow(bank: GaussianBank) -> RegressionTree:
     ----------
     bank : mixtures of the states; distances are between their means, in standard deviations
     """
+    if not len(bank.weights):
+        return RegressionTree(
+            np.zeros(0, dtype=np.intp), np.zeros(1, dtype=np.intp), np.zeros(1, dtype=np.intp), np.full(1, -1)
+        )
     shares = bank.weights[..., None]
     scale = np.sqrt((shares * bank.variances).sum(1).mean(0))
     places = (shares * bank.means).sum(1) / scale

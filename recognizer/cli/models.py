@@ -59,17 +59,16 @@ def show(
     path = locate(model)
     loaded = Model.load(path)
     models = loaded.models
-    _, mixtures, dims = models.bank.means.shape
     record = {
         "file": str(path),
         "bytes": path.stat().st_size,
         "fingerprint": loaded.fingerprint,
         "words": list(loaded.words),
         "states": models.states,
-        "mixtures": mixtures,
-        "gaussians": int((models.bank.weights > 0).sum()),
+        "density": models.bank.name,
+        **models.bank.summary(),
         "background_gaussians": int((models.background.weights > 0).sum()),
-        "dims": dims,
+        "dims": models.bank.dims,
         "front_end": asdict(loaded.front_end),
         "endpointer": asdict(loaded.endpointer),
         "calibration": asdict(loaded.calibration),

@@ -31,7 +31,33 @@ def train(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.", metavar="FILE.npz")],
     states: Annotated[int, typer.Option(help="Emitting states of a word.", min=1, max=100)] = 5,
-    mixtures: Annotated[int, typer.Option(help="Gaussians of a state.", min=1, max=1024)] = 8,
+    topology: Annotated[
+        str,
+        typer.Option(
+            help="How speech goes through a word: left-right through every state, or skip, which may leave one out.",
+            metavar="left-right|skip",
+        ),
+    ] = "left-right",
+    density: Annotated[
+        str,
+        typer.Option(
+            help="What tells how the sounds of a state are: continuous, a mixture of its own; semi-continuous, a "
+            "mixture of Gaussians that all states share; discrete, a table over classes of sounds.",
+            metavar="continuous|semi-continuous|discrete",
+        ),
+    ] = "continuous",
+    mixtures: Annotated[int, typer.Option(help="Gaussians of a state, of a continuous density.", min=1, max=1024)] = 8,
+    codebook: Annotated[
+        int | None,
+        typer.Option(
+            help="Gaussians that all states share (256), or classes of sounds in each stream of a discrete density "
+            "(128).",
+            min=1,
+            max=4096,
+            metavar="N",
+            show_default=False,
+        ),
+    ] = None,
     vtlp: Annotated[
         bool,
         typer.Option("--vtlp", help="Also train on longer and shorter vocal tracts, to serve other voices."),
@@ -74,10 +100,15 @@ def train(
 
     from recognizer import corpus as corpora
     from recognizer.building import build
+    from recognizer.errors import TrainingError
     from recognizer.features import FrontEnd
     from recognizer.perturbation import NOISE, VTLP
     from recognizer.training import TrainingSettings
 
+    try:
+        settings = TrainingSettings(states, topology, density, mixtures, codebook)
+    except TrainingError as error:
+        raise usage_error(str(error)) from error
     utterances = corpora.find(corpus)
     foreign, known = corpora.unknown_files(unknown or [], {u.word for u in utterances})
     if known and not quiet:
@@ -86,7 +117,7 @@ def train(
         model, refused = build(
             utterances,
             front_end=FrontEnd.for_rate(sample_rate) if sample_rate else None,
-            settings=TrainingSettings(states=states, mixtures=mixtures),
+            settings=settings,
             perturbations=(*(VTLP if vtlp else ()), *(NOISE if noise else ())),
             unknown=foreign,
             jobs=workers(jobs),

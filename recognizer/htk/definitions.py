@@ -26,8 +26,18 @@ LOG_SCALE = 2371.8  # discrete probabilities are written as -ln(p) times this (H
 LOG_ZERO = 32767  # and zero as this
 LONGEST_RUN = 255  # of equal weights, written as weight*run
 A_LINE = 50  # numbers
+LARGEST_INTEGER = 32767  # HTK keeps sizes and indices in shorts
+MANY = 10  # numbers of states or mixtures that a message lists
 BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+SPACE = re.compile(r"\s*")
+KEYWORD = re.compile(r"<\s*([^<>\s]*)\s*>")
+MACRO = re.compile(r"~[A-Za-z]")
 NUMBERS_END = re.compile(r"[<~]")
+OCTAL = re.compile(r"[0-3][0-7]{2}")
+# What some place in a file has; parameter kinds come on top.
+KEYWORDS = {"BEGINHMM", "ENDHMM", "NUMSTATES", "STATE", "NUMMIXES", "SWEIGHTS", "STREAM", "MIXTURE", "TMIX", "DPROB"}
+KEYWORDS |= {"MEAN", "VARIANCE", "INVCOVAR", "LLTCOVAR", "XFORM", "GCONST", "DURATION", "TRANSP", "RCLASS", "NODE"}
+KEYWORDS |= {"STREAMINFO", "VECSIZE", "HMMSETID", "NULLD", "DIAGC", "REGTREE", "TNODE"}
 REFUSED_OPTIONS = {
     **dict.fromkeys(("FULLC", "LLTC", "XFORMC", "INVDIAGC"), "only diagonal covariances (<DIAGC>) are read"),
     **dict.fromkeys(("POISSOND", "GAMMAD", "RELD", "GEND"), "only models without durations (<NULLD>) are read"),
@@ -191,12 +201,9 @@ class _Scanner:
         yield  # not undone after an error: the message is made where it is raised
         self.within.pop()
 
-    def skip_space(self) -> None:
-        while self.position < len(self.text) and self.text[self.position].isspace():
-            self.position += 1
-
     def at_end(self) -> bool:
-        self.skip_space()
+        """Whether nothing but space is left, behind which this moves."""
+        self.position = SPACE.match(self.text, self.position).end()
         return self.position == len(self.text)
 
     def peek(self) -> str:
@@ -209,9 +216,9 @@ class _Scanner:
         """
         if self.at_end():
             return ""
-        if match := re.compile(r"<\s*([^<>\s]*)\s*>").match(self.text, self.position):
+        if match := KEYWORD.match(self.text, self.position):
             return match[1].upper()
-        if match := re.compile(r"~[A-Za-z]").match(self.text, self.position):
+        if match := MACRO.match(self.text, self.position):
             return match[0]
         found = self.text[self.position :].split(maxsplit=1)[0][:40]
         raise self.failure(f"found {found!r} where a keyword such as <MEAN> or a macro such as ~h belongs; correct it")
@@ -235,7 +242,8 @@ class _Scanner:
     def unexpected(self, word: str, expected: str) -> ModelError:
         if not word:
             return self.failure(f"the file ends where {expected} belongs; it is cut off, get it again")
-        return self.failure(f"found {_shown_word(word)} where {expected} belongs; correct it")
+        unknown = "" if word in KEYWORDS or word.startswith("~") else "unknown keyword "
+        return self.failure(f"{unknown or 'found '}{_shown_word(word)} where {expected} belongs; correct it")
 
     def name(self) -> str:
         """A string in quotes or up to the next space, with HTK's escapes: backslash and character, or octal byte."""
@@ -251,7 +259,7 @@ class _Scanner:
                 break
             place += 1
             if character == "\\":
-                if octal := re.compile("[0-3][0-7]{2}").match(self.text, place):
+                if octal := OCTAL.match(self.text, place):
                     raw.append(int(octal[0], 8))
                     place += 3
                     continue
@@ -275,7 +283,7 @@ class _Scanner:
         return numbers.split()
 
     def counted(self, what: str, words: list[str], count: int) -> None:
-        if len(words) < count and self.at_end():
+        if len(words) < count and SPACE.fullmatch(self.text, self.position):
             raise self.failure(
                 f"the file ends after {len(words)} of {count} numbers of {what}; it is cut off, get it again"
             )
@@ -295,7 +303,16 @@ class _Scanner:
         """The next `count` numbers, after which a keyword or macro must come."""
         words = self.tokens()
         self.counted(what, words, count)
-        return np.array([self.number(word, what) for word in words])
+        return self.values(words, what)
+
+    def values(self, words: list[str], what: str) -> np.ndarray:
+        try:
+            values = np.array([float(word) for word in words])
+        except ValueError:
+            values = np.array([np.nan])
+        if not np.isfinite(values).all() or any("_" in word for word in words):
+            values = np.array([self.number(word, what) for word in words])
+        return values
 
     def integers(self, what: str) -> list[int]:
         """All whole numbers up to the next keyword or macro, at least one, none negative."""
@@ -305,8 +322,8 @@ class _Scanner:
         return [self.integer(word, what) for word in words]
 
     def integer(self, word: str, what: str) -> int:
-        if not (word.isascii() and word.isdigit()):
-            raise self.failure(f"{word[:40]!r} after {what} is not a whole number; correct it")
+        if not (word.isascii() and word.isdigit() and len(word) <= 9 and int(word) <= LARGEST_INTEGER):
+            raise self.failure(f"{word[:40]!r} after {what} is no whole number up to {LARGEST_INTEGER}; correct it")
         return int(word)
 
     def one_integer(self, what: str) -> int:
@@ -321,7 +338,7 @@ class _Scanner:
             self.counted(what, words, 1)
         count = self.integer(words[0], what)
         self.counted(f"{what} {count}", words[1:], count)
-        return np.array([self.number(word, what) for word in words[1:]])
+        return self.values(words[1:], what)
 
     def runs(self, count: int, what: str) -> np.ndarray:
         """`count` numbers, a number n times in a row as number*n."""
@@ -349,54 +366,59 @@ class _Parser:
 
     def definitions(self) -> Definitions:
         hmms: list[HMM] = []
-        readers: dict[str, Callable[[], object]] = {
-            "~s": lambda: self.state_parts(),
-            "~t": self.transition_matrix,
-            "~u": lambda: self.vector_of("MEAN"),
-            "~v": lambda: self.variance("VARIANCE", "INVCOVAR"),
-            "~m": self.gaussian,
-            "~w": self.stream_weights,
-        }
         while not self.scan.at_end():
             word = self.scan.peek()
-            if word == "BEGINHMM":
-                name = None
-            elif word == "~o":
+            if word == "~o":
                 self.scan.step()
                 self.options()
-                continue
-            elif word == "~r":  # a regression tree, which only adaptation needs
-                self.scan.step()
-                self.scan.name()
-                while self.scan.peek() and not self.scan.peek().startswith("~"):
-                    self.scan.step()
-                    self.scan.tokens()
-                continue
-            elif word == "~h":
-                self.scan.step()
-                name = self.scan.name()
-            elif word in readers:
-                self.scan.step()
-                macro = self.scan.name()
-                if (word, macro) in self.macros:
-                    raise self.scan.failure(f"the macro {word} {macro!r} is defined twice; rename or remove one")
-                with self.scan.inside(f"{word} {macro!r}"):
-                    self.macros[word, macro] = readers[word]()
-                if word == "~s":
-                    self.macros[word, macro] = State(macro, self.macros[word, macro])
-                continue
+            elif word in ("~h", "BEGINHMM"):
+                hmms.append(self.named_hmm({hmm.name for hmm in hmms}))
             elif word.startswith("~"):
-                raise self.scan.failure(f"macros of the kind {word} are not supported; save the models without them")
+                self.macro()
             else:
                 raise self.scan.unexpected(word, "~o, ~h or another macro")
-            if any(hmm.name == name for hmm in hmms):
-                what = "a model without a name" if name is None else f"the model {name!r}"
-                raise self.scan.failure(f"{what} is defined twice; rename or remove one")
-            with self.scan.inside("HMM" if name is None else f"HMM {name!r}"):
-                hmms.append(self.hmm(name))
         if not hmms:
             raise self.scan.failure("the file defines no HMM (<BEGINHMM>); give one that does")
         return Definitions(self.kind, self.widths, tuple(hmms), self.codebooks)
+
+    def named_hmm(self, known: set[str | None]) -> HMM:
+        name = None
+        if self.scan.peek() == "~h":
+            self.scan.step()
+            name = self.scan.name()
+        if name in known:
+            what = "a model without a name" if name is None else f"the model {name!r}"
+            raise self.scan.failure(f"{what} is defined twice; rename or remove one")
+        with self.scan.inside("HMM" if name is None else f"HMM {name!r}"):
+            return self.hmm(name)
+
+    def macro(self) -> None:
+        """Define what later lines refer to by letter and name."""
+        readers: dict[str, Callable[[], object]] = {
+            "~m": self.gaussian,
+            "~r": self.regression_tree,
+            "~s": self.state_parts,
+            "~t": self.transition_matrix,
+            "~u": lambda: self.vector_of("MEAN"),
+            "~v": lambda: self.variance("VARIANCE", "INVCOVAR"),
+            "~w": self.stream_weights,
+        }
+        letter = self.scan.peek()
+        if letter not in readers:
+            raise self.scan.failure(f"macros of the kind {letter} are not supported; save the models without them")
+        self.scan.step()
+        name = self.scan.name()
+        if (letter, name) in self.macros:
+            raise self.scan.failure(f"the macro {letter} {name!r} is defined twice; rename or remove one")
+        with self.scan.inside(f"{letter} {name!r}"):
+            content = readers[letter]()
+        self.macros[letter, name] = State(name, content) if letter == "~s" else content
+
+    def regression_tree(self) -> None:
+        """Skip what only adaptation needs."""
+        while (word := self.scan.peek()) and not word.startswith("~"):
+            self.scan.step()
+            self.scan.tokens()
 
     def options(self) -> int | None:
         """Global options, up to a state or macro; the number of states if they tell it."""
@@ -421,7 +443,7 @@ class _Parser:
                 try:
                     kind = normalised_kind(word)
                 except AudioError:
-                    raise self.scan.failure(f"unknown keyword <{word}>; correct it") from None
+                    raise self.scan.unexpected(word, "an option, <STATE> or a macro") from None
                 self.kind = self.agreed(self.kind or None, kind, "the parameter kind")
         if self.size is not None and self.widths is None:
             self.widths = (1,) * self.size if self.kind.startswith("DISCRETE") else (self.size,)
@@ -484,7 +506,7 @@ class _Parser:
             self.scan.counted("<TRANSP>", words, 1)
         count = self.scan.integer(words[0], "<TRANSP>")
         self.scan.counted(f"<TRANSP> {count}", words[1:], count * count)
-        matrix = np.array([self.scan.number(word, "<TRANSP>") for word in words[1:]]).reshape(count, count)
+        matrix = self.scan.values(words[1:], "<TRANSP>").reshape(count, count)
         if fault := transition_fault(matrix):
             raise self.scan.failure(fault)
         return matrix
@@ -508,7 +530,9 @@ class _Parser:
             else:
                 weights = self.stream_weights()
             if np.abs(weights - 1).max(initial=0) > EQUAL_TOLERANCE:
-                raise self.scan.failure(f"stream weights other than 1 ({weights}) are not supported; set all to 1")
+                raise self.scan.failure(
+                    f"stream weights other than 1 ({weights.tolist()}) are not supported; set all to 1"
+                )
         count = len(self.widths) if self.widths else len(sizes or [1])
         streams: dict[int, Density] = {}
         while not streams or self.scan.peek() == "STREAM":
@@ -566,8 +590,8 @@ class _Parser:
         if word == "DPROB":
             self.scan.step()
             codes = self.scan.runs(size, "<DPROB>")
-            if (codes < 0).any() or (codes > LOG_ZERO).any():
-                raise self.scan.failure(f"<DPROB> holds a number outside 0 to {LOG_ZERO}; correct it")
+            if (codes != np.clip(np.round(codes), 0, LOG_ZERO)).any():
+                raise self.scan.failure(f"<DPROB> holds what is no whole number from 0 to {LOG_ZERO}; correct it")
             probabilities = np.where(codes == LOG_ZERO, 0.0, np.exp(-codes / LOG_SCALE))
             self.check_sum(probabilities, "the probabilities of <DPROB>")
             return Symbols(probabilities)
@@ -637,6 +661,13 @@ class _Parser:
             raise self.scan.failure(
                 f"the mean has {_counted(len(mean), 'value')}, the variance {len(variance)}; correct one"
             )
+        if not len(mean):
+            raise self.scan.failure("the mean has no values; give one or more")
+        if not variance.min() > 0:
+            raise self.scan.failure(
+                f"variance {int(variance.argmin()) + 1} of {len(variance)} is {variance.min():g}; all must be over 0, "
+                "train again with a variance floor"
+            )
         if self.scan.peek() == "GCONST":  # follows from the variances
             self.scan.step()
             self.scan.numbers(1, "<GCONST>")
@@ -650,13 +681,7 @@ class _Parser:
         word = self.expect(*words)
         if word == "~v":
             return self.referred(word)[1]
-        variance = self.scan.vector("<VARIANCE>") if word == "VARIANCE" else self.inverse_covariance()
-        if len(variance) and not variance.min() > 0:
-            raise self.scan.failure(
-                f"variance {int(variance.argmin()) + 1} of {len(variance)} is {variance.min():g}; all must be over 0, "
-                "train again with a variance floor"
-            )
-        return variance
+        return self.scan.vector("<VARIANCE>") if word == "VARIANCE" else self.inverse_covariance()
 
     def expect(self, *words: str) -> str:
         found = self.scan.peek()
@@ -672,7 +697,7 @@ class _Parser:
         if not words:
             self.scan.counted("<INVCOVAR>", words, 1)
         count = self.scan.integer(words[0], "<INVCOVAR>")
-        values = np.array([self.scan.number(word, "<INVCOVAR>") for word in words[1:]])
+        values = self.scan.values(words[1:], "<INVCOVAR>")
         if len(values) != count:
             self.scan.counted(f"<INVCOVAR> {count}", words[1:], count * (count + 1) // 2)
             rows, columns = np.triu_indices(count)
@@ -742,6 +767,8 @@ def _counted(count: int, what: str) -> str:
 
 
 def _and(items: list[str]) -> str:
+    if len(items) > MANY:
+        items = [*items[: MANY - 1], f"{len(items) - MANY + 1} others"]
     return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]]))
 
 
@@ -820,7 +847,10 @@ def _same(one: State, other: State) -> bool:
 
 
 def _printed_kind(kind: str, discrete: bool) -> str:
-    return normalised_kind(kind or ("DISCRETE" if discrete else "USER"))
+    try:
+        return normalised_kind(kind or ("DISCRETE" if discrete else "USER"))
+    except AudioError as error:
+        raise ModelError(str(error)) from error
 
 
 def _float(value: float) -> str:

@@ -15,7 +15,7 @@ from recognizer.writing import replacing
 SUFFIXES = frozenset({".mfc", ".mfcc", ".htk", ".user", ".plp", ".fea", ".fbank", ".lpc"})  # compare in lower case
 HEADER = ">iihH"  # frames, period in units of 100 ns, bytes a frame, kind
 HEADER_BYTES = 12
-TICK = 1e-7  # seconds, the unit of the period
+TICKS = 1e7  # a second, the unit of the period
 BASES = (
     "WAVEFORM",
     "LPC",
@@ -189,11 +189,11 @@ def _parsed(content: bytes) -> Parameters:
     if base == "DISCRETE" and vectors.min() < 1:
         raise AudioError(f"has the symbol {vectors.min():g}, but symbols count from 1; quantise it again")
     kind = _name(code)
-    return Parameters(vectors, kind.replace("IREFC", "LPREFC"), period * TICK)
+    return Parameters(vectors, kind.replace("IREFC", "LPREFC"), period / TICKS)
 
 
 def _checked(content: bytes) -> bytes:
-    """The file without its checksum: all behind the header, taken as one number, modulo a prime.
+    """The file without its checksum: all behind the header, taken as one number, modulo 36897.
 
     HTK updates c to (65536 c + w) mod 36897 for every 16-bit word w, the compression's vectors among them
     (HParm.c, UpdateCRCC), which is a number in base 65536 reduced as it is read.
@@ -232,7 +232,7 @@ def _printed(parameters: Parameters) -> bytes:
         raise AudioError(f"features of shape {vectors.shape} fill no file; give frames x values")
     if width * vectors.shape[1] > LARGEST_SHORT:
         raise AudioError(f"{vectors.shape[1]} values a frame are more than HTK's {LARGEST_SHORT // width}; give fewer")
-    period = round(parameters.period / TICK) if np.isfinite(parameters.period) else 0
+    period = round(parameters.period * TICKS) if np.isfinite(parameters.period) else 0
     if not 1 <= period <= LARGEST_PERIOD:
         raise AudioError(f"{parameters.period} s from frame to frame cannot be written; give 1e-7 to 214 s")
     with np.errstate(all="ignore"):  # what is not finite in single precision is reported here

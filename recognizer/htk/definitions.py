@@ -834,7 +834,7 @@ def printed(definitions: Definitions) -> str:
 def quoted(name: str) -> str:
     """The name in quotes, as HTK writes it: quotes and backslashes behind a backslash, other bytes in octal."""
     printable = {byte: chr(byte) for byte in range(0x20, 0x7F)} | {ord('"'): '\\"', ord("\\"): "\\\\"}
-    return '"' + "".join(printable.get(byte, f"\\{byte:03o}") for byte in name.encode()) + '"'
+    return '"' + "".join(printable.get(byte, f"\\{byte:03o}") for byte in name.encode("utf-8", "surrogatepass")) + '"'
 
 
 def _same(one: State, other: State) -> bool:

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from recognizer import audio
-from recognizer.audio import Recording
+from recognizer.audio import Recording, shown
 from recognizer.endpoint import Endpointer
 from recognizer.errors import AudioError
-from recognizer.features import FrontEnd
+from recognizer.features import FrontEnd, GivenFeatures
+from recognizer.htk import parameters
 from recognizer.perturbation import PLAIN, Perturbation, add_noise
 
 PARALLEL_FROM = 200  # files; below, starting workers takes longer than the work
@@ -32,7 +33,7 @@ class Analysis:
     speech : first and past-the-last frame of the speech inside them
     start : where the features begin in the recording, seconds
     duration : of the recording, seconds
-    source_rate : Hz, of the file
+    source_rate : Hz, of the file; None of one that holds features, not sound
     reason : why there are no features: "too quiet" or "too short", else None
     """
 
@@ -40,7 +41,7 @@ class Analysis:
     speech: tuple[int, int]
     start: float
     duration: float
-    source_rate: int
+    source_rate: int | None
     reason: str | None = None
 
 
@@ -80,12 +81,43 @@ def analyse(
     return Analysis(tuple(features), (first, last), start / rate, duration, recording.source_rate)
 
 
-def analyse_file(path: Path, front_end: FrontEnd, *args, **kwargs) -> Analysis | AudioError:
+def analyse_file(path: Path, front_end: FrontEnd | GivenFeatures, *args, **kwargs) -> Analysis | AudioError:
     """`analyse` a file; an unreadable one gives its error as the value, so that the others go on."""
     try:
+        if path.suffix.lower() in parameters.SUFFIXES:
+            return read_parameters(path, front_end, **kwargs)
         return analyse(audio.load(path, front_end.sample_rate), front_end, *args, **kwargs)
     except AudioError as error:
         return error
+
+
+def read_parameters(path: Path, front_end: FrontEnd | GivenFeatures, *, finish: bool = True) -> Analysis:
+    """The features in one of HTK's parameter files, as an analysis of whatever recording they come from.
+
+    Parameters
+    ----------
+    path : the file
+    front_end : what the features must be of
+    finish : False gives them as static cepstra come, for training
+
+    Raises
+    ------
+    AudioError
+        if the file cannot be read, or its features are of another kind or width.
+    """
+    found = parameters.read(path)
+    frames, dims = found.vectors.shape
+    if parameters.normalised_kind(found.kind) != parameters.normalised_kind(front_end.kind) or dims != front_end.dims:
+        raise AudioError(
+            f"{shown(path)}: {dims} values a frame of kind {found.kind}, where the model needs {front_end.dims} of kind "
+            f"{front_end.kind}; convert the file, or choose another --model"
+        )
+    features = found.vectors
+    if not finish:
+        if front_end.hears:
+            raise AudioError(f"{shown(path)}: holds finished features, and this needs the sound; give the recording")
+        features = features.T
+    return Analysis((features,), (0, frames), 0.0, frames * found.period, None)
 
 
 def analyse_piecewise(path: Path, front_end: FrontEnd, *args, **kwargs) -> list[Analysis] | AudioError:

@@ -17,8 +17,9 @@ from recognizer.decoding import Calibration, fit_calibration, posteriors
 from recognizer.endpoint import Endpointer
 from recognizer.errors import AudioError, RecognizerWarning, TrainingError
 from recognizer.evaluation import wilson
-from recognizer.features import FrontEnd
+from recognizer.features import FrontEnd, GivenFeatures
 from recognizer.gmm import GaussianBank
+from recognizer.htk import parameters
 from recognizer.model import Model
 from recognizer.noises import synthetic_noises
 from recognizer.perturbation import MILD, PLAIN, Perturbation
@@ -52,7 +53,7 @@ class _Material:
 
     utterances: list[Utterance]
     analyses: list[Analysis]
-    front_end: FrontEnd
+    front_end: FrontEnd | GivenFeatures
 
     def training_set(self, members: Sequence[int], words: Sequence[str]) -> tuple[list, np.ndarray, list]:
         """Features, word indices and speech spans of some utterances, with their copies."""
@@ -111,11 +112,13 @@ def build(
     TrainingError
         if a word has no utterance that can be trained on.
     """
-    front_end = front_end or FrontEnd.for_rate(corpus_rate(utterances))
+    front_end = front_end or corpus_front_end(utterances)
+    if perturbations and not front_end.hears:
+        raise TrainingError("copies with other tracts or noise need sound, and these are parameter files; leave them out")
     words = tuple(sorted({u.word for u in utterances}))
     if len(utterances) <= FEW_TAKES * len(words) if few is None else few:
         settings = replace(settings, borrowed_frames=BORROWED_FRAMES, variance_floor=FLOOR_BESIDE_BORROWED)
-        perturbations = tuple(dict.fromkeys((*perturbations, *MILD)))
+        perturbations = tuple(dict.fromkeys((*perturbations, *(MILD if front_end.hears else ()))))
     material, refused = _analyse(utterances, front_end, endpointer, settings, (PLAIN, *perturbations), jobs, progress)
     _check_words(words, material, refused)
     strangers, unreadable = _strangers(unknown, words, material.front_end, endpointer, jobs) if calibrate else ([], [])
@@ -140,6 +143,18 @@ def build(
     }
     calibration, rejection = calibrated.calibration, calibrated.rejection
     return Model(words, material.front_end, endpointer, models, calibration, rejection, card), refused
+
+
+def corpus_front_end(utterances: Sequence[Utterance]) -> FrontEnd | GivenFeatures:
+    """The defaults for the sample rate of recordings; of parameter files, what is in the first that can be read."""
+    given = [u.path for u in utterances if u.path.suffix.lower() in parameters.SUFFIXES]
+    for path in given if len(given) == len(utterances) else ():
+        try:
+            found = parameters.read(path)
+        except AudioError:
+            continue
+        return GivenFeatures(parameters.normalised_kind(found.kind), found.vectors.shape[1], found.period)
+    return FrontEnd.for_rate(corpus_rate(utterances))
 
 
 def corpus_rate(utterances: Sequence[Utterance]) -> int:
@@ -179,8 +194,7 @@ def _analyse(utterances, front_end, endpointer, settings, perturbations, jobs, p
             kept.append(utterance)
             analyses.append(analysis)
     if kept:
-        mean = np.concatenate([a.features[0][:, slice(*a.speech)] for a in analyses], axis=1).mean(1, dtype=np.float64)
-        front_end = replace(front_end, mean=tuple(map(float, mean)))
+        front_end = front_end.with_speech(np.concatenate([a.features[0][:, slice(*a.speech)] for a in analyses], axis=1))
     finished = [replace(a, features=tuple(front_end.finish(f, a.speech) for f in a.features)) for a in analyses]
     return _Material(kept, finished, front_end), refused
 
@@ -251,9 +265,9 @@ def _calibrate(
     """Calibration and rejection from as many trials as it takes to hold out enough."""
     if not material.utterances:
         return Calibrated()
-    noises = _noises(material.front_end, endpointer)
+    noises = _noises(material.front_end, endpointer) if material.front_end.hears else []
     everything = np.concatenate([f for analysis in material.analyses for f in analysis.features])
-    noise = train_noise(noises[::2], variance_floor(everything, settings))
+    noise = train_noise(noises[::2], variance_floor(everything, settings)) if noises else None
     speakers = sorted({u.speaker or "" for u in material.utterances})
     by_speaker = len(speakers) >= HELD_OUT
     groups = np.array([speakers.index(u.speaker or "") if by_speaker else i for i, u in enumerate(material.utterances)])
@@ -267,7 +281,7 @@ def _calibrate(
         members = [i for i in np.flatnonzero(groups % HELD_OUT == fold) if material.utterances[i].word in known]
         if len(known) < 2 or len(members) < FEWEST_TO_CALIBRATE:
             if not trials:
-                return Calibrated(rejection=default(noise))
+                return Calibrated(rejection=noise and default(noise))
             continue
         progress("held-out test", len(trials), HELD_OUT, "")
         trials.append(_try(material, words, seen, np.array(members), noise, noises[1::2], others, settings, jobs))
@@ -289,7 +303,7 @@ def _try(
     words: Sequence[str],
     seen: np.ndarray,
     members: np.ndarray,
-    noise: GaussianBank,
+    noise: GaussianBank | None,
     noises: Sequence[np.ndarray],
     strangers: Sequence[np.ndarray],
     settings: TrainingSettings,
@@ -314,9 +328,9 @@ def _try(
 
 
 def _fit(
-    noise: GaussianBank, trials: Sequence[_Trial], groups: np.ndarray, folders: Sequence[str]
-) -> tuple[Calibration, Rejection]:
-    """Calibration and rejection from all trials together.
+    noise: GaussianBank | None, trials: Sequence[_Trial], groups: np.ndarray, folders: Sequence[str]
+) -> tuple[Calibration, Rejection | None]:
+    """Calibration and rejection from all trials together; no rejection where nothing is known of noise.
 
     What the trials mistake for another word is no example of a word known: to reject it is right.
     """
@@ -326,6 +340,8 @@ def _fit(
     takes = _shares(groups[pooled["members"]])
     weight = np.sqrt(takes)
     calibration = fit_calibration(scores, truth, weight)
+    if noise is None:
+        return calibration, None
     left_out = np.concatenate([np.full(len(trial.truth), len(trial.left_out) > 0) for trial in trials])
     sounds = [(pooled["left_out"], weight[left_out], 1.0)]
     sounds += [(pooled["noises"], np.ones(len(pooled["noises"])), NOISES_COUNT)]

@@ -17,7 +17,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from recognizer.errors import TrainingError
+from recognizer.errors import ModelError, TrainingError
 from recognizer.gmm import (
     LEAST_LOG_SHARE,
     BorrowedVariance,
@@ -32,6 +32,7 @@ from recognizer.gmm import (
     updated_weights,
     with_squares,
 )
+from recognizer.htk import definitions as htk
 from recognizer.statistics import Statistics, no_transitions
 
 STREAMS = 3  # of a discrete density: statics, deltas, accelerations
@@ -237,6 +238,42 @@ class TiedBank(CodebookBank):
         means, variances = (x.reshape(self.means.shape) for x in (gaussians.means, gaussians.variances))
         return replace(self, means=means, variances=variances)
 
+    def to_htk(self) -> tuple[list[tuple[htk.Density, ...]], dict[str, htk.Gaussians]]:
+        """The density of every state as HTK defines it, and the codebook of each stream."""
+        codebooks = {}
+        for number, (means, variances, own) in enumerate(zip(self.means, self.variances, self.streams > 0), 1):
+            equal = np.full(len(means), 1.0 / len(means))
+            codebooks[f"codebook{number}_"] = htk.Gaussians(equal, means[:, own], variances[:, own])
+        states = [tuple(htk.TiedWeights(name, w) for name, w in zip(codebooks, state)) for state in self.weights]
+        return states, codebooks
+
+    @classmethod
+    def of_htk(
+        cls, states: Sequence[tuple[htk.Density, ...]], codebooks: dict[str, htk.Gaussians], widths: tuple[int, ...]
+    ) -> TiedBank:
+        """From the densities of states as HTK defines them.
+
+        Raises
+        ------
+        ModelError
+            if states use different codebooks.
+        """
+        names = tuple(stream.codebook for stream in states[0])
+        if any(tuple(stream.codebook for stream in state) != names for state in states):
+            raise ModelError("its states use different codebooks, and one for all is read; tie them to one")
+        size, dims = max(len(codebooks[name].means) for name in names), sum(widths)
+        means, variances = np.zeros((len(names), size, dims)), np.ones((len(names), size, dims))
+        streams = _streams(widths)
+        for r, name in enumerate(names):
+            own, found = np.flatnonzero(streams[r]), codebooks[name]
+            means[r, : len(found.means), own] = found.means.T
+            variances[r, : len(found.means), own] = found.variances.T
+        return cls(_padded(states, "weights", size), means, variances, streams)
+
+    def to_parameters(self, features: np.ndarray) -> np.ndarray:
+        """Features as HTK has to be given them, (T, D): as they are."""
+        return features
+
     def sample(self, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Features drawn at random, one frame from each of the given states, (T, D)."""
         entry = self._drawn(states, random)
@@ -313,7 +350,7 @@ class DiscreteBank(CodebookBank):
                 f"{dims} values a frame are not {STREAMS} streams of equal width; a discrete density needs statics, "
                 "deltas and accelerations"
             )
-        of_stream = np.arange(dims) // (dims // STREAMS) == np.arange(STREAMS)[:, None]
+        of_stream = _streams([dims // STREAMS] * STREAMS) > 0
         precision = of_stream / np.maximum(frames.var(0), variance_floor)
         found = [kmeans(frames * np.sqrt(p), cells)[0] for p in precision]
         size = min(len(centres) for centres in found)  # the rare cluster that k-means lost is lost to all streams
@@ -363,6 +400,24 @@ class DiscreteBank(CodebookBank):
         """Itself, which has none."""
         return self
 
+    def to_htk(self) -> tuple[list[tuple[htk.Density, ...]], dict[str, htk.Gaussians]]:
+        """The density of every state as HTK defines it; there are no codebooks of Gaussians."""
+        return [tuple(htk.Symbols(stream) for stream in state) for state in self.weights], {}
+
+    @classmethod
+    def of_htk(
+        cls, states: Sequence[tuple[htk.Density, ...]], codebooks: dict[str, htk.Gaussians], widths: tuple[int, ...]
+    ) -> DiscreteBank:
+        """From the densities of states as HTK defines them: its features are the symbols themselves, from 1 on."""
+        streams = np.eye(len(states[0]))
+        size = max(len(stream.probabilities) for state in states for stream in state)
+        centres = streams[:, None] * np.arange(1, size + 1)[:, None]
+        return cls(_padded(states, "probabilities", size), centres, streams)
+
+    def to_parameters(self, features: np.ndarray) -> np.ndarray:
+        """Features as HTK has to be given them: the symbols of the streams, (T, R), from 1 on."""
+        return self.symbols(features).astype(np.float32) + 1
+
     def sample(self, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Features drawn at random, the centre of a cell for each of the given states, (T, D)."""
         return (self.centres[np.arange(len(self.centres)), self._drawn(states, random)] * (self.precision > 0)).sum(1)
@@ -389,6 +444,17 @@ class DiscreteBank(CodebookBank):
         if not (np.isfinite(self.centres).all() and ((self.precision >= 0) & (self.precision < np.inf)).all()):
             return "cells are not finite"
         return distribution_fault(self.weights)
+
+
+def _streams(widths: Sequence[int]) -> np.ndarray:
+    """Which dimensions belong to which stream, (R, D), one or zero."""
+    return (np.repeat(np.arange(len(widths)), widths) == np.arange(len(widths))[:, None]).astype(np.float64)
+
+
+def _padded(states: Sequence[tuple[htk.Density, ...]], name: str, size: int) -> np.ndarray:
+    """Weights of all states and streams, (S, R, N)."""
+    weights = [[getattr(stream, name) for stream in state] for state in states]
+    return np.array([[np.pad(w, (0, size - len(w))) for w in state] for state in weights])
 
 
 def _rows(moments: np.ndarray) -> np.ndarray:

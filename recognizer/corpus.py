@@ -14,6 +14,7 @@ from pathlib import Path
 
 from recognizer.audio import shown
 from recognizer.errors import CorpusError
+from recognizer.htk.parameters import SUFFIXES as PARAMETER_SUFFIXES
 
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3"}
@@ -174,7 +175,10 @@ def unknown_files(folders: Iterable[str | Path], words: Collection[str]) -> tupl
 
 
 def _search(root: Path) -> tuple[list[Path], dict[Path, CorpusError]]:
-    """All sound files below a folder, sorted, and the folders that cannot be opened; one of the two is not empty."""
+    """All sound files below a folder, sorted, and the folders that cannot be opened; one of the two is not empty.
+
+    Where there is no sound, parameter files take its place.
+    """
     files, closed, entered, waiting = [], {}, set(), deque([root])
     while waiting:
         folder = waiting.popleft()
@@ -199,8 +203,9 @@ def _search(root: Path) -> tuple[list[Path], dict[Path, CorpusError]]:
             if os.path.isdir(entry.path) if link else entry.is_dir():
                 # Links wait until all true folders are done: a folder keeps its own name where it has one.
                 (waiting.append if link else waiting.appendleft)(folder / entry.name)
-            elif Path(entry.name).suffix.lower() in AUDIO_SUFFIXES and (link or entry.is_file()):
+            elif Path(entry.name).suffix.lower() in AUDIO_SUFFIXES | PARAMETER_SUFFIXES and (link or entry.is_file()):
                 files.append(folder / entry.name)
+    files = [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES] or files
     if not files and not closed:
         suffixes = " ".join(sorted(AUDIO_SUFFIXES))
         raise CorpusError(f"{shown(root)}: no audio in this folder; put files there that end in {suffixes}")

@@ -10,6 +10,7 @@ import numpy as np
 
 from recognizer.codebook import DiscreteBank, TiedBank
 from recognizer.gmm import BorrowedVariance, GaussianBank
+from recognizer.htk import definitions as htk
 from recognizer.statistics import Statistics
 
 
@@ -92,6 +93,18 @@ class Density(Protocol):
     def state_means(self) -> np.ndarray:
         """The mean of the frames of each state, (S, D)."""
 
+    def to_htk(self) -> tuple[list[tuple[htk.Density, ...]], dict[str, htk.Gaussians]]:
+        """The density of every state as HTK defines it, and codebooks."""
+
+    @classmethod
+    def of_htk(
+        cls, states: Sequence[tuple[htk.Density, ...]], codebooks: dict[str, htk.Gaussians], widths: tuple[int, ...]
+    ) -> Self:
+        """From the densities of states as HTK defines them."""
+
+    def to_parameters(self, features: np.ndarray) -> np.ndarray:
+        """Features as HTK has to be given them."""
+
     def summary(self) -> dict[str, object]:
         """Its sizes, for people."""
 
@@ -120,6 +133,20 @@ def of_arrays(arrays: dict[str, np.ndarray]) -> Density:
     """
     kinds = {frozenset(f.name for f in fields(kind)): kind for kind in KINDS.values()}
     return kinds[frozenset(arrays)](**arrays)
+
+
+def of_htk(
+    states: Sequence[tuple[htk.Density, ...]], codebooks: dict[str, htk.Gaussians], widths: tuple[int, ...]
+) -> Density:
+    """The density of states as HTK defines them, each the densities of its streams.
+
+    Raises
+    ------
+    ModelError
+        if it is none that is known here.
+    """
+    kinds = {htk.Gaussians: GaussianBank, htk.TiedWeights: TiedBank, htk.Symbols: DiscreteBank}
+    return kinds[type(states[0][0])].of_htk(states, codebooks, widths)
 
 
 def alike(one: Density, other: Density) -> bool:

@@ -205,8 +205,7 @@ def _tried(model: Model, material: Material, method: Method) -> Trial | None:
 def with_speaker_mean(front_end: FrontEnd, analyses: Sequence[Analysis]) -> FrontEnd:
     """The front end with the mean of the speaker's own speech, with MEAN_PRIOR frames of what it was."""
     speech = np.concatenate([a.features[0][:, slice(*a.speech)] for a in analyses], axis=1)
-    mean = (speech.sum(1, dtype=np.float64) + MEAN_PRIOR * np.array(front_end.mean)) / (speech.shape[1] + MEAN_PRIOR)
-    return replace(front_end, mean=tuple(map(float, mean)), mean_weight=MEAN_WEIGHT)
+    return front_end.with_speech(speech, MEAN_PRIOR, MEAN_WEIGHT)
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,13 @@ warped to imitate a longer or a shorter vocal tract.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
+
+from recognizer.errors import AudioError
 
 MEL_SPACING = 80.0  # mel between filters; wider ones blur formants, narrower ones resolve pitch
 SILENT = 1e-10  # power of digital silence, relative to a full-scale sine, so that nothing divides by zero
@@ -38,6 +41,8 @@ class FrontEnd:
         short vocal tract as a longer one
     """
 
+    hears: ClassVar[bool] = True  # computes features from sound, where others read them
+
     sample_rate: int = 8000
     window: float = 0.025
     hop: float = 0.010
@@ -58,6 +63,34 @@ class FrontEnd:
         high = min(sample_rate * 7 / 16, 7600.0)
         filters = round((_mel(high) - _mel(cls.low)) / MEL_SPACING) - 1
         return cls(sample_rate=sample_rate, filters=filters, high=high)
+
+    @property
+    def kind(self) -> str:
+        """HTK's name for such features, which are none of its own."""
+        return "USER"
+
+    @property
+    def source(self) -> str:
+        """What it reads, for people."""
+        return f"{self.sample_rate} Hz"
+
+    def with_speech(self, speech: np.ndarray, prior: float = 0.0, mean_weight: float | None = None) -> FrontEnd:
+        """With the mean of this speech.
+
+        Parameters
+        ----------
+        speech : (cepstra, T), static cepstra before normalisation
+        prior : frames of the mean so far that count beside it
+        mean_weight : of the mean beside that of an utterance; what it was when None
+        """
+        before = prior * np.array(self.mean) if prior else 0.0
+        mean = (speech.sum(1, dtype=np.float64) + before) / (speech.shape[1] + prior)
+        weight = self.mean_weight if mean_weight is None else mean_weight
+        return replace(self, mean=tuple(map(float, mean)), mean_weight=weight)
+
+    def of_speaker(self, mean: tuple[float, ...], mean_weight: float, warp: float) -> FrontEnd:
+        """As it was fitted to a speaker."""
+        return replace(self, mean=mean, mean_weight=mean_weight, warp=warp)
 
     @property
     def dims(self) -> int:
@@ -132,6 +165,77 @@ class FrontEnd:
         samples = np.pad(samples, (size - window) // 2 + np.array([0, (size - window) % 2]))
         spectrum = stft(samples, n_fft=size, hop_length=hop, win_length=window, window="hamming", center=False)
         return np.abs(spectrum) ** 2
+
+
+@dataclass(frozen=True)
+class GivenFeatures:
+    """The front end of a model whose features come out of HTK's parameter files, computed elsewhere.
+
+    Attributes
+    ----------
+    kind : HTK's name of what is in the files, such as MFCC_0_D_A
+    dims : values a frame
+    hop : distance between frames, seconds
+    """
+
+    kind: str
+    dims: int
+    hop: float = 0.010
+
+    hears: ClassVar[bool] = False
+    # There is nothing to normalise, and nothing to warp.
+    mean: ClassVar[tuple[float, ...]] = ()
+    mean_weight: ClassVar[float] = 0.0
+    warp: ClassVar[float] = 1.0
+
+    @property
+    def window(self) -> float:
+        """Length of a frame, seconds: what is known of it."""
+        return self.hop
+
+    @property
+    def source(self) -> str:
+        """What it reads, for people."""
+        return f"{self.kind} files"
+
+    @property
+    def sample_rate(self) -> int:
+        """It has none.
+
+        Raises
+        ------
+        AudioError
+            always: this is where sound would come in.
+        """
+        raise AudioError(
+            f"this model cannot hear sound: it knows HTK parameter files of kind {self.kind}, {self.dims} values a "
+            "frame; give it such files, or choose another --model"
+        )
+
+    def with_speech(self, speech: np.ndarray, prior: float = 0.0, mean_weight: float | None = None) -> GivenFeatures:
+        """Itself: there is no mean to subtract."""
+        return self
+
+    def of_speaker(self, mean: tuple[float, ...], mean_weight: float, warp: float) -> GivenFeatures:
+        """Itself: nothing in it is a speaker's."""
+        return self
+
+    def finish(self, statics: np.ndarray, speech: tuple[int, int] | None = None) -> np.ndarray:
+        """The features as they are: (dims, T) as (T, dims) float32."""
+        return statics.T.astype(np.float32)
+
+
+def of_settings(settings: dict) -> FrontEnd | GivenFeatures:
+    """The front end that has these settings.
+
+    Raises
+    ------
+    KeyError
+        if there is none.
+    """
+    kinds = {frozenset(f.name for f in fields(kind)): kind for kind in (FrontEnd, GivenFeatures)}
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    return kinds[frozenset(plain)](**plain)
 
 
 def _mel(frequency: np.ndarray | float) -> np.ndarray | float:

@@ -14,12 +14,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from recognizer.errors import RecognizerWarning, TrainingError
+from recognizer.errors import ModelError, RecognizerWarning, TrainingError
+from recognizer.htk import definitions as htk
 from recognizer.statistics import Statistics
 
 WEIGHT_FLOOR = 1e-3  # of a component that is in use; keeps a rarely visited one reachable
 MIN_FRAMES = 6  # a component needs to have a mean and a variance worth the name
 LEAST_LOG_SHARE = -230.0  # e to this is 1e-100: beside the best it adds nothing, and no product is denormal and slow
+ROUNDED = 1e-2  # by which weights that were printed with few digits, elsewhere, may miss one
 MIN_OCCUPANCY = 1e-3  # frames below which a component has no data of its own and keeps its parameters
 
 
@@ -239,6 +241,40 @@ class GaussianBank:
         parts = [from_clusters(group, mixtures, variance_floor, borrowed) for group in groups]
         return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
+    def to_htk(self) -> tuple[list[tuple[htk.Density, ...]], dict[str, htk.Gaussians]]:
+        """The density of every state as HTK defines it, without the unused components; there are no codebooks."""
+        used = self.weights > 0
+        rows = zip(self.weights, self.means, self.variances, used)
+        return [(htk.Gaussians(w[u], mean[u], variance[u]),) for w, mean, variance, u in rows], {}
+
+    @classmethod
+    def of_htk(
+        cls, states: Sequence[tuple[htk.Density, ...]], codebooks: dict[str, htk.Gaussians], widths: tuple[int, ...]
+    ) -> GaussianBank:
+        """From the densities of states as HTK defines them.
+
+        Raises
+        ------
+        ModelError
+            if a state has several streams.
+        """
+        if len(widths) > 1:
+            raise ModelError(
+                f"its Gaussians stand in {len(widths)} streams, and only one is read; make one of them in HTK, or tie them"
+            )
+        mixtures = max(len(state.weights) for (state,) in states)
+        arrays = [[], [], []]
+        for (state,) in states:
+            room = (0, mixtures - len(state.weights))
+            arrays[0].append(np.pad(state.weights, room))
+            arrays[1].append(np.pad(state.means, (room, (0, 0))))
+            arrays[2].append(np.pad(state.variances, (room, (0, 0)), constant_values=1.0))
+        return cls(*map(np.stack, arrays))
+
+    def to_parameters(self, features: np.ndarray) -> np.ndarray:
+        """Features as HTK has to be given them, (T, D): as they are."""
+        return features
+
     def split(self, mixtures: int) -> GaussianBank:
         """Grow every mixture to `mixtures` components by splitting the heaviest, means 0.2 deviations apart.
 
@@ -316,7 +352,7 @@ def updated_moments(
 
 def distribution_fault(weights: np.ndarray) -> str | None:
     """What keeps weights, (..., K), from being distributions."""
-    if (weights >= 0).all() and np.allclose(weights.sum(-1), 1):
+    if (weights >= 0).all() and np.allclose(weights.sum(-1), 1, atol=ROUNDED):
         return None
     return "weights are not probabilities"
 

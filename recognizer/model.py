@@ -16,7 +16,7 @@ from recognizer.decoding import Calibration
 from recognizer.density import Density, arrays_of, of_arrays
 from recognizer.endpoint import Endpointer
 from recognizer.errors import ModelError
-from recognizer.features import FrontEnd
+from recognizer.features import FrontEnd, GivenFeatures, of_settings
 from recognizer.hmm import Chain
 from recognizer.rejection import EVIDENCE, REFUSED, Rejection
 from recognizer.training import WordModels
@@ -44,7 +44,7 @@ class Model:
     """
 
     words: tuple[str, ...]
-    front_end: FrontEnd
+    front_end: FrontEnd | GivenFeatures
     endpointer: Endpointer
     models: WordModels
     calibration: Calibration
@@ -162,7 +162,6 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
     try:
         if fingerprint != _fingerprint(arrays, header):
             raise changed
-        header["front_end"]["mean"] = tuple(header["front_end"]["mean"])
         names = BANKS if "rejection" in header else BANKS[:2]
         banks = {name: of_arrays(_starting(arrays, f"{name}_")) for name in names}
         rejection = None
@@ -172,7 +171,7 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
         chain = Chain(*(arrays[f"chain_{name}"] for name in CHAIN), jumps)
         model = Model(
             tuple(header["words"]),
-            FrontEnd(**header["front_end"]),
+            of_settings(header["front_end"]),
             Endpointer(**header["endpointer"]),
             WordModels(banks["bank"], chain, banks["background"], header["history"]),
             Calibration(**header["calibration"]),

@@ -68,7 +68,7 @@ class Profile:
             raise ProfileError(
                 f"the profile names this model but does not fit it, so it was changed or damaged; {_ANEW}"
             )
-        front_end = replace(model.front_end, mean=self.mean, mean_weight=self.mean_weight, warp=self.warp)
+        front_end = model.front_end.of_speaker(self.mean, self.mean_weight, self.warp)
         return replace(
             model, front_end=front_end, models=replace(model.models, bank=self.bank, transform=self.transform)
         )

@@ -12,12 +12,12 @@ import numpy as np
 
 from recognizer import audio, enrollment, speakers
 from recognizer.analysis import Analysis, analyse, analyse_files
-from recognizer.decoding import Candidate, Result, decode, posteriors
+from recognizer.decoding import Candidate, Result, posteriors
 from recognizer.enrollment import SelfAdaptation
 from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning
 from recognizer.features import FrontEnd
 from recognizer.model import Model, locate
-from recognizer.rejection import NO_WORD, TOO_CLOSE, USUAL, Examination, examine, least_probability
+from recognizer.rejection import NO_WORD, TOO_CLOSE, USUAL, examine, least_probability
 
 FILES_AT_ONCE = 32  # decoded together; also how often results come back
 
@@ -239,15 +239,11 @@ class Recognizer:
         speech = [i for i, analysis in enumerate(analyses) if analysis.features]
         results = [_nothing(analysis, analysis.reason) for analysis in analyses]
         if speech:
-            found = self._examine([analyses[i].features[0] for i in speech], indices)
+            noise = self.model.rejection and self.model.rejection.noise
+            found = examine(self.model.models, noise, [analyses[i].features[0] for i in speech], indices)
             for i, row, span, evidence in zip(speech, found.scores, found.spans, found.evidence):
                 results[i] = self._result(analyses[i], row, span, evidence, indices, least)
         return results
-
-    def _examine(self, features: Sequence[np.ndarray], indices: np.ndarray) -> Examination:
-        if self.model.rejection is None:
-            return Examination(*decode(self.model.models, features, indices), np.zeros((len(features), 0)))
-        return examine(self.model.models, self.model.rejection.noise, features, indices)
 
     def _result(
         self,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recognizer import hmm
-from recognizer.decoding import Decoded, best_paths, scored
+from recognizer.decoding import Decoded, best_paths, decode, scored
 from recognizer.errors import ModelError
 from recognizer.gmm import GaussianBank
 from recognizer.training import WordModels, train_background
@@ -110,7 +110,7 @@ def least_probability(threshold: str | float, rejection: Rejection | None) -> fl
 
 def examine(
     models: WordModels,
-    noise: GaussianBank,
+    noise: GaussianBank | None,
     features: Sequence[np.ndarray],
     words: np.ndarray | None = None,
     left_out: np.ndarray | None = None,
@@ -122,11 +122,13 @@ def examine(
     Parameters
     ----------
     models : the acoustic models
-    noise : one mixture over noises
+    noise : one mixture over noises; when None there is no evidence, (U, 0), and `left_out` is not heeded
     features : one (T, D) array an utterance
     words : indices of the words to choose from; all when None
     left_out : (U,) the word that the vocabulary is to lack for each utterance, as if it had never been trained
     """
+    if noise is None:
+        return Examination(*decode(models, features, words), np.zeros((len(features), 0)))
     everything = np.arange(len(models.chain.log_stay))
     words = everything if words is None else words
     scores = np.full((len(features), len(words)), -np.inf)

@@ -88,7 +88,7 @@ def batch(
                 low[item.source_rate] += 1
     if not quiet:
         tell_of_adaptations([adaptation] if adaptation else [])
-        warn_of_low_rates(low, count, recognizer.model.front_end.sample_rate)
+        warn_of_low_rates(low, count, recognizer.model.front_end)
     if failed and not quiet:
         complain(f"{failed} of {count} files could not be read")
     return ExitStatus.FAILED if failed else ExitStatus.OK

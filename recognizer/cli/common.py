@@ -20,6 +20,7 @@ from recognizer.errors import RecognizerError, RecognizerWarning
 
 if TYPE_CHECKING:
     from recognizer.enrollment import SelfAdaptation
+    from recognizer.features import FrontEnd, GivenFeatures
     from recognizer.live import Event
 
 
@@ -162,13 +163,13 @@ def threshold_of(option: str) -> str | float:
     return number
 
 
-def warn_of_low_rates(low: Counter[int], files: int, model_rate: int) -> None:
+def warn_of_low_rates(low: Counter[int], files: int, front_end: FrontEnd | GivenFeatures) -> None:
     """One warning for all the recordings whose rate is under the model's: how many have which rate."""
     from recognizer.recognition import low_rate
 
     if low:
         rates = ", ".join(str(rate) for rate in sorted(low))
-        complain(f"warning: {low.total()} of {files} files: {low_rate(rates, model_rate)}")
+        complain(f"warning: {low.total()} of {files} files: {low_rate(rates, front_end.sample_rate)}")
 
 
 def tell_of_adaptations(adaptations: Sequence[SelfAdaptation]) -> None:

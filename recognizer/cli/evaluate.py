@@ -86,7 +86,7 @@ def evaluate(
         evaluations.require_matplotlib()
     if adapt:
         utterances = sorted(utterances, key=_speaker)
-    model_rate, low, adaptations = recognizer.model.front_end.sample_rate, Counter(), []
+    front_end, low, adaptations = recognizer.model.front_end, Counter(), []
 
     def answers():
         how = {"threshold": least, "jobs": workers(jobs)}
@@ -98,14 +98,14 @@ def evaluate(
                 found = recognizer.recognize_files([u.path for u in utterances], **how)
             for done, item in enumerate(found, 1):
                 progress("recognising", done, len(utterances))
-                if item.source_rate and item.source_rate < model_rate:
+                if item.source_rate and item.source_rate < front_end.sample_rate:
                     low[item.source_rate] += 1
                 yield item
 
     evaluation = evaluations.evaluate(utterances, answers(), recognizer.words)
     if not quiet:
         tell_of_adaptations(adaptations)
-        warn_of_low_rates(low, len(utterances), model_rate)
+        warn_of_low_rates(low, len(utterances), front_end)
     if as_json:
         typer.echo(json.dumps(evaluation.as_json(), ensure_ascii=False))
     elif as_csv:

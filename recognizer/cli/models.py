@@ -36,7 +36,7 @@ def list_models(as_json: JsonOption = False, quiet: QuietOption = False, debug: 
             }
             typer.echo(json.dumps(record, ensure_ascii=False))
         else:
-            typer.echo(f"{name}  {len(model.words)} words, {model.front_end.sample_rate} Hz  {path}")
+            typer.echo(f"{name}  {len(model.words)} words, {model.front_end.source}  {path}")
     if not installed() and not quiet:
         complain(f"no models found; put .npz files into {folders()[0]}")
     return status

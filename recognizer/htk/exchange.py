@@ -1,0 +1,250 @@
+"""Models from and to HTK: definitions, and what HTK's and Julius's decoders need beside them.
+
+A word is one HMM. Where our words have optional silence at both ends, that silence is a state like the others, which
+all words share under a macro name: nothing has to be known of it to decode with the models. Positions here and states
+there are the same, and so are their transitions; HTK counts the entry as state 1.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recognizer import density, hmm
+from recognizer.audio import shown
+from recognizer.decoding import Calibration
+from recognizer.endpoint import Endpointer
+from recognizer.errors import ModelError, RecognizerWarning
+from recognizer.features import GivenFeatures
+from recognizer.gmm import single_gaussian
+from recognizer.hmm import Chain
+from recognizer.htk import definitions as htk
+from recognizer.htk import parameters
+from recognizer.htk.definitions import HMM, Definitions, State
+from recognizer.model import Model
+from recognizer.training import ABSOLUTE_VARIANCE_FLOOR, WordModels
+from recognizer.writing import replacing
+
+SILENCE = "silence"  # macro of the state that words share at both ends
+HEAD, TAIL = "silB", "silE"  # models that Julius puts around every word
+NO_WORDS = frozenset({HEAD, TAIL, SILENCE, "sil", "sp", "SIL", "SP"})
+BARELY = 1e-20  # probability of hearing anything in HEAD and TAIL: the words have silence of their own
+NETWORK, DICTIONARY, LIST, JULIUS_DICTIONARY = "network.slf", "dict.txt", "models.list", "words.dict"
+
+
+def to_definitions(model: Model) -> Definitions:
+    """The words of a model, and HEAD and TAIL, as HTK defines them.
+
+    Raises
+    ------
+    ModelError
+        if the model transforms its features for a speaker, which HTK has no place for beside the models.
+    """
+    if model.models.transform is not None:
+        raise ModelError("the models transform the features for a speaker; export the model itself")
+    models, chain = model.models, model.models.chain
+    streams, codebooks = models.bank.to_htk()
+    silence = State(SILENCE, streams[-1])
+    states = [State(None, stream) for stream in streams[:-1]] + [silence]
+    entry, moves = chain.matrices()
+    visited = hmm.expected_durations(chain) > 0
+    hmms = []
+    for word, name in enumerate(model_names(model.words)):
+        used = np.flatnonzero(visited[word])
+        matrix = np.zeros((len(used) + 2, len(used) + 2))
+        matrix[0, 1:-1] = entry[word, used]
+        matrix[1:-1, 1:-1] = moves[word][np.ix_(used, used)]
+        matrix[1:-1, -1] = moves[word, used, -1]
+        rows = models.rows(word)[used]
+        hmms.append(HMM(name, tuple(states[row] for row in rows), matrix, None))
+    tee = np.array([[0, BARELY, 1 - BARELY], [0, 0.9, 0.1], [0, 0, 0]])
+    hmms += [HMM(name, (silence,), tee, None) for name in (HEAD, TAIL)]
+    widths = tuple(stream_width(stream, codebooks) for stream in streams[0])
+    return Definitions(model.front_end.kind, widths, tuple(hmms), codebooks)
+
+
+def stream_width(stream: htk.Density, codebooks: dict[str, htk.Gaussians]) -> int:
+    """Values a frame of one stream."""
+    if isinstance(stream, htk.TiedWeights):
+        stream = codebooks[stream.codebook]
+    return 1 if isinstance(stream, htk.Symbols) else stream.means.shape[1]
+
+
+def model_names(words: Sequence[str]) -> list[str]:
+    """A name for the HMM of each word: the word itself where HTK and Julius read it as a name and nothing else."""
+    names: list[str] = []
+    for number, word in enumerate(words, 1):
+        name = word
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", word) or word in NO_WORDS:
+            letters = re.sub(r"[^A-Za-z0-9]", "", word)
+            name = f"word_{letters or number}"
+        while name in names:
+            name = f"{name}_{number}"
+        names.append(name)
+    return names
+
+
+def write(model: Model, path: Path) -> list[Path]:
+    """Write the definitions, and beside them what HVite and Julius need.
+
+    Parameters
+    ----------
+    model : to be written
+    path : of the definitions (MMF); the others go into the same folder
+
+    Returns
+    -------
+    The files written: the definitions, NETWORK, DICTIONARY and LIST for HVite, JULIUS_DICTIONARY for Julius.
+
+    Raises
+    ------
+    ModelError
+        if a file cannot be written.
+    """
+    names = model_names(model.words)
+    spoken = [word if re.fullmatch(r"[!-~]+", word) and word[0] not in "\"'\\[" else htk.quoted(word) for word in model.words]
+    nodes = ["!NULL", *spoken, "!NULL"]
+    arcs = [(0, i) for i in range(1, len(nodes) - 1)] + [(i, len(nodes) - 1) for i in range(1, len(nodes) - 1)]
+    network = ["VERSION=1.0", f"N={len(nodes)} L={len(arcs)}"]
+    network += [f"I={number} W={word}" for number, word in enumerate(nodes)]
+    network += [f"J={number} S={start} E={end}" for number, (start, end) in enumerate(arcs)]
+    texts = {
+        path.name: htk.printed(to_definitions(model)),
+        NETWORK: "\n".join(network) + "\n",
+        DICTIONARY: "".join(f"{word} {name}\n" for word, name in sorted(zip(spoken, names))),
+        LIST: "".join(f"{name}\n" for name in [*names, HEAD, TAIL]),
+        JULIUS_DICTIONARY: "".join(f"{name} [{word}] {name}\n" for word, name in zip(model.words, names)),
+    }
+    if len(texts) < 5:
+        raise ModelError(f"{shown(path)} is the name of another file that is written; choose another for the models")
+    for name, text in texts.items():
+        file = path.parent / name
+        try:
+            with replacing(file) as temporary:
+                temporary.write_text(text, encoding="utf-8", newline="\n")
+        except OSError as error:
+            raise ModelError(f"{shown(file)} cannot be written: {error.strerror}; choose another --htk") from error
+    return [path.parent / name for name in texts]
+
+
+@dataclass(frozen=True)
+class _Word:
+    """A word of a file: its own states, and where paths may start in and go from them and the silence at its ends.
+
+    Attributes
+    ----------
+    name : the word
+    states : the densities of its own states
+    entry : (N + 2,), from the entry; the silences stand first and last
+    moves : (N + 2, N + 3), from each position to every position, and to the exit
+    """
+
+    name: str
+    states: list[tuple[htk.Density, ...]]
+    entry: np.ndarray
+    moves: np.ndarray
+
+
+def read(path: Path, dictionary: Path | None = None) -> Model:
+    """A model of the words that a file of HTK's definitions defines.
+
+    Models of silence (NO_WORDS) are no words.
+
+    Parameters
+    ----------
+    path : the definitions (MMF)
+    dictionary : what the HMMs stand for, a line each: the word, then its one HMM; their own names when None
+
+    Returns
+    -------
+    A model that knows parameter files of the kind that the file tells, and that rejects nothing.
+
+    Raises
+    ------
+    ModelError
+        if the file cannot be read, or what it defines cannot be used.
+
+    Warns
+    -----
+    RecognizerWarning
+        if a word may go back to an earlier state.
+    """
+    name = shown(path)
+    defined = htk.read(path)
+    spoken = _spoken(dictionary) if dictionary else {}
+    hmms = [h for h in defined.hmms if h.name not in NO_WORDS]
+    if dictionary:
+        hmms = [h for h in hmms if h.name in spoken]
+    if not hmms:
+        raise ModelError(f"{name}: defines no word; give a file with an HMM for each, or another --dictionary")
+    words = [_word(h, spoken.get(h.name, h.name or path.stem), name) for h in hmms]
+    size = max(len(word.states) for word in words)
+    entry, moves = np.zeros((len(words), size + 2)), np.zeros((len(words), size + 2, size + 3))
+    densities = []
+    for number, word in enumerate(words):
+        # States that shorter words lack stand before the trailing silence, and nothing leads there.
+        place = np.array([*range(len(word.states) + 1), size + 1])
+        entry[number, place] = word.entry
+        moves[number][np.ix_(place, [*place, size + 2])] = word.moves
+        densities += word.states + word.states[-1:] * (size - len(word.states))
+    bank = density.of_htk([*densities, _silence(defined.hmms) or densities[0]], defined.codebooks, defined.widths)
+    background = single_gaussian(bank.state_means(), np.full(bank.dims, ABSOLUTE_VARIANCE_FLOOR))
+    models = WordModels(bank, Chain.of_matrices(entry, moves), background)
+    front_end = GivenFeatures(parameters.normalised_kind(defined.kind or "USER"), bank.dims)
+    card = {"data": f"imported from {path.name}", "licence": None, "held_out": None}
+    return Model(tuple(word.name for word in words), front_end, Endpointer(), models, Calibration(), None, card)
+
+
+def _word(model: HMM, spoken: str, file: str) -> _Word:
+    """The word that an HMM is: its states but for the silence that it shares with others at its ends."""
+    states, matrix = list(model.states), model.transitions
+    if matrix[0, -1] > 0:
+        raise ModelError(f"{file}: {spoken!r} can be passed without a sound; set its transition from 1 to {len(matrix)} to 0")
+    back = [(i, j) for i, j in np.argwhere(np.tril(matrix, -1) > 0) + 1]
+    if back:
+        ways = ", ".join(f"{i} to {j}" for i, j in back[:3])
+        warnings.warn(
+            f"{file}: {spoken!r} may go back to earlier states ({ways}), as words do not; it is decoded as it is",
+            RecognizerWarning,
+            stacklevel=3,
+        )
+    leading, trailing = (len(states) > 2 and states[end].name == SILENCE for end in (0, -1))
+    count = len(states)
+    # Where its states are among the silence, its own states, and the silence.
+    own = count - leading - trailing
+    place = np.array([*([0] if leading else []), *range(1, own + 1), *([own + 1] if trailing else [])])
+    entry, moves = np.zeros(own + 2), np.zeros((own + 2, own + 3))
+    entry[place] = matrix[0, 1:-1]
+    moves[np.ix_(place, place)] = matrix[1:-1, 1:-1]
+    moves[place, -1] = matrix[1:-1, -1]
+    return _Word(spoken, [s.streams for s in states[leading : count - trailing]], entry, moves)
+
+
+def _silence(hmms: Sequence[HMM]) -> tuple[htk.Density, ...] | None:
+    """The density of silence, where the file has one."""
+    named = [s for h in hmms for s in h.states if s.name == SILENCE]
+    models = [h.states[len(h.states) // 2] for h in hmms if h.name in NO_WORDS]
+    found = next(iter([*named, *models]), None)
+    return found and found.streams
+
+
+def _spoken(dictionary: Path) -> dict[str, str]:
+    """What each HMM stands for, by a dictionary of HTK's."""
+    try:
+        lines = dictionary.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        raise ModelError(f"{shown(dictionary)} cannot be read ({reason}); give a dictionary: word, then HMM") from error
+    spoken = {}
+    for number, line in enumerate(lines, 1):
+        found = re.fullmatch(r'\s*("(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|\S+)(?:\s+\[[^]]*\])?\s+(\S+)\s*', line)
+        if line.strip() and not found:
+            raise ModelError(f"{shown(dictionary)}, line {number}: {line.strip()!r} is not a word and its one HMM; mend it")
+        if found:
+            spoken[found[2]] = htk.unquoted(found[1])
+    return spoken

@@ -581,6 +581,7 @@ IN_STATE = ", HMM 'one', state 2: "
         ("<VARIANCE> 2 7 8", "<VARIANCE> 2 -7 8", IN_STATE + "variance 1 of 2 is -7; all must be over 0"),
         ("<VARIANCE> 2 7 8", "<INVCOVAR> 2 7 1 8", "<INVCOVAR> has values off the diagonal: only diagonal"),
         ("<VARIANCE> 2 7 8", "<INVCOVAR> 2 7 0", "<INVCOVAR> holds 0 on the diagonal; all must be over 0"),
+        ("<VARIANCE> 2 7 8", "<INVCOVAR> 2 7 1e-320", "<INVCOVAR> holds 9.99989e-321 on the diagonal"),
         ("<VARIANCE> 2 7 8", "<INVCOVAR> 2", "<INVCOVAR> 2 needs 3 numbers, found 0"),
         ("<VARIANCE> 2 7 8", "<VARIANCE> 3 7 8 9", "the mean has 2 values, the variance 3; correct one"),
         ("<VARIANCE> 2 7 8", "<LLTCOVAR> 2 7 0 8", "<LLTCOVAR> is not supported: only diagonal covariances are read"),
@@ -591,8 +592,9 @@ IN_STATE = ", HMM 'one', state 2: "
         ("<MEAN> 2 5 6", "<MEAN> 2 5", "line 10" + IN_STATE + "<MEAN> 2 needs 2 numbers, found 1; correct it"),
         ("<MEAN> 2 5 6", "<MEAN> 2 5 6 7", "<MEAN> 2 needs 2 numbers, found 3"),
         ("<MEAN> 2 5 6", "<MEAN>", "<MEAN> needs 1 number, found 0"),
-        ("<MEAN> 2 5 6", "<MEAN> 2 5 nan", "<MEAN> holds nan, which is not a finite number; train the model again"),
+        ("<MEAN> 2 5 6", "<MEAN> 2 5 nan", "<MEAN> holds nan, which is not a finite number in single"),
         ("<MEAN> 2 5 6", "<MEAN> 2 5 -1e999", "<MEAN> holds -1e999, which is not a finite number"),
+        ("<MEAN> 2 5 6", "<MEAN> 2 5 4e38", "<MEAN> holds 4e38, which is not a finite number in single precision"),
         ("<MEAN> 2 5 6", "<MEAN> 2 5 1.#QNAN", "'1.#QNAN' in <MEAN> is not a number"),
         ("<MEAN> 2 5 6", "<MEAN> 2 5 1_0", "'1_0' in <MEAN> is not a number"),
         ("<MEAN> 2 5 6", "<MEEN> 2 5 6", "unknown keyword <MEEN> where <MEAN> or ~u belongs; correct it"),
@@ -736,7 +738,22 @@ def test_every_damaged_file_is_read_or_refused(text, data):
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(words) - 1))
         words[place] = data.draw(
-            st.sampled_from(["", "0 ", "1e400 ", "~s ", "<STREAM> ", "99999999999 ", "<> ", '"', *words])
+            st.sampled_from(
+                [
+                    "",
+                    "0 ",
+                    "1e400 ",
+                    "1e308 ",
+                    "1e-320 ",
+                    "<INVCOVAR> ",
+                    "~s ",
+                    "<STREAM> ",
+                    "99999999999 ",
+                    "<> ",
+                    '"',
+                    *words,
+                ]
+            )
         )
     try:
         definitions = parse("".join(words), "damaged")
@@ -805,6 +822,10 @@ def test_what_is_not_printed():
     tied = State(None, (TiedWeights("cb", np.ones(1)),))
     with pytest.raises(ModelError, match=r"^a state refers to the codebook 'cb', which is missing$"):
         printed(Definitions("USER", (1,), (with_state(tied),)))
+    books = {"cb": Gaussians(*[np.ones((11, 1))] * 3), "cb1": Gaussians(*[np.ones((1, 1))] * 3)}
+    ties = State(None, (TiedWeights("cb", np.ones(11) / 11), TiedWeights("cb1", np.ones(1))))
+    with pytest.raises(ModelError, match=r"^components of two codebooks have the name 'cb11'; rename a codebook$"):
+        printed(Definitions("USER", (1, 1), (with_state(ties),), books))
     with pytest.raises(ModelError, match=r"^'MFCX' is no parameter kind of HTK"):
         printed(Definitions("MFCX", (1,), (hmm,)))
 

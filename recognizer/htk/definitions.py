@@ -7,11 +7,13 @@ What `printed` writes, HTK 3.4.1 reads, and so does Julius 4.6 (which knows no d
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +28,7 @@ LOG_SCALE = 2371.8  # discrete probabilities are written as -ln(p) times this (H
 LOG_ZERO = 32767  # and zero as this
 LONGEST_RUN = 255  # of equal weights, written as weight*run
 A_LINE = 50  # numbers
+LARGEST = float(np.finfo(np.float32).max)  # HTK computes in single precision
 LARGEST_INTEGER = 32767  # HTK keeps sizes and indices in shorts
 MANY = 10  # numbers of states or mixtures that a message lists
 BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
@@ -44,6 +47,7 @@ REFUSED_OPTIONS = {
     **dict.fromkeys(("PROJSIZE", "INPUTXFORM", "PARENTXFORM"), "models with a linear transform are not read"),
     "USE": "options of HTK 1 are not read",
 }
+REFUSED_COVARIANCES = ("LLTCOVAR", "XFORM", "~i", "~c", "~x")
 
 
 @dataclass(frozen=True, eq=False)
@@ -295,8 +299,10 @@ class _Scanner:
             value = float(word.replace("_", "?"))  # Python would take 1_000
         except ValueError:
             raise self.failure(f"{word[:40]!r} in {what} is not a number; correct it") from None
-        if not np.isfinite(value):
-            raise self.failure(f"{what} holds {word}, which is not a finite number; train the model again")
+        if not abs(value) <= LARGEST:
+            raise self.failure(
+                f"{what} holds {word[:40]}, which is not a finite number in single precision; train the model again"
+            )
         return value
 
     def numbers(self, count: int, what: str) -> np.ndarray:
@@ -310,7 +316,7 @@ class _Scanner:
             values = np.array([float(word) for word in words])
         except ValueError:
             values = np.array([np.nan])
-        if not np.isfinite(values).all() or any("_" in word for word in words):
+        if not (np.abs(values) <= LARGEST).all() or any("_" in word for word in words):
             values = np.array([self.number(word, what) for word in words])
         return values
 
@@ -455,7 +461,8 @@ class _Parser:
             )
         return states
 
-    def agreed(self, before, now, what):
+    def agreed(self, before: Any, now: Any, what: str) -> Any:
+        """The value now, if it is the first or the same as before."""
         if before is not None and before != now:
             raise self.scan.failure(f"{what} is {now} but was {before} before; give models of one kind in one file")
         return now
@@ -706,7 +713,7 @@ class _Parser:
                     "<INVCOVAR> has values off the diagonal: only diagonal covariances are read; convert the models"
                 )
             values = values[rows == columns]
-        if not values.min(initial=1) > 0:
+        if not values.min(initial=1) > 1 / LARGEST:
             raise self.scan.failure(f"<INVCOVAR> holds {values.min():g} on the diagonal; all must be over 0")
         return 1 / values
 
@@ -715,7 +722,6 @@ class _Parser:
         return self.scan.vector("<SWEIGHTS>")
 
 
-REFUSED_COVARIANCES = ("LLTCOVAR", "XFORM", "~i", "~c", "~x")
 _KIND_NAMES = {Gaussians: "Gaussian mixtures", TiedWeights: "tied mixtures (<TMIX>)", Symbols: "symbols (<DPROB>)"}
 
 
@@ -786,7 +792,7 @@ def printed(definitions: Definitions) -> str:
     Raises
     ------
     ModelError
-        if two different states or transition matrices share a name, or a codebook is missing.
+        if two different states, transition matrices or components of codebooks share a name, or a codebook is missing.
     """
     states: dict[str, State] = {}
     transitions: dict[str, np.ndarray] = {}
@@ -804,6 +810,9 @@ def printed(definitions: Definitions) -> str:
                     if density.codebook not in definitions.codebooks:
                         raise ModelError(f"a state refers to the codebook {density.codebook!r}, which is missing")
                     codebooks[density.codebook] = definitions.codebooks[density.codebook]
+    components = [f"{name}{n}" for name, book in codebooks.items() for n in range(1, len(book.means) + 1)]
+    if clashes := {name for name, count in Counter(components).items() if count > 1}:
+        raise ModelError(f"components of two codebooks have the name {min(clashes)!r}; rename a codebook")
     discrete = isinstance(definitions.hmms[0].states[0].streams[0], Symbols)
     lines = [
         "~o",

@@ -109,7 +109,7 @@ def read_parameters(path: Path, front_end: FrontEnd | GivenFeatures, *, finish: 
     frames, dims = found.vectors.shape
     if parameters.normalised_kind(found.kind) != parameters.normalised_kind(front_end.kind) or dims != front_end.dims:
         raise AudioError(
-            f"{shown(path)}: {dims} values a frame of kind {found.kind}, where the model needs {front_end.dims} of kind "
+            f"{shown(path)}: {dims} values a frame of kind {found.kind}, and the model needs {front_end.dims} of kind "
             f"{front_end.kind}; convert the file, or choose another --model"
         )
     features = found.vectors

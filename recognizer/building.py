@@ -114,7 +114,9 @@ def build(
     """
     front_end = front_end or corpus_front_end(utterances)
     if perturbations and not front_end.hears:
-        raise TrainingError("copies with other tracts or noise need sound, and these are parameter files; leave them out")
+        raise TrainingError(
+            "copies with other tracts or noise need sound, and these are parameter files; leave them out"
+        )
     words = tuple(sorted({u.word for u in utterances}))
     if len(utterances) <= FEW_TAKES * len(words) if few is None else few:
         settings = replace(settings, borrowed_frames=BORROWED_FRAMES, variance_floor=FLOOR_BESIDE_BORROWED)
@@ -194,7 +196,9 @@ def _analyse(utterances, front_end, endpointer, settings, perturbations, jobs, p
             kept.append(utterance)
             analyses.append(analysis)
     if kept:
-        front_end = front_end.with_speech(np.concatenate([a.features[0][:, slice(*a.speech)] for a in analyses], axis=1))
+        front_end = front_end.with_speech(
+            np.concatenate([a.features[0][:, slice(*a.speech)] for a in analyses], axis=1)
+        )
     finished = [replace(a, features=tuple(front_end.finish(f, a.speech) for f in a.features)) for a in analyses]
     return _Material(kept, finished, front_end), refused
 

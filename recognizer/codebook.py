@@ -270,9 +270,9 @@ class TiedBank(CodebookBank):
             variances[r, : len(found.means), own] = found.variances.T
         return cls(_padded(states, "weights", size), means, variances, streams)
 
-    def to_parameters(self, features: np.ndarray) -> np.ndarray:
-        """Features as HTK has to be given them, (T, D): as they are."""
-        return features
+    def to_parameters(self, features: np.ndarray, kind: str) -> tuple[np.ndarray, str]:
+        """Features as HTK has to be given them, (T, D), and their kind: as they are."""
+        return features, kind
 
     def sample(self, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Features drawn at random, one frame from each of the given states, (T, D)."""
@@ -414,9 +414,9 @@ class DiscreteBank(CodebookBank):
         centres = streams[:, None] * np.arange(1, size + 1)[:, None]
         return cls(_padded(states, "probabilities", size), centres, streams)
 
-    def to_parameters(self, features: np.ndarray) -> np.ndarray:
-        """Features as HTK has to be given them: the symbols of the streams, (T, R), from 1 on."""
-        return self.symbols(features).astype(np.float32) + 1
+    def to_parameters(self, features: np.ndarray, kind: str) -> tuple[np.ndarray, str]:
+        """Features as HTK has to be given them, and their kind: the symbols of the streams, (T, R), from 1 on."""
+        return self.symbols(features).astype(np.float32) + 1, "DISCRETE"
 
     def sample(self, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Features drawn at random, the centre of a cell for each of the given states, (T, D)."""

@@ -102,8 +102,8 @@ class Density(Protocol):
     ) -> Self:
         """From the densities of states as HTK defines them."""
 
-    def to_parameters(self, features: np.ndarray) -> np.ndarray:
-        """Features as HTK has to be given them."""
+    def to_parameters(self, features: np.ndarray, kind: str) -> tuple[np.ndarray, str]:
+        """Features as HTK has to be given them, and their kind."""
 
     def summary(self) -> dict[str, object]:
         """Its sizes, for people."""

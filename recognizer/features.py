@@ -226,16 +226,18 @@ class GivenFeatures:
 
 
 def of_settings(settings: dict) -> FrontEnd | GivenFeatures:
-    """The front end that has these settings.
+    """The front end that has these settings, and the defaults in all others.
 
     Raises
     ------
     KeyError
         if there is none.
     """
-    kinds = {frozenset(f.name for f in fields(kind)): kind for kind in (FrontEnd, GivenFeatures)}
     plain = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
-    return kinds[frozenset(plain)](**plain)
+    for kind in (FrontEnd, GivenFeatures):
+        if set(plain) <= {f.name for f in fields(kind)}:
+            return kind(**plain)
+    raise KeyError(next(iter(plain)))
 
 
 def _mel(frequency: np.ndarray | float) -> np.ndarray | float:

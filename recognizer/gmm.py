@@ -260,7 +260,7 @@ class GaussianBank:
         """
         if len(widths) > 1:
             raise ModelError(
-                f"its Gaussians stand in {len(widths)} streams, and only one is read; make one of them in HTK, or tie them"
+                f"its Gaussians stand in {len(widths)} streams, and only one is read; join them in HTK, or tie them"
             )
         mixtures = max(len(state.weights) for (state,) in states)
         arrays = [[], [], []]
@@ -271,9 +271,9 @@ class GaussianBank:
             arrays[2].append(np.pad(state.variances, (room, (0, 0)), constant_values=1.0))
         return cls(*map(np.stack, arrays))
 
-    def to_parameters(self, features: np.ndarray) -> np.ndarray:
-        """Features as HTK has to be given them, (T, D): as they are."""
-        return features
+    def to_parameters(self, features: np.ndarray, kind: str) -> tuple[np.ndarray, str]:
+        """Features as HTK has to be given them, (T, D), and their kind: as they are."""
+        return features, kind
 
     def split(self, mixtures: int) -> GaussianBank:
         """Grow every mixture to `mixtures` components by splitting the heaviest, means 0.2 deviations apart.

@@ -41,6 +41,7 @@ OCTAL = re.compile(r"[0-3][0-7]{2}")
 KEYWORDS = {"BEGINHMM", "ENDHMM", "NUMSTATES", "STATE", "NUMMIXES", "SWEIGHTS", "STREAM", "MIXTURE", "TMIX", "DPROB"}
 KEYWORDS |= {"MEAN", "VARIANCE", "INVCOVAR", "LLTCOVAR", "XFORM", "GCONST", "DURATION", "TRANSP", "RCLASS", "NODE"}
 KEYWORDS |= {"STREAMINFO", "VECSIZE", "HMMSETID", "NULLD", "DIAGC", "REGTREE", "TNODE"}
+LIGHT = 1e-4  # what the weights of the mixtures that a file leaves out may add up to
 REFUSED_OPTIONS = {
     **dict.fromkeys(("FULLC", "LLTC", "XFORMC", "INVDIAGC"), "only diagonal covariances (<DIAGC>) are read"),
     **dict.fromkeys(("POISSOND", "GAMMAD", "RELD", "GEND"), "only models without durations (<NULLD>) are read"),
@@ -636,9 +637,12 @@ class _Parser:
             if number in found:
                 raise self.scan.failure(f"mixture {number} is defined twice; remove one")
             found[number] = weight, self.gaussian()
-        if missing := [str(number) for number in range(1, size + 1) if number not in found]:
+        # HTK does not write mixtures of next to no weight.
+        light = bool(found) and abs(sum(weight for weight, _ in found.values()) - 1) < LIGHT
+        missing = [str(number) for number in range(1, size + 1) if number not in found]
+        if missing and not light:
             raise self.scan.failure(f"<NUMMIXES> is {size} but {_listed('mixture', missing)} missing; define all")
-        weights, parts = zip(*(found[number] for number in range(1, size + 1)))
+        weights, parts = zip(*(found[number] for number in sorted(found)))
         self.check_sum(np.array(weights), "the weights of the mixtures")
         return self.stacked(np.array(weights), parts)
 
@@ -844,6 +848,11 @@ def quoted(name: str) -> str:
     """The name in quotes, as HTK writes it: quotes and backslashes behind a backslash, other bytes in octal."""
     printable = {byte: chr(byte) for byte in range(0x20, 0x7F)} | {ord('"'): '\\"', ord("\\"): "\\\\"}
     return '"' + "".join(printable.get(byte, f"\\{byte:03o}") for byte in name.encode("utf-8", "surrogatepass")) + '"'
+
+
+def unquoted(name: str) -> str:
+    """What a name stands for, in quotes or without, as HTK reads it."""
+    return _Scanner(name, name).name()
 
 
 def _same(one: State, other: State) -> bool:

@@ -9,23 +9,26 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from recognizer import density, hmm
+from recognizer.analysis import analyse_files
 from recognizer.audio import shown
+from recognizer.corpus import audio_files
 from recognizer.decoding import Calibration
 from recognizer.endpoint import Endpointer
-from recognizer.errors import ModelError, RecognizerWarning
+from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWarning
 from recognizer.features import GivenFeatures
 from recognizer.gmm import single_gaussian
 from recognizer.hmm import Chain
 from recognizer.htk import definitions as htk
 from recognizer.htk import parameters
 from recognizer.htk.definitions import HMM, Definitions, State
+from recognizer.htk.parameters import Parameters
 from recognizer.model import Model
 from recognizer.training import ABSOLUTE_VARIANCE_FLOOR, WordModels
 from recognizer.writing import replacing
@@ -107,7 +110,9 @@ def write(model: Model, path: Path) -> list[Path]:
         if a file cannot be written.
     """
     names = model_names(model.words)
-    spoken = [word if re.fullmatch(r"[!-~]+", word) and word[0] not in "\"'\\[" else htk.quoted(word) for word in model.words]
+    spoken = [
+        word if re.fullmatch(r"[!-~]+", word) and word[0] not in "\"'\\[" else htk.quoted(word) for word in model.words
+    ]
     nodes = ["!NULL", *spoken, "!NULL"]
     arcs = [(0, i) for i in range(1, len(nodes) - 1)] + [(i, len(nodes) - 1) for i in range(1, len(nodes) - 1)]
     network = ["VERSION=1.0", f"N={len(nodes)} L={len(arcs)}"]
@@ -125,11 +130,61 @@ def write(model: Model, path: Path) -> list[Path]:
     for name, text in texts.items():
         file = path.parent / name
         try:
+            file.parent.mkdir(parents=True, exist_ok=True)
             with replacing(file) as temporary:
                 temporary.write_text(text, encoding="utf-8", newline="\n")
         except OSError as error:
             raise ModelError(f"{shown(file)} cannot be written: {error.strerror}; choose another --htk") from error
     return [path.parent / name for name in texts]
+
+
+def parameter_files(recordings: Sequence[Path], folder: Path) -> dict[Path, Path]:
+    """Where the features of each recording go: into the folder, laid out as the recordings are.
+
+    Raises
+    ------
+    CorpusError
+        if a folder holds no recordings, or two files would go to one place.
+    """
+    targets: dict[Path, Path] = {}
+    for root in recordings:
+        for file in audio_files([root]):
+            place = file.relative_to(root) if file != root else Path(file.name)
+            target = folder / place.with_suffix(".mfc")
+            if file not in targets and target in targets.values():
+                raise CorpusError(f"{shown(file)}: another recording is written to {shown(target)}; rename one")
+            targets[file] = target
+    return targets
+
+
+def write_parameters(model: Model, files: dict[Path, Path], *, jobs: int = 1) -> Iterator[str | None]:
+    """Write the features that a model sees of recordings: of the word in them, with its margins.
+
+    Parameters
+    ----------
+    model : whose features
+    files : by recording, the parameter file to write
+    jobs : processes, when there are many
+
+    Yields
+    ------
+    None for each that was written, or why it was not.
+    """
+    bank, front_end = model.models.bank, model.front_end
+    for path, found in zip(files, analyse_files(list(files), front_end, model.endpointer, jobs=jobs)):
+        if isinstance(found, AudioError):
+            yield str(found)
+        elif found.reason:
+            yield f"{shown(path)}: {found.reason}; there is no word to write"
+        else:
+            features, kind = bank.to_parameters(found.features[0], front_end.kind)
+            try:
+                files[path].parent.mkdir(parents=True, exist_ok=True)
+                parameters.write(files[path], Parameters(features, kind, front_end.hop))
+            except (AudioError, OSError) as error:
+                yield str(error)
+            else:
+                yield None
 
 
 @dataclass(frozen=True)
@@ -204,7 +259,9 @@ def _word(model: HMM, spoken: str, file: str) -> _Word:
     """The word that an HMM is: its states but for the silence that it shares with others at its ends."""
     states, matrix = list(model.states), model.transitions
     if matrix[0, -1] > 0:
-        raise ModelError(f"{file}: {spoken!r} can be passed without a sound; set its transition from 1 to {len(matrix)} to 0")
+        raise ModelError(
+            f"{file}: {spoken!r} can be passed without a sound; set its transition from 1 to {len(matrix)} to 0"
+        )
     back = [(i, j) for i, j in np.argwhere(np.tril(matrix, -1) > 0) + 1]
     if back:
         ways = ", ".join(f"{i} to {j}" for i, j in back[:3])
@@ -244,7 +301,9 @@ def _spoken(dictionary: Path) -> dict[str, str]:
     for number, line in enumerate(lines, 1):
         found = re.fullmatch(r'\s*("(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|\S+)(?:\s+\[[^]]*\])?\s+(\S+)\s*', line)
         if line.strip() and not found:
-            raise ModelError(f"{shown(dictionary)}, line {number}: {line.strip()!r} is not a word and its one HMM; mend it")
+            raise ModelError(
+                f"{shown(dictionary)}, line {number}: {line.strip()!r} is not a word and its one HMM; mend it"
+            )
         if found:
             spoken[found[2]] = htk.unquoted(found[1])
     return spoken

@@ -1,0 +1,98 @@
+"""`recognizer export`: a model, and features, in the formats of HTK."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recognizer.cli.common import (
+    DebugOption,
+    ExitStatus,
+    JobsOption,
+    JsonOption,
+    QuietOption,
+    complain,
+    counted,
+    progress_bar,
+    reports_errors,
+    usage_error,
+    workers,
+)
+
+
+@reports_errors
+def export(
+    model: Annotated[str, typer.Argument(help="Model by name, or a .npz file.", metavar="NAME|FILE")],
+    recordings: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Recordings, or folders of them, whose features are to be written.",
+            metavar="[PATH]...",
+            readable=False,
+        ),
+    ] = None,
+    htk: Annotated[
+        Path | None,
+        typer.Option(
+            "--htk",
+            help="File for the models, in HTK's ASCII format (MMF). Beside it go network.slf, dict.txt and models.list "
+            "for HVite, and words.dict for Julius.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    parameters: Annotated[
+        Path | None,
+        typer.Option(
+            "--parameters",
+            help="Folder for the recordings' features, as HTK's parameter files (.mfc).",
+            metavar="FOLDER",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    jobs: JobsOption = 1,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Write a model, and the features of recordings, for HTK and Julius."""
+    if htk is None and parameters is None:
+        raise usage_error(
+            "say what to write: --htk FILE for the models, --parameters FOLDER for features of recordings"
+        )
+    if parameters is not None and not recordings:
+        raise usage_error(f"--parameters {parameters} needs recordings: name files or folders after the model")
+    if recordings and parameters is None:
+        raise usage_error("recordings were named; say with --parameters FOLDER where to write their features")
+    if htk is not None and htk.is_dir():
+        raise usage_error(f"--htk {htk} is a folder; name a file, such as {htk / 'models.mmf'}")
+    import json
+
+    from recognizer.htk import exchange
+    from recognizer.model import Model, locate
+
+    loaded = Model.load(locate(model))
+    files = exchange.parameter_files(recordings or [], parameters) if recordings else {}
+    written = []
+    if htk is not None:
+        written = exchange.write(loaded, htk)
+    refused = []
+    with progress_bar(quiet) as progress:
+        found = exchange.write_parameters(loaded, files, jobs=workers(jobs))
+        for done, error in enumerate(found, 1):
+            progress("features", done, len(files))
+            if error:
+                refused.append(error)
+    if as_json:
+        record = {"files": [str(path) for path in written], "parameters": len(files) - len(refused), "errors": refused}
+        typer.echo(json.dumps(record, ensure_ascii=False))
+    else:
+        for path in written:
+            typer.echo(path)
+        if files:
+            typer.echo(f"{parameters}: {counted(len(files) - len(refused), 'parameter file')}")
+    for error in refused:
+        complain(f"error: {error}")
+    return ExitStatus.FAILED if refused else ExitStatus.OK

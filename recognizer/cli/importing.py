@@ -1,0 +1,63 @@
+"""`recognizer import`: a model that was made with HTK."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recognizer.cli.common import DebugOption, ExitStatus, JsonOption, QuietOption, reports_errors, usage_error
+
+
+@reports_errors
+def import_(
+    file: Annotated[Path, typer.Argument(help="HMM definitions in HTK's ASCII format (MMF).", readable=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The model file to write; by default among your own models, under the name of FILE.",
+            metavar="FILE.npz",
+            show_default=False,
+        ),
+    ] = None,
+    dictionary: Annotated[
+        Path | None,
+        typer.Option(
+            help="What the HMMs stand for, a line each: a word, then the name of its HMM.",
+            metavar="FILE",
+            readable=False,
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Read a model that was made with HTK; it recognises parameter files of the kind it was trained on."""
+    if output is not None and output.suffix != ".npz":
+        raise usage_error(f"--output {output} must end in .npz")
+    import json
+
+    from recognizer.htk import exchange
+    from recognizer.model import folders
+
+    model = exchange.read(file, dictionary)
+    if output is None:
+        folders()[0].mkdir(parents=True, exist_ok=True)
+        output = folders()[0] / f"{file.stem}.npz"
+    model.save(output)
+    if as_json:
+        record = {
+            "model": str(output),
+            "words": list(model.words),
+            "kind": model.front_end.kind,
+            "dims": model.front_end.dims,
+        }
+        typer.echo(json.dumps(record, ensure_ascii=False))
+    else:
+        typer.echo(f"{output}: {len(model.words)} words, {model.models.bank.name}, for {model.front_end.source}")
+        typer.echo(f"words: {', '.join(model.words)}")
+    return ExitStatus.OK

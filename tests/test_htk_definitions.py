@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from recognizer.errors import ModelError
+from recognizer.errors import ModelError, RecognizerWarning
 from recognizer.htk.definitions import (
     HMM,
     Definitions,
@@ -607,7 +607,11 @@ IN_STATE = ", HMM 'one', state 2: "
         ("<MIXTURE> 2 0.75", "<MIXTURE> 2", "<MIXTURE> needs 2 numbers, found 1"),
         ("0.75", "0.7", "the weights of the mixtures add up to 0.95 instead of 1; correct them"),
         ("0.75", "-0.75", "the weights of the mixtures include -0.75, less than 0"),
-        ("<NUMMIXES> 2", "<NUMMIXES> 4", "<NUMMIXES> is 4 but mixtures 3 and 4 are missing; define all"),
+        (
+            "<NUMMIXES> 2\n<MIXTURE> 1 0.25",
+            "<NUMMIXES> 4\n<MIXTURE> 1 0.2",
+            "<NUMMIXES> is 4 but mixtures 3 and 4 are missing; define all",
+        ),
         ("<NUMMIXES> 2", "", "<MIXTURE> 2 is out of range; <NUMMIXES> is 1"),
         ("<NUMMIXES> 2", "<NUMMIXES> 2 2", "<NUMMIXES> needs 1 number, one a stream, not 2"),
         ("<NUMMIXES> 2", "<NUMMIXES> 0", "<NUMMIXES> is 0; need 1 or more"),
@@ -870,3 +874,12 @@ def test_what_is_no_file(tmp_path):
         read(tmp_path)
     with pytest.raises(ModelError, match=r"cannot be read \(embedded null byte\)"):
         read("a\0b")
+
+
+def test_mixtures_that_htk_did_not_write_for_lack_of_weight_are_none():
+    """HTK writes no mixture of a weight under 1e-5 (HTK Book, "Mixture Components"), but counts it."""
+    text = SMALL.replace("<NUMMIXES> 2", "<NUMMIXES> 4")
+    with pytest.warns(RecognizerWarning, match="<NUMMIXES> is 4 but mixtures 3 and 4 are missing, taken for weight 0"):
+        found = parse(text, "f.mmf")
+    (state,) = found.hmms[0].states
+    np.testing.assert_array_equal(state.streams[0].weights, [0.25, 0.75])

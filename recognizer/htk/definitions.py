@@ -7,6 +7,7 @@ What `printed` writes, HTK 3.4.1 reads, and so does Julius 4.6 (which knows no d
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from recognizer.audio import shown
-from recognizer.errors import AudioError, ModelError
+from recognizer.errors import AudioError, ModelError, RecognizerWarning
 from recognizer.htk.parameters import normalised_kind
 
 ROW_TOLERANCE = 1e-3  # of the sum of a row of transitions
@@ -199,6 +200,9 @@ class _Scanner:
     def failure(self, message: str) -> ModelError:
         line = self.text.count("\n", 0, self.position) + 1
         return ModelError(", ".join([self.where, f"line {line}", *self.within]) + f": {message}")
+
+    def warn(self, message: str) -> None:
+        warnings.warn(str(self.failure(message)), RecognizerWarning, stacklevel=2)
 
     @contextmanager
     def inside(self, what: str) -> Iterator[None]:
@@ -642,6 +646,8 @@ class _Parser:
         missing = [str(number) for number in range(1, size + 1) if number not in found]
         if missing and not light:
             raise self.scan.failure(f"<NUMMIXES> is {size} but {_listed('mixture', missing)} missing; define all")
+        if missing:
+            self.scan.warn(f"<NUMMIXES> is {size} but {_listed('mixture', missing)} missing, taken for weight 0")
         weights, parts = zip(*(found[number] for number in sorted(found)))
         self.check_sum(np.array(weights), "the weights of the mixtures")
         return self.stacked(np.array(weights), parts)

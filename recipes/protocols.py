@@ -33,7 +33,9 @@ class Setup:
 
     def __str__(self) -> str:
         settings = self.settings
-        sizes = f"{settings.states} states, {settings.mixtures} mixtures, floor {settings.variance_floor}"
+        size = f"{settings.mixtures} mixtures" if settings.codebook is None else f"codebook {settings.codebook}"
+        parts = [f"{settings.states} states", settings.topology, settings.density, size]
+        sizes = ", ".join([*parts, f"floor {settings.variance_floor}"])
         return "; ".join([sizes, *map(described, self.perturbations)])
 
 

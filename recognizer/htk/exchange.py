@@ -26,7 +26,7 @@ from recognizer.features import GivenFeatures
 from recognizer.gmm import single_gaussian
 from recognizer.hmm import Chain
 from recognizer.htk import definitions as htk
-from recognizer.htk import parameters
+from recognizer.htk import parameters, reading
 from recognizer.htk.definitions import HMM, Definitions, State
 from recognizer.htk.parameters import Parameters
 from recognizer.model import Model
@@ -67,15 +67,8 @@ def to_definitions(model: Model) -> Definitions:
         hmms.append(HMM(name, tuple(states[row] for row in rows), matrix, None))
     tee = np.array([[0, BARELY, 1 - BARELY], [0, 0.9, 0.1], [0, 0, 0]])
     hmms += [HMM(name, (silence,), tee, None) for name in (HEAD, TAIL)]
-    widths = tuple(stream_width(stream, codebooks) for stream in streams[0])
+    widths = tuple(stream.width(codebooks) for stream in streams[0])
     return Definitions(model.front_end.kind, widths, tuple(hmms), codebooks)
-
-
-def stream_width(stream: htk.Density, codebooks: dict[str, htk.Gaussians]) -> int:
-    """Values a frame of one stream."""
-    if isinstance(stream, htk.TiedWeights):
-        stream = codebooks[stream.codebook]
-    return 1 if isinstance(stream, htk.Symbols) else stream.means.shape[1]
 
 
 def model_names(words: Sequence[str]) -> list[str]:
@@ -230,7 +223,7 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
         if a word may go back to an earlier state.
     """
     name = shown(path)
-    defined = htk.read(path)
+    defined = reading.read(path)
     spoken = _spoken(dictionary) if dictionary else {}
     hmms = [h for h in defined.hmms if h.name not in NO_WORDS]
     if dictionary:
@@ -305,5 +298,5 @@ def _spoken(dictionary: Path) -> dict[str, str]:
                 f"{shown(dictionary)}, line {number}: {line.strip()!r} is not a word and its one HMM; mend it"
             )
         if found:
-            spoken[found[2]] = htk.unquoted(found[1])
+            spoken[found[2]] = reading.unquoted(found[1])
     return spoken

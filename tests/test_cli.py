@@ -42,6 +42,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
         ("train",): [values.get("corpus", "x"), "--output", values.get("output", "x.npz")],
         ("record",): ["one", "--output", values.get("corpus", "x")],
         ("evaluate",): [values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
+        ("align",): [values.get("sound", "x.wav"), "--model", values.get("model", "x.npz")],
         ("enroll",): ["eve", "--from", values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
         ("devices",): [],
         ("models", "list"): [],
@@ -58,7 +59,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
 
 
 def test_the_commands_are_these():
-    names = {("live",), ("batch",), ("train",), ("record",), ("enroll",), ("evaluate",), ("devices",)}
+    names = {("live",), ("batch",), ("train",), ("record",), ("enroll",), ("evaluate",), ("align",), ("devices",)}
     of_speakers = {"list", "show", "rename", "remove", "export", "import", "refresh"}
     groups = {("models", "list"), ("models", "show")} | {("speakers", name) for name in of_speakers}
     assert set(LEAVES) == names | groups
@@ -130,6 +131,9 @@ assert not heavy, heavy
         ["live", "--csv"],
         ["devices", "1"],
         ["devices", "--device", "1"],
+        ["align"],
+        ["align", "a.wav", "b.wav"],
+        ["align", "a.wav", "--plot", "a.jpg"],
         ["evaluate"],
         ["evaluate", "a", "b"],
         ["evaluate", "a", "--csv", "--json"],

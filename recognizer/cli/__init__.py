@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from recognizer.cli import batch, devices, enroll, evaluate, live, models, record, speakers, train
+from recognizer.cli import align, batch, devices, enroll, evaluate, live, models, record, speakers, train
 
 app = typer.Typer(
     name="recognizer",
@@ -22,6 +22,7 @@ app.command()(train.train)
 app.command()(record.record)
 app.command()(enroll.enroll)
 app.command()(evaluate.evaluate)
+app.command()(align.align)
 app.command()(devices.devices)
 app.add_typer(models.app, name="models")
 app.add_typer(speakers.app, name="speakers")

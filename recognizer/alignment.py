@@ -114,7 +114,7 @@ def align_recording(recording: Recording, model: Model, word: str | None = None)
         if there is no speech in the recording, or too little for the word.
     """
     models, front_end = model.models, model.front_end
-    candidates = np.arange(len(model.words)) if word is None else np.array([_index(model.words, word)])
+    candidates = np.arange(len(model.words)) if word is None else np.array([word_index(model.words, word)])
     analysis = analyse(recording, front_end, model.endpointer)
     if not analysis.features:
         raise AudioError(f"no word can be aligned, it is {analysis.reason}; record a whole word, closer or louder")
@@ -164,7 +164,14 @@ def _segments(path: np.ndarray, along: np.ndarray, states: int, times: np.ndarra
     )
 
 
-def _index(words: tuple[str, ...], word: str) -> int:
+def word_index(words: tuple[str, ...], word: str) -> int:
+    """Which of the words it is.
+
+    Raises
+    ------
+    ModelError
+        if it is none of them; it tells the one that is spelled most alike.
+    """
     word = unicodedata.normalize("NFC", word)
     if word in words:
         return words.index(word)

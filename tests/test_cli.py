@@ -47,6 +47,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
         ("devices",): [],
         ("models", "list"): [],
         ("models", "show"): [values.get("model", "x.npz")],
+        ("models", "compare"): [values.get("model", "x.npz"), values.get("model", "x.npz"), values.get("corpus", "x")],
         ("speakers", "list"): [],
         ("speakers", "show"): ["eve"],
         ("speakers", "rename"): ["eve", "anna"],
@@ -61,7 +62,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
 def test_the_commands_are_these():
     names = {("live",), ("batch",), ("train",), ("record",), ("enroll",), ("evaluate",), ("align",), ("devices",)}
     of_speakers = {"list", "show", "rename", "remove", "export", "import", "refresh"}
-    groups = {("models", "list"), ("models", "show")} | {("speakers", name) for name in of_speakers}
+    groups = {("models", name) for name in ("list", "show", "compare")} | {("speakers", name) for name in of_speakers}
     assert set(LEAVES) == names | groups
 
 
@@ -140,6 +141,9 @@ assert not heavy, heavy
         ["models", "bogus"],
         ["models", "show"],
         ["models", "list", "more"],
+        ["models", "show", "digits", "--word", "one"],
+        ["models", "show", "digits", "--plot", "a.jpg"],
+        ["models", "compare", "digits", "digits"],
         ["enroll"],
         ["enroll", "eve", "anna"],
         ["speakers", "bogus"],

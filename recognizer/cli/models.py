@@ -164,7 +164,7 @@ def _print_model(record: dict) -> None:
     _item("words", f"{len(words)}: {_some(words)}")
     _item("size", f"{record['bytes'] / 1000:.0f} kB")
     if card:
-        _section("Where it comes from, and how well it does on recordings that it was not trained on")
+        _section("Where it comes from, and how well it does")
     for key in [*(key for key in FIRST if key in card), *(key for key in card if key not in FIRST)]:
         _value(key, card[key])
     _section("How long the words last, on average, without the silence around them")
@@ -218,7 +218,7 @@ def _wrapped(line: str, hanging: int) -> None:
         from textwrap import fill
 
         width = max(30, get_terminal_size().columns)
-        line = fill(line, width, subsequent_indent=" " * hanging, break_on_hyphens=False)
+        line = fill(line, width, subsequent_indent=" " * hanging, break_on_hyphens=False, break_long_words=False)
     typer.echo(line)
 
 
@@ -241,7 +241,7 @@ def _plain(value: object) -> str:
         return " ".join(f"{key} {_plain(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(_plain, value))
-    return f"{value:.4g}" if isinstance(value, float) else "none" if value is None else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else "not known" if value is None else str(value)
 
 
 def _some(words: list[str]) -> str:
@@ -293,6 +293,9 @@ def compare(
         if left_out:
             count = counted(len(found) - len(utterances), "recording")
             complain(f"warning: {count} left out, of words that not both models have: {_some(sorted(left_out))}")
+    if not utterances:
+        words = _some(sorted(left_out))
+        raise ModelError(f"none of the recordings is of a word that both models have: {words}; record {_some(common)}")
     answers = []
     with progress_bar(quiet) as progress:
         for name, recognizer in zip("AB", recognizers):

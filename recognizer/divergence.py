@@ -40,7 +40,7 @@ def divergence(models: WordModels, words: np.ndarray | None = None, *, seed: int
     durations = hmm.expected_durations(models.chain.word(words))[:, 1:-1].sum(1)
     distance = np.zeros((len(words), len(words)))
     for place, word in enumerate(words):
-        sequences = max(1, int(FRAMES / len(words) / durations[place]))
+        sequences = max(1, int(FRAMES / len(words) / max(durations[place], 1.0)))
         drawn = [_drawn(models, word, random) for _ in range(sequences)]
         scores = score_words(models, drawn, words)
         distance[place] = _behind(scores, place, np.array([len(frames) for frames in drawn]))

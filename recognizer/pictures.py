@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -35,10 +36,22 @@ def lettering(texts: Iterable[str]) -> Iterator[Callable[[str], str]]:
     """
     from matplotlib import rc_context
 
-    families, missing = _families({letter for text in texts for letter in text})
-    instead = str.maketrans(dict.fromkeys(missing, NO_GLYPH))
-    with rc_context({"font.family": families, "text.parse_math": False}):
-        yield lambda text: text.translate(instead)
+    with _unlogged("matplotlib.font_manager"):  # which tells of fonts that come in no other than an unusual weight
+        families, missing = _families({letter for text in texts for letter in text})
+        instead = str.maketrans(dict.fromkeys(missing, NO_GLYPH))
+        with rc_context({"font.family": families, "text.parse_math": False}):
+            yield lambda text: text.translate(instead)
+
+
+@contextmanager
+def _unlogged(name: str) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _families(letters: set[str]) -> tuple[list[str], set[str]]:

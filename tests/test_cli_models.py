@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from synthetic import RATE, record, say, write
 
+from recognizer import divergence
 from recognizer import model as models
 from recognizer.cli import models as command
 from recognizer.description import alike, state_durations
@@ -24,6 +25,12 @@ def package(tmp_path, monkeypatch) -> Path:
     (folder / "models").mkdir(parents=True)
     monkeypatch.setattr(models, "__file__", str(folder / "model.py"))
     return folder / "models"
+
+
+@pytest.fixture(autouse=True)
+def few_frames(monkeypatch):
+    """Distances need not be exact here."""
+    monkeypatch.setattr(divergence, "FRAMES", 2000)
 
 
 @pytest.fixture

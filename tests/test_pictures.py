@@ -24,9 +24,10 @@ def draw(text: str) -> bytes:
 @pytest.mark.parametrize(
     "text", ["plain", "语音", "音声 かな 한국어", "\U0001f600", "$x$ $\\bad{", "a\u0301", "\u0007\n\t", ""]
 )
-def test_any_text_is_drawn_without_a_warning(text):
+def test_any_text_is_drawn_without_a_warning(text, caplog):
     with lettering([text]) as drawable:
         assert draw(drawable(text))
+    assert caplog.records == []
 
 
 def test_what_the_usual_font_has_stays():

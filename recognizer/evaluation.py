@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
-import warnings
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 from recognizer.audio import shown
 from recognizer.corpus import Utterance
 from recognizer.errors import RecognizerError
+from recognizer.pictures import lettering, require_matplotlib
 from recognizer.recognition import FileResult
 from recognizer.writing import replacing
 
@@ -210,12 +209,6 @@ def wilson(correct: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     return max(0.0, min(p, float(centre - half))), min(1.0, max(p, float(centre + half)))
 
 
-def require_matplotlib() -> None:
-    """Raise a RecognizerError that says how to install matplotlib, if it is missing."""
-    if importlib.util.find_spec("matplotlib") is None:
-        raise RecognizerError("pictures need matplotlib; install it with `pip install recognizer[plot]`")
-
-
 def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
     """Write the evaluation as JSON, CSV tables and PNG pictures; gives the files written.
 
@@ -234,10 +227,9 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
             written.append(folder / f"{name}.csv")
             with _opened(written[-1]) as file:
                 csv.writer(file).writerows(rows)
-        with warnings.catch_warnings():
-            # Letters that the font lacks are drawn as boxes; the tables have them.
-            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-            return written + _pictures(evaluation, folder)
+        labels = (*evaluation.words, *evaluation.heard, *evaluation.by_speaker)
+        with lettering(labels) as drawable:
+            return written + _pictures(evaluation, folder, drawable)
     except OSError as error:
         raise RecognizerError(f"{shown(folder)} cannot be written: {error.strerror}; choose another --report") from None
 
@@ -317,7 +309,7 @@ def _tables(evaluation: Evaluation) -> dict[str, list[list]]:
     }
 
 
-def _pictures(evaluation: Evaluation, folder: Path) -> list[Path]:
+def _pictures(evaluation: Evaluation, folder: Path, drawable: Callable[[str], str]) -> list[Path]:
     from matplotlib.figure import Figure
 
     confusion = evaluation.confusion
@@ -329,9 +321,9 @@ def _pictures(evaluation: Evaluation, folder: Path) -> list[Path]:
         if n:
             dark = n > confusion[row].sum() / 2
             axes.text(column, row, str(n), ha="center", va="center", color="white" if dark else "black", fontsize=8)
-    heard = [h or "(nothing)" for h in evaluation.heard]
-    axes.set_xticks(range(len(heard)), heard, rotation=90, parse_math=False)
-    axes.set_yticks(range(len(evaluation.words)), evaluation.words, parse_math=False)
+    heard = [drawable(h or "(nothing)") for h in evaluation.heard]
+    axes.set_xticks(range(len(heard)), heard, rotation=90)
+    axes.set_yticks(range(len(evaluation.words)), map(drawable, evaluation.words))
     axes.set(xlabel="heard", ylabel="said")
     figure.suptitle(headline(evaluation.total), fontsize=9)
     written = [folder / "confusion.png"]
@@ -339,11 +331,11 @@ def _pictures(evaluation: Evaluation, folder: Path) -> list[Path]:
     for name, scores in (("by_word", evaluation.by_word), ("by_speaker", evaluation.by_speaker)):
         if scores:
             written.append(folder / f"{name}.png")
-            _bars(scores, name.removeprefix("by_")).savefig(written[-1], dpi=120)
+            _bars(scores, name.removeprefix("by_"), drawable).savefig(written[-1], dpi=120)
     return written
 
 
-def _bars(scores: dict[str, Score], label: str):
+def _bars(scores: dict[str, Score], label: str, drawable: Callable[[str], str]):
     from matplotlib.figure import Figure
 
     ordered = sorted(scores.items(), key=lambda item: item[1].accuracy)[:60]
@@ -353,7 +345,7 @@ def _bars(scores: dict[str, Score], label: str):
     axes = figure.subplots()
     error = np.abs(interval.T - accuracy)
     axes.barh(range(len(ordered)), accuracy, xerr=error, color="#5b8db8", ecolor="#444444", capsize=2)
-    axes.set_yticks(range(len(ordered)), [f"{key} ({s.n})" for key, s in ordered], parse_math=False)
+    axes.set_yticks(range(len(ordered)), [f"{drawable(key)} ({s.n})" for key, s in ordered])
     axes.set(xlabel="accuracy, %, with 95 % interval", ylabel=label, xlim=(min(interval.min(), 90) - 2, 100.5))
     return figure
 

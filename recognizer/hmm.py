@@ -167,8 +167,9 @@ def _reestimated(ways: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def walk(chain: Chain, random: np.random.Generator) -> np.ndarray:
     """A path drawn at random through the chain of one word, (T,) positions."""
     entry, moves = chain.matrices()
-    path = [random.choice(len(entry), p=entry / entry.sum())]
-    while (following := random.choice(len(entry) + 1, p=moves[path[-1]] / moves[path[-1]].sum())) < len(entry):
+    begins, goes = entry.cumsum() / entry.sum(), moves.cumsum(1) / moves.sum(1, keepdims=True)
+    path = [int(np.searchsorted(begins, random.random(), side="right"))]
+    while (following := int(np.searchsorted(goes[path[-1]], random.random(), side="right"))) < len(entry):
         path.append(following)
     return np.array(path)
 

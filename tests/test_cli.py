@@ -42,10 +42,14 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
         ("train",): [values.get("corpus", "x"), "--output", values.get("output", "x.npz")],
         ("record",): ["one", "--output", values.get("corpus", "x")],
         ("evaluate",): [values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
+        ("align",): [values.get("sound", "x.wav"), "--model", values.get("model", "x.npz")],
+        ("export",): [values.get("model", "x.npz"), "--htk", values.get("output", "x.mmf")],
+        ("import",): [values.get("corpus", "x.mmf"), "--output", values.get("output", "x.npz")],
         ("enroll",): ["eve", "--from", values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
         ("devices",): [],
         ("models", "list"): [],
         ("models", "show"): [values.get("model", "x.npz")],
+        ("models", "compare"): [values.get("model", "x.npz"), values.get("model", "x.npz"), values.get("corpus", "x")],
         ("speakers", "list"): [],
         ("speakers", "show"): ["eve"],
         ("speakers", "rename"): ["eve", "anna"],
@@ -58,9 +62,10 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
 
 
 def test_the_commands_are_these():
-    names = {("live",), ("batch",), ("train",), ("record",), ("enroll",), ("evaluate",), ("devices",)}
+    names = {("live",), ("batch",), ("train",), ("record",), ("enroll",), ("evaluate",), ("align",), ("devices",)}
+    names |= {("export",), ("import",)}
     of_speakers = {"list", "show", "rename", "remove", "export", "import", "refresh"}
-    groups = {("models", "list"), ("models", "show")} | {("speakers", name) for name in of_speakers}
+    groups = {("models", name) for name in ("list", "show", "compare")} | {("speakers", name) for name in of_speakers}
     assert set(LEAVES) == names | groups
 
 
@@ -130,12 +135,18 @@ assert not heavy, heavy
         ["live", "--csv"],
         ["devices", "1"],
         ["devices", "--device", "1"],
+        ["align"],
+        ["align", "a.wav", "b.wav"],
+        ["align", "a.wav", "--plot", "a.jpg"],
         ["evaluate"],
         ["evaluate", "a", "b"],
         ["evaluate", "a", "--csv", "--json"],
         ["models", "bogus"],
         ["models", "show"],
         ["models", "list", "more"],
+        ["models", "show", "digits", "--word", "one"],
+        ["models", "show", "digits", "--plot", "a.jpg"],
+        ["models", "compare", "digits", "digits"],
         ["enroll"],
         ["enroll", "eve", "anna"],
         ["speakers", "bogus"],
@@ -213,6 +224,7 @@ def test_an_interrupted_command_is_130(run, monkeypatch, recordings, model_file,
 
     monkeypatch.setattr("recognizer.corpus.find", interrupted)
     monkeypatch.setattr("recognizer.model.Model.load", interrupted)
+    monkeypatch.setattr("recognizer.htk.reading.read", interrupted)
     monkeypatch.setattr("recognizer.microphone.devices", interrupted)
     monkeypatch.setattr("recognizer.speakers.names", interrupted)
     monkeypatch.setattr("recognizer.speakers.import_", interrupted)

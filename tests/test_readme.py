@@ -133,6 +133,14 @@ def test_the_events_of_the_readme_are_those_of_the_program(folder):
     assert [candidate["word"] for candidate in told["nbest"]] == [c["word"] for c in shown[0]["nbest"]]
 
 
+def test_the_alignment_of_the_readme_is_that_of_the_program(folder, run, monkeypatch):
+    monkeypatch.chdir(folder)
+    [shown] = (block.splitlines() for _, block in BLOCKS if block.startswith("state "))
+    printed = run("align", "audio_samples/seven_slt_0.wav").stdout.splitlines()
+    start = printed.index(shown[0])
+    assert printed[start : start + len(shown)] == shown
+
+
 def test_the_program_of_the_readme_runs(folder):
     (program,) = (block for language, block in BLOCKS if language == "python")
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)

@@ -6,7 +6,20 @@ import sys
 
 import typer
 
-from recognizer.cli import batch, devices, enroll, evaluate, export, importing, live, models, record, speakers, train
+from recognizer.cli import (
+    align,
+    batch,
+    devices,
+    enroll,
+    evaluate,
+    export,
+    importing,
+    live,
+    models,
+    record,
+    speakers,
+    train,
+)
 
 app = typer.Typer(
     name="recognizer",
@@ -22,6 +35,7 @@ app.command()(train.train)
 app.command()(record.record)
 app.command()(enroll.enroll)
 app.command()(evaluate.evaluate)
+app.command()(align.align)
 app.command()(export.export)
 app.command("import")(importing.import_)
 app.command()(devices.devices)

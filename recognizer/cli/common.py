@@ -211,6 +211,28 @@ def _show_warning(otherwise: Callable) -> Callable:
     return show
 
 
+def png_for(path: Path | None, option: str) -> None:
+    """Check, before anything is done, that a picture can be drawn and has a name that says what it is."""
+    if path is None:
+        return
+    if path.suffix.lower() != ".png":
+        raise usage_error(f"{option} {path} does not end in .png; pictures are PNG files")
+    from recognizer.pictures import require_matplotlib
+
+    require_matplotlib()
+
+
+@contextmanager
+def writing(path: Path, option: str) -> Iterator[None]:
+    """Say of a file that cannot be written which one it is, and which option names it."""
+    from recognizer.audio import shown
+
+    try:
+        yield
+    except OSError as error:
+        raise RecognizerError(f"{shown(path)} cannot be written: {error.strerror}; choose another {option}") from error
+
+
 @contextmanager
 def native_messages_hidden(debug: bool) -> Iterator[None]:
     """Keep what sound libraries print to stderr on their own away from the screen; ours still comes through."""

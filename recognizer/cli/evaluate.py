@@ -74,6 +74,7 @@ def evaluate(
     least = threshold_of(threshold)
     from recognizer import corpus as corpora
     from recognizer import evaluation as evaluations
+    from recognizer.pictures import require_matplotlib
     from recognizer.recognition import Recognizer
 
     recognizer = Recognizer.load(model, speaker)
@@ -83,7 +84,7 @@ def evaluate(
         complain(f"warning: the model lacks {', '.join(foreign[:10])}; their recordings should be rejected")
 
     if report is not None:
-        evaluations.require_matplotlib()
+        require_matplotlib()
     if adapt:
         utterances = sorted(utterances, key=_speaker)
     front_end, low, adaptations = recognizer.model.front_end, Counter(), []

@@ -1,0 +1,94 @@
+"""`recognizer align`: where each state of a word begins and ends in a recording."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recognizer.cli.common import (
+    DebugOption,
+    ExitStatus,
+    JsonOption,
+    ModelOption,
+    QuietOption,
+    SpeakerOption,
+    complain,
+    png_for,
+    reports_errors,
+    writing,
+)
+
+if TYPE_CHECKING:
+    from recognizer.alignment import Alignment
+
+
+@reports_errors
+def align(
+    file: Annotated[Path, typer.Argument(help="Recording of one word.", readable=False)],
+    word: Annotated[
+        str | None,
+        typer.Option("--word", "-w", help="What was said; the best-scoring word if not given.", show_default=False),
+    ] = None,
+    model: ModelOption = "digits",
+    speaker: SpeakerOption = None,
+    textgrid: Annotated[
+        Path | None,
+        typer.Option("--textgrid", help="Also write it for Praat.", metavar="FILE", show_default=False),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", help="Also draw waveform, spectrogram and states.", metavar="FILE.png", show_default=False
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Show where each state of a word begins and ends in a recording, in seconds.
+
+    A state is one of the pieces, in order, of which the model has built the word; the last column tells how well
+    the piece fits what is heard there, the higher the better.
+    """
+    png_for(plot, "--plot")
+    from recognizer import alignment, audio
+    from recognizer.errors import AudioError, RecognizerWarning
+    from recognizer.recognition import Recognizer, low_rate
+
+    fitted = Recognizer.load(model, speaker).model
+    rate = fitted.front_end.sample_rate
+    recording = audio.load(file, rate)
+    if recording.source_rate < rate:
+        warnings.warn(low_rate(str(recording.source_rate), rate), RecognizerWarning, stacklevel=1)
+    try:
+        found = alignment.align_recording(recording, fitted, word)
+    except AudioError as error:
+        raise AudioError(f"{audio.shown(file)}: {error}") from error
+    for path, option, write in (
+        (textgrid, "--textgrid", lambda path: alignment.write_textgrid(found, path)),
+        (plot, "--plot", lambda path: alignment.write_picture(found, recording, path)),
+    ):
+        if path is not None:
+            with writing(path, option):
+                write(path)
+            if not quiet:
+                complain(f"written to {audio.shown(path)}")
+    if as_json:
+        typer.echo(json.dumps({"file": str(file), **found.as_json()}, ensure_ascii=False))
+    else:
+        _print(audio.shown(file), found)
+    return ExitStatus.OK
+
+
+def _print(name: str, alignment: Alignment) -> None:
+    start, end = alignment.span
+    typer.echo(f"{name}: {alignment.word}, {start:.3f} to {end:.3f} s of {alignment.duration:.3f} s")
+    typer.echo(f"log likelihood a frame {alignment.score:.2f}\n")
+    typer.echo(f"{'state':<7}  {'start':>7}  {'end':>7}  {'frames':>6}  {'log density a frame':>19}")
+    for segment in alignment.segments:
+        times = f"{segment.start:>7.3f}  {segment.end:>7.3f}"
+        typer.echo(f"{segment.label:<7}  {times}  {segment.frames:>6}  {segment.log_density:>19.2f}")

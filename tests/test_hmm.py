@@ -385,6 +385,7 @@ def test_left_to_right_is_states_between_optional_silences(words, states, stay):
     entry, kept, advance, leave = probabilities(chain)
     assert entry.shape == (words, states + 2)
     np.testing.assert_allclose(kept[:, 1:-1], stay)
+    np.testing.assert_allclose(kept[:, [0, -1]], 0.9)
     assert (entry[:, :2] > 0).all()
     assert (entry[:, 2:] == 0).all()
     assert (leave[:, -2:] > 0).all()
@@ -785,6 +786,7 @@ def test_skips_leave_out_any_one_of_neighbours(words, states, stay):
             possible |= {last, last + 1}  # the end, with and without silence
         assert set(np.flatnonzero(moves[0, p])) == possible
         np.testing.assert_allclose(moves[:, p, p], stay)
+    np.testing.assert_allclose(moves[:, [0, last], [0, last]], 0.9)
     assert set(np.flatnonzero(entry[0])) == {0, 1, 2}
     assert set(np.flatnonzero(moves[0, 0])) == {0, 1, 2}
     assert set(np.flatnonzero(moves[0, last])) == {last, last + 1}

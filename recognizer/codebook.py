@@ -188,10 +188,15 @@ class TiedBank(CodebookBank):
         for _ in range(EM_ITERATIONS):
             posteriors, _ = shared.posteriors(observations)
             shared = shared.update(Statistics.of_frames(posteriors, observations), variance_floor)
-        weights = [shared.posteriors(with_squares(group))[0][:, 0].mean(1) for group in groups]
-        weights = np.stack(weights)[:, None]
-        streams = np.ones((1, shared.means.shape[-1]))
-        return cls(weights / weights.sum(-1, keepdims=True), shared.means, shared.variances, streams)
+        occupancy = [shared.posteriors(with_squares(group))[0][:, 0].sum(1) for group in groups]
+        bank = cls(
+            shared.weights[None].repeat(len(groups), 0),
+            shared.means,
+            shared.variances,
+            np.ones((1, shared.means.shape[-1])),
+        )
+        counted = replace(bank.statistics(), occupancy=np.stack(occupancy)[:, None])
+        return replace(bank, weights=updated_weights(bank.weights, counted))
 
     @cached_property
     def _affine(self) -> tuple[np.ndarray, np.ndarray]:

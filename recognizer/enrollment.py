@@ -187,8 +187,8 @@ def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) ->
         method, after = trial.method, trial if several_takes(words) else None
     if method.kind == "none":
         return Enrollment(model, method, why, before, before, ())
-    after = after or _tried(model, material, method)
     models = adapt(model.models, material.chunks(), method, SHARE)
+    after = after or _tried(model, material, method)
     own = replace(model, front_end=front_end, models=models)
     return Enrollment(own, method, why, before, after, _doubts(takes, model, before, after))
 

@@ -162,8 +162,8 @@ def _evidence(
     * lead: over the mean of the other words' scores
     * duration: log of the frames in the word's own states
     * loop: over the free loop through all states
-    * rivals: over the free loop that lacks the word's own states, the mean of the word's states, each of them
-      counting the same: an unknown word often shares most of its sounds with a known one, but not all
+    * rivals: over the free loop that lacks the word's own states, the mean of the word's states that the path visits,
+      each of them counting the same: an unknown word often shares most of its sounds with a known one, but not all
     * noise: over noise or silence, whichever explains a frame better
     """
     batch, everyone = decoded.batch, np.arange(len(best))
@@ -190,12 +190,12 @@ def _evidence(
     _, rival = loop(~others & np.ones(words, dtype=bool))
     on_path = np.take_along_axis(log_density, path[..., None], -1)[..., 0]
     over_rival = np.where(batch.inside, on_path - rival, 0.0)
-    by_state = np.einsum("tup,tu->up", own, over_rival)[:, 1:-1] / visits[:, 1:-1]
+    visits = visits[:, 1:-1]  # none of a state that the path leaves out
+    by_state = np.einsum("tup,tu->up", own, over_rival)[:, 1:-1] / np.maximum(visits, 1)
+    rivals = by_state.sum(1) / (visits > 0).sum(1)
     noisy = np.maximum(noise.log_density(decoded.frames)[:, 0][batch.frame], log_density[..., 0])
     over_noise = np.where(batch.inside, on_path - noisy, 0.0).sum(0)
-    return np.column_stack(
-        [lead / frames, np.log(frames), (score - free) / frames, by_state.mean(1), over_noise / frames]
-    )
+    return np.column_stack([lead / frames, np.log(frames), (score - free) / frames, rivals, over_noise / frames])
 
 
 def default(noise: GaussianBank) -> Rejection:

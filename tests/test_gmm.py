@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
@@ -109,19 +110,35 @@ def test_posteriors_are_shares_of_the_density(seed, states, mixtures, dims, spre
     assert (shares.transpose(1, 0, 2)[bank.weights == 0] == 0).all()
 
 
+# The worked example of the course
+WEIGHTS = ("0.2", "0.4", "0.3", "0.1")
+MEANS = (("3", "7", "4"), ("7", "-2", "-4"), ("1", "3", "-5"), ("2", "4", "5"))
+VARIANCES = ((".1", ".2", ".4"), (".4", ".3", ".5"), (".2", ".3", ".6"), (".8", ".2", ".4"))
+FRAME = ("-1", "2", "6")
+PI = Decimal("3.14159265358979323846264338327950288")
+
+
+def decimal_densities():
+    """Weighted densities of the components, to thirty digits."""
+    for weight, mean, variance in zip(WEIGHTS, MEANS, VARIANCES):
+        density = Decimal(weight)
+        for o, m, v in zip(map(Decimal, FRAME), map(Decimal, mean), map(Decimal, variance)):
+            density *= (-((o - m) ** 2) / (2 * v)).exp() / (2 * PI * v).sqrt()
+        yield density
+
+
 def test_a_frame_far_from_every_mean_has_a_finite_right_density():
-    weights = np.array([[0.2, 0.4, 0.3, 0.1]])
-    means = np.array([[(3, 7, 4), (7, -2, -4), (1, 3, -5), (2, 4, 5)]], dtype=float)
-    variances = np.array([[(0.1, 0.2, 0.4), (0.4, 0.3, 0.5), (0.2, 0.3, 0.6), (0.8, 0.2, 0.4)]])
-    frame = np.array([-1.0, 2.0, 6.0])
-    exponents = []
-    for weight, mean, variance in zip(weights[0], means[0], variances[0]):
-        exponent = sum((o - m) ** 2 / v for o, m, v in zip(frame, mean, variance)) / 2
-        exponents.append(np.log(weight) - exponent - np.log((2 * np.pi) ** 3 * np.prod(variance)) / 2)
-    components = np.exp(np.float32(exponents))
-    assert (components[:3] == 0).all(), "the example is meant to underflow in single precision"
-    result = GaussianBank(weights, means, variances).log_density(frame[None])
-    assert result == pytest.approx(logsumexp(exponents), rel=1e-12)
+    weights, means, variances = (np.array([x], dtype=float) for x in (WEIGHTS, MEANS, VARIANCES))
+    with localcontext(prec=30):
+        components = list(decimal_densities())
+        exact = sum(components).ln()
+    assert (np.float32(components)[:3] == 0).all(), "the example is meant to underflow in single precision"
+    assert np.float32(sum(components) ** 6) == 0, "and a few such frames in a row altogether"
+    bank, frame = GaussianBank(weights, means, variances), np.array([FRAME], dtype=float)
+    assert bank.log_density(frame) == pytest.approx(float(exact), abs=1e-9)
+    assert bank.log_density(frame.repeat(6, 0)).sum() == pytest.approx(6 * float(exact), abs=1e-9)
+    shares, _ = bank.posteriors(with_squares(frame))
+    np.testing.assert_allclose(shares[:, 0, 0], [float(c / sum(components)) for c in components], rtol=1e-9, atol=1e-99)
 
 
 def test_single_precision_frames_are_computed_in_double():

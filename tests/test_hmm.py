@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recognizer import hmm
 from recognizer.hmm import (
+    MIN_VISITS,
+    SKIPPED,
+    TOPOLOGIES,
     TRANSITION_FLOOR,
     Batch,
     Chain,
     backward,
+    expected_durations,
     forward,
     free_loop,
     log_likelihood,
     path_posteriors,
+    shortest,
     soft_posteriors,
     viterbi,
     viterbi_score,
+    walk,
 )
 
 seeds = st.integers(0, 2**32 - 1)
@@ -377,6 +385,7 @@ def test_left_to_right_is_states_between_optional_silences(words, states, stay):
     entry, kept, advance, leave = probabilities(chain)
     assert entry.shape == (words, states + 2)
     np.testing.assert_allclose(kept[:, 1:-1], stay)
+    np.testing.assert_allclose(kept[:, [0, -1]], 0.9)
     assert (entry[:, :2] > 0).all()
     assert (entry[:, 2:] == 0).all()
     assert (leave[:, -2:] > 0).all()
@@ -454,6 +463,346 @@ def test_enumeration_counts_the_paths_of_a_chain():
     ends = Counter(path[-1] for path in paths(3, 2, 0))
     assert ends == {0: 1, 1: 2}
     assert sum(1 for _ in paths(3, 2)) == 4
+
+
+# General transitions: a full matrix, enumerated and summed as the equations are written
+
+
+def general_matrices(seed, positions, words=(), allowed=0.6, silence=True):
+    """Entry and moves of which some are impossible; every position can be reached and left.
+
+    With silence, a word begins alike from the entry and out of the silence, as `Chain.update` has it; without it the
+    first and the last position are never visited, and what is between them is any hidden Markov model.
+    """
+    random = np.random.default_rng(seed)
+    possible = random.random((*words, positions, positions + 1)) < allowed
+    possible[..., -1] |= ~possible.any(-1)
+    possible[..., np.arange(positions), np.minimum(np.arange(positions) + 1, positions - 1)] = True
+    possible[..., -1, -1] = True
+    moves = (random.dirichlet(np.ones(positions + 1), (*words, positions)) + 0.05) * possible
+    entry = (random.dirichlet(np.ones(positions), words) + 0.05) * (random.random((*words, positions)) < allowed)
+    entry[..., min(1, positions - 1)] += 0.1
+    if not silence:
+        entry[..., [0, -1]] = 0
+        moves[..., [0, -2]] = 0
+        moves[..., -2, -1] += 0.1  # the word's last state can be left
+        moves[..., [0, -1], :] = 0
+        moves[..., [0, -1], -1] = 1
+    entry /= entry.sum(-1, keepdims=True)
+    moves /= moves.sum(-1, keepdims=True)
+    if silence and positions > 1:
+        begins = entry[..., 1:] / entry[..., 1:].sum(-1, keepdims=True)
+        moves[..., 0, 1:-1] = begins * moves[..., 0, 1:-1].sum(-1, keepdims=True)
+    return entry, moves
+
+
+def every_path(length, positions):
+    return itertools.product(range(positions), repeat=length)
+
+
+def walked(entry, moves, density):
+    """The probability of every possible path together with the observations; b are densities, not logs."""
+    length, positions = density.shape
+    found = {}
+    for path in every_path(length, positions):
+        p = entry[path[0]] * moves[path[-1], -1]
+        for a, b in itertools.pairwise(path):
+            p *= moves[a, b]
+        for t, state in enumerate(path):
+            p *= density[t, state]
+        if p > 0:
+            found[path] = p
+    return found
+
+
+def rabiner(entry, moves, density):
+    """alpha, beta, gamma, xi and P(O) (Rabiner 1989, eq. 19-27, 36-37), with an exit in place of eq. 21."""
+    length, positions = density.shape
+    everywhere = range(positions)
+    alpha, beta = np.zeros((length, positions)), np.zeros((length, positions))
+    for i in everywhere:
+        alpha[0, i] = entry[i] * density[0, i]
+    for t in range(length - 1):
+        for j in everywhere:
+            alpha[t + 1, j] = sum(alpha[t, i] * moves[i, j] for i in everywhere) * density[t + 1, j]
+    for i in everywhere:
+        beta[-1, i] = moves[i, -1]
+    for t in reversed(range(length - 1)):
+        for i in everywhere:
+            beta[t, i] = sum(moves[i, j] * density[t + 1, j] * beta[t + 1, j] for j in everywhere)
+    total = sum(alpha[-1, i] * moves[i, -1] for i in everywhere)
+    gamma = alpha * beta / total
+    xi = np.zeros((length - 1, positions, positions))
+    for t, i, j in np.ndindex(*xi.shape):
+        xi[t, i, j] = alpha[t, i] * moves[i, j] * density[t + 1, j] * beta[t + 1, j] / total
+    return alpha, beta, gamma, xi, total
+
+
+def as_columns(chain, entered, pairs, left):
+    """Counts of pairs (P, P) in the columns of `Chain.update`."""
+    positions = len(entered)
+    by_distance = [
+        np.array([pairs[p, p + d] if 0 <= p + d < positions else 0.0 for p in range(positions)])
+        for d, _ in chain.moves()
+    ]
+    kept, advanced, *jumped = by_distance
+    return np.stack([entered, kept, advanced, left, *jumped], -1)
+
+
+@st.composite
+def general_models(draw, silence=None):
+    """Entry, moves, chain, and the densities of utterances from the shortest possible up."""
+    seed, positions = draw(seeds), draw(st.integers(3, 4))
+    silent = draw(st.booleans()) if silence is None else silence
+    entry, moves = general_matrices(seed, positions, silence=silent)
+    chain = Chain.of_matrices(entry, moves)
+    [least] = shortest(Chain.of_matrices(entry[None], moves[None]))
+    lengths = [least, *draw(st.lists(st.integers(least, max(least, 5)), max_size=2))]
+    densities = random_densities(seed, lengths, positions)
+    return entry, moves, chain, [d for d in densities if walked(entry, moves, np.exp(d))]  # the shortest at least
+
+
+general = settings(max_examples=30, deadline=None)
+
+
+@general
+@given(seeds, st.integers(1, 3), st.integers(1, 5))
+def test_matrices_come_back_as_they_were(seed, words, positions):
+    entry, moves = general_matrices(seed, positions, (words,))
+    chain = Chain.of_matrices(entry, moves)
+    back = chain.matrices()
+    np.testing.assert_allclose(back[0], entry, atol=1e-15)
+    np.testing.assert_allclose(back[1], moves, atol=1e-15)
+    assert not {0, 1} & set(chain.log_jumps)
+    for w in range(words):
+        for one, other in zip(chain.word(w).matrices(), (entry[w], moves[w])):
+            np.testing.assert_allclose(one, other, atol=1e-15)
+
+
+def test_jumps_that_nobody_takes_can_be_kept():
+    entry, moves = Chain.of_topology(1, 3).matrices()
+    assert set(Chain.of_matrices(entry, moves).log_jumps) == set()
+    chain = Chain.of_matrices(entry, moves, (2, -1))
+    assert set(chain.log_jumps) == {2, -1}
+    assert all((log_jump == -np.inf).all() for log_jump in chain.log_jumps.values())
+
+
+@general
+@given(general_models())
+def test_general_recursions_are_the_equations(model):
+    entry, moves, chain, densities = model
+    log_density, batch = laid_out(densities)
+    log_forward, log_backward = forward(log_density, batch, chain), backward(log_density, batch, chain)
+    occupation, counts, score = soft_posteriors(log_density, batch, chain)
+    expected = 0
+    for place, density in in_order(densities, batch):
+        alpha, beta, gamma, xi, total = rabiner(entry, moves, np.exp(density))
+        length = len(density)
+        np.testing.assert_allclose(np.exp(log_forward[:length, place]), alpha, rtol=1e-9)
+        np.testing.assert_allclose(np.exp(log_backward[:length, place]), beta, rtol=1e-9)
+        np.testing.assert_allclose(occupation[:length, place], gamma, atol=1e-10)
+        assert score[place] == pytest.approx(np.log(total))
+        expected = expected + as_columns(chain, gamma[0], xi.sum(0), gamma[-1])
+    np.testing.assert_allclose(counts, expected, atol=1e-9)
+
+
+@general
+@given(general_models())
+def test_general_sums_and_maxima_are_those_over_all_paths(model):
+    entry, moves, chain, densities = model
+    log_density, batch = laid_out(densities)
+    total = log_likelihood(forward(log_density, batch, chain), batch, chain)
+    score, path = viterbi(log_density, batch, chain)
+    np.testing.assert_allclose(viterbi_score(log_density, batch, chain), score, rtol=1e-12)
+    for place, density in in_order(densities, batch):
+        found = walked(entry, moves, np.exp(density))
+        assert total[place] == pytest.approx(np.log(sum(found.values())))
+        best = max(found, key=found.get)
+        assert score[place] == pytest.approx(np.log(found[best]))
+        assert tuple(path[: len(density), place]) == best
+
+
+@general
+@given(general_models())
+def test_general_paths_are_counted_as_they_are_walked(model):
+    _, _, chain, densities = model
+    log_density, batch = laid_out(densities)
+    _, path = viterbi(log_density, batch, chain)
+    occupation, counts = path_posteriors(path, batch, chain)
+    positions = log_density.shape[-1]
+    entered, pairs, left = np.zeros(positions), np.zeros((positions, positions)), np.zeros(positions)
+    for place, density in in_order(densities, batch):
+        states = path[: len(density), place]
+        entered[states[0]] += 1
+        left[states[-1]] += 1
+        for a, b in itertools.pairwise(states):
+            pairs[a, b] += 1
+        np.testing.assert_array_equal(occupation[: len(density), place], np.eye(positions)[states])
+    np.testing.assert_array_equal(counts, as_columns(chain, entered, pairs, left))
+
+
+@general
+@given(seeds, st.integers(3, 5), st.integers(1, 3))
+def test_the_shortest_path_is_that_of_the_enumeration(seed, positions, words):
+    entry, moves = general_matrices(seed, positions, (words,), allowed=0.3)
+    for w, least in enumerate(shortest(Chain.of_matrices(entry, moves))):
+        lengths = range(1, positions + 1)
+        assert least == next(n for n in lengths if walked(entry[w], moves[w], np.ones((n, positions))))
+        chain = Chain.of_matrices(entry, moves).word(w)
+        for length in range(1, least + 2):
+            log_density, batch = laid_out([np.zeros((length, positions))])
+            score = viterbi_score(log_density, batch, chain)
+            assert np.isfinite(score).all() == bool(walked(entry[w], moves[w], np.ones((length, positions))))
+
+
+@general
+@given(general_models(silence=False))
+def test_update_is_reestimation_by_the_equations(model):
+    """Initial and transition probabilities are relative frequencies (Rabiner 1989, eq. 40a-40b), with an exit."""
+    entry, moves, chain, densities = model
+    log_density, batch = laid_out(densities)
+    with mock.patch.object(hmm, "TRANSITION_FLOOR", 0.0):
+        updated = chain.update(soft_posteriors(log_density, batch, chain)[1])
+    gammas, xis = zip(*(rabiner(entry, moves, np.exp(d))[2:4] for d in densities))
+    began = sum(gamma[0] for gamma in gammas) / len(densities)
+    went = sum(xi.sum(0) for xi in xis)
+    ended = sum(gamma[-1] for gamma in gammas)
+    visits = sum(gamma.sum(0) for gamma in gammas)
+    new_entry, new_moves = updated.matrices()
+    np.testing.assert_allclose(new_entry, began, atol=1e-8)
+    for i, visited in enumerate(visits):
+        expected = [*went[i], ended[i]] / visited if visited > 2 * MIN_VISITS else moves[i]
+        if not MIN_VISITS / 2 < visited < 2 * MIN_VISITS:
+            np.testing.assert_allclose(new_moves[i], expected, atol=1e-6)
+
+
+@general
+@given(general_models(), st.booleans())
+def test_general_update_never_lowers_the_likelihood(model, hard):
+    _, _, chain, densities = model
+    log_density, batch = laid_out(densities)
+    last = -np.inf
+    for _ in range(4):
+        if hard:
+            score, path = viterbi(log_density, batch, chain)
+            counts = path_posteriors(path, batch, chain)[1]
+        else:
+            _, counts, score = soft_posteriors(log_density, batch, chain)
+        assert score.sum() >= last - 1e-9
+        last, chain = score.sum(), chain.update(counts)
+
+
+@general
+@given(seeds, st.integers(1, 3), st.integers(3, 5), st.sampled_from([0.0, 0.5, 1.0]))
+def test_general_update_keeps_the_silences_and_what_is_impossible(seed, words, positions, empty):
+    random = np.random.default_rng(seed)
+    entry, moves = general_matrices(seed, positions, (words,))
+    chain = Chain.of_matrices(entry, moves)
+    shape = (words, positions, 4 + len(chain.log_jumps))
+    updated = chain.update(random.uniform(0, 20, shape) * (random.random(shape) >= empty))
+    assert list(updated.log_jumps) == list(chain.log_jumps)
+    new_entry, new_moves = updated.matrices()
+    for before, after in ((entry, new_entry), (moves, new_moves)):
+        np.testing.assert_allclose(after.sum(-1), 1)
+        np.testing.assert_array_equal(after > 0, before > 0)
+        if empty == 1:
+            np.testing.assert_allclose(after, before, atol=1e-12)
+    np.testing.assert_allclose(new_entry[:, 0], entry[:, 0])
+    np.testing.assert_allclose(new_moves[:, 0, [0, -1]], moves[:, 0, [0, -1]])
+    np.testing.assert_allclose(new_moves[:, -1], moves[:, -1])
+    known = moves[:, 1:-1, -2:].sum(-1) > 0
+    before, after = (x[:, 1:-1, -2:][known] for x in (moves, new_moves))
+    np.testing.assert_allclose(after * before.sum(-1, keepdims=True), before * after.sum(-1, keepdims=True))
+
+
+# Durations and walks
+
+
+@general
+@given(seeds, st.integers(1, 2), st.integers(1, 4))
+def test_expected_durations_are_sums_over_walks_of_every_length(seed, words, positions):
+    """Frames in a position are the probabilities of being there at each time, summed until nobody is left."""
+    entry, moves = general_matrices(seed, positions, (words,))
+    moves[..., -1] += 0.2
+    moves /= moves.sum(-1, keepdims=True)
+    durations = expected_durations(Chain.of_matrices(entry, moves))
+    for w in range(words):
+        there, total = entry[w], np.zeros(positions)
+        while there.sum() > 1e-13:
+            total += there
+            there = np.array([sum(there[i] * moves[w, i, j] for i in range(positions)) for j in range(positions)])
+        np.testing.assert_allclose(durations[w], total, rtol=1e-9)
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_expected_durations_are_those_of_walks(topology):
+    chain, random, walks = Chain.of_topology(1, 3, topology, stay=0.6, silence_stay=0.5), np.random.default_rng(0), 2000
+    frames = np.array([np.bincount(walk(chain.word(0), random), minlength=5) for _ in range(walks)])
+    error = frames.std(0) / walks**0.5
+    assert (np.abs(frames.mean(0) - expected_durations(chain)[0]) < 4 * error).all()
+
+
+def test_a_state_is_stayed_in_for_a_geometric_time():
+    chain = Chain.of_topology(1, 4, stay=0.75, silence_stay=0.5)
+    np.testing.assert_allclose(expected_durations(chain)[0, 1:-1], 4)
+
+
+@general
+@given(seeds)
+def test_a_walk_goes_where_it_may_as_often_as_it_is_likely(seed):
+    entry, moves = general_matrices(seed, 4)
+    chain, random = Chain.of_matrices(entry, moves), np.random.default_rng(seed)
+    for _ in range(5):
+        path = walk(chain, random)
+        assert entry[path[0]] > 0
+        assert moves[path[-1], -1] > 0
+        assert all(moves[a, b] > 0 for a, b in itertools.pairwise(path))
+
+
+def test_first_steps_of_walks_are_as_frequent_as_probable():
+    entry, moves = general_matrices(7, 4)
+    chain, random = Chain.of_matrices(entry, moves), np.random.default_rng(0)
+    paths_ = [walk(chain, random) for _ in range(3000)]
+    np.testing.assert_allclose(np.bincount([p[0] for p in paths_], minlength=4) / 3000, entry, atol=0.04)
+    seen = np.zeros((4, 5))
+    for path in paths_:
+        for a, b in itertools.pairwise([*path, 4]):
+            seen[a, b] += 1
+    np.testing.assert_allclose(seen / seen.sum(-1, keepdims=True), moves, atol=0.04)
+
+
+# Topologies
+
+
+@given(st.integers(1, 3), st.integers(2, 6), st.floats(0.05, 0.95))
+def test_skips_leave_out_any_one_of_neighbours(words, states, stay):
+    entry, moves = Chain.of_topology(words, states, "skip", stay=stay).matrices()
+    np.testing.assert_allclose(entry.sum(-1), 1)
+    np.testing.assert_allclose(moves.sum(-1), 1)
+    last = states + 1
+    for p in range(1, last):
+        possible = {p, *range(p + 1, min(p + 2, last) + 1)}
+        if p + 2 >= last:
+            possible |= {last, last + 1}  # the end, with and without silence
+        assert set(np.flatnonzero(moves[0, p])) == possible
+        np.testing.assert_allclose(moves[:, p, p], stay)
+    np.testing.assert_allclose(moves[:, [0, last], [0, last]], 0.9)
+    assert set(np.flatnonzero(entry[0])) == {0, 1, 2}
+    assert set(np.flatnonzero(moves[0, 0])) == {0, 1, 2}
+    assert set(np.flatnonzero(moves[0, last])) == {last, last + 1}
+    np.testing.assert_allclose(moves[:, 1, 2] / moves[:, 1, 3:].sum(-1), (1 - SKIPPED) / SKIPPED)
+    np.testing.assert_allclose(entry[:, 1] / entry[:, 2], (1 - SKIPPED) / SKIPPED)
+    np.testing.assert_array_equal(shortest(Chain.of_matrices(entry, moves)), max(1, states // 2))
+
+
+def test_a_single_state_has_nothing_to_skip():
+    for one, other in zip(Chain.of_topology(2, 1, "skip").matrices(), Chain.of_topology(2, 1).matrices()):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("states", [1, 2, 5])
+def test_left_to_right_takes_as_many_frames_as_states(states):
+    np.testing.assert_array_equal(shortest(Chain.of_topology(3, states)), states)
 
 
 # The free loop

@@ -497,7 +497,7 @@ def test_an_interruption_while_fitting_keeps_the_takes(enroll, eve, monkeypatch)
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recognizer.enrollment.make_profile", interrupted)
+    monkeypatch.setattr("recognizer.profiling.make_profile", interrupted)
     outcome = enroll("eve", "--from", eve)
     assert (outcome.status, outcome.stdout) == (130, "")
     assert outcome.stderr == "interrupted; the takes are kept; the same command goes on from there\n"
@@ -505,14 +505,14 @@ def test_an_interruption_while_fitting_keeps_the_takes(enroll, eve, monkeypatch)
 
 
 def test_what_makes_it_worse_is_warned_of(enroll, eve, monkeypatch):
-    from recognizer import enrollment
+    from recognizer import profiling
 
     def worse(*arguments) -> dict:
         record = record_of(*arguments)
         return record | {"after": record["after"] | {"correct": 0}}
 
-    record_of = enrollment.record_of
-    monkeypatch.setattr(enrollment, "record_of", worse)
+    record_of = profiling.record_of
+    monkeypatch.setattr(profiling, "record_of", worse)
     assert "warning: takes left out are understood worse than before; " in enroll("eve", "--from", eve).stderr
     assert enroll("eve", "--from", eve, "--quiet").stderr == ""
 

@@ -15,8 +15,8 @@ from synthetic import WORDS, say, write
 from recognizer import speakers
 from recognizer.adaptation.method import Method
 from recognizer.corpus import Utterance
-from recognizer.enrollment import make_profile
 from recognizer.profile import Profile
+from recognizer.profiling import make_profile
 
 
 @pytest.fixture(scope="session")

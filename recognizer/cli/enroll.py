@@ -149,8 +149,8 @@ def enroll(
         raise usage_error("--vtln needs to know the words; leave it out, or give --from instead of --unlabelled")
 
     from recognizer import speakers
-    from recognizer.enrollment import make_profile
     from recognizer.model import Model, locate
+    from recognizer.profiling import make_profile
 
     base = Model.load(locate(model))
     model_name = lasting_name(model)
@@ -264,8 +264,8 @@ def _ask(
 ) -> tuple[ExitStatus, int]:
     """Ask for the takes that are missing: how that ended, and how many there were to ask for."""
     from recognizer import audio, naming, speakers
-    from recognizer.enrollment import prior_of
     from recognizer.guide import Guide, prompts
+    from recognizer.profiling import prior_of
     from recognizer.recognition import low_rate
 
     prior, _ = prior_of(name, model)
@@ -350,7 +350,8 @@ def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: i
     """Copy what can be learned from to the speaker's takes; gives why the rest cannot, a line each."""
     from recognizer import corpus, naming, speakers
     from recognizer.audio import shown
-    from recognizer.enrollment import analyse_takes, prior_of
+    from recognizer.enrollment import analyse_takes
+    from recognizer.profiling import prior_of
 
     utterances = _of_one_voice(corpus.find(folder), voice, shown(folder))
     known = [utterance for utterance in utterances if utterance.word in model.words]
@@ -408,7 +409,7 @@ def _without_labels(
     """Enroll from recordings of which nobody told the words."""
     from recognizer import corpus, naming, speakers
     from recognizer.audio import shown
-    from recognizer.enrollment import make_unlabelled_profile
+    from recognizer.profiling import make_unlabelled_profile
 
     if not folder.exists():
         raise CorpusError(f"--unlabelled {shown(folder)}: no such folder; check the name")

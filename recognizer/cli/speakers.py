@@ -269,8 +269,8 @@ def _refreshed(name: str, model: str | None, jobs: int) -> tuple[str, dict]:
     """Make a profile anew: a line that tells of it, and the same as plain data."""
     from recognizer import speakers
     from recognizer.adaptation.method import Method
-    from recognizer.enrollment import make_profile
     from recognizer.model import Model, locate
+    from recognizer.profiling import make_profile
 
     if not speakers.takes(name):
         raise ProfileError(

@@ -61,6 +61,25 @@ class Take:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """A take that may not be what it is said to be.
+
+    Attributes
+    ----------
+    path : the file
+    word : that it is said to be
+    heard : what it sounds like
+    """
+
+    path: Path
+    word: str
+    heard: str
+
+    def __str__(self) -> str:
+        return f"{shown(self.path)}: labelled {self.word!r} but sounds like {self.heard!r}"
+
+
+@dataclass(frozen=True)
 class Enrollment:
     """What came of an enrollment.
 
@@ -71,7 +90,7 @@ class Enrollment:
     why : it was chosen, in one line
     before : how the base does on the takes
     after : how the method does on takes that it was not fitted to; None with too few takes
-    doubts : takes that may not be what they are said to be, one line each
+    doubts : takes that may not be what they are said to be
     """
 
     model: Model
@@ -79,7 +98,7 @@ class Enrollment:
     why: str
     before: Trial
     after: Trial | None
-    doubts: tuple[str, ...]
+    doubts: tuple[Doubt, ...]
 
 
 def analyse_takes(utterances: Sequence[Utterance], model: Model, *, jobs: int = 1) -> tuple[list[Take], list[str]]:
@@ -174,7 +193,8 @@ def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) ->
     if method is not None:
         why = f"{method}, as asked"
     elif len(takes) < FEWEST:
-        method, why = USUAL, f"{USUAL}, the usual method: {len(takes)} takes are too few to compare it with others"
+        count = "1 take is" if len(takes) == 1 else f"{len(takes)} takes are"
+        method, why = USUAL, f"{USUAL}, the usual method: {count} too few to compare it with others"
     else:
         same_mean = replace(before, scores=score_words(model.models, [take[0] for take in readings]))
         trial, why = compare(model.models, material, same_mean)
@@ -287,7 +307,7 @@ def _long_enough(analysis: Analysis, model: Model) -> bool:
     return bool(analysis.features) and analysis.features[0].shape[1] >= model.models.states
 
 
-def _doubts(takes: Sequence[Take], model: Model, before: Trial, after: Trial | None) -> tuple[str, ...]:
+def _doubts(takes: Sequence[Take], model: Model, before: Trial, after: Trial | None) -> tuple[Doubt, ...]:
     """Takes that are surely another word to the base, and to models fitted to the other takes as well."""
     if after is None:
         return ()
@@ -296,8 +316,5 @@ def _doubts(takes: Sequence[Take], model: Model, before: Trial, after: Trial | N
     for take, old, new in zip(takes, *by_take):
         heard = new.argmax()
         if heard == old.argmax() and new[heard] > SURE and new[take.word] < ABSENT:
-            doubts.append(
-                f"{shown(take.path)}: labelled {model.words[take.word]!r} but sounds like {model.words[heard]!r}; "
-                "if that is what was said, delete that file and run `recognizer speakers refresh`"
-            )
+            doubts.append(Doubt(take.path, model.words[take.word], model.words[heard]))
     return tuple(doubts)

@@ -19,6 +19,7 @@ from recognizer.decoding import posteriors, score_words
 from recognizer.enrollment import (
     MEAN_PRIOR,
     MEAN_WEIGHT,
+    Doubt,
     analyse_takes,
     best_warp,
     enroll,
@@ -142,7 +143,7 @@ def test_the_order_of_the_takes_does_not_matter(built, tmp_path, method):
 
 def test_one_take_is_enough_to_start(built, tmp_path):
     found = enroll(takes_of(tmp_path, built, words=["rise"]), built)
-    assert found.why == f"{USUAL}, the usual method: 1 takes are too few to compare it with others"
+    assert found.why == f"{USUAL}, the usual method: 1 take is too few to compare it with others"
     assert found.after is None
     assert found.doubts == ()
     assert heard_as(found.model)[1] > heard_as(built)[1]
@@ -150,7 +151,9 @@ def test_one_take_is_enough_to_start(built, tmp_path):
 
 def test_with_too_few_takes_nothing_is_compared(built, tmp_path):
     takes = takes_of(tmp_path, built)
-    assert enroll(takes[: FEWEST - 1], built).after is None
+    few = enroll(takes[: FEWEST - 1], built)
+    assert few.after is None
+    assert f"{FEWEST - 1} takes are too few" in few.why
     assert enroll(takes[:FEWEST], built).after is not None
 
 
@@ -217,10 +220,8 @@ def test_a_take_with_another_label_among_many_is_doubted(built, tmp_path):
     assert enroll(takes, built).doubts == ()
     wrong = replace(takes[0], word=WORDS.index("peep"))
     found = enroll([wrong, *takes[1:]], built)
-    assert found.doubts == (
-        f"{wrong.path}: labelled 'peep' but sounds like 'fall'; if that is what was said, delete that file "
-        "and run `recognizer speakers refresh`",
-    )
+    assert found.doubts == (Doubt(wrong.path, "peep", "fall"),)
+    assert str(found.doubts[0]) == f"{wrong.path}: labelled 'peep' but sounds like 'fall'"
 
 
 def test_a_doubt_needs_the_base_and_the_other_takes_to_agree(built, tmp_path):

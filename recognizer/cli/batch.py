@@ -25,6 +25,7 @@ from recognizer.cli.common import (
     SpeakerOption,
     ThresholdOption,
     WordsOption,
+    checked_speaker,
     chosen_words,
     complain,
     progress_bar,
@@ -67,7 +68,7 @@ def batch(
     least = threshold_of(threshold)
     from recognizer.recognition import Recognizer
 
-    recognizer = Recognizer.load(model, speaker)
+    recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
     files, refused = _listed(paths)
     how = {"words": chosen_words(words), "threshold": least, "jobs": workers(jobs)}
     count = len(refused) + len(files)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import signal
 import sys
 import warnings
@@ -16,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from recognizer.errors import RecognizerError, RecognizerWarning
+from recognizer.errors import NamingError, RecognizerError, RecognizerWarning
 
 if TYPE_CHECKING:
-    from recognizer.enrollment import SelfAdaptation
+    from recognizer.enrollment import Doubt, SelfAdaptation
     from recognizer.live import Event
 
 
@@ -132,6 +133,25 @@ def _drop_unwritten() -> None:
 def usage_error(message: str) -> typer.BadParameter:
     """An error in how the command was called: exit status 2."""
     return typer.BadParameter(message)
+
+
+def checked_speaker(name: str) -> str:
+    """A speaker's name, as it is kept; one that can be nobody's is wrong usage."""
+    from recognizer import speakers
+
+    try:
+        return speakers.checked(name)
+    except NamingError as error:
+        raise usage_error(str(error)) from error
+
+
+def doubted(name: str, doubt: Doubt) -> str:
+    """A take of a speaker that may be another word, and what to do about it."""
+    speaker, take = shlex.quote(name), shlex.quote(f"{doubt.path.parent.name}/{doubt.path.name}")
+    return (
+        f"{doubt}; if that is what was said, `recognizer speakers forget {speaker} {take}`, and then "
+        f"`recognizer enroll {speaker}` to say it again"
+    )
 
 
 def chosen_words(words: str | None) -> list[str] | None:

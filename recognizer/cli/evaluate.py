@@ -24,6 +24,7 @@ from recognizer.cli.common import (
     QuietOption,
     SpeakerOption,
     ThresholdOption,
+    checked_speaker,
     complain,
     progress_bar,
     reports_errors,
@@ -76,7 +77,7 @@ def evaluate(
     from recognizer import evaluation as evaluations
     from recognizer.recognition import Recognizer
 
-    recognizer = Recognizer.load(model, speaker)
+    recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
     utterances = corpora.find(corpus)
     foreign = sorted({u.word for u in utterances} - set(recognizer.words))
     if foreign and not quiet:

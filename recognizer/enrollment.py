@@ -26,7 +26,7 @@ from recognizer.decoding import posteriors, score_words
 from recognizer.errors import AdaptationError, AudioError
 from recognizer.features import FrontEnd
 from recognizer.model import Model
-from recognizer.perturbation import MILD, PLAIN
+from recognizer.perturbation import MILD, PLAIN, Perturbation
 from recognizer.rejection import examine, least_probability
 from recognizer.training import chunks_by_word
 
@@ -52,7 +52,7 @@ class Take:
     ----------
     path : the file, for messages
     word : index in the model's vocabulary
-    analysis : with the static cepstra of all READINGS
+    analysis : with the static cepstra of the readings
     """
 
     path: Path
@@ -101,13 +101,16 @@ class Enrollment:
     doubts: tuple[Doubt, ...]
 
 
-def analyse_takes(utterances: Sequence[Utterance], model: Model, *, jobs: int = 1) -> tuple[list[Take], list[str]]:
+def analyse_takes(
+    utterances: Sequence[Utterance], model: Model, *, readings: Sequence[Perturbation] = READINGS, jobs: int = 1
+) -> tuple[list[Take], list[str]]:
     """Read and analyse recordings of one speaker.
 
     Parameters
     ----------
     utterances : labelled recordings
     model : to be fitted
+    readings : of each recording
     jobs : processes, when there are many
 
     Returns
@@ -117,7 +120,7 @@ def analyse_takes(utterances: Sequence[Utterance], model: Model, *, jobs: int = 
     """
     takes, refused = [], []
     paths, front_end = [u.path for u in utterances], model.front_end
-    found = analyse_files(paths, front_end, model.endpointer, READINGS, finish=False, jobs=jobs)
+    found = analyse_files(paths, front_end, model.endpointer, readings, finish=False, jobs=jobs)
     for utterance, analysis in zip(utterances, found):
         name = shown(utterance.path)
         if isinstance(analysis, AudioError):
@@ -136,6 +139,9 @@ def analyse_takes(utterances: Sequence[Utterance], model: Model, *, jobs: int = 
 def best_warp(utterances: Sequence[Utterance], model: Model, *, jobs: int = 1) -> float:
     """The factor on the frequency axis that makes a speaker's takes likeliest (vocal tract length normalisation).
 
+    The likeliest of so many is one other than 1 even by chance, so it must also earn its place: each take is read with
+    the factor that is best for the others, and if that makes them no likelier than they are, the factor is 1.
+
     Reference: Lee and Rose 1996, "Speaker normalization using efficient frequency warping procedures". The warp's
     Jacobian is left out, as there: the mean of the features, which carries most of it, is normalised.
 
@@ -147,24 +153,30 @@ def best_warp(utterances: Sequence[Utterance], model: Model, *, jobs: int = 1) -
 
     Returns
     -------
-    One of WARPS, 1 if no take can be read.
+    One of WARPS; 1 if fewer than two takes can be read.
     """
     known = [u for u in utterances if u.word in model.words]
-    words = np.array([model.words.index(u.word) for u in known], dtype=np.intp)
-    likelihood = dict.fromkeys(WARPS, 0.0)
-    for warp in WARPS:
-        front_end = replace(model.front_end, warp=model.front_end.warp * warp)
-        found = analyse_files([u.path for u in known], front_end, model.endpointer, jobs=jobs)
-        usable = [
-            (word, analysis.features[0])
-            for word, analysis in zip(words, found)
-            if isinstance(analysis, Analysis) and analysis.features and len(analysis.features[0]) >= model.models.states
-        ]
-        if usable:
-            said, features = zip(*usable)
-            scores = score_words(model.models, features)
-            likelihood[warp] = float(scores[np.arange(len(said)), said].sum())
-    return max(sorted(WARPS, key=lambda warp: abs(warp - 1)), key=likelihood.get)
+    warps = sorted(WARPS, key=lambda warp: abs(warp - 1))  # the first is 1, and taken where others are as good
+    likelihood = np.stack([_likelihood(known, warped(model, warp), jobs) for warp in warps])
+    total = likelihood.sum(1)
+    by_others = (total[:, None] - likelihood).argmax(0)
+    tried = likelihood[by_others, np.arange(len(known))].sum()
+    return warps[total.argmax()] if tried > total[0] else 1.0
+
+
+def warped(model: Model, warp: float) -> Model:
+    """The model with a warp of the frequency axis on top of its own."""
+    return replace(model, front_end=replace(model.front_end, warp=model.front_end.warp * warp))
+
+
+def _likelihood(utterances: Sequence[Utterance], model: Model, jobs: int) -> np.ndarray:
+    """(U,) log likelihood of what is said in each recording; 0, which is the same for all warps, if it is no take."""
+    takes, _ = analyse_takes(utterances, model, readings=(PLAIN,), jobs=jobs)
+    if not takes:
+        return np.zeros(len(utterances))
+    trial = try_base(takes, model)
+    by_path = dict(zip((take.path for take in takes), trial.said * trial.frames))
+    return np.array([by_path.get(utterance.path, 0.0) for utterance in utterances])
 
 
 def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) -> Enrollment:
@@ -187,8 +199,7 @@ def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) ->
     front_end = with_speaker_mean(model.front_end, [take.analysis for take in takes])
     readings = [[front_end.finish(f, take.analysis.speech) for f in take.analysis.features] for take in takes]
     material = Material(words, readings, SHARE)
-    plain = [model.front_end.finish(take.analysis.features[0], take.analysis.speech) for take in takes]
-    before = Trial(Method("none"), words, score_words(model.models, plain), material.frames)
+    before = try_base(takes, model)
     after = None
     if method is not None:
         why = f"{method}, as asked"
@@ -205,6 +216,14 @@ def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) ->
     models = adapt(model.models, material.chunks(), method, SHARE)
     own = replace(model, front_end=front_end, models=models)
     return Enrollment(own, method, why, before, after, _doubts(takes, model, before, after))
+
+
+def try_base(takes: Sequence[Take], model: Model) -> Trial:
+    """How a model that is fitted to none of the takes does on them."""
+    words = np.array([take.word for take in takes])
+    plain = [model.front_end.finish(take.analysis.features[0], take.analysis.speech) for take in takes]
+    frames = np.array([len(features) for features in plain])
+    return Trial(Method("none"), words, score_words(model.models, plain), frames)
 
 
 def _tried(model: Model, material: Material, method: Method) -> Trial | None:

@@ -14,7 +14,7 @@ from recognizer.adaptation.choice import USUAL, Trial
 from recognizer.adaptation.method import Method
 from recognizer.analysis import Analysis, analyse_files
 from recognizer.corpus import Utterance
-from recognizer.enrollment import Enrollment, analyse_takes, best_warp, enroll, self_adapt
+from recognizer.enrollment import Enrollment, analyse_takes, best_warp, enroll, self_adapt, try_base, warped
 from recognizer.errors import AdaptationError, AudioError
 from recognizer.model import Model
 from recognizer.profile import Profile
@@ -55,7 +55,7 @@ def make_profile(
     model : the base; takes of words that it does not have are passed over
     model_name : what the model is called, for messages
     method : how; chosen by cross-validation when None
-    vtln : also look for the warp of the frequency axis that makes the takes likeliest, see `best_warp`
+    vtln : also look for a warp of the frequency axis that makes the takes likelier, see `best_warp`
     jobs : processes for the analysis
 
     Returns
@@ -72,16 +72,19 @@ def make_profile(
     """
     prior, whose = prior_of(name, model)
     utterances = [take for take in speakers.takes(name) if take.word in model.words]
-    if vtln:
-        warp = prior.front_end.warp * best_warp(utterances, prior, jobs=jobs)
-        prior = replace(prior, front_end=replace(prior.front_end, warp=warp))
     usable, refused = analyse_takes(utterances, prior, jobs=jobs)
     if not usable:
         reason = f" ({refused[0]})" if refused else ""
         raise AdaptationError(
             f"speaker {name!r} has no usable take{reason}; record some with `recognizer enroll {name}`"
         )
-    enrollment = enroll(usable, prior, method)
+    warp = best_warp(utterances, prior, jobs=jobs) if vtln else 1.0
+    if warp == 1:
+        enrollment = enroll(usable, prior, method)
+    else:
+        stretched = warped(prior, warp)
+        enrollment = enroll(analyse_takes(utterances, stretched, jobs=jobs)[0], stretched, method)
+        enrollment = replace(enrollment, before=try_base(usable, prior))  # which is without the warp
     record = record_of(enrollment, model) | _origin(whose, method, any(map(speakers.is_heard, utterances)))
     record |= {"vtln": vtln, "warp": enrollment.model.front_end.warp}
     speakers.save(name, Profile.of(enrollment.model, model, model_name, record))

@@ -583,6 +583,15 @@ def test_the_method_is_the_one_asked_for(enroll, eve, options, told):
     assert (event["method"], event["why"]) == (told, f"{told}, as asked")
 
 
+def test_the_warp_is_told(enroll, eve):
+    line = "warp of the frequency axis: "
+    assert line not in enroll("eve", "--from", eve, "--method", "map").stdout
+    outcome = enroll("eve", "--from", eve, "--method", "map", "--vtln")
+    warp = speakers.load("eve").record["warp"]
+    told = "none, for none makes takes left out likelier" if warp == 1 else f"{warp:g}"
+    assert f"{line}{told}\n" in outcome.stdout
+
+
 def test_takes_are_deleted_when_they_shall_be_forgotten(enroll, run, eve):
     outcome = enroll("eve", "--from", eve, "--forget-audio")
     assert outcome.status == 0

@@ -347,3 +347,25 @@ def test_the_warp_that_undoes_a_warp_is_found(built, tmp_path):
     usual = best_warp(utterances, built)
     stretched = replace(built, front_end=replace(built.front_end, warp=1 / 1.12))
     assert best_warp(utterances, stretched) == pytest.approx(1.12 * usual, abs=0.05)
+    assert best_warp(utterances[:1], stretched) == 1, "of one take nothing is left to try it on"
+    assert best_warp([], stretched) == best_warp([Utterance(tmp_path / "none.wav", "hum", None)], stretched) == 1
+
+
+@pytest.mark.parametrize(
+    ("gains", "warp"),
+    [
+        ([3.0, 3.0, 3.0], 1.12),
+        ([10.0, -1.0], 1.0),  # the likeliest in all, by one take: without it there is nothing for it
+        ([10.0, -1.0, 2.0], 1.12),  # without the first, there is still a little
+        ([-1.0, -1.0], 1.0),
+        ([0.0, 0.0], 1.0),
+    ],
+)
+def test_a_warp_must_make_takes_likelier_that_it_was_not_chosen_by(built, monkeypatch, gains, warp):
+    by_warp = {1.0: np.zeros(len(gains)), 1.12: np.array(gains)}
+
+    def likelihood(utterances, model, jobs):
+        return by_warp.get(model.front_end.warp, np.full(len(gains), -9.0))
+
+    monkeypatch.setattr(enrollment, "_likelihood", likelihood)
+    assert best_warp([Utterance(None, "hum", None)] * len(gains), built) == warp

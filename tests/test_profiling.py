@@ -114,3 +114,23 @@ def test_a_profile_may_have_a_warp(built):
     record = speakers.load("eve").record
     assert record["vtln"] is True
     assert record["warp"] == found.model.front_end.warp == speakers.fitted(built, "eve").front_end.warp
+
+
+def test_what_a_warp_changes_is_told_beside_the_base_without_it(built):
+    """To a model that reads everything stretched, the warp takes that back."""
+    stretched = replace(built, front_end=replace(built.front_end, warp=1 / 1.12))
+    keep_takes("carl", "carl", takes=(60, 61))
+    plain, _ = make_profile("carl", stretched, "tones", USUAL)
+    found, _ = make_profile("carl", stretched, "tones", USUAL, vtln=True)
+    record = speakers.load("carl").record
+    assert record["warp"] == found.model.front_end.warp != stretched.front_end.warp
+    np.testing.assert_array_equal(found.before.scores, plain.before.scores)
+    assert found.after.said.mean() > plain.after.said.mean()
+
+
+def test_no_warp_is_kept_where_none_helps(built):
+    keep_takes("carl", "carl", takes=[60], words=["hum"])
+    found, _ = make_profile("carl", built, "tones", USUAL, vtln=True)
+    record = speakers.load("carl").record
+    assert (record["vtln"], record["warp"]) == (True, 1.0)
+    assert found.model.fingerprint == make_profile("carl", built, "tones", USUAL)[0].model.fingerprint

@@ -562,6 +562,9 @@ def _lines_of(name: str, record: dict) -> list[str]:
     lines = [f"{name}: {takes} take{'' if takes == 1 else 's'} {of_words}", method]
     if record.get("unlabelled"):
         lines.append("the words of some takes were told by the recognizer, not by a person: what follows flatters")
+    if record.get("vtln"):
+        none = "none, for none makes takes left out likelier"
+        lines.append(f"warp of the frequency axis: {none if record['warp'] == 1 else format(record['warp'], 'g')}")
     return [*lines, f"before: {_result(record['before'])}", after]
 
 

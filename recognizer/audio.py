@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.errors import AudioError
-from recognizer.writing import replacing
+from recognizer.writing import remedy, replacing
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000
 # Where full scale is 1, nothing louder than the largest integer sample can be sound; far below it, a
@@ -334,6 +334,5 @@ def _write_wav(path: Path, pcm: np.ndarray, sample_rate: int) -> None:
             sound.setframerate(sample_rate)
             sound.writeframes(pcm.tobytes())
     except OSError as error:
-        raise AudioError(
-            f"cannot be written ({error.strerror or error}); choose an existing folder you may write to"
-        ) from error
+        what_to_do = remedy(error, "choose an existing folder you may write to")
+        raise AudioError(f"cannot be written ({error.strerror or error}); {what_to_do}") from error

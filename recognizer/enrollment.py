@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import date
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from recognizer import speakers
 from recognizer.adaptation.choice import (
     FEWEST,
     Material,
@@ -28,8 +26,7 @@ from recognizer.decoding import posteriors, score_words
 from recognizer.errors import AdaptationError, AudioError
 from recognizer.features import FrontEnd
 from recognizer.model import Model
-from recognizer.perturbation import MILD, PLAIN
-from recognizer.profile import Profile
+from recognizer.perturbation import MILD, PLAIN, Perturbation
 from recognizer.rejection import examine, least_probability
 from recognizer.training import chunks_by_word
 
@@ -55,12 +52,31 @@ class Take:
     ----------
     path : the file, for messages
     word : index in the model's vocabulary
-    analysis : with the static cepstra of all READINGS
+    analysis : with the static cepstra of the readings
     """
 
     path: Path
     word: int
     analysis: Analysis
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A take that may not be what it is said to be.
+
+    Attributes
+    ----------
+    path : the file
+    word : that it is said to be
+    heard : what it sounds like
+    """
+
+    path: Path
+    word: str
+    heard: str
+
+    def __str__(self) -> str:
+        return f"{shown(self.path)}: labelled {self.word!r} but sounds like {self.heard!r}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,7 @@ class Enrollment:
     why : it was chosen, in one line
     before : how the base does on the takes
     after : how the method does on takes that it was not fitted to; None with too few takes
-    doubts : takes that may not be what they are said to be, one line each
+    doubts : takes that may not be what they are said to be
     """
 
     model: Model
@@ -82,16 +98,19 @@ class Enrollment:
     why: str
     before: Trial
     after: Trial | None
-    doubts: tuple[str, ...]
+    doubts: tuple[Doubt, ...]
 
 
-def analyse_takes(utterances: Sequence[Utterance], model: Model, *, jobs: int = 1) -> tuple[list[Take], list[str]]:
+def analyse_takes(
+    utterances: Sequence[Utterance], model: Model, *, readings: Sequence[Perturbation] = READINGS, jobs: int = 1
+) -> tuple[list[Take], list[str]]:
     """Read and analyse recordings of one speaker.
 
     Parameters
     ----------
     utterances : labelled recordings
     model : to be fitted
+    readings : of each recording
     jobs : processes, when there are many
 
     Returns
@@ -101,7 +120,7 @@ def analyse_takes(utterances: Sequence[Utterance], model: Model, *, jobs: int = 
     """
     takes, refused = [], []
     paths, front_end = [u.path for u in utterances], model.front_end
-    found = analyse_files(paths, front_end, model.endpointer, READINGS, finish=False, jobs=jobs)
+    found = analyse_files(paths, front_end, model.endpointer, readings, finish=False, jobs=jobs)
     for utterance, analysis in zip(utterances, found):
         name = shown(utterance.path)
         if isinstance(analysis, AudioError):
@@ -120,6 +139,9 @@ def analyse_takes(utterances: Sequence[Utterance], model: Model, *, jobs: int = 
 def best_warp(utterances: Sequence[Utterance], model: Model, *, jobs: int = 1) -> float:
     """The factor on the frequency axis that makes a speaker's takes likeliest (vocal tract length normalisation).
 
+    The likeliest of so many is one other than 1 even by chance, so it must also earn its place: each take is read with
+    the factor that is best for the others, and if that makes them no likelier than they are, the factor is 1.
+
     Reference: Lee and Rose 1996, "Speaker normalization using efficient frequency warping procedures". The warp's
     Jacobian is left out, as there: the mean of the features, which carries most of it, is normalised.
 
@@ -131,26 +153,31 @@ def best_warp(utterances: Sequence[Utterance], model: Model, *, jobs: int = 1) -
 
     Returns
     -------
-    One of WARPS, 1 if no take can be read.
+    One of WARPS; 1 if fewer than two takes can be read.
     """
     known = [u for u in utterances if u.word in model.words]
-    words = np.array([model.words.index(u.word) for u in known], dtype=np.intp)
-    likelihood = dict.fromkeys(WARPS, 0.0)
-    for warp in WARPS:
-        front_end = replace(model.front_end, warp=model.front_end.warp * warp)
-        found = analyse_files([u.path for u in known], front_end, model.endpointer, jobs=jobs)
-        usable = [
-            (word, analysis.features[0])
-            for word, analysis in zip(words, found)
-            if isinstance(analysis, Analysis)
-            and analysis.features
-            and len(analysis.features[0]) >= model.models.least_frames
-        ]
-        if usable:
-            said, features = zip(*usable)
-            scores = score_words(model.models, features)
-            likelihood[warp] = float(scores[np.arange(len(said)), said].sum())
-    return max(sorted(WARPS, key=lambda warp: abs(warp - 1)), key=likelihood.get)
+    warps = sorted(WARPS, key=lambda warp: abs(warp - 1))  # the first is 1, and taken where others are as good
+    likelihood = np.stack([_likelihood(known, warped(model, warp), jobs) for warp in warps])
+    total = likelihood.sum(1)
+    by_others = (total[:, None] - likelihood).argmax(0)
+    tried = likelihood[by_others, np.arange(len(known))].sum()
+    return warps[total.argmax()] if tried > total[0] else 1.0
+
+
+def warped(model: Model, warp: float) -> Model:
+    """The model with a warp of the frequency axis on top of its own."""
+    front_end = model.front_end
+    return replace(model, front_end=front_end.of_speaker(front_end.mean, front_end.mean_weight, front_end.warp * warp))
+
+
+def _likelihood(utterances: Sequence[Utterance], model: Model, jobs: int) -> np.ndarray:
+    """(U,) log likelihood of what is said in each recording; 0, which is the same for all warps, if it is no take."""
+    takes, _ = analyse_takes(utterances, model, readings=(PLAIN,), jobs=jobs)
+    if not takes:
+        return np.zeros(len(utterances))
+    trial = try_base(takes, model)
+    by_path = dict(zip((take.path for take in takes), trial.said * trial.frames))
+    return np.array([by_path.get(utterance.path, 0.0) for utterance in utterances])
 
 
 def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) -> Enrollment:
@@ -173,14 +200,14 @@ def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) ->
     front_end = with_speaker_mean(model.front_end, [take.analysis for take in takes])
     readings = [[front_end.finish(f, take.analysis.speech) for f in take.analysis.features] for take in takes]
     material = Material(words, readings, SHARE)
-    plain = [model.front_end.finish(take.analysis.features[0], take.analysis.speech) for take in takes]
-    before = Trial(Method("none"), words, score_words(model.models, plain), material.frames)
+    before = try_base(takes, model)
     after = None
     if method is not None:
         why = f"{method}, as asked"
     elif len(takes) < FEWEST:
+        count = "1 take is" if len(takes) == 1 else f"{len(takes)} takes are"
         method = usual(model.models)
-        why = f"{method}, the usual method: {len(takes)} takes are too few to compare it with others"
+        why = f"{method}, the usual method: {count} too few to compare it with others"
     else:
         same_mean = replace(before, scores=score_words(model.models, [take[0] for take in readings]))
         trial, why = compare(model.models, material, same_mean)
@@ -191,6 +218,14 @@ def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) ->
     after = after or _tried(model, material, method)
     own = replace(model, front_end=front_end, models=models)
     return Enrollment(own, method, why, before, after, _doubts(takes, model, before, after))
+
+
+def try_base(takes: Sequence[Take], model: Model) -> Trial:
+    """How a model that is fitted to none of the takes does on them."""
+    words = np.array([take.word for take in takes])
+    plain = [model.front_end.finish(take.analysis.features[0], take.analysis.speech) for take in takes]
+    frames = np.array([len(features) for features in plain])
+    return Trial(Method("none"), words, score_words(model.models, plain), frames)
 
 
 def _tried(model: Model, material: Material, method: Method) -> Trial | None:
@@ -293,158 +328,7 @@ def _long_enough(analysis: Analysis, model: Model) -> bool:
     return bool(analysis.features) and analysis.features[0].shape[1] >= model.models.least_frames
 
 
-def prior_of(name: str, model: Model) -> tuple[Model, str | None]:
-    """What a speaker's profile starts from.
-
-    Parameters
-    ----------
-    name : of the speaker, with the condition if there is one
-    model : the base
-
-    Returns
-    -------
-    prior : for a condition, the base fitted to the speaker's own profile, where there is one; else the base
-    whose : the name of that speaker; None where it is the base
-
-    Raises
-    ------
-    ProfileError
-        if the speaker's own profile is damaged, or was made for another model.
-    """
-    speaker, mark, _ = speakers.checked(name).partition(speakers.MARK)
-    if mark and speakers.has_profile(speaker):
-        return speakers.fitted(model, speaker), speaker
-    return model, None
-
-
-def make_profile(
-    name: str, model: Model, model_name: str, method: Method | None = None, *, vtln: bool = False, jobs: int = 1
-) -> tuple[Enrollment, list[str]]:
-    """Make a speaker's profile from the takes that are kept, and keep it.
-
-    Parameters
-    ----------
-    name : of the speaker; that of a condition starts from the speaker's own profile, where there is one
-    model : the base; takes of words that it does not have are passed over
-    model_name : what the model is called, for messages
-    method : how; chosen by cross-validation when None
-    vtln : also look for the warp of the frequency axis that makes the takes likeliest, see `best_warp`
-    jobs : processes for the analysis
-
-    Returns
-    -------
-    enrollment : what came of it
-    refused : the takes that could not be used, and why
-
-    Raises
-    ------
-    AdaptationError
-        if there is no usable take; an earlier profile stays.
-    ProfileError
-        if the profile cannot be kept, or the speaker's own was made for another model.
-    """
-    prior, whose = prior_of(name, model)
-    utterances = [take for take in speakers.takes(name) if take.word in model.words]
-    if vtln:
-        warp = prior.front_end.warp * best_warp(utterances, prior, jobs=jobs)
-        prior = replace(prior, front_end=replace(prior.front_end, warp=warp))
-    usable, refused = analyse_takes(utterances, prior, jobs=jobs)
-    if not usable:
-        reason = f" ({refused[0]})" if refused else ""
-        raise AdaptationError(
-            f"speaker {name!r} has no usable take{reason}; record some with `recognizer enroll {name}`"
-        )
-    enrollment = enroll(usable, prior, method)
-    record = record_of(enrollment, model) | _origin(whose, method, any(map(speakers.is_heard, utterances)))
-    record |= {"vtln": vtln, "warp": enrollment.model.front_end.warp}
-    speakers.save(name, Profile.of(enrollment.model, model, model_name, record))
-    return enrollment, refused
-
-
-def make_unlabelled_profile(
-    name: str, model: Model, model_name: str, paths: Sequence[Path], method: Method | None = None, *, jobs: int = 1
-) -> tuple[dict, list[Utterance], list[str]]:
-    """Make a speaker's profile from recordings that nobody labelled, and keep it.
-
-    Parameters
-    ----------
-    name, model, model_name, jobs : as in `make_profile`
-    paths : the recordings
-    method : how; the usual one when None
-
-    Returns
-    -------
-    record : what the profile tells of it
-    sure : the recordings that were learned from, with the words that were taken to be said
-    refused : the recordings that cannot be read, and why
-
-    Raises
-    ------
-    AdaptationError
-        if no recording is sure enough to learn from; an earlier profile stays.
-    ProfileError
-        if the profile cannot be kept, or the speaker's own was made for another model.
-    """
-    prior, whose = prior_of(name, model)
-    found = list(analyse_files(paths, prior.front_end, prior.endpointer, finish=False, jobs=jobs))
-    refused = [str(analysis) for analysis in found if isinstance(analysis, AudioError)]
-    read = [(path, analysis) for path, analysis in zip(paths, found) if isinstance(analysis, Analysis)]
-    if not read:
-        raise AdaptationError(f"no recording can be read ({refused[0]}); record some words")
-    chosen = method or usual(model.models)
-    adapted = self_adapt([analysis for _, analysis in read], prior, chosen)
-    sure = [Utterance(path, model.words[word], None) for (path, _), word in zip(read, adapted.words) if word >= 0]
-    if not sure:
-        raise AdaptationError(
-            f"no word is sure in any of the {len(read)} recordings; record more, or label them and use --from"
-        )
-    record = {
-        "made": date.today().isoformat(),
-        "takes": _counted(adapted.words[adapted.words >= 0], model),
-        "recordings": len(read),
-        "passes": adapted.passes,
-        "method": str(chosen),
-        "why": f"{chosen}, {'as asked' if method else 'the usual method'}",
-        "before": None,
-        "after": None,
-    }
-    record |= _origin(whose, method, unlabelled=True)
-    speakers.save(name, Profile.of(adapted.model, model, model_name, record))
-    return record, sure, refused
-
-
-def _origin(whose: str | None, method: Method | None, unlabelled: bool) -> dict:
-    """What a profile tells of where it came from: the profile it started from, the method if one was asked for,
-    and whether a recognizer told the words of some takes."""
-    return {"prior": whose, "asked": method and asdict(method), "unlabelled": unlabelled}
-
-
-def record_of(enrollment: Enrollment, model: Model) -> dict:
-    """What a profile tells of the enrollment that it was made from, plain JSON data."""
-
-    def told(trial: Trial | None) -> dict | None:
-        return trial and {
-            "correct": trial.correct,
-            "n": len(trial.words),
-            "confidence": round(trial.confidence(model.calibration), 4),
-        }
-
-    return {
-        "made": date.today().isoformat(),
-        "takes": _counted(enrollment.before.words, model),
-        "method": str(enrollment.method),
-        "why": enrollment.why,
-        "before": told(enrollment.before),
-        "after": told(enrollment.after),
-    }
-
-
-def _counted(words: np.ndarray, model: Model) -> dict[str, int]:
-    """Takes of each word that has some."""
-    return {word: int(n) for word, n in zip(model.words, np.bincount(words, minlength=len(model.words))) if n}
-
-
-def _doubts(takes: Sequence[Take], model: Model, before: Trial, after: Trial | None) -> tuple[str, ...]:
+def _doubts(takes: Sequence[Take], model: Model, before: Trial, after: Trial | None) -> tuple[Doubt, ...]:
     """Takes that are surely another word to the base, and to models fitted to the other takes as well."""
     if after is None:
         return ()
@@ -453,8 +337,5 @@ def _doubts(takes: Sequence[Take], model: Model, before: Trial, after: Trial | N
     for take, old, new in zip(takes, *by_take):
         heard = new.argmax()
         if heard == old.argmax() and new[heard] > SURE and new[take.word] < ABSENT:
-            doubts.append(
-                f"{shown(take.path)}: labelled {model.words[take.word]!r} but sounds like {model.words[heard]!r}; "
-                "if that is what was said, delete that file and run `recognizer speakers refresh`"
-            )
+            doubts.append(Doubt(take.path, model.words[take.word], model.words[heard]))
     return tuple(doubts)

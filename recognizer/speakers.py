@@ -12,7 +12,9 @@ import shutil
 import tempfile
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +25,10 @@ from recognizer.corpus import AUDIO_SUFFIXES, Utterance, find
 from recognizer.errors import AudioError, CorpusError, NamingError, ProfileError, RecognizerError
 from recognizer.model import Model, home
 from recognizer.profile import Profile
-from recognizer.writing import replacing
+from recognizer.writing import remedy, replacing
 
 PROFILE, TAKES = "profile.npz", "takes"
+VOICE = "voice.txt"  # among the takes: whose they are in the corpus that they were copied from
 MARK = "@"  # between a speaker and a condition
 HEARD = "heard-"  # before the number of a take whose word a recognizer told, not a person
 BLOCK = 10.0  # seconds of a recording that are read at once
@@ -37,19 +40,23 @@ def root() -> Path:
     return home() / "speakers"
 
 
-def checked(name: str) -> str:
+def checked(name: str, besides: Collection[str] = ()) -> str:
     """A speaker's name, with the condition if there is one, as it is kept.
+
+    Parameters
+    ----------
+    name : as somebody wrote it
+    besides : speakers that it may be like, for they are to be renamed
 
     Raises
     ------
     NamingError
         if it cannot be a folder on every system, or differs from a speaker there is by case alone.
     """
-    speaker, mark, condition = name.partition(MARK)
-    name = naming.checked(speaker, "speaker")
-    if mark:
-        name += MARK + naming.checked(condition, "condition")
+    name = _well_formed(name)
     for known in names():
+        if known in besides:
+            continue
         for ours, theirs in zip(name.split(MARK), known.split(MARK)):
             if ours != theirs and ours.lower() == theirs.lower():
                 raise NamingError(f"there is {known!r} already, which differs from {name!r} by case only; write it so")
@@ -58,11 +65,25 @@ def checked(name: str) -> str:
     return name
 
 
+def _well_formed(name: str) -> str:
+    """A name that can be a folder on every system."""
+    speaker, mark, condition = name.partition(MARK)
+    speaker = naming.checked(speaker, "speaker")
+    return speaker + mark + naming.checked(condition, "condition") if mark else speaker
+
+
 def names() -> list[str]:
-    """All speakers, with their conditions."""
+    """All speakers, with their conditions; folders that are not named like one, such as lost+found, are none."""
     if not root().is_dir():
         return []
-    return sorted(entry.name for entry in os.scandir(root()) if entry.is_dir() and not entry.name.startswith("."))
+    return sorted(entry.name for entry in os.scandir(root()) if entry.is_dir() and _is_name(entry.name))
+
+
+def _is_name(name: str) -> bool:
+    try:
+        return bool(_well_formed(name))
+    except NamingError:
+        return False
 
 
 def folder(name: str) -> Path:
@@ -158,11 +179,17 @@ def is_heard(take: Utterance) -> bool:
     return take.path.stem.startswith(HEARD)
 
 
-def keep(name: str, recordings: Iterable[Utterance], *, heard: bool = False) -> int:
+def voice(name: str) -> str | None:
+    """Whose the takes of a speaker are, as the corpus has it that they were copied from; None where that is unknown."""
+    place = folder(name) / TAKES / VOICE
+    return place.read_text("utf-8", errors="replace") if place.exists() and takes(name) else None
+
+
+def keep(name: str, recordings: Sequence[Utterance], *, heard: bool = False) -> int:
     """Copy recordings to the takes of a speaker, at their own rate; gives the number of those that were new.
 
     What is there already, by its content, stays, or moves to the word that it is now said to be: what a person says
-    it is counts more than what a recognizer does.
+    it is counts more than what a recognizer does. Whose voice it is, is remembered, see `voice`.
 
     Parameters
     ----------
@@ -175,7 +202,10 @@ def keep(name: str, recordings: Iterable[Utterance], *, heard: bool = False) -> 
     AudioError
         if a recording cannot be read, or not be written; those before it are kept.
     """
-    there, new = _by_content(name), 0
+    there, new = _by_content(takes(name)), 0
+    whose = next((recording.speaker for recording in recordings if recording.speaker), None)
+    if whose and voice(name) is None:
+        _remember(name, whose)
     for recording in recordings:
         samples, rate = _read(recording.path)
         same = there[_content(samples, rate)]
@@ -195,18 +225,36 @@ def keep(name: str, recordings: Iterable[Utterance], *, heard: bool = False) -> 
     return new
 
 
+def _remember(name: str, whose: str) -> None:
+    path = folder(name) / TAKES / VOICE
+    _make(path.parent)
+    try:
+        with replacing(path) as temporary:
+            temporary.write_text(whose, "utf-8")
+    except OSError as error:
+        raise ProfileError(
+            f"{shown(path)} cannot be written ({error.strerror}); {remedy(error, 'change the mode of its folder')}"
+        ) from error
+
+
+def contradictory(recordings: Iterable[Utterance]) -> list[list[Utterance]]:
+    """Those that are one and the same recording, by its content, but are said to be different words."""
+    found = _by_content(recordings).values()
+    return [same for same in found if len({recording.word for recording in same}) > 1]
+
+
 def not_kept(name: str, paths: Iterable[Path]) -> list[Path]:
     """Those of some recordings whose content is not among the takes of a speaker; unreadable ones are none."""
-    there = _by_content(name)
+    there = _by_content(takes(name))
     return [path for path in paths if (content := _content_of(path)) is None or content not in there]
 
 
-def _by_content(name: str) -> defaultdict[bytes, list[Utterance]]:
-    """The takes that are kept, by what is in them; those that are damaged are left out."""
+def _by_content(recordings: Iterable[Utterance]) -> defaultdict[bytes, list[Utterance]]:
+    """Recordings by what is in them; those that are damaged are left out."""
     found = defaultdict(list)
-    for take in takes(name):
-        if (content := _content_of(take.path)) is not None:
-            found[content].append(take)
+    for recording in recordings:
+        if (content := _content_of(recording.path)) is not None:
+            found[content].append(recording)
     return found
 
 
@@ -226,6 +274,37 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
     """A recording as it is, mono, and its rate."""
     parts, rates = zip(*audio.blocks(path, BLOCK))
     return np.concatenate(parts), rates[0]
+
+
+def forget_takes(name: str, chosen: Sequence[str]) -> None:
+    """Delete some takes of a speaker; the profile stays as it is.
+
+    Parameters
+    ----------
+    name : of the speaker
+    chosen : each by the folder of its word and its file, as in `hum/2.wav`, or by its whole path
+
+    Raises
+    ------
+    ProfileError
+        if there is no such speaker or take, if no take would be left, or a file cannot be deleted.
+    """
+    place = existing(name) / TAKES
+    there = {take.path.relative_to(place).as_posix(): take.path for take in takes(name)}
+    by_path = {str(path): path for path in there.values()}
+    if unknown := [take for take in chosen if take not in there and take not in by_path]:
+        raise ProfileError(f"speaker {name!r} has no take {unknown[0]!r}; those kept are {', '.join(there) or 'none'}")
+    doomed = {there.get(take) or by_path[take] for take in chosen}
+    if len(doomed) == len(there):
+        raise ProfileError(
+            f"speaker {name!r} has no other takes; delete the speaker with `recognizer speakers remove {name}`, or "
+            f"first record more with `recognizer enroll {name}`"
+        )
+    for path in doomed:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise ProfileError(f"{shown(path)} cannot be deleted ({error.strerror}); change its mode") from error
 
 
 def forget_audio(name: str) -> None:
@@ -255,19 +334,36 @@ def rename(old: str, new: str) -> list[str]:
         if there is no such speaker, the new name is taken, or a folder cannot be moved; nothing is changed then.
     """
     old = existing(old).name
-    new = checked(new)
-    if with_conditions(new) or (root() / new).exists():
+    renamed = with_conditions(old)
+    new = checked(new, besides=renamed)
+    if with_conditions(new) or _is_another(root() / new, root() / old):
         raise ProfileError(f"there is a speaker {new!r} already; remove that one first, or choose another name")
     if (MARK in old) != (MARK in new):
         raise ProfileError(f"{old!r} and {new!r}: a condition stays one, a speaker stays one; write both the same way")
-    places = {root() / known: root() / (new + known.removeprefix(old)) for known in with_conditions(old)}
+    places = {root() / known: root() / (new + known.removeprefix(old)) for known in renamed}
     try:
         _move(places)
     except OSError as error:
         raise ProfileError(
             f"{old!r} cannot be renamed ({error.strerror}); change the mode of {shown(root())}"
         ) from error
+    for target in places.values():
+        _rename_prior(target / PROFILE, old, new)
     return [target.name for target in places.values()]
+
+
+def _is_another(place: Path, known: Path) -> bool:
+    """Whether there is something at a place, and not what is known: names may differ by case alone, and systems by
+    whether that makes two folders of them."""
+    return place.exists() and not os.path.samefile(place, known)
+
+
+def _rename_prior(path: Path, old: str, new: str) -> None:
+    """The new name of the speaker from whose profile this one started; nothing but what is told depends on it."""
+    with suppress(ProfileError):  # a profile of a newer program, or no room: then the old name is told
+        profile = Profile.load(path)
+        if profile.record.get("prior") == old:
+            replace(profile, record=profile.record | {"prior": new}).save(path)
 
 
 def remove(name: str) -> list[str]:
@@ -301,7 +397,8 @@ def export(name: str, path: Path) -> None:
                     if file.is_file() and _belongs(name):
                         archive.write(file, name)
     except OSError as error:
-        raise ProfileError(f"{shown(path)} cannot be written: {error.strerror}; choose another file") from error
+        what_to_do = remedy(error, "choose another file")
+        raise ProfileError(f"{shown(path)} cannot be written: {error.strerror}; {what_to_do}") from error
 
 
 def import_(path: Path) -> list[str]:
@@ -317,9 +414,13 @@ def import_(path: Path) -> list[str]:
             return _unpacked(path, archive)
     except RecognizerError:
         raise
+    except OSError as error:
+        what_to_do = remedy(error, "export it again")
+        raise ProfileError(f"{shown(path)} cannot be imported: {error.strerror}; {what_to_do}") from error
     except Exception as error:  # zipfile and zlib have several for a damaged file
-        reason = getattr(error, "strerror", None) or "it is no exported speaker, or is damaged"
-        raise ProfileError(f"{shown(path)} cannot be imported: {reason}; export it again") from error
+        raise ProfileError(
+            f"{shown(path)} cannot be imported: it is no exported speaker, or is damaged; export it again"
+        ) from error
 
 
 def _new_archive(path: Path) -> zipfile.ZipFile:
@@ -328,12 +429,12 @@ def _new_archive(path: Path) -> zipfile.ZipFile:
 
 
 def _belongs(name: str) -> bool:
-    """Whether a file of an archive, or below `root`, is a part of a speaker: the profile or a take."""
+    """Whether a file of an archive, or below `root`, is a part of a speaker: the profile, a take, or whose they are."""
     parts = name.split("/")
     if "\\" in name or any(part.startswith(".") for part in parts):
         return False
     take = len(parts) == 4 and parts[1] == TAKES and Path(parts[3]).suffix.lower() in AUDIO_SUFFIXES
-    return parts[1:] == [PROFILE] or take
+    return parts[1:] in ([PROFILE], [TAKES, VOICE]) or take
 
 
 def _unpacked(path: Path, archive: zipfile.ZipFile) -> list[str]:
@@ -387,6 +488,5 @@ def _make(place: Path) -> None:
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ProfileError(
-            f"{shown(place)} cannot be made ({error.strerror}); allow it, or set RECOGNIZER_HOME to another folder"
-        ) from error
+        what_to_do = remedy(error, "allow it, or set RECOGNIZER_HOME to another folder")
+        raise ProfileError(f"{shown(place)} cannot be made ({error.strerror}); {what_to_do}") from error

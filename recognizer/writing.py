@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def remedy(error: OSError, otherwise: str) -> str:
+    """What to do where something cannot be written: nothing but room helps on a full disk."""
+    return "make room on the disk" if error.errno in FULL else otherwise
 
 
 @contextmanager

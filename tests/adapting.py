@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from recognizer import training
+from recognizer.adaptation import mllr
 from recognizer.gmm import GaussianBank, with_squares
 from recognizer.hmm import Chain
 from recognizer.statistics import Statistics
@@ -14,6 +15,7 @@ from recognizer.training import WordModels
 GAUSSIANS = ("weights", "means", "variances")
 SUMS = ("occupancy", "first_order", "second_order")
 seeds = st.integers(0, 2**32 - 1)
+shapes = st.sampled_from(mllr.SHAPES)
 
 
 def random_bank(random, states=4, mixtures=2, dims=3, unused=0.2) -> GaussianBank:

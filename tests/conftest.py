@@ -20,9 +20,9 @@ from recognizer import microphone, speakers
 from recognizer.building import build
 from recognizer.cli import app
 from recognizer.corpus import find
-from recognizer.enrollment import make_profile
 from recognizer.guide import Prompt
 from recognizer.model import Model
+from recognizer.profiling import make_profile
 from recognizer.training import TrainingSettings
 
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"

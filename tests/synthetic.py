@@ -21,8 +21,8 @@ CONTOURS = {
     "rise": (500, 1100, 1900),
 }
 WORDS = tuple(CONTOURS)
-PITCH = {"anna": 1.06, "bob": 0.95, "carl": 1.0, "dora": 1.03, "eve": 0.97}
-SPEAKERS = ("anna", "bob", "carl", "dora")  # of the corpus; eve stays unseen
+PITCH = {"anna": 1.06, "bob": 0.95, "carl": 1.0, "dora": 1.03, "eve": 0.97, "zoe": 1.5}
+SPEAKERS = ("anna", "bob", "carl", "dora")  # of the corpus; eve stays unseen, and zoe sounds like nobody in it
 
 
 def say(word: str, speaker: str = "eve", take: int = 0, *, rate: int = RATE, seconds: float = 0) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from adapting import SUMS, chunks_of, heard, random_bank, random_models, seeds, speech
+from adapting import SUMS, chunks_of, heard, random_bank, random_models, seeds, shapes, speech
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -20,7 +20,6 @@ from recognizer.hmm import soft_posteriors
 from recognizer.statistics import Statistics
 
 quick = settings(max_examples=25, deadline=None)
-shapes = st.sampled_from(mllr.SHAPES)
 DIMS = 3
 
 

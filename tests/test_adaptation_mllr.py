@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from adapting import heard, random_bank, same_bank, seeds
+from adapting import heard, random_bank, same_bank, seeds, shapes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
@@ -14,7 +14,6 @@ from recognizer.gmm import GaussianBank, with_squares
 from recognizer.statistics import Statistics
 
 quick = settings(max_examples=25, deadline=None)
-shapes = st.sampled_from(mllr.SHAPES)
 DIMS = 3  # as many blocks of one
 SIX = 6  # blocks of two
 

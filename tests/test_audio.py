@@ -13,6 +13,7 @@ import threading
 import time
 import tracemalloc
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,10 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from refusing import refusal
 
 from recognizer import audio
-from recognizer.errors import AudioError, RecognizerError
+from recognizer.errors import AudioError
 
 
 @pytest.fixture(autouse=True)
@@ -68,17 +70,7 @@ def amplitude_at(samples, frequency, rate):
     return float(np.hypot(*fit))
 
 
-def refused(call, *parts) -> str:
-    """Expect an AudioError of one line, with these parts and a remedy; its text."""
-    with pytest.raises(AudioError) as caught:
-        call()
-    text = str(caught.value)
-    assert text.isprintable(), "an error is one line"
-    assert "; " in text, "an error says what to do"
-    for part in parts:
-        assert str(part) in text
-    assert isinstance(caught.value, RecognizerError)
-    return text
+refused = partial(refusal, AudioError)
 
 
 def refused_file(path, *parts) -> str:

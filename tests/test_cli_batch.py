@@ -269,8 +269,6 @@ def test_a_speakers_profile(run, enroll, built, model_file, files):
         ("bob", ["'bob' has takes but no profile yet", "recognizer enroll bob"]),
         ("eve", ["the profile was made for another model: tones with the fingerprint", "use that model"]),
         ("eve@cold", ["no speaker 'eve@cold'"]),
-        ("../eve", ["'../eve' has a '/'"]),
-        ("", ["the speaker is empty"]),
     ],
 )
 def test_a_profile_that_cannot_be_used_is_one_line(run, enroll, built, model_file, files, command, name, parts):
@@ -283,6 +281,15 @@ def test_a_profile_that_cannot_be_used_is_one_line(run, enroll, built, model_fil
     assert outcome.stderr.count("\n") == 1
     for part in parts:
         assert part in outcome.stderr
+
+
+@pytest.mark.parametrize("command", ["batch", "evaluate", "live"])
+@pytest.mark.parametrize(("name", "part"), [("../eve", "'../eve' has a '/'"), ("", "the speaker is empty")])
+def test_a_name_that_can_be_nobodys_is_wrong_usage(run, model_file, files, command, name, part):
+    given = ["--from-file", files[0], "--fast"] if command == "live" else [files[0]]
+    outcome = run(command, "-m", model_file, "--speaker", name, *given)
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert part in outcome.stderr
 
 
 # Adapted to the recordings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -397,10 +398,119 @@ def test_a_take_with_the_wrong_label_is_doubted(enroll, eve):
     outcome = enroll("eve", "--from", eve)
     assert outcome.status == 0
     assert "hum/6.wav: labelled 'hum' but sounds like 'peep'; " in outcome.stderr
+    assert "`recognizer speakers forget eve hum/6.wav`, and then `recognizer enroll eve` to say it" in outcome.stderr
     assert outcome.stderr.startswith("warning: ")
     assert enroll("eve", "--from", eve, "--quiet").stderr == ""
     [event] = events_of(enroll("eve", "--from", eve, "--json", "--quiet").stdout)
     assert len(event["doubts"]) == 1
+
+
+def test_what_is_doubted_is_forgotten_as_the_warning_says(enroll, run, eve):
+    for take in (3, 4, 5, 6):
+        for word in WORDS:
+            write(eve / word / f"{take}.wav", say(word, take=take))
+    write(eve / "hum" / "6.wav", say("peep", take=7))
+    warning = enroll("eve", "--from", eve).stderr
+    command = shlex.split(warning.split("`")[1])
+    outcome = run(*command[1:])
+    assert (command[0], outcome.status, outcome.stderr) == ("recognizer", 0, "")
+    assert "  23 takes  " in outcome.stdout
+    assert "hum/6" not in kept()
+    assert speakers.load("eve").record["takes"] == {"fall": 6, "hum": 5, "peep": 6, "rise": 6}
+
+
+# The same recording as two words
+
+
+def test_a_recording_under_two_labels_is_refused_and_the_rest_done(enroll, eve):
+    shutil.copy(eve / "hum" / "2.wav", eve / "rise" / "3.wav")
+    outcome = enroll("eve", "--from", eve)
+    assert outcome.status == 1
+    first, second = eve / "hum" / "2.wav", eve / "rise" / "3.wav"
+    assert outcome.stderr == (
+        f"left out: {first} (labelled 'hum') and {second} (labelled 'rise') are the same recording; "
+        "correct the wrong label or leave it out\n"
+    )
+    assert kept() == sorted([*both("fall", "peep", "rise"), "hum/1"])
+    assert speakers.load("eve").record["takes"] == {"fall": 2, "hum": 1, "peep": 2, "rise": 2}
+
+
+def test_a_recording_is_the_same_in_another_format_and_by_another_name(enroll, eve):
+    samples, _ = soundfile.read(eve / "hum" / "2.wav", dtype="int16")
+    write(eve / "rise" / "3.flac", samples)
+    (eve / "peep" / "9.wav").symlink_to(eve / "fall" / "1.wav")
+    outcome = enroll("eve", "--from", eve, "--quiet")
+    assert outcome.status == 1
+    first, second = outcome.stderr.splitlines()
+    assert first.startswith(f"left out: {eve / 'fall' / '1.wav'} (labelled 'fall') and {eve / 'peep' / '9.wav'} (l")
+    assert second.startswith(f"left out: {eve / 'hum' / '2.wav'} (labelled 'hum') and {eve / 'rise' / '3.flac'} (l")
+    assert kept() == sorted([*both("peep", "rise"), "fall/1", "hum/1"])  # numbered anew
+
+
+def test_nothing_but_contradictions_is_an_error(enroll, eve):
+    lines = ["path,word,speaker", "hum/1.wav,hum,eve", "hum/../hum/1.wav,rise,eve"]
+    (eve / "all.csv").write_text("\n".join(lines), encoding="utf-8")
+    outcome = enroll("eve", "--from", eve / "all.csv")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith(f"error: nothing in {eve / 'all.csv'} can be learned from (")
+    assert f"{eve / 'hum' / '1.wav'} (labelled 'hum') are the same recording; " in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert speakers.names() == []
+
+
+def test_the_same_recording_twice_under_one_label_is_welcome(enroll, eve):
+    shutil.copy(eve / "hum" / "2.wav", eve / "hum" / "3.wav")
+    assert enroll("eve", "--from", eve).status == 0
+    assert kept() == both(*WORDS)
+
+
+# Whose voice it is
+
+
+def test_recordings_of_another_voice_are_not_mixed_in(enroll, run, recordings, eve):
+    assert enroll("eve", "--from", recordings, "--voice", "bob").status == 0
+    before = (speakers.root() / "eve" / "profile.npz").read_bytes(), kept()
+    outcome = enroll("eve", "--from", recordings, "--voice", "anna")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr == (
+        "error: the takes of 'eve' are of the voice 'bob', and these of 'anna'; enroll these under another name, or "
+        "start anew after `recognizer speakers remove eve`\n"
+    )
+    assert ((speakers.root() / "eve" / "profile.npz").read_bytes(), kept()) == before
+    assert enroll("eve", "--from", recordings, "--voice", "bob").status == 0
+    assert enroll("eve", "--from", eve).status == 0, "nobody says who that is"
+    run("speakers", "remove", "eve", "--yes")
+    assert enroll("eve", "--from", recordings, "--voice", "anna").status == 0
+
+
+def test_a_voice_is_remembered_without_its_option_and_before_there_is_a_profile(enroll, eve, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("recognizer.profiling.make_profile", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+        (eve / "one.csv").write_text("path,word,speaker\nhum/1.wav,hum,ann\n", encoding="utf-8")
+        assert enroll("eve", "--from", eve / "one.csv").status == 130
+    (eve / "two.csv").write_text("path,word,speaker\nhum/2.wav,hum,bea\n", encoding="utf-8")
+    outcome = enroll("eve", "--from", eve / "two.csv")
+    assert outcome.status == 1
+    assert "are of the voice 'ann', and these of 'bea'" in outcome.stderr
+    assert enroll("eve", "--as", "other", "--from", eve / "two.csv").status == 0
+
+
+def test_a_corpus_that_tells_no_speakers_has_none_to_choose(enroll, eve):
+    outcome = enroll("eve", "--from", eve, "--voice", "bob")
+    assert outcome.status == 2
+    assert f"--voice bob: {eve} does not tell who speaks; leave --voice out" in outcome.stderr.replace("\n", "")
+
+
+def test_a_full_disk_while_copying_says_to_make_room(enroll, eve, monkeypatch):
+    @contextmanager
+    def full(path: Path):
+        yield path.parent / ".partly"
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("recognizer.audio.replacing", full)
+    outcome = enroll("eve", "--from", eve)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert "cannot be written (No space left on device); make room on the disk\n" in outcome.stderr
 
 
 def test_a_manifest_tells_the_words_too(enroll, eve):
@@ -473,6 +583,15 @@ def test_the_method_is_the_one_asked_for(enroll, eve, options, told):
     assert (event["method"], event["why"]) == (told, f"{told}, as asked")
 
 
+def test_the_warp_is_told(enroll, eve):
+    line = "warp of the frequency axis: "
+    assert line not in enroll("eve", "--from", eve, "--method", "map").stdout
+    outcome = enroll("eve", "--from", eve, "--method", "map", "--vtln")
+    warp = speakers.load("eve").record["warp"]
+    told = "none, for none makes takes left out likelier" if warp == 1 else f"{warp:g}"
+    assert f"{line}{told}\n" in outcome.stdout
+
+
 def test_takes_are_deleted_when_they_shall_be_forgotten(enroll, run, eve):
     outcome = enroll("eve", "--from", eve, "--forget-audio")
     assert outcome.status == 0
@@ -497,7 +616,7 @@ def test_an_interruption_while_fitting_keeps_the_takes(enroll, eve, monkeypatch)
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recognizer.enrollment.make_profile", interrupted)
+    monkeypatch.setattr("recognizer.profiling.make_profile", interrupted)
     outcome = enroll("eve", "--from", eve)
     assert (outcome.status, outcome.stdout) == (130, "")
     assert outcome.stderr == "interrupted; the takes are kept; the same command goes on from there\n"
@@ -505,14 +624,14 @@ def test_an_interruption_while_fitting_keeps_the_takes(enroll, eve, monkeypatch)
 
 
 def test_what_makes_it_worse_is_warned_of(enroll, eve, monkeypatch):
-    from recognizer import enrollment
+    from recognizer import profiling
 
     def worse(*arguments) -> dict:
         record = record_of(*arguments)
         return record | {"after": record["after"] | {"correct": 0}}
 
-    record_of = enrollment.record_of
-    monkeypatch.setattr(enrollment, "record_of", worse)
+    record_of = profiling.record_of
+    monkeypatch.setattr(profiling, "record_of", worse)
     assert "warning: takes left out are understood worse than before; " in enroll("eve", "--from", eve).stderr
     assert enroll("eve", "--from", eve, "--quiet").stderr == ""
 

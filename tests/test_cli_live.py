@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from soundcard import Plug, SoundCard
 from synthetic import RATE, WORDS, write
+from terminal import picture
 from test_live import quiet, talk
 
 from recognizer import microphone, speakers
@@ -681,21 +682,9 @@ def test_on_a_terminal_there_is_a_picture(playing):
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     process = playing("--fast", stdout=terminal)
     os.close(terminal)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:  # on Linux, the end
-            break
-        if not piece:
-            break
-        shown += piece
-    os.close(master)
-    stderr = process.communicate(timeout=30)[1].decode()
+    text, stderr = picture(process, master)
     assert process.returncode == 0
     assert re.fullmatch(r"4 words, 1 rejected in \d+\.\d s\n", stderr)
-    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l"), "the cursor is back"
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode()).replace("\r", "")
     for part in ("╭", "╰", "recognizer live: ", "Ctrl-C ends", "listening", "confidence", "rejected: "):
         assert part in text
     for word in WORDS:

@@ -64,6 +64,18 @@ def test_words_are_asked_for_and_kept_where_train_finds_them(record, run, speaki
     assert "4 words from 12 recordings" in trained.stdout
 
 
+def test_a_folder_of_its_own_is_taken_where_none_is_named(run, speaking, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    where = f"recordings go to {tmp_path / 'recordings'}; --output chooses another folder"
+    for take, form in enumerate(([], ["--json"], ["--quiet"]), 1):
+        speaking(Prompt("hum", take))
+        outcome = run("record", "hum", "--takes", take, "--sample-rate", RATE, *form)
+        assert outcome.status == 0
+        assert (where in outcome.stderr.splitlines()) is (form != ["--quiet"])
+        assert names(tmp_path / "recordings") == [f"hum/{number}.wav" for number in range(1, take + 1)]
+    assert "recordings: 1 new recording; in all hum 3\n" in outcome.stdout
+
+
 def test_the_person_is_told_what_to_say(record, speaking):
     wanted = prompts(["hum", "rise"], 2)
     speaking(*wanted)

@@ -15,8 +15,8 @@ from synthetic import WORDS, say, write
 from recognizer import speakers
 from recognizer.adaptation.method import Method
 from recognizer.corpus import Utterance
-from recognizer.enrollment import make_profile
 from recognizer.profile import Profile
+from recognizer.profiling import make_profile
 
 
 @pytest.fixture(scope="session")
@@ -116,11 +116,25 @@ def test_a_profile_that_cannot_be_read_is_listed_as_such_and_the_others_too(run,
 
 
 def test_a_stray_folder_of_another_name_is_no_speaker_but_the_rest_is_listed(run, eve):
-    (eve / " stray ").mkdir()
+    for name in (" stray ", "lost+found", "$RECYCLE.BIN"):
+        (eve / name).mkdir()
     outcome = run("speakers", "list")
-    assert outcome.status == 1
-    assert "speaker ' stray ' begins or ends with ' '" in outcome.stderr
-    assert "eve@cold" in outcome.stdout
+    assert (outcome.status, outcome.stderr) == (0, "")
+    assert [line.partition(" ")[0] for line in outcome.stdout.splitlines()] == ["eve", "eve@cold"]
+
+
+def test_on_a_terminal_the_list_has_a_header_and_columns(run, eve, monkeypatch, model_file):
+    shutil.copytree(eve / "eve", eve / "ida")
+    (eve / "ida" / "profile.npz").unlink()
+    plain = run("speakers", "list").stdout.splitlines()
+    monkeypatch.setattr("recognizer.cli.speakers._shown_on_a_terminal", lambda: True)
+    header, *lines = run("speakers", "list").stdout.splitlines()
+    assert header.split("  ")[0] == "speaker"
+    assert [line.split() for line in lines] == [line.split() for line in plain]
+    for title, cell in (("model", str(model_file)), ("made", "20"), ("takes", "8 takes"), ("before", "8 of 8 ->")):
+        assert {line.index(cell, header.index(title)) for line in lines[:2]} == {header.index(title)}
+    assert lines[2].startswith("ida  ")
+    assert records_of(run("speakers", "list", "--json").stdout)[0]["name"] == "eve"
 
 
 # show
@@ -159,7 +173,15 @@ def test_who_is_not_enrolled_is_an_error_that_names_those_who_are(run, eve, call
     assert "there is no speaker 'bob'; enrolled: eve, eve@cold; " in outcome.stderr
 
 
-@pytest.mark.parametrize("name", ["", "@", "a/b", "..", "con", "eve@a@b", "Eve"])
+@pytest.mark.parametrize("call", [["show"], ["remove", "--yes"], ["refresh", "eve"], ["rename", "EVE"]], ids=" ".join)
+def test_a_name_that_differs_by_case_only_is_wrong_usage(run, eve, call):
+    outcome = run("speakers", *call, "Eve")
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert "by case only" in outcome.stderr
+    assert speakers.names() == ["eve", "eve@cold"]
+
+
+@pytest.mark.parametrize("name", ["", "@", "a/b", "..", "con", "eve@a@b"])
 @pytest.mark.parametrize("call", [["show"], ["rename", "eve"], ["remove", "--yes"], ["refresh", "eve"]], ids=" ".join)
 def test_names_that_cannot_be_are_wrong_usage(run, eve, call, name):
     outcome = run("speakers", *call, name)
@@ -172,7 +194,18 @@ def test_rename_takes_the_conditions_along(run, eve):
     assert (outcome.status, outcome.stdout) == (0, "renamed to eva, eva@cold\n")
     assert speakers.names() == ["eva", "eva@cold"]
     assert "prior: eva\n" in run("speakers", "show", "eva@cold").stdout
+    assert speakers.load("eva@cold").record["prior"] == "eva"
     assert records_of(run("speakers", "rename", "eva", "eve", "--json").stdout) == [{"speakers": ["eve", "eve@cold"]}]
+
+
+def test_rename_may_change_the_case_alone(run, eve):
+    outcome = run("speakers", "rename", "eve", "Eve")
+    assert (outcome.status, outcome.stdout) == (0, "renamed to Eve, Eve@cold\n")
+    assert run("speakers", "rename", "Eve@cold", "Eve@Cold").status == 0
+    assert speakers.names() == ["Eve", "Eve@Cold"]
+    outcome = run("speakers", "rename", "Eve@Cold", "eve@Cold")
+    assert outcome.status == 2
+    assert "by case only" in outcome.stderr
 
 
 def test_rename_writes_over_nobody(run, eve):
@@ -324,3 +357,42 @@ def test_refresh_leaves_out_takes_that_are_damaged(run, eve):
     assert "hum/1.wav: is not sound or is damaged" in outcome.stderr
     assert "eve  " in outcome.stdout
     assert "  7 takes  " in outcome.stdout
+
+
+# forget
+
+
+def test_forget_deletes_takes_and_makes_the_profile_anew(run, eve):
+    path = speakers.folder("eve") / "takes" / "hum" / "1.wav"
+    outcome = run("speakers", "forget", "eve", "rise/2.wav", path)
+    assert (outcome.status, outcome.stderr) == (0, "")
+    assert outcome.stdout.startswith("eve  ")
+    assert "  6 takes  " in outcome.stdout
+    assert speakers.load("eve").record["takes"] == {"fall": 2, "hum": 1, "peep": 2, "rise": 1}
+    assert not path.exists()
+    [record] = records_of(run("speakers", "forget", "eve", "rise/1.wav", "--json").stdout)
+    assert record["takes"] == {"fall": 2, "hum": 1, "peep": 2}
+
+
+@pytest.mark.parametrize("take", ["hum/9.wav", "../eve@cold/takes/hum/1.wav", "hum", "", "/etc/passwd", "profile.npz"])
+def test_forget_deletes_nothing_where_a_take_is_not_there(run, eve, take):
+    before = sorted(eve.rglob("*"))
+    outcome = run("speakers", "forget", "eve", "hum/1.wav", take)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert f"speaker 'eve' has no take {take!r}; those kept are fall/1.wav, fall/2.wav, hum/1.wav" in outcome.stderr
+    assert sorted(eve.rglob("*")) == before
+
+
+def test_forget_leaves_a_take(run, eve):
+    everything = [f"{word}/{take}.wav" for word in WORDS for take in (1, 2)]
+    outcome = run("speakers", "forget", "eve", *everything)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert "no other takes; delete the speaker with `recognizer speakers remove eve`" in outcome.stderr
+    assert len(speakers.takes("eve")) == 8
+
+
+def test_forget_before_there_is_a_profile(run, eve):
+    (eve / "eve" / "profile.npz").unlink()
+    outcome = run("speakers", "forget", "eve", "hum/1.wav")
+    assert (outcome.status, outcome.stdout) == (0, "deleted takes of eve\n")
+    assert len(speakers.takes("eve")) == 7

@@ -9,11 +9,13 @@ import sys
 import tempfile
 import unicodedata
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusing import refusal
 
 from recognizer import corpus
 from recognizer.corpus import Utterance, audio_files, find
@@ -32,16 +34,7 @@ def labels(root: Path) -> dict[str, tuple[str, str | None]]:
     return {u.path.relative_to(root).as_posix(): (u.word, u.speaker) for u in find(root)}
 
 
-def refused(call, *parts) -> str:
-    """Expect a CorpusError of one line, with these parts and a remedy; its text."""
-    with pytest.raises(CorpusError) as caught:
-        call()
-    text = str(caught.value)
-    assert text.isprintable(), "an error is one line"
-    for part in parts:
-        assert str(part) in text
-    assert "; " in text, "an error says what to do"
-    return text
+refused = partial(refusal, CorpusError)
 
 
 # Layouts

@@ -21,11 +21,11 @@ from recognizer.adaptation.method import Method, adapt
 from recognizer.cli import app
 from recognizer.decoding import score_words
 from recognizer.density import KINDS, Density, alike, arrays_of, of_arrays
-from recognizer.enrollment import make_profile
 from recognizer.errors import AdaptationError, ModelError, ProfileError, RecognizerWarning, TrainingError
 from recognizer.live_adaptation import Adaptation
 from recognizer.model import Model
 from recognizer.profile import Profile
+from recognizer.profiling import make_profile
 from recognizer.recognition import Recognizer
 from recognizer.training import TrainingSettings, accumulate, chunks_by_word, converge, train
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
+from refusing import refusal
 from soundcard import Plug, SoundCard
 from synthetic import say, write
 
@@ -74,16 +76,7 @@ def opened(card, time):
     return open_
 
 
-def refused(call, *parts) -> str:
-    """Expect a MicrophoneError of one line, with these parts and a remedy; its text."""
-    with pytest.raises(MicrophoneError) as caught:
-        call()
-    text = str(caught.value)
-    assert text.isprintable(), "an error is one line"
-    assert "; " in text, "an error says what to do"
-    for part in parts:
-        assert part in text
-    return text
+refused = partial(refusal, MicrophoneError)
 
 
 def hears(mic: Microphone, samples: np.ndarray, **how) -> np.ndarray:

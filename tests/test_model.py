@@ -12,27 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from refusing import refusal
 from synthetic import WORDS, say
 
 from recognizer import model as model_module
 from recognizer import model as models
 from recognizer.decoding import Calibration
-from recognizer.errors import ModelError, RecognizerError
+from recognizer.errors import ModelError
 from recognizer.model import Model, home, installed, locate
 from recognizer.recognition import Recognizer
 
 
 def refused(path: Path, *parts: object) -> str:
     """Expect a ModelError of one line that names the file and a remedy; its text."""
-    with pytest.raises(ModelError) as caught:
-        Model.load(path)
-    text = str(caught.value)
-    assert text.isprintable(), "an error is one line"
-    assert "; " in text, "an error says what to do"
-    for part in (path, *parts):
-        assert str(part) in text
-    assert isinstance(caught.value, RecognizerError)
-    return text
+    return refusal(ModelError, lambda: Model.load(path), path, *parts)
 
 
 def arrays(model: Model) -> dict[str, np.ndarray]:

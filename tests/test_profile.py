@@ -9,11 +9,12 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from refusing import refusal
 from synthetic import WORDS, say
 
 from recognizer import profile as profile_module
 from recognizer.decoding import score_words
-from recognizer.errors import ProfileError, RecognizerError
+from recognizer.errors import ProfileError
 from recognizer.gmm import GaussianBank
 from recognizer.model import Model
 from recognizer.profile import VERSION, Profile
@@ -47,15 +48,8 @@ def path(profile, tmp_path):
 
 
 def refused(path, *parts) -> str:
-    with pytest.raises(ProfileError) as caught:
-        Profile.load(path)
-    text = str(caught.value)
-    assert text.isprintable(), "an error is one line"
-    assert "; " in text, "an error says what to do"
-    for part in (path, *parts):
-        assert str(part) in text
-    assert isinstance(caught.value, RecognizerError)
-    return text
+    """Expect a ProfileError of one line that names the file and a remedy; its text."""
+    return refusal(ProfileError, lambda: Profile.load(path), path, *parts)
 
 
 def rewrite(path, change):

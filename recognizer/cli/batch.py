@@ -25,6 +25,7 @@ from recognizer.cli.common import (
     SpeakerOption,
     ThresholdOption,
     WordsOption,
+    checked_speaker,
     chosen_words,
     complain,
     progress_bar,
@@ -67,11 +68,11 @@ def batch(
     least = threshold_of(threshold)
     from recognizer.recognition import Recognizer
 
-    recognizer = Recognizer.load(model, speaker)
+    recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
     files, refused = _listed(paths)
     how = {"words": chosen_words(words), "threshold": least, "jobs": workers(jobs)}
     count = len(refused) + len(files)
-    failed, low, adaptation = 0, Counter(), None
+    failed, rates, adaptation = 0, Counter(), None
     with progress_bar(quiet or sys.stdout.isatty()) as progress:
         if adapt:
             found, adaptation = recognizer.recognize_adapted(
@@ -84,11 +85,10 @@ def batch(
             progress("recognising", done, count)
             show(item)
             failed += item.error is not None
-            if item.source_rate and item.source_rate < recognizer.model.front_end.sample_rate:
-                low[item.source_rate] += 1
+            rates[item.source_rate] += 1
     if not quiet:
         tell_of_adaptations([adaptation] if adaptation else [])
-        warn_of_low_rates(low, count, recognizer.model.front_end)
+        warn_of_low_rates(rates, recognizer.model.front_end)
     if failed and not quiet:
         complain(f"{failed} of {count} files could not be read")
     return ExitStatus.FAILED if failed else ExitStatus.OK

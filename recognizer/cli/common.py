@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 import signal
 import sys
 import warnings
@@ -16,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from recognizer.errors import RecognizerError, RecognizerWarning
+from recognizer.errors import NamingError, RecognizerError, RecognizerWarning
 
 if TYPE_CHECKING:
-    from recognizer.enrollment import SelfAdaptation
+    from recognizer.enrollment import Doubt, SelfAdaptation
     from recognizer.features import FrontEnd, GivenFeatures
     from recognizer.live import Event
 
@@ -135,6 +136,25 @@ def usage_error(message: str) -> typer.BadParameter:
     return typer.BadParameter(message)
 
 
+def checked_speaker(name: str) -> str:
+    """A speaker's name, as it is kept; one that can be nobody's is wrong usage."""
+    from recognizer import speakers
+
+    try:
+        return speakers.checked(name)
+    except NamingError as error:
+        raise usage_error(str(error)) from error
+
+
+def doubted(name: str, doubt: Doubt) -> str:
+    """A take of a speaker that may be another word, and what to do about it."""
+    speaker, take = shlex.quote(name), shlex.quote(f"{doubt.path.parent.name}/{doubt.path.name}")
+    return (
+        f"{doubt}; if that is what was said, `recognizer speakers forget {speaker} {take}`, and then "
+        f"`recognizer enroll {speaker}` to say it again"
+    )
+
+
 def chosen_words(words: str | None) -> list[str] | None:
     """The words named by `--words`; None where all are allowed."""
     return None if words is None else [word.strip() for word in words.split(",") if word.strip()]
@@ -163,13 +183,15 @@ def threshold_of(option: str) -> str | float:
     return number
 
 
-def warn_of_low_rates(low: Counter[int], files: int, front_end: FrontEnd | GivenFeatures) -> None:
-    """One warning for all the recordings whose rate is under the model's: how many have which rate."""
+def warn_of_low_rates(rates: Counter[int | None], front_end: FrontEnd | GivenFeatures) -> None:
+    """One warning for all the recordings whose rate is under the model's, given how many files have which rate."""
     from recognizer.recognition import low_rate
 
+    low = sorted(rate for rate in rates if rate and rate < front_end.sample_rate)
     if low:
-        rates = ", ".join(str(rate) for rate in sorted(low))
-        complain(f"warning: {low.total()} of {files} files: {low_rate(rates, front_end.sample_rate)}")
+        count = sum(rates[rate] for rate in low)
+        told = low_rate(", ".join(map(str, low)), front_end.sample_rate)
+        complain(f"warning: {count} of {rates.total()} files: {told}")
 
 
 def tell_of_adaptations(adaptations: Sequence[SelfAdaptation]) -> None:

@@ -19,8 +19,10 @@ from recognizer.cli.common import (
     JsonOption,
     ModelOption,
     QuietOption,
+    checked_speaker,
     chosen_words,
     complain,
+    doubted,
     lasting_name,
     native_messages_hidden,
     reports_errors,
@@ -30,7 +32,7 @@ from recognizer.cli.common import (
     working,
 )
 from recognizer.cli.prompting import collect
-from recognizer.errors import AdaptationError, CorpusError, NamingError, NewerProfileError, ProfileError
+from recognizer.errors import AdaptationError, CorpusError, NewerProfileError, ProfileError
 
 if TYPE_CHECKING:
     from recognizer.adaptation.method import Method
@@ -149,8 +151,8 @@ def enroll(
         raise usage_error("--vtln needs to know the words; leave it out, or give --from instead of --unlabelled")
 
     from recognizer import speakers
-    from recognizer.enrollment import make_profile
     from recognizer.model import Model, locate
+    from recognizer.profiling import make_profile
 
     base = Model.load(locate(model))
     model_name = lasting_name(model)
@@ -175,7 +177,7 @@ def enroll(
     refused += unusable
     _forget(name, forget_audio, quiet)
     record = speakers.load(name).record
-    _report(name, model_name, record, enrollment.doubts, refused, as_json, quiet)
+    _report(name, model_name, record, [doubted(name, doubt) for doubt in enrollment.doubts], refused, as_json, quiet)
     if labelled is None and not asked and not (as_json or quiet):
         more = min(_told(name, wanted).values()) + 1
         complain(f"all takes were there; for more, --takes {more}" if more <= MOST_TAKES else "all takes were there")
@@ -193,10 +195,7 @@ def _checked_name(name: str, condition: str | None) -> str:
         if speakers.MARK in name:
             raise usage_error(f"{name} names a condition, and so does --as {condition}; leave one out")
         name += speakers.MARK + condition
-    try:
-        return speakers.checked(name)
-    except NamingError as error:
-        raise usage_error(str(error)) from error
+    return checked_speaker(name)
 
 
 def _check_sources(
@@ -264,8 +263,8 @@ def _ask(
 ) -> tuple[ExitStatus, int]:
     """Ask for the takes that are missing: how that ended, and how many there were to ask for."""
     from recognizer import audio, naming, speakers
-    from recognizer.enrollment import prior_of
     from recognizer.guide import Guide, prompts
+    from recognizer.profiling import prior_of
     from recognizer.recognition import low_rate
 
     prior, _ = prior_of(name, model)
@@ -350,9 +349,11 @@ def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: i
     """Copy what can be learned from to the speaker's takes; gives why the rest cannot, a line each."""
     from recognizer import corpus, naming, speakers
     from recognizer.audio import shown
-    from recognizer.enrollment import analyse_takes, prior_of
+    from recognizer.enrollment import analyse_takes
+    from recognizer.profiling import prior_of
 
     utterances = _of_one_voice(corpus.find(folder), voice, shown(folder))
+    _refuse_another_voice(name, utterances[0].speaker)
     known = [utterance for utterance in utterances if utterance.word in model.words]
     others = sorted({utterance.word for utterance in utterances} - set(model.words))
     if not known:
@@ -365,16 +366,37 @@ def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: i
         complain(f"warning: not learned from: {count} recordings of words that the model lacks: {_some(others)}")
     for word in {utterance.word for utterance in known}:
         naming.checked(word, "word")
+    contradictions = speakers.contradictory(known)
+    known = [utterance for utterance in known if not any(utterance in same for same in contradictions)]
     usable, refused = analyse_takes(known, prior_of(name, model)[0], jobs=jobs)
+    refused = [*map(_contradiction, contradictions), *refused]
     if not usable:
         raise AdaptationError(f"nothing in {shown(folder)} can be learned from ({refused[0]}); record some words again")
-    rate = model.front_end.sample_rate
     if not quiet:
-        low = Counter(take.analysis.source_rate for take in usable if take.analysis.source_rate < rate)
-        warn_of_low_rates(low, len(usable), rate)
+        warn_of_low_rates(Counter(take.analysis.source_rate for take in usable), model.front_end)
     paths = {take.path for take in usable}
     speakers.keep(name, [utterance for utterance in known if utterance.path in paths])
     return refused
+
+
+def _contradiction(same: Sequence[Utterance]) -> str:
+    """Why none of them is learned from."""
+    from recognizer.audio import shown
+
+    said = " and ".join(f"{shown(take.path)} (labelled {take.word!r})" for take in same)
+    return f"{said} are the same recording; correct the wrong label or leave it out"
+
+
+def _refuse_another_voice(name: str, voice: str | None) -> None:
+    """Refuse to mix recordings of somebody else with a speaker's."""
+    from recognizer import speakers
+
+    there = speakers.voice(name)
+    if voice and there and voice != there:
+        raise AdaptationError(
+            f"the takes of {name!r} are of the voice {there!r}, and these of {voice!r}; enroll these under another "
+            f"name, or start anew after `recognizer speakers remove {shlex.quote(name)}`"
+        )
 
 
 def _of_one_voice(utterances: Sequence[Utterance], voice: str | None, folder: str) -> list[Utterance]:
@@ -384,8 +406,10 @@ def _of_one_voice(utterances: Sequence[Utterance], voice: str | None, folder: st
     voices = sorted({utterance.speaker for utterance in utterances if utterance.speaker})
     if voice is not None:
         voice = unicodedata.normalize("NFC", voice)
+        if not voices:
+            raise usage_error(f"--voice {voice}: {folder} does not tell who speaks; leave --voice out")
         if voice not in voices:
-            raise usage_error(f"--voice {voice}: {folder} tells of {_some(voices) or 'no speakers'}; choose from these")
+            raise usage_error(f"--voice {voice}: {folder} tells of {_some(voices)}; choose from these")
         return [utterance for utterance in utterances if utterance.speaker == voice]
     if len(voices) > 1:
         raise usage_error(
@@ -408,7 +432,7 @@ def _without_labels(
     """Enroll from recordings of which nobody told the words."""
     from recognizer import corpus, naming, speakers
     from recognizer.audio import shown
-    from recognizer.enrollment import make_unlabelled_profile
+    from recognizer.profiling import make_unlabelled_profile
 
     if not folder.exists():
         raise CorpusError(f"--unlabelled {shown(folder)}: no such folder; check the name")
@@ -536,6 +560,9 @@ def _lines_of(name: str, record: dict) -> list[str]:
     lines = [f"{name}: {takes} take{'' if takes == 1 else 's'} {of_words}", method]
     if record.get("unlabelled"):
         lines.append("the words of some takes were told by the recognizer, not by a person: what follows flatters")
+    if record.get("vtln"):
+        none = "none, for none makes takes left out likelier"
+        lines.append(f"warp of the frequency axis: {none if record['warp'] == 1 else format(record['warp'], 'g')}")
     return [*lines, f"before: {_result(record['before'])}", after]
 
 

@@ -24,6 +24,7 @@ from recognizer.cli.common import (
     QuietOption,
     SpeakerOption,
     ThresholdOption,
+    checked_speaker,
     complain,
     progress_bar,
     reports_errors,
@@ -77,7 +78,7 @@ def evaluate(
     from recognizer.pictures import require_matplotlib
     from recognizer.recognition import Recognizer
 
-    recognizer = Recognizer.load(model, speaker)
+    recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
     utterances = corpora.find(corpus)
     foreign = sorted({u.word for u in utterances} - set(recognizer.words))
     if foreign and not quiet:
@@ -87,7 +88,7 @@ def evaluate(
         require_matplotlib()
     if adapt:
         utterances = sorted(utterances, key=_speaker)
-    front_end, low, adaptations = recognizer.model.front_end, Counter(), []
+    rates, adaptations = Counter(), []
 
     def answers():
         how = {"threshold": least, "jobs": workers(jobs)}
@@ -99,14 +100,13 @@ def evaluate(
                 found = recognizer.recognize_files([u.path for u in utterances], **how)
             for done, item in enumerate(found, 1):
                 progress("recognising", done, len(utterances))
-                if item.source_rate and item.source_rate < front_end.sample_rate:
-                    low[item.source_rate] += 1
+                rates[item.source_rate] += 1
                 yield item
 
     evaluation = evaluations.evaluate(utterances, answers(), recognizer.words)
     if not quiet:
         tell_of_adaptations(adaptations)
-        warn_of_low_rates(low, len(utterances), front_end)
+        warn_of_low_rates(rates, recognizer.model.front_end)
     if as_json:
         typer.echo(json.dumps(evaluation.as_json(), ensure_ascii=False))
     elif as_csv:

@@ -26,6 +26,7 @@ from recognizer.cli.common import (
     ThresholdOption,
     WordsOption,
     adapted_to,
+    checked_speaker,
     chosen_words,
     complain,
     counted,
@@ -85,7 +86,7 @@ def live(
     from recognizer.recognition import Recognizer
     from recognizer.segmenter import Segmentation
 
-    recognizer = Recognizer.load(model, speaker)
+    recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
     segmentation = replace(Segmentation(), hangover=hangover / 1000)
     session = Session(recognizer, words=chosen_words(words), threshold=least, segmentation=segmentation, adapt=adapt)
     status, failure, kept = ExitStatus.OK, None, True

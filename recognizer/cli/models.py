@@ -309,9 +309,7 @@ def compare(
     comparison = compared(utterances, *answers, left_out)
     if not quiet:
         for recognizer, own in zip(recognizers, answers):
-            rate = recognizer.model.front_end.sample_rate
-            low = Counter(item.source_rate for item in own if item.source_rate and item.source_rate < rate)
-            warn_of_low_rates(low, len(own), rate)
+            warn_of_low_rates(Counter(item.source_rate for item in own), recognizer.model.front_end)
     if as_json:
         typer.echo(json.dumps({"model_a": a, "model_b": b, **comparison.as_json()}, ensure_ascii=False))
     else:

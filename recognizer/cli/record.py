@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from recognizer.guide import Prompt
 
+FOLDER = "recordings"  # where none is named, in the folder where the command is called
 SPEAKER_MARK = "_nohash_"  # what stands between speaker and take, see `recognizer.corpus`
 RESERVED = ("_nohash", "_background_noise_")  # would be read otherwise from the names of files and folders
 
@@ -39,15 +40,16 @@ RESERVED = ("_nohash", "_background_noise_")  # would be read otherwise from the
 def record(
     words: Annotated[list[str], typer.Argument(help="The words to say.", metavar="WORD...")],
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--output",
             "-o",
-            help="Folder for the recordings; those in it count.",
+            help=f"Folder for the recordings, {FOLDER} by default; those in it count.",
             metavar="FOLDER",
             readable=False,
+            show_default=False,
         ),
-    ],
+    ] = None,
     takes: Annotated[int, typer.Option(help="Recordings wanted of each word.", min=1)] = 3,
     speaker: Annotated[
         str | None,
@@ -65,7 +67,10 @@ def record(
 
     words = _checked_words(words)
     speaker = None if speaker is None else _checked_name(speaker, "speaker")
+    named, output = output, output or Path(FOLDER)
     _check_folder(output, words)
+    if named is None and not quiet:
+        complain(f"recordings go to {shown(output.absolute())}; --output chooses another folder")
     folders = {word: _word_folder(output, word) for word in words}
     have = {word: len(_takes(folder, speaker)) for word, folder in folders.items()}
     guide = Guide(prompts(words, takes, have), sample_rate)

@@ -17,7 +17,10 @@ from recognizer.cli.common import (
     JobsOption,
     JsonOption,
     QuietOption,
+    checked_speaker,
     complain,
+    counted,
+    doubted,
     lasting_name,
     reports_errors,
     usage_error,
@@ -26,11 +29,12 @@ from recognizer.cli.common import (
 from recognizer.errors import NamingError, ProfileError, RecognizerError
 
 app = typer.Typer(
-    help="List, show, rename, remove, move or refresh the speakers that are enrolled.",
+    help="List, show, rename, remove, move or refresh the speakers that are enrolled, or forget takes.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
+HEADER = ("speaker", "model", "made", "takes", "before -> after")
 NOBODY = "nobody is enrolled yet; begin with `recognizer enroll NAME`"
 
 NameArgument = Annotated[
@@ -44,36 +48,55 @@ def list_speakers(as_json: JsonOption = False, quiet: QuietOption = False, debug
     """List all speakers with their conditions."""
     from recognizer import speakers
 
-    status, names = ExitStatus.OK, speakers.names()
-    for name in names:
+    status, rows = ExitStatus.OK, []
+    for name in speakers.names():
         try:
-            line, record = _listed(name)
+            row, record = _listed(name)
         except RecognizerError as error:
             complain(f"error: {error}")
             status = ExitStatus.FAILED
-            line, record = f"{name}  cannot be used", {"name": name, "error": str(error)}
-        typer.echo(json.dumps(record, ensure_ascii=False) if as_json else line)
-    if not names and not quiet:
+            row, record = (name, "cannot be used"), {"name": name, "error": str(error)}
+        rows.append(row)
+        if as_json:
+            typer.echo(json.dumps(record, ensure_ascii=False))
+    if rows and not as_json:
+        _print_table(rows)
+    if not rows and not quiet:
         complain(NOBODY)
     return status
 
 
-def _listed(name: str) -> tuple[str, dict]:
-    """A speaker's line in the list, and the same as plain data."""
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    """Lines of cells, on a terminal below a header and each; a row of other cells than the header's is not aligned."""
+    widths = [0] * len(HEADER)
+    if _shown_on_a_terminal():
+        rows = [HEADER, *rows]
+        widths = [max(map(len, column)) for column in zip(*(row for row in rows if len(row) == len(HEADER)))]
+    for row in rows:
+        typer.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip())
+
+
+def _shown_on_a_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _listed(name: str) -> tuple[tuple[str, ...], dict]:
+    """A speaker's row in the list, and the same as plain data."""
     from recognizer import speakers
 
     if not speakers.has_profile(name):
         kept = len(speakers.takes(name))
         record = {"name": name, "model": None, "made": None, "takes": kept, "before": None, "after": None}
-        return f"{name}  not finished, {kept} takes; go on with `recognizer enroll {shlex.quote(name)}`", record
+        return (
+            name,
+            f"not finished, {counted(kept, 'take')}; go on with `recognizer enroll {shlex.quote(name)}`",
+        ), record
     profile = speakers.load(name)
     record = {"name": name, "model": profile.model_name}
     record |= {key: profile.record.get(key) for key in ("made", "before", "after", "unlabelled")}
     record["takes"] = sum(profile.record.get("takes", {}).values())
-    return (
-        f"{name}  {profile.model_name}  {record['made']}  {record['takes']} takes  {_gain(profile.record)}",
-        record,
-    )
+    taken = counted(record["takes"], "take")
+    return (name, profile.model_name, str(record["made"]), taken, _gain(profile.record)), record
 
 
 def _gain(record: dict) -> str:
@@ -99,7 +122,7 @@ def show(
     """Show how a speaker's profile was made and what came of it."""
     from recognizer import speakers
 
-    name = _checked(name)
+    name = checked_speaker(name)
     profile, kept = speakers.load(name), Counter(take.word for take in speakers.takes(name))
     record = {
         "name": name,
@@ -109,7 +132,6 @@ def show(
         "audio_kept": bool(kept),
         "kept": dict(kept),
         **profile.record,
-        "prior": name.partition(speakers.MARK)[0] if profile.record.get("prior") else None,  # who may be renamed since
     }
     if as_json:
         typer.echo(json.dumps(record, ensure_ascii=False))
@@ -140,7 +162,12 @@ def rename(
     """Rename a speaker with all conditions, or one condition."""
     from recognizer import speakers
 
-    _tell("renamed to", speakers.rename(_checked(old), _checked(new)), as_json)
+    old = checked_speaker(old)
+    try:
+        renamed = speakers.rename(old, new)
+    except NamingError as error:
+        raise usage_error(str(error)) from error
+    _tell("renamed to", renamed, as_json)
 
 
 @app.command()
@@ -155,7 +182,7 @@ def remove(
     """Delete a speaker with all conditions and takes, or one condition."""
     from recognizer import speakers
 
-    name = _checked(name)
+    name = checked_speaker(name)
     speakers.existing(name)
     if not yes and not _confirmed(speakers.with_conditions(name)):
         complain("nothing was removed")
@@ -193,7 +220,7 @@ def export(
     """Write a speaker with all conditions and takes to one file."""
     from recognizer import speakers
 
-    name = _checked(name)
+    name = checked_speaker(name)
     if file.is_dir():
         raise usage_error(f"{file} is a folder; name a file in it, such as {file / f'{name}.zip'}")
     speakers.export(name, file)
@@ -241,7 +268,7 @@ def refresh(
     """Make profiles anew from the kept takes, as after a change of the model."""
     from recognizer import speakers
 
-    chosen = [_checked(name) for name in names or ()]
+    chosen = [checked_speaker(name) for name in names or ()]
     for name in chosen:
         speakers.existing(name)  # before anything is done
     status = ExitStatus.OK
@@ -249,28 +276,58 @@ def refresh(
     wanted = sorted({each for name in chosen for each in speakers.with_conditions(name)}) or speakers.names()
     for name in wanted:
         try:
-            line, record = _refreshed(name, model, workers(jobs))
+            status = max(status, _refresh(name, model, as_json, jobs, quiet))
         except RecognizerError as error:
             if debug:
                 raise
             complain(f"error: {name}: {error}")
             status = ExitStatus.FAILED
-            continue
-        for refusal in record["refused"]:
-            complain(f"left out: {refusal}")
-            status = ExitStatus.FAILED
-        typer.echo(json.dumps(record, ensure_ascii=False) if as_json else line)
     if not wanted and not quiet:
         complain(NOBODY)
     return status
+
+
+@app.command()
+@reports_errors
+def forget(
+    name: NameArgument,
+    takes: Annotated[
+        list[str], typer.Argument(help="Kept takes by word and file, as in hum/2.wav.", metavar="TAKE...")
+    ],
+    as_json: JsonOption = False,
+    jobs: JobsOption = 1,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Delete takes, and make the profile anew from the others."""
+    from recognizer import speakers
+
+    name = checked_speaker(name)
+    speakers.forget_takes(name, takes)
+    if speakers.has_profile(name):
+        return _refresh(name, None, as_json, jobs, quiet)
+    _tell("deleted takes of", [name], as_json)
+    return ExitStatus.OK
+
+
+def _refresh(name: str, model: str | None, as_json: bool, jobs: int, quiet: bool) -> ExitStatus:
+    """Make a profile anew, and tell what came of it."""
+    line, record = _refreshed(name, model, workers(jobs))
+    for refusal in record["refused"]:
+        complain(f"left out: {refusal}")
+    if not (as_json or quiet):
+        for doubt in record["doubts"]:
+            complain(f"warning: {doubt}")
+    typer.echo(json.dumps(record, ensure_ascii=False) if as_json else line)
+    return ExitStatus.FAILED if record["refused"] else ExitStatus.OK
 
 
 def _refreshed(name: str, model: str | None, jobs: int) -> tuple[str, dict]:
     """Make a profile anew: a line that tells of it, and the same as plain data."""
     from recognizer import speakers
     from recognizer.adaptation.method import Method
-    from recognizer.enrollment import make_profile
     from recognizer.model import Model, locate
+    from recognizer.profiling import make_profile
 
     if not speakers.takes(name):
         raise ProfileError(
@@ -292,19 +349,9 @@ def _refreshed(name: str, model: str | None, jobs: int) -> tuple[str, dict]:
     record = speakers.load(name).record
     told = {"name": name, "model": model_name, "takes": record["takes"], "method": record["method"]}
     told |= {"before": record["before"], "after": record["after"]}
-    told |= {"doubts": list(enrollment.doubts), "refused": refused}
-    takes = sum(record["takes"].values())
-    return f"{name}  {model_name}  {takes} takes  {_gain(record)}", told
-
-
-def _checked(name: str) -> str:
-    """A speaker's name, as it is kept."""
-    from recognizer import speakers
-
-    try:
-        return speakers.checked(name)
-    except NamingError as error:
-        raise usage_error(str(error)) from error
+    told |= {"doubts": [doubted(name, doubt) for doubt in enrollment.doubts], "refused": refused}
+    takes = counted(sum(record["takes"].values()), "take")
+    return f"{name}  {model_name}  {takes}  {_gain(record)}", told
 
 
 def _tell(what: str, names: list[str], as_json: bool) -> None:

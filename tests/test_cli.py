@@ -57,6 +57,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
         ("speakers", "export"): ["eve", values.get("output", "x.zip")],
         ("speakers", "import"): [values.get("output", "x.zip")],
         ("speakers", "refresh"): [],
+        ("speakers", "forget"): ["eve", "hum/1.wav"],
     }
     return [*names, *required[names]]
 
@@ -64,7 +65,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
 def test_the_commands_are_these():
     names = {("live",), ("batch",), ("train",), ("record",), ("enroll",), ("evaluate",), ("align",), ("devices",)}
     names |= {("export",), ("import",)}
-    of_speakers = {"list", "show", "rename", "remove", "export", "import", "refresh"}
+    of_speakers = {"list", "show", "rename", "remove", "export", "import", "refresh", "forget"}
     groups = {("models", name) for name in ("list", "show", "compare")} | {("speakers", name) for name in of_speakers}
     assert set(LEAVES) == names | groups
 
@@ -128,7 +129,6 @@ assert not heavy, heavy
         ["train"],
         ["train", "corpus"],
         ["record"],
-        ["record", "one"],
         ["record", "one", "--output"],
         ["live", "a.wav"],
         ["live", "--fast"],
@@ -153,6 +153,7 @@ assert not heavy, heavy
         ["speakers", "show"],
         ["speakers", "rename", "eve"],
         ["speakers", "export", "eve"],
+        ["speakers", "forget", "eve"],
         ["speakers", "list", "more"],
     ],
     ids=" ".join,

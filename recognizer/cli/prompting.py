@@ -13,6 +13,7 @@ import typer
 
 from recognizer.cli.common import ExitStatus, complain, sigterm_interrupts
 from recognizer.errors import RecognizerError
+from recognizer.writing import remedy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,7 +100,8 @@ def _keep(keep: Callable[[Prompt, np.ndarray], None], event: GuideEvent) -> None
     try:
         keep(event.prompt, event.samples)
     except OSError as error:
-        raise RecognizerError(f"{event.prompt.word} cannot be kept ({error}); check the disk") from error
+        what_to_do = remedy(error, "check the disk")
+        raise RecognizerError(f"{event.prompt.word} cannot be kept ({error}); {what_to_do}") from error
 
 
 def _so_far(kept: int, guide: Guide) -> str:

@@ -53,6 +53,8 @@ class CodebookBank:
     weights : (S, R, N) float64, sums over the last axis are one
     """
 
+    has_codebook: ClassVar[bool] = True
+
     weights: np.ndarray
 
     @property

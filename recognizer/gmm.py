@@ -52,6 +52,7 @@ class GaussianBank:
 
     name: ClassVar[str] = "continuous"
     fitted_by: ClassVar[frozenset[str]] = frozenset({"map", "mllr", "cmllr"})
+    has_codebook: ClassVar[bool] = False
 
     weights: np.ndarray
     means: np.ndarray
@@ -230,14 +231,10 @@ class GaussianBank:
         ----------
         groups : frames of each state, (T, D)
         mixtures : components of each
-        codebook : there is none, for every state has its own
+        codebook : of no use here, for every state has its own
         variance_floor : (D,)
         borrowed : a prior of the variances
         """
-        if codebook is not None:
-            raise TrainingError(
-                f"a codebook of {codebook} is for a semi-continuous or discrete density; leave it out, or choose one"
-            )
         parts = [from_clusters(group, mixtures, variance_floor, borrowed) for group in groups]
         return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 

@@ -64,6 +64,11 @@ class TrainingSettings:
             raise TrainingError(f"topology {self.topology!r} is not {' or '.join(hmm.TOPOLOGIES)}")
         if self.density not in KINDS:
             raise TrainingError(f"density {self.density!r} is not {', '.join(KINDS)}")
+        if self.codebook is not None and not KINDS[self.density].has_codebook:
+            others = " or ".join(name for name, kind in KINDS.items() if kind.has_codebook)
+            raise TrainingError(
+                f"a codebook of {self.codebook} is for a {others} density; leave it out, or choose such a density"
+            )
         for name in ("states", "mixtures", "codebook", "background_mixtures", "max_iterations"):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise TrainingError(f"{name} is {getattr(self, name)}; it must be 1 or more")

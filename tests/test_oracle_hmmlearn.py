@@ -187,6 +187,36 @@ def test_iterations_of_baum_welch(seed, states):
         np.testing.assert_allclose(variances, models.bank.variances[:-1, 0], **EXACT)
 
 
+DEGENERATE = {
+    "one frame a state": lambda features, states: [f[:states] for f in features],
+    "identical utterances": lambda features, states: 4 * features[:1],
+    "constant": lambda features, states: [np.full_like(f, 0.7) for f in features],
+    "constant dimension": lambda features, states: [f * [1, 0, 1] for f in features],
+    "two utterances of one frame": lambda features, states: [f[:1] for f in features[:2]],
+}
+
+
+@CASES
+@pytest.mark.parametrize("data", DEGENERATE)
+def test_one_iteration_on_degenerate_data(seed, states, data):
+    """No more than one, for hmmlearn's variances may then be zero. States that are as good as never visited differ."""
+    models, features = random_words(seed, states, 1)
+    features = DEGENERATE[data](features, states)
+    x, lengths = with_stops(features)
+    other = theirs_of(models, GaussianHMM)
+    sums = expected(models, features)
+    assert sums.log_likelihood == pytest.approx(other.score(x, lengths) - stop_log_density(x, lengths), abs=1e-6)
+    models, other = reestimated(models, features), fitted(other, x, lengths)
+    visited = sums.occupancy[:-1, 0] > 0.01
+    assert visited.any()
+    form = Stopped.of(models.chain)
+    np.testing.assert_allclose(other.startprob_, form.initial, **EXACT)
+    np.testing.assert_allclose(other.transmat_[:-1][visited], form.transitions[:-1][visited], **EXACT)
+    np.testing.assert_allclose(other.means_[:-1][visited], models.bank.means[:-1, 0][visited], **EXACT)
+    variances = np.diagonal(other.covars_[:-1], axis1=1, axis2=2)
+    np.testing.assert_allclose(variances[visited], models.bank.variances[:-1, 0][visited], **EXACT)
+
+
 @CASES
 def test_iterations_of_baum_welch_with_mixtures(seed, states):
     """Three, but hmmlearn takes the variances about the old means, so that each starts from ours."""

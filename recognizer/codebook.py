@@ -53,9 +53,13 @@ class CodebookBank:
     weights : (S, R, N) float64, sums over the last axis are one
     """
 
-    has_codebook: ClassVar[bool] = True
-
     weights: np.ndarray
+
+    @classmethod
+    def check_codebook(cls, size: int | None) -> None:
+        """See `Density.check_codebook`."""
+        if size is not None and size < 1:
+            raise TrainingError(f"codebook is {size}; it must be 1 or more")
 
     @property
     @abstractmethod

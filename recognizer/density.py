@@ -38,16 +38,24 @@ class Density(Protocol):
     ----------
     name : of the kind
     fitted_by : what can fit it to a speaker, of "map", "mllr" and "cmllr"
-    has_codebook : whether all states share one, whose size may be chosen
     weights : (S, ..., K), by component of a state
     dims : D, of the features
     """
 
     name: str
     fitted_by: frozenset[str]
-    has_codebook: bool
     weights: np.ndarray
     dims: int
+
+    @classmethod
+    def check_codebook(cls, size: int | None) -> None:
+        """Refuse a size of the codebook that cannot be, None being no wish.
+
+        Raises
+        ------
+        TrainingError
+            if there is none so small, or none at all.
+        """
 
     @classmethod
     def start(

@@ -52,11 +52,25 @@ class GaussianBank:
 
     name: ClassVar[str] = "continuous"
     fitted_by: ClassVar[frozenset[str]] = frozenset({"map", "mllr", "cmllr"})
-    has_codebook: ClassVar[bool] = False
 
     weights: np.ndarray
     means: np.ndarray
     variances: np.ndarray
+
+    @classmethod
+    def check_codebook(cls, size: int | None) -> None:
+        """Refuse any size of a codebook, for every state has its own Gaussians.
+
+        Raises
+        ------
+        TrainingError
+            if a size is asked for.
+        """
+        if size is not None:
+            raise TrainingError(
+                f"a codebook of {size} is for a semi-continuous or discrete density; leave it out, or choose such a "
+                "density"
+            )
 
     @property
     def dims(self) -> int:

@@ -64,13 +64,9 @@ class TrainingSettings:
             raise TrainingError(f"topology {self.topology!r} is not {' or '.join(hmm.TOPOLOGIES)}")
         if self.density not in KINDS:
             raise TrainingError(f"density {self.density!r} is not {', '.join(KINDS)}")
-        if self.codebook is not None and not KINDS[self.density].has_codebook:
-            others = " or ".join(name for name, kind in KINDS.items() if kind.has_codebook)
-            raise TrainingError(
-                f"a codebook of {self.codebook} is for a {others} density; leave it out, or choose such a density"
-            )
-        for name in ("states", "mixtures", "codebook", "background_mixtures", "max_iterations"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
+        KINDS[self.density].check_codebook(self.codebook)
+        for name in ("states", "mixtures", "background_mixtures", "max_iterations"):
+            if getattr(self, name) < 1:
                 raise TrainingError(f"{name} is {getattr(self, name)}; it must be 1 or more")
         if not self.borrowed_frames >= 0:
             raise TrainingError(f"borrowed_frames is {self.borrowed_frames}; it must be 0 or more")

@@ -66,6 +66,12 @@ class CodebookBank:
     def dims(self) -> int:
         """D, of the features."""
 
+    @property
+    def values(self) -> int:
+        """Numbers that are computed for one frame."""
+        states, streams, entries = self.weights.shape
+        return streams * (states + entries)
+
     @abstractmethod
     def entries(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """e_rn(o_t) relative to the largest of its stream, (R, N, T), and the log of that, (R, T); features (T, D)."""
@@ -376,6 +382,15 @@ class DiscreteBank(CodebookBank):
         scale = np.sqrt(self.precision)
         labels = [nearest(features * s, centres * s)[0] for s, centres in zip(scale, self.centres)]
         return np.stack(labels, axis=1)
+
+    @cached_property
+    def _log_weights(self) -> np.ndarray:
+        return np.log(np.maximum(self.weights, np.exp(LEAST_LOG_SHARE)))
+
+    def log_density(self, features: np.ndarray) -> np.ndarray:
+        """See `CodebookBank.log_density`; looked up, for a sum over cells would be one of zeros."""
+        by_stream = zip(self._log_weights.transpose(1, 2, 0), self.symbols(features).T)
+        return sum(log_weights[symbol] for log_weights, symbol in by_stream)
 
     def entries(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `CodebookBank.entries`: one in the cell that a frame lies in, zero in the others."""

@@ -148,7 +148,7 @@ def scored(
     needed, column = np.unique(rows, return_inverse=True)
     bank, chain = models.bank.take(needed), models.chain.word(words)
     lengths = np.array([len(f) for f in features])
-    for group in hmm.groups(lengths, CHUNK_VALUES // (bank.weights.size + 2 * len(rows))):
+    for group in hmm.groups(lengths, CHUNK_VALUES // (bank.values + 2 * len(rows))):
         frames = np.concatenate([features[i] for i in group])
         transformed, log_determinant = models.transformed(frames)
         log_density = bank.log_density(transformed)[:, column] + log_determinant

@@ -40,12 +40,14 @@ class Density(Protocol):
     fitted_by : what can fit it to a speaker, of "map", "mllr" and "cmllr"
     weights : (S, ..., K), by component of a state
     dims : D, of the features
+    values : numbers that are computed for one frame
     """
 
     name: str
     fitted_by: frozenset[str]
     weights: np.ndarray
     dims: int
+    values: int
 
     @classmethod
     def check_codebook(cls, size: int | None) -> None:

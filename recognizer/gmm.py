@@ -77,6 +77,11 @@ class GaussianBank:
         """D, of the features."""
         return self.means.shape[-1]
 
+    @property
+    def values(self) -> int:
+        """Numbers that are computed for one frame."""
+        return self.weights.size
+
     @cached_property
     def _affine(self) -> tuple[np.ndarray, np.ndarray]:
         """Log densities as an affine map of [x, x**2]: (K*S, 2D) matrix and (K*S, 1) constant."""

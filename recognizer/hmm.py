@@ -253,11 +253,15 @@ def groups(lengths: np.ndarray, frames: int) -> list[np.ndarray]:
     return np.split(order, cuts[1:]) if len(order) else []
 
 
-def _shift(distance: int) -> tuple[slice, slice]:
-    """Positions at which moves of a distance arrive, and from which they come."""
-    if distance > 0:
-        return slice(distance, None), slice(None, -distance)
-    return slice(None, distance), slice(-distance, None)
+def _steps(chain: Chain) -> list[tuple[int, slice, slice, np.ndarray]]:
+    """Moves to other positions: how far, positions where they arrive and from which they come, log probability there."""
+    steps = []
+    for distance, log_move in chain.moves():
+        if distance:
+            ahead, behind = slice(abs(distance), None), slice(None, -abs(distance))
+            into, out = (ahead, behind) if distance > 0 else (behind, ahead)
+            steps.append((distance, into, out, log_move[..., out]))
+    return steps
 
 
 def forward(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.ndarray:
@@ -273,32 +277,30 @@ def forward(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.ndarray:
     -------
     (T, U, ..., P), -inf where no path can be, and after an utterance's end
     """
-    _, *leaving = chain.moves()
+    steps = _steps(chain)
     log_forward = np.full_like(log_density, -np.inf)
     log_forward[0] = chain.log_entry + log_density[0]
     for t in range(1, len(log_density)):
         running = batch.running[t]
         before = log_forward[t - 1, :running]
         arriving = before + chain.log_stay
-        for distance, log_move in leaving:
-            into, out = _shift(distance)
-            arriving[..., into] = np.logaddexp(arriving[..., into], before[..., out] + log_move[..., out])
+        for _, into, out, log_move in steps:
+            arriving[..., into] = np.logaddexp(arriving[..., into], before[..., out] + log_move)
         np.add(arriving, log_density[t, :running], out=log_forward[t, :running])
     return log_forward
 
 
 def backward(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.ndarray:
     """Backward variables, ln beta_t(j) (Rabiner 1989, eq. 24-25); shapes as in `forward`."""
-    _, *moves = chain.moves()
+    steps = _steps(chain)
     log_backward = np.full_like(log_density, -np.inf)
     log_backward[batch.last] = chain.log_exit
     for t in range(len(log_density) - 2, -1, -1):
         running = batch.running[t + 1]
         after = log_backward[t + 1, :running] + log_density[t + 1, :running]
         leaving = after + chain.log_stay
-        for distance, log_move in moves:
-            into, out = _shift(distance)
-            leaving[..., out] = np.logaddexp(leaving[..., out], after[..., into] + log_move[..., out])
+        for _, into, out, log_move in steps:
+            leaving[..., out] = np.logaddexp(leaving[..., out], after[..., into] + log_move)
         log_backward[t, :running] = leaving
     return log_backward
 
@@ -315,8 +317,7 @@ def viterbi_score(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.nda
     """
     score = np.empty(log_density.shape[1:-1])
     best = chain.log_entry + log_density[0]
-    moves = [(*_shift(distance), log_move) for distance, log_move in chain.moves() if distance]
-    moves = [(into, out, log_move[..., out]) for into, out, log_move in moves]
+    steps = _steps(chain)
     for t in range(1, len(log_density) + 1):
         running = batch.running[t] if t < len(log_density) else 0
         score[running : len(best)] = (best[running:] + chain.log_exit).max(-1)
@@ -324,7 +325,7 @@ def viterbi_score(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.nda
             break
         before = best[:running]
         best = before + chain.log_stay
-        for into, out, log_move in moves:
+        for _, into, out, log_move in steps:
             np.maximum(best[..., into], before[..., out] + log_move, out=best[..., into])
         best += log_density[t, :running]
     return score
@@ -347,10 +348,10 @@ def viterbi(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.nda
     frames, utterances, positions = log_density.shape
 
     def by_utterance(x: np.ndarray) -> np.ndarray:
-        return np.broadcast_to(x, (utterances, positions))
+        return np.broadcast_to(x, (utterances, x.shape[-1]))
 
     stay, exit_ = by_utterance(chain.log_stay), by_utterance(chain.log_exit)
-    leaps = [(distance, *_shift(distance), by_utterance(move)) for distance, move in chain.moves() if distance]
+    steps = [(distance, into, out, by_utterance(move)) for distance, into, out, move in _steps(chain)]
     best = chain.log_entry + log_density[0]
     final = np.empty((utterances, positions))
     moved = np.zeros(log_density.shape, dtype=np.int8 if positions < 128 else np.int32)  # how far, to arrive
@@ -361,8 +362,8 @@ def viterbi(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.nda
             break
         before = best[:running]
         best = before + stay[:running]
-        for distance, into, out, log_move in leaps:
-            arriving = before[:, out] + log_move[:running, out]
+        for distance, into, out, log_move in steps:
+            arriving = before[:, out] + log_move[:running]
             moved[t, :running, into][arriving > best[:, into]] = distance
             np.maximum(best[:, into], arriving, out=best[:, into])
         best += log_density[t, :running]
@@ -458,18 +459,16 @@ def soft_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tupl
     occupation = np.exp(log_forward + log_backward - score[:, None])
     entered = occupation[0].sum(0)
     left = np.exp(log_forward[batch.last] + chain.log_exit - score[:, None]).sum(0)
-    jumped = []
-    for distance, log_jump in chain.log_jumps.items():
-        into, out = _shift(distance)
-        after = log_density[1:] + log_backward[1:] - score[:, None]
-        taken = np.zeros(len(entered))
-        taken[out] = np.exp(log_forward[:-1, :, out] + log_jump[out] + after[..., into]).sum((0, 1))
-        jumped.append(taken)
+    _, *leaps = _steps(chain)
+    jumped = np.zeros((len(leaps), len(entered)))
+    for taken, (_, into, out, log_jump) in zip(jumped, leaps):
+        after = log_density[1:, :, into] + log_backward[1:, :, into] - score[:, None]
+        taken[out] = np.exp(log_forward[:-1, :, out] + log_jump + after).sum((0, 1))
     # What enters a position leaves it, so the sums of xi that remain follow from those of gamma: from p to p + 1 goes
     # whatever came in at or before p and neither left for the exit there nor jumped across; the rest stayed.
     place = np.arange(len(entered))
     across, arrived = np.zeros(len(entered)), entered.copy()
-    for distance, taken in zip(chain.log_jumps, jumped):
+    for taken, (distance, *_) in zip(jumped, leaps):
         source, target = _band(len(entered), distance)
         arrived[target] += taken[source]
         for p, q in zip(source, target):

@@ -254,7 +254,7 @@ def groups(lengths: np.ndarray, frames: int) -> list[np.ndarray]:
 
 
 def _steps(chain: Chain) -> list[tuple[int, slice, slice, np.ndarray]]:
-    """Moves to other positions: how far, positions where they arrive and from which they come, log probability there."""
+    """Moves to other positions: how far, where they arrive and come from, and the log probability from there."""
     steps = []
     for distance, log_move in chain.moves():
         if distance:

@@ -13,7 +13,20 @@ LZERO = -1e10
 TOKEN = re.compile(r"""<[^<>]*>|~[a-z]|"(?:\\.|[^"\\])*"|[^\s<>"]+""")
 STRING = r"""("(?:\\.|[^"\\])*"|\S+)"""
 QUALIFIERS = {"E": 64, "N": 128, "D": 256, "A": 512, "C": 1024, "Z": 2048, "K": 4096, "0": 8192, "V": 16384, "T": 32768}
-BASES = "WAVEFORM LPC LPREFC LPCEPSTRA LPDELCEP IREFC MFCC FBANK MELSPEC USER DISCRETE PLP".split()
+BASES = [
+    "WAVEFORM",
+    "LPC",
+    "LPREFC",
+    "LPCEPSTRA",
+    "LPDELCEP",
+    "IREFC",
+    "MFCC",
+    "FBANK",
+    "MELSPEC",
+    "USER",
+    "DISCRETE",
+    "PLP",
+]
 
 
 @dataclass(eq=False)

@@ -83,7 +83,12 @@ def to_definitions(model: Model) -> Definitions:
     tee = np.array([[0, BARELY, 1 - BARELY], [0, 0.9, 0.1], [0, 0, 0]])
     hmms += [HMM(name, (silence,), tee, None) for name in (HEAD, TAIL)]
     widths = tuple(stream_width(stream, codebooks) for stream in streams[0])
-    return Definitions(model.front_end.kind, widths, tuple(hmms), codebooks)
+    return Definitions(_kind(streams[0], model.front_end.kind), widths, tuple(hmms), codebooks)
+
+
+def _kind(state: tuple[htk.Density, ...], kind: str) -> str:
+    """The parameter kind of what a state sees: symbols are of one alone."""
+    return "DISCRETE" if isinstance(state[0], htk.Symbols) else parameters.normalised_kind(kind or "USER")
 
 
 def _check_single_precision(gaussians: htk.Gaussians) -> None:
@@ -128,7 +133,7 @@ def model_names(words: Sequence[str]) -> list[str]:
 
 
 def _htk_words(words: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The words as HTK's networks and dictionaries take them, in quotes if need be; the model's name where they do not."""
+    """The words as HTK's networks and dictionaries take them; the name of the model where they cannot."""
     unfit = [word in HTK_WORDS or len(word.encode()) > LONGEST_NAME for word in words]
     spoken = [name if bad else word for word, name, bad in zip(words, names, unfit)]
     return [word if re.fullmatch(r"\w[\w'+-]*", word, re.ASCII) else htk.quoted(word) for word in spoken]
@@ -310,8 +315,7 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
         raise ModelError(f"{name}: {error}") from error
     background = single_gaussian(bank.state_means(), np.full(bank.dims, ABSOLUTE_VARIANCE_FLOOR))
     models = WordModels(bank, Chain.of_matrices(entry, moves), background)
-    kind = defined.kind or ("DISCRETE" if isinstance(densities[0][0], htk.Symbols) else "USER")
-    front_end = GivenFeatures(parameters.normalised_kind(kind), bank.dims)
+    front_end = GivenFeatures(_kind(densities[0], defined.kind), bank.dims)
     card = {"data": f"imported from {path.name}", "licence": None, "held_out": None}
     return Model(tuple(word.name for word in words), front_end, Endpointer(), models, Calibration(), None, card)
 

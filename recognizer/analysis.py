@@ -35,6 +35,7 @@ class Analysis:
     duration : of the recording, seconds
     source_rate : Hz, of the file; None of one that holds features, not sound
     reason : why there are no features: "too quiet" or "too short", else None
+    hop : seconds from frame to frame, where the file tells; None where it is the front end's
     """
 
     features: tuple[np.ndarray, ...]
@@ -43,6 +44,7 @@ class Analysis:
     duration: float
     source_rate: int | None
     reason: str | None = None
+    hop: float | None = None
 
 
 def analyse(
@@ -117,7 +119,7 @@ def read_parameters(path: Path, front_end: FrontEnd | GivenFeatures, *, finish: 
         if front_end.hears:
             raise AudioError(f"{shown(path)}: holds finished features, and this needs the sound; give the recording")
         features = features.T
-    return Analysis((features,), (0, frames), 0.0, frames * found.period, None)
+    return Analysis((features,), (0, frames), 0.0, frames * found.period, None, hop=found.period)
 
 
 def analyse_piecewise(path: Path, front_end: FrontEnd, *args, **kwargs) -> list[Analysis] | AudioError:

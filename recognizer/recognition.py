@@ -271,8 +271,9 @@ class Recognizer:
         )
         first, last = map(int, span)
         front_end = self.model.front_end
-        start = analysis.start + first * front_end.hop
-        end = analysis.start + (last - 1) * front_end.hop + front_end.window
+        hop = analysis.hop or front_end.hop
+        start = analysis.start + first * hop
+        end = analysis.start + (last - 1) * hop + (front_end.window if front_end.hears else hop)
         return Result(
             word=None if reason else nbest[0].word,
             confidence=nbest[0].confidence,

@@ -29,18 +29,19 @@ class Density(Protocol):
     Attributes
     ----------
     meaning : what it is, for messages
-    usual_kind : parameter kind of a file that tells none
     size : number of its components
     codebook : name of that which it refers to, None if it refers to none
     """
 
     meaning: ClassVar[str]
-    usual_kind: ClassVar[str]
     size: int
     codebook: str | None
 
     def width(self, codebooks: dict[str, Gaussians]) -> int:
         """Values a frame."""
+
+    def parameter_kind(self, kind: str) -> str:
+        """HTK's name for what it is a density of, where the features are of some kind, or "" if nobody knows."""
 
     def lines(self, numbered: bool) -> list[str]:
         """As text; `numbered` components have a number and weight, which Julius wants wherever it reads <NUMMIXES>."""
@@ -57,7 +58,6 @@ class Gaussians:
     """
 
     meaning: ClassVar[str] = "Gaussian mixtures"
-    usual_kind: ClassVar[str] = "USER"
     codebook: ClassVar[None] = None
 
     weights: np.ndarray
@@ -72,6 +72,10 @@ class Gaussians:
     def width(self, codebooks: dict[str, Gaussians]) -> int:
         """Values a frame."""
         return self.means.shape[1]
+
+    def parameter_kind(self, kind: str) -> str:
+        """See `Density.parameter_kind`."""
+        return kind or "USER"
 
     def lines(self, numbered: bool) -> list[str]:
         """See `Density.lines`."""
@@ -95,7 +99,6 @@ class TiedWeights:
     """
 
     meaning: ClassVar[str] = "tied mixtures (<TMIX>)"
-    usual_kind: ClassVar[str] = "USER"
 
     codebook: str
     weights: np.ndarray
@@ -108,6 +111,10 @@ class TiedWeights:
     def width(self, codebooks: dict[str, Gaussians]) -> int:
         """Values a frame."""
         return codebooks[self.codebook].width(codebooks)
+
+    def parameter_kind(self, kind: str) -> str:
+        """See `Density.parameter_kind`."""
+        return kind or "USER"
 
     def lines(self, numbered: bool) -> list[str]:
         """See `Density.lines`."""
@@ -124,7 +131,6 @@ class Symbols:
     """
 
     meaning: ClassVar[str] = "symbols (<DPROB>)"
-    usual_kind: ClassVar[str] = "DISCRETE"
     codebook: ClassVar[None] = None
 
     probabilities: np.ndarray
@@ -137,6 +143,10 @@ class Symbols:
     def width(self, codebooks: dict[str, Gaussians]) -> int:
         """Values a frame."""
         return 1
+
+    def parameter_kind(self, kind: str) -> str:
+        """See `Density.parameter_kind`."""
+        return "DISCRETE" if kind in ("", "USER") else kind
 
     def lines(self, numbered: bool) -> list[str]:
         """See `Density.lines`."""
@@ -226,7 +236,7 @@ def printed(definitions: Definitions) -> str:
     components = [f"{name}{n}" for name, book in codebooks.items() for n in range(1, len(book.means) + 1)]
     if clashes := {name for name, count in Counter(components).items() if count > 1}:
         raise ModelError(f"components of two codebooks have the name {min(clashes)!r}; rename a codebook")
-    kind = definitions.kind or definitions.hmms[0].states[0].streams[0].usual_kind
+    kind = definitions.hmms[0].states[0].streams[0].parameter_kind(definitions.kind)
     lines = [
         "~o",
         f"<STREAMINFO> {len(definitions.widths)} {' '.join(map(str, definitions.widths))}",

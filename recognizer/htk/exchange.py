@@ -8,14 +8,16 @@ there are the same, and so are their transitions; HTK counts the entry as state 
 from __future__ import annotations
 
 import re
+import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from recognizer import density, hmm
+from recognizer import density
 from recognizer.analysis import analyse_files
 from recognizer.audio import shown
 from recognizer.corpus import audio_files
@@ -38,6 +40,15 @@ HEAD, TAIL = "silB", "silE"  # models that Julius puts around every word
 NO_WORDS = frozenset({HEAD, TAIL, SILENCE, "sil", "sp", "SIL", "SP"})
 BARELY = 1e-20  # probability of hearing anything in HEAD and TAIL: the words have silence of their own
 NETWORK, DICTIONARY, LIST, JULIUS_DICTIONARY = "network.slf", "dict.txt", "models.list", "words.dict"
+# A letter first, for HTK's dictionary takes what C reads as a number, "inf" and "nan" among them, for a probability
+# (HDict.c, ReadDictWord); and no - or +, by which HTK and Julius tell contexts.
+PLAIN_NAME = re.compile(r"(?!inf|nan)[A-Za-z][A-Za-z0-9_]*", re.IGNORECASE)
+LONGEST_NAME = 100  # bytes; HTK has room for 131 where it reads a network (HNet.c, ReadOneLattice)
+HTK_WORDS = frozenset({"!NULL", "!SUBLATID"})  # mean something to HTK
+_STRING = r""" ("(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s"'[]\S*) """
+# A line of a dictionary: the word, what to print for it, how probable it is, its HMM.
+ENTRY = re.compile(rf"\s* {_STRING} (?:\s+\[[^]]*\])? (?:\s+[01]?\.?\d+)? \s+ {_STRING} \s*", re.VERBOSE)
+MOST_STREAMS = 4  # that HTK reads (HModel.h, SMAX)
 
 
 def to_definitions(model: Model) -> Definitions:
@@ -46,19 +57,23 @@ def to_definitions(model: Model) -> Definitions:
     Raises
     ------
     ModelError
-        if the model transforms its features for a speaker, which HTK has no place for beside the models.
+        if the model transforms its features for a speaker, which HTK has no place for beside the models; if it has
+        more streams than HTK, or numbers that HTK cannot hold.
     """
     if model.models.transform is not None:
         raise ModelError("the models transform the features for a speaker; export the model itself")
     models, chain = model.models, model.models.chain
     streams, codebooks = models.bank.to_htk()
+    if len(streams[0]) > MOST_STREAMS:
+        raise ModelError(f"the model has {len(streams[0])} streams, and HTK reads {MOST_STREAMS}; join some")
+    for gaussians in (*codebooks.values(), *(s for state in streams for s in state if isinstance(s, htk.Gaussians))):
+        _check_single_precision(gaussians)
     silence = State(SILENCE, streams[-1])
     states = [State(None, stream) for stream in streams[:-1]] + [silence]
     entry, moves = chain.matrices()
-    visited = hmm.expected_durations(chain) > 0
     hmms = []
     for word, name in enumerate(model_names(model.words)):
-        used = np.flatnonzero(visited[word])
+        used = np.flatnonzero(_reached(entry[word], moves[word]))
         matrix = np.zeros((len(used) + 2, len(used) + 2))
         matrix[0, 1:-1] = entry[word, used]
         matrix[1:-1, 1:-1] = moves[word][np.ix_(used, used)]
@@ -68,21 +83,53 @@ def to_definitions(model: Model) -> Definitions:
     tee = np.array([[0, BARELY, 1 - BARELY], [0, 0.9, 0.1], [0, 0, 0]])
     hmms += [HMM(name, (silence,), tee, None) for name in (HEAD, TAIL)]
     widths = tuple(stream.width(codebooks) for stream in streams[0])
-    return Definitions(model.front_end.kind, widths, tuple(hmms), codebooks)
+    return Definitions(streams[0][0].parameter_kind(model.front_end.kind), widths, tuple(hmms), codebooks)
+
+
+def _check_single_precision(gaussians: htk.Gaussians) -> None:
+    """HTK computes with floats: a variance must be one, and so must its inverse."""
+    limits = np.finfo(np.float32)
+    least, most = gaussians.variances.min(), gaussians.variances.max()
+    if least < limits.tiny or most > 1 / float(limits.tiny) or np.abs(gaussians.means).max() > limits.max:
+        raise ModelError(
+            f"the model has variances from {least:.3g} to {most:.3g} and means up to "
+            f"{np.abs(gaussians.means).max():.3g}, too small or large for HTK's single precision; scale the features"
+        )
+
+
+def _reached(entry: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """Which positions some path through a word comes to, (P,)."""
+    reached, before = entry > 0, None
+    while before is None or (reached != before).any():
+        before, reached = reached, reached | (moves[reached, :-1] > 0).any(0)
+    return reached
 
 
 def model_names(words: Sequence[str]) -> list[str]:
     """A name for the HMM of each word: the word itself where HTK and Julius read it as a name and nothing else."""
-    names: list[str] = []
+    names = {w: w for w in words if PLAIN_NAME.fullmatch(w) and len(w) <= LONGEST_NAME and w not in NO_WORDS}
+    taken = set(names)
     for number, word in enumerate(words, 1):
-        name = word
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", word) or word in NO_WORDS:
-            letters = re.sub(r"[^A-Za-z0-9]", "", word)
+        if word not in names:
+            letters = re.sub(r"[^A-Za-z0-9]", "", word)[: LONGEST_NAME // 2]
             name = f"word_{letters or number}"
-        while name in names:
-            name = f"{name}_{number}"
-        names.append(name)
-    return names
+            while name in taken:
+                name = f"{name}_{number}"
+            names[word] = name
+            taken.add(name)
+    return [names[word] for word in words]
+
+
+def _htk_words(words: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The words as HTK's networks and dictionaries take them; the name of the model where they cannot."""
+    unfit = [word in HTK_WORDS or len(word.encode()) > LONGEST_NAME for word in words]
+    spoken = [name if bad else word for word, name, bad in zip(words, names, unfit)]
+    return [word if re.fullmatch(r"\w[\w'+-]*", word, re.ASCII) else htk.quoted(word) for word in spoken]
+
+
+def _julius_output(word: str) -> str:
+    """The word in brackets that Julius does not find the end of inside it."""
+    return f"{{{word}}}" if "] " in word else f"[{word}]"
 
 
 def write(model: Model, path: Path) -> list[Path]:
@@ -103,9 +150,7 @@ def write(model: Model, path: Path) -> list[Path]:
         if a file cannot be written.
     """
     names = model_names(model.words)
-    spoken = [
-        word if re.fullmatch(r"[!-~]+", word) and word[0] not in "\"'\\[" else htk.quoted(word) for word in model.words
-    ]
+    spoken = _htk_words(model.words, names)
     nodes = ["!NULL", *spoken, "!NULL"]
     arcs = [(0, i) for i in range(1, len(nodes) - 1)] + [(i, len(nodes) - 1) for i in range(1, len(nodes) - 1)]
     network = ["VERSION=1.0", f"N={len(nodes)} L={len(arcs)}"]
@@ -116,7 +161,7 @@ def write(model: Model, path: Path) -> list[Path]:
         NETWORK: "\n".join(network) + "\n",
         DICTIONARY: "".join(f"{word} {name}\n" for word, name in sorted(zip(spoken, names))),
         LIST: "".join(f"{name}\n" for name in [*names, HEAD, TAIL]),
-        JULIUS_DICTIONARY: "".join(f"{name} [{word}] {name}\n" for word, name in zip(model.words, names)),
+        JULIUS_DICTIONARY: "".join(f"{name} {_julius_output(word)} {name}\n" for word, name in zip(model.words, names)),
     }
     if len(texts) < 5:
         raise ModelError(f"{shown(path)} is the name of another file that is written; choose another for the models")
@@ -140,12 +185,15 @@ def parameter_files(recordings: Sequence[Path], folder: Path) -> dict[Path, Path
         if a folder holds no recordings, or two files would go to one place.
     """
     targets: dict[Path, Path] = {}
+    sources: dict[Path, Path] = {}
     for root in recordings:
         for file in audio_files([root]):
             place = file.relative_to(root) if file != root else Path(file.name)
             target = folder / place.with_suffix(".mfc")
-            if file not in targets and target in targets.values():
-                raise CorpusError(f"{shown(file)}: another recording is written to {shown(target)}; rename one")
+            if (other := sources.setdefault(target, file)) != file:
+                raise CorpusError(
+                    f"{shown(file)} and {shown(other)} would both be written to {shown(target)}; rename one"
+                )
             targets[file] = target
     return targets
 
@@ -171,13 +219,19 @@ def write_parameters(model: Model, files: dict[Path, Path], *, jobs: int = 1) ->
             yield f"{shown(path)}: {found.reason}; there is no word to write"
         else:
             features, kind = bank.to_parameters(found.features[0], front_end.kind)
-            try:
-                files[path].parent.mkdir(parents=True, exist_ok=True)
-                parameters.write(files[path], Parameters(features, kind, front_end.hop))
-            except (AudioError, OSError) as error:
-                yield str(error)
-            else:
-                yield None
+            yield _written(files[path], Parameters(features, kind, found.hop or front_end.hop))
+
+
+def _written(path: Path, features: Parameters) -> str | None:
+    """Write a parameter file and the folders above it; why that is not possible, else None."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parameters.write(path, features)
+    except AudioError as error:
+        return str(error)
+    except OSError as error:
+        return f"{shown(path)}: its folder cannot be made ({error.strerror}); choose another --parameters"
+    return None
 
 
 @dataclass(frozen=True)
@@ -224,13 +278,15 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
     """
     name = shown(path)
     defined = reading.read(path)
-    spoken = _spoken(dictionary) if dictionary else {}
-    hmms = [h for h in defined.hmms if h.name not in NO_WORDS]
+    hmms = {h.name or path.stem: h for h in defined.hmms if h.name not in NO_WORDS}
+    spoken = {h: h for h in hmms}
     if dictionary:
-        hmms = [h for h in hmms if h.name in spoken]
-    if not hmms:
+        known = {h.name for h in defined.hmms} | hmms.keys()
+        spoken = {h: word for h, word in _spoken(dictionary, known, name).items() if h in hmms}
+    if not spoken:
         raise ModelError(f"{name}: defines no word; give a file with an HMM for each, or another --dictionary")
-    words = [_word(h, spoken.get(h.name, h.name or path.stem), name) for h in hmms]
+    _check_words(list(spoken.values()), shown(dictionary) if dictionary else name)
+    words = [_word(model, spoken[h], name) for h, model in hmms.items() if h in spoken]
     size = max(len(word.states) for word in words)
     entry, moves = np.zeros((len(words), size + 2)), np.zeros((len(words), size + 2, size + 3))
     densities = []
@@ -240,17 +296,21 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
         entry[number, place] = word.entry
         moves[number][np.ix_(place, [*place, size + 2])] = word.moves
         densities += word.states + word.states[-1:] * (size - len(word.states))
-    bank = density.of_htk([*densities, _silence(defined.hmms) or densities[0]], defined.codebooks, defined.widths)
+    densities.append(_silence(defined.hmms) or densities[0])
+    try:
+        bank = density.of_htk(densities, defined.codebooks, defined.widths)
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from error
     background = single_gaussian(bank.state_means(), np.full(bank.dims, ABSOLUTE_VARIANCE_FLOOR))
     models = WordModels(bank, Chain.of_matrices(entry, moves), background)
-    front_end = GivenFeatures(parameters.normalised_kind(defined.kind or "USER"), bank.dims)
+    front_end = GivenFeatures(parameters.normalised_kind(densities[0][0].parameter_kind(defined.kind)), bank.dims)
     card = {"data": f"imported from {path.name}", "licence": None, "held_out": None}
     return Model(tuple(word.name for word in words), front_end, Endpointer(), models, Calibration(), None, card)
 
 
 def _word(model: HMM, spoken: str, file: str) -> _Word:
     """The word that an HMM is: its states but for the silence that it shares with others at its ends."""
-    states, matrix = list(model.states), model.transitions
+    states, matrix = list(model.states), np.minimum(model.transitions, 1.0)  # some are rounded up
     if matrix[0, -1] > 0:
         raise ModelError(
             f"{file}: {spoken!r} can be passed without a sound; set its transition from 1 to {len(matrix)} to 0"
@@ -283,20 +343,35 @@ def _silence(hmms: Sequence[HMM]) -> tuple[htk.Density, ...] | None:
     return found and found.streams
 
 
-def _spoken(dictionary: Path) -> dict[str, str]:
+def _check_words(words: Sequence[str], where: str) -> None:
+    for word in words:
+        if not word or any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in word):
+            raise ModelError(f"{where}: {word!r} is no word to be written; rename it")
+    if twice := [word for word, count in Counter(words).items() if count > 1]:
+        raise ModelError(f"{where}: {twice[0]!r} stands for more than one HMM, and a word is one; rename or remove one")
+
+
+def _spoken(dictionary: Path, known: Collection[str], file: str) -> dict[str, str]:
     """What each HMM stands for, by a dictionary of HTK's."""
+    where = shown(dictionary)
     try:
-        lines = dictionary.read_text(encoding="utf-8").splitlines()
+        lines = dictionary.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
-        raise ModelError(f"{shown(dictionary)} cannot be read ({reason}); give a dictionary: word, then HMM") from error
-    spoken = {}
+        raise ModelError(f"{where} cannot be read ({reason}); give a dictionary: word, then HMM") from error
+    spoken: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
-        found = re.fullmatch(r'\s*("(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|\S+)(?:\s+\[[^]]*\])?\s+(\S+)\s*', line)
-        if line.strip() and not found:
-            raise ModelError(
-                f"{shown(dictionary)}, line {number}: {line.strip()!r} is not a word and its one HMM; mend it"
-            )
-        if found:
-            spoken[found[2]] = reading.unquoted(found[1])
+        if not line.strip():
+            continue
+        if not (found := ENTRY.fullmatch(line)):
+            raise ModelError(f"{where}, line {number}: {line.strip()!r} is not a word and its one HMM; mend it")
+        try:
+            word, name = unicodedata.normalize("NFC", reading.unquoted(found[1])), reading.unquoted(found[2])
+        except ModelError as error:
+            raise ModelError(f"{where}, line {number}: {line.strip()!r} is not UTF-8 text; mend it") from error
+        if name not in known:
+            raise ModelError(f"{where}, line {number}: {file} has no HMM {name!r}; mend the line, or remove it")
+        if name in spoken:
+            raise ModelError(f"{where}, line {number}: the HMM {name!r} has a word above, {spoken[name]!r}; remove one")
+        spoken[name] = word
     return spoken

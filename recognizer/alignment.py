@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from recognizer import decoding
-from recognizer.analysis import analyse
+from recognizer.analysis import Analysis, analyse
 from recognizer.audio import Recording
 from recognizer.errors import AudioError, ModelError
 from recognizer.features import FrontEnd
@@ -98,11 +98,16 @@ class Alignment:
 
 
 def align_recording(recording: Recording, model: Model, word: str | None = None) -> Alignment:
-    """Find the states of a word in a recording, by the best path through them (Viterbi).
+    """`align` a recording, which is at the model's sample rate."""
+    return align(analyse(recording, model.front_end, model.endpointer), model, word)
+
+
+def align(analysis: Analysis, model: Model, word: str | None = None) -> Alignment:
+    """Find the states of a word in what was analysed, by the best path through them (Viterbi).
 
     Parameters
     ----------
-    recording : at the model's sample rate
+    analysis : by the model's front end
     model : which may be fitted to the speaker
     word : of the vocabulary; the one that scores best when None
 
@@ -113,9 +118,8 @@ def align_recording(recording: Recording, model: Model, word: str | None = None)
     AudioError
         if there is no speech in the recording, or too little for the word.
     """
-    models, front_end = model.models, model.front_end
+    models = model.models
     candidates = np.arange(len(model.words)) if word is None else np.array([word_index(model.words, word)])
-    analysis = analyse(recording, front_end, model.endpointer)
     if not analysis.features:
         raise AudioError(f"no word can be aligned, it is {analysis.reason}; record a whole word, closer or louder")
     (features,) = analysis.features
@@ -130,21 +134,21 @@ def align_recording(recording: Recording, model: Model, word: str | None = None)
     transformed, log_determinant = models.transformed(features)
     log_density = models.bank.take(models.rows(best)).log_density(transformed) + log_determinant
     along = log_density[np.arange(len(path)), path]
-    end = min(analysis.start + (len(path) - 1) * front_end.hop + front_end.window, analysis.duration)
-    segments = _segments(path, along, models.states, boundaries(front_end, analysis.start, end, len(path)))
+    end = min(analysis.start + (len(path) - 1) * analysis.hop + analysis.window, analysis.duration)
+    segments = _segments(path, along, models.states, boundaries(analysis, analysis.start, end, len(path)))
     return Alignment(model.words[best], float(scores.max() / len(path)), segments, analysis.duration)
 
 
-def boundaries(front_end: FrontEnd, start: float, end: float, frames: int) -> np.ndarray:
+def boundaries(grid: Analysis | FrontEnd, start: float, end: float, frames: int) -> np.ndarray:
     """Where each frame begins, and the last one ends, seconds, (frames + 1,); see the top of this module.
 
     Parameters
     ----------
-    front_end : its window and hop
+    grid : has the window and the hop
     start, end : of what was analysed, seconds
     frames : how many
     """
-    times = start + (front_end.window - front_end.hop) / 2 + np.arange(frames + 1) * front_end.hop
+    times = start + (grid.window - grid.hop) / 2 + np.arange(frames + 1) * grid.hop
     times[0], times[-1] = start, end
     return times
 

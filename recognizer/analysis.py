@@ -35,7 +35,7 @@ class Analysis:
     duration : of the recording, seconds
     source_rate : Hz, of the file; None of one that holds features, not sound
     reason : why there are no features: "too quiet" or "too short", else None
-    hop : seconds from frame to frame, where the file tells; None where it is the front end's
+    hop, window : seconds from frame to frame, and of each
     """
 
     features: tuple[np.ndarray, ...]
@@ -44,7 +44,8 @@ class Analysis:
     duration: float
     source_rate: int | None
     reason: str | None = None
-    hop: float | None = None
+    hop: float = FrontEnd.hop
+    window: float = FrontEnd.window
 
 
 def analyse(
@@ -80,7 +81,8 @@ def analyse(
     features = [front_end.statics(samples, p.warp) for samples, p in zip(read, perturbations)]
     if finish:
         features = [front_end.finish(f, (first, last)) for f in features]
-    return Analysis(tuple(features), (first, last), start / rate, duration, recording.source_rate)
+    grid = {"hop": front_end.hop, "window": front_end.window}
+    return Analysis(tuple(features), (first, last), start / rate, duration, recording.source_rate, **grid)
 
 
 def analyse_file(path: Path, front_end: FrontEnd | GivenFeatures, *args, **kwargs) -> Analysis | AudioError:
@@ -119,7 +121,8 @@ def read_parameters(path: Path, front_end: FrontEnd | GivenFeatures, *, finish: 
         if front_end.hears:
             raise AudioError(f"{shown(path)}: holds finished features, and this needs the sound; give the recording")
         features = features.T
-    return Analysis((features,), (0, frames), 0.0, frames * found.period, None, hop=found.period)
+    period = found.period
+    return Analysis((features,), (0, frames), 0.0, frames * period, None, hop=period, window=period)
 
 
 def analyse_piecewise(path: Path, front_end: FrontEnd, *args, **kwargs) -> list[Analysis] | AudioError:

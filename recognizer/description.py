@@ -101,12 +101,17 @@ def _draw_training(axes, history: dict[str, list[float]]) -> None:
 def _draw_spectra(axes, model: Model, index: int, word: str) -> None:
     from matplotlib import colormaps
 
-    rows = model.models.rows(index)[1:-1]
-    frequency, level = spectra(model.front_end, model.models.bank.state_means()[rows])
+    means = model.models.bank.state_means()[model.models.rows(index)[1:-1]]
+    if model.front_end.hears:
+        frequency, level = spectra(model.front_end, means)
+        labels = {"title": f"mean spectra of the states of {word}", "xlabel": "frequency, Hz", "ylabel": "level, dB"}
+    else:
+        frequency, level = np.arange(1, means.shape[1] + 1), means
+        labels = {"title": f"means of the states of {word}", "xlabel": "number of the value", "ylabel": "value"}
     for state, (line, place) in enumerate(zip(level, np.linspace(0, 0.9, len(level))), 1):
         axes.plot(frequency, line, color=colormaps["viridis"](place), label=str(state))
     axes.legend(title="state", fontsize=7, title_fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    axes.set(title=f"mean spectra of the states of {word}", xlabel="frequency, Hz", ylabel="level, dB")
+    axes.set(**labels)
 
 
 def _draw_durations(axes, durations: np.ndarray, words: list[str]) -> None:

@@ -167,9 +167,13 @@ def _reestimated(ways: np.ndarray, counts: np.ndarray) -> np.ndarray:
 def walk(chain: Chain, random: np.random.Generator) -> np.ndarray:
     """A path drawn at random through the chain of one word, (T,) positions."""
     entry, moves = chain.matrices()
-    begins, goes = entry.cumsum() / entry.sum(), moves.cumsum(1) / moves.sum(1, keepdims=True)
-    path = [int(np.searchsorted(begins, random.random(), side="right"))]
-    while (following := int(np.searchsorted(goes[path[-1]], random.random(), side="right"))) < len(entry):
+    begins, goes = entry.cumsum(), moves.cumsum(1)
+
+    def drawn(cumulated: np.ndarray) -> int:
+        return int(np.searchsorted(cumulated, random.random() * cumulated[-1], side="right"))
+
+    path = [drawn(begins)]
+    while (following := drawn(goes[path[-1]])) < len(entry):
         path.append(following)
     return np.array(path)
 

@@ -270,10 +270,8 @@ class Recognizer:
             Candidate(self.words[indices[i]], float(scores[i] / len(features)), float(confidence[i])) for i in ranked
         )
         first, last = map(int, span)
-        front_end = self.model.front_end
-        hop = analysis.hop or front_end.hop
-        start = analysis.start + first * hop
-        end = analysis.start + (last - 1) * hop + (front_end.window if front_end.hears else hop)
+        start = analysis.start + first * analysis.hop
+        end = analysis.start + (last - 1) * analysis.hop + analysis.window
         return Result(
             word=None if reason else nbest[0].word,
             confidence=nbest[0].confidence,

@@ -130,3 +130,19 @@ def test_a_picture_must_be_a_png_and_needs_matplotlib(run, model_file, sound, tm
     outcome = run("align", sound, "-m", model_file, "--plot", tmp_path / "x.png")
     assert (outcome.status, outcome.stdout) == (1, "")
     assert outcome.stderr == "error: pictures need matplotlib; install it with `pip install recognizer[plot]`\n"
+
+
+def test_parameter_files_are_aligned_by_models_that_read_them(run, model_file, tmp_path):
+    """The same features give the same path; the times are those of the features."""
+    write(tmp_path / "hum_eve_0.wav", say("hum"))
+    assert run("export", model_file, tmp_path, "--htk", tmp_path / "m.mmf", "--parameters", tmp_path / "mfc").status == 0
+    assert run("import", tmp_path / "m.mmf", "--output", tmp_path / "m.npz").status == 0
+    sound = json.loads(run("align", tmp_path / "hum_eve_0.wav", "--model", model_file, "--json").stdout)
+    given = tmp_path / "mfc" / "hum_eve_0.mfc"
+    found = json.loads(run("align", given, "--model", tmp_path / "m.npz", "--json").stdout)
+    assert (found["word"], found["score"]) == (sound["word"], pytest.approx(sound["score"], rel=1e-4))
+    assert [s["frames"] for s in found["segments"]] == [s["frames"] for s in sound["segments"]]
+    assert found["segments"][1]["start"] == pytest.approx(found["segments"][0]["frames"] * 0.01)
+    refused = run("align", given, "--model", tmp_path / "m.npz", "--plot", tmp_path / "a.png")
+    assert refused.status == 2
+    assert "--plot draws sound" in refused.stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,9 +15,11 @@ from recognizer.cli.common import (
     ModelOption,
     QuietOption,
     SpeakerOption,
+    checked_speaker,
     complain,
     png_for,
     reports_errors,
+    usage_error,
     writing,
 )
 
@@ -56,21 +57,27 @@ def align(
     """
     png_for(plot, "--plot")
     from recognizer import alignment, audio
-    from recognizer.errors import AudioError, RecognizerWarning
+    from recognizer.analysis import analyse_file
+    from recognizer.errors import AudioError
     from recognizer.recognition import Recognizer, low_rate
 
-    fitted = Recognizer.load(model, speaker).model
-    rate = fitted.front_end.sample_rate
-    recording = audio.load(file, rate)
-    if recording.source_rate < rate:
-        warnings.warn(low_rate(str(recording.source_rate), rate), RecognizerWarning, stacklevel=1)
+    fitted = Recognizer.load(model, None if speaker is None else checked_speaker(speaker)).model
+    front_end = fitted.front_end
+    analysis = analyse_file(file, front_end, fitted.endpointer)
+    if isinstance(analysis, AudioError):
+        raise analysis
+    source_rate = analysis.source_rate
+    if not quiet and source_rate and source_rate < front_end.sample_rate:
+        complain(f"warning: {low_rate(str(source_rate), front_end.sample_rate)}")
+    if plot is not None and source_rate is None:
+        raise usage_error(f"--plot draws sound, and {audio.shown(file)} holds none; leave it out")
     try:
-        found = alignment.align_recording(recording, fitted, word)
+        found = alignment.align(analysis, fitted, word)
     except AudioError as error:
         raise AudioError(f"{audio.shown(file)}: {error}") from error
     for path, option, write in (
         (textgrid, "--textgrid", lambda path: alignment.write_textgrid(found, path)),
-        (plot, "--plot", lambda path: alignment.write_picture(found, recording, path)),
+        (plot, "--plot", lambda path: alignment.write_picture(found, audio.load(file, front_end.sample_rate), path)),
     ):
         if path is not None:
             with writing(path, option):

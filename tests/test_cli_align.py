@@ -135,7 +135,8 @@ def test_a_picture_must_be_a_png_and_needs_matplotlib(run, model_file, sound, tm
 def test_parameter_files_are_aligned_by_models_that_read_them(run, model_file, tmp_path):
     """The same features give the same path; the times are those of the features."""
     write(tmp_path / "hum_eve_0.wav", say("hum"))
-    assert run("export", model_file, tmp_path, "--htk", tmp_path / "m.mmf", "--parameters", tmp_path / "mfc").status == 0
+    exported = run("export", model_file, tmp_path, "--htk", tmp_path / "m.mmf", "--parameters", tmp_path / "mfc")
+    assert exported.status == 0
     assert run("import", tmp_path / "m.mmf", "--output", tmp_path / "m.npz").status == 0
     sound = json.loads(run("align", tmp_path / "hum_eve_0.wav", "--model", model_file, "--json").stdout)
     given = tmp_path / "mfc" / "hum_eve_0.mfc"

@@ -88,9 +88,17 @@ def analyse_file(path: Path, front_end: FrontEnd | GivenFeatures, *args, **kwarg
     try:
         if path.suffix.lower() in parameters.SUFFIXES:
             return read_parameters(path, front_end, **kwargs)
-        return analyse(audio.load(path, front_end.sample_rate), front_end, *args, **kwargs)
+        return analyse(audio.load(path, _rate(path, front_end)), front_end, *args, **kwargs)
     except AudioError as error:
         return error
+
+
+def _rate(path: Path, front_end: FrontEnd | GivenFeatures) -> int:
+    """Hz, to which a recording is brought; one line that names it where the model cannot hear."""
+    try:
+        return front_end.sample_rate
+    except AudioError as error:
+        raise AudioError(f"{shown(path)}: {error}") from error
 
 
 def read_parameters(path: Path, front_end: FrontEnd | GivenFeatures, *, finish: bool = True) -> Analysis:

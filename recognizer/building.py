@@ -113,9 +113,10 @@ def build(
         if a word has no utterance that can be trained on.
     """
     front_end = front_end or corpus_front_end(utterances)
-    if perturbations and not front_end.hears:
+    if (perturbations or unknown) and not front_end.hears:
         raise TrainingError(
-            "copies with other tracts or noise need sound, and these are parameter files; leave them out"
+            "copies with other tracts or noise, and what is unknown, need sound, and these are parameter files; "
+            "leave them out"
         )
     words = tuple(sorted({u.word for u in utterances}))
     if len(utterances) <= FEW_TAKES * len(words) if few is None else few:

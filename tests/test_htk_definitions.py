@@ -607,7 +607,11 @@ IN_STATE = ", HMM 'one', state 2: "
         ("<MIXTURE> 2 0.75", "<MIXTURE> 2", "<MIXTURE> needs 2 numbers, found 1"),
         ("0.75", "0.7", "the weights of the mixtures add up to 0.95 instead of 1; correct them"),
         ("0.75", "-0.75", "the weights of the mixtures include -0.75, less than 0"),
-        ("<NUMMIXES> 2\n<MIXTURE> 1 0.25", "<NUMMIXES> 4\n<MIXTURE> 1 0.2", "<NUMMIXES> is 4 but mixtures 3 and 4 are missing; define all"),
+        (
+            "<NUMMIXES> 2\n<MIXTURE> 1 0.25",
+            "<NUMMIXES> 4\n<MIXTURE> 1 0.2",
+            "<NUMMIXES> is 4 but mixtures 3 and 4 are missing; define all",
+        ),
         ("<NUMMIXES> 2", "", "<MIXTURE> 2 is out of range; <NUMMIXES> is 1"),
         ("<NUMMIXES> 2", "<NUMMIXES> 2 2", "<NUMMIXES> needs 1 number, one a stream, not 2"),
         ("<NUMMIXES> 2", "<NUMMIXES> 0", "<NUMMIXES> is 0; need 1 or more"),

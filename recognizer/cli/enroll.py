@@ -153,6 +153,11 @@ def enroll(
     from recognizer.model import Model, locate
 
     base = Model.load(locate(model))
+    if not base.front_end.hears:
+        raise AdaptationError(
+            f"{model} knows {base.front_end.source}, and enrolling keeps recordings; choose another --model, or adapt "
+            "to such files as they come with `recognizer batch --adapt`"
+        )
     model_name = lasting_name(model)
     _refuse_to_lose(name)
     wanted = _wanted(words, base)

@@ -10,6 +10,15 @@ import typer
 from recognizer.cli.common import DebugOption, ExitStatus, JsonOption, QuietOption, reports_errors, usage_error
 
 
+def _make_folder(folder: Path) -> None:
+    from recognizer.errors import ModelError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"{folder} cannot be made ({error.strerror}); say with --output where to write") from error
+
+
 @reports_errors
 def import_(
     file: Annotated[Path, typer.Argument(help="HMM definitions in HTK's ASCII format (MMF).", readable=False)],
@@ -42,12 +51,15 @@ def import_(
     import json
 
     from recognizer.htk import exchange
-    from recognizer.model import folders
+    from recognizer.model import folders, installed
 
+    own = folders()[0] / f"{file.stem}.npz"
+    if output is None and installed().get(file.stem, own) != own:
+        raise usage_error(f"{file} would hide the model {file.stem}; rename it, or say with --output where to write it")
     model = exchange.read(file, dictionary)
     if output is None:
-        folders()[0].mkdir(parents=True, exist_ok=True)
-        output = folders()[0] / f"{file.stem}.npz"
+        output = own
+        _make_folder(own.parent)
     model.save(output)
     if as_json:
         record = {

@@ -9,7 +9,6 @@ import pytest
 from hvite import HVite, observations
 from synthetic import RATE, WORDS, say, write
 
-from recognizer import recognition
 from recognizer.cli import export as command
 from recognizer.htk import exchange
 from recognizer.recognition import Recognizer
@@ -212,4 +211,3 @@ def test_a_model_of_parameter_files_writes_no_sound(run, model_file, recordings,
     for path in (out / "mfc").iterdir():
         assert (out / "again" / path.name).read_bytes() == path.read_bytes()
     assert set(WORDS) == {path.name.partition("_")[0] for path in (out / "again").iterdir()}
-    assert recognition.FILES_AT_ONCE < 48, "more than are decoded at once"

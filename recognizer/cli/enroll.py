@@ -376,7 +376,7 @@ def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: i
     rate = model.front_end.sample_rate
     if not quiet:
         low = Counter(take.analysis.source_rate for take in usable if take.analysis.source_rate < rate)
-        warn_of_low_rates(low, len(usable), rate)
+        warn_of_low_rates(low, len(usable), model.front_end)
     paths = {take.path for take in usable}
     speakers.keep(name, [utterance for utterance in known if utterance.path in paths])
     return refused

@@ -298,6 +298,11 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
     if not spoken:
         raise ModelError(f"{name}: defines no word; give a file with an HMM for each, or another --dictionary")
     _check_words(list(spoken.values()), shown(dictionary) if dictionary else name)
+    if _energies_apart(defined):
+        raise ModelError(
+            f"{name}: its {len(defined.widths)} streams of kind {defined.kind} set the energies apart from the others, and "
+            "only streams of neighbouring values are read; train it with other streams"
+        )
     words = [_word(model, spoken[h], name) for h, model in hmms.items() if h in spoken]
     size = max(len(word.states) for word in words)
     entry, moves = np.zeros((len(words), size + 2)), np.zeros((len(words), size + 2, size + 3))
@@ -318,6 +323,16 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
     front_end = GivenFeatures(_kind(densities[0], defined.kind), bank.dims)
     card = {"data": f"imported from {path.name}", "licence": None, "held_out": None}
     return Model(tuple(word.name for word in words), front_end, Endpointer(), models, Calibration(), None, card)
+
+
+def _energies_apart(defined: Definitions) -> bool:
+    """Whether the last stream is of the energies, which HTK then takes out of all others (HParm.c, SetStreamWidths)."""
+    _, *qualifiers = defined.kind.split("_")
+    *others, last = defined.widths
+    kinds = len({"E", "0"} & set(qualifiers))
+    each = 1 + len({"D", "A", "T"} & set(qualifiers))
+    split = {1: True, 2: each == 2, 3: each > 2}.get(len(others), False)
+    return kinds > 0 and split and last == kinds * each - ("N" in qualifiers)
 
 
 def _word(model: HMM, spoken: str, file: str) -> _Word:

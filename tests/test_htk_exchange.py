@@ -508,8 +508,8 @@ def test_energies_in_a_stream_of_their_own(tmp_path, kind, widths, apart):
     text += "<TRANSP> 3 0 1 0 0 .5 .5 0 0 0 <ENDHMM>"
     if apart:
         assert refusal(tmp_path, text) == (
-            f"words.mmf: its {len(widths)} streams of kind {parameters.normalised_kind(kind)} set the energies apart from "
-            "the others, and only streams of neighbouring values are read; train it with other streams"
+            f"words.mmf: its {len(widths)} streams of kind {parameters.normalised_kind(kind)} set the energies apart, "
+            "and only streams of neighbouring values are read; train it with other streams"
         )
     else:
         assert imported(tmp_path, text).front_end.dims == sum(widths)

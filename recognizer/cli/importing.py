@@ -11,6 +11,7 @@ from recognizer.cli.common import DebugOption, ExitStatus, JsonOption, QuietOpti
 
 
 def _make_folder(folder: Path) -> None:
+    """The folder of the user's own models, if it is not there yet."""
     from recognizer.errors import ModelError
 
     try:

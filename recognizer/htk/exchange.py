@@ -300,8 +300,8 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
     _check_words(list(spoken.values()), shown(dictionary) if dictionary else name)
     if _energies_apart(defined):
         raise ModelError(
-            f"{name}: its {len(defined.widths)} streams of kind {defined.kind} set the energies apart from the others, and "
-            "only streams of neighbouring values are read; train it with other streams"
+            f"{name}: its {len(defined.widths)} streams of kind {defined.kind} set the energies apart, and only streams "
+            "of neighbouring values are read; train it with other streams"
         )
     words = [_word(model, spoken[h], name) for h, model in hmms.items() if h in spoken]
     size = max(len(word.states) for word in words)

@@ -43,6 +43,8 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
         ("record",): ["one", "--output", values.get("corpus", "x")],
         ("evaluate",): [values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
         ("enroll",): ["eve", "--from", values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
+        ("export",): [values.get("model", "x.npz"), "--htk", "x.mmf"],
+        ("import",): [values.get("corpus", "x"), "--output", values.get("output", "x.npz")],
         ("devices",): [],
         ("models", "list"): [],
         ("models", "show"): [values.get("model", "x.npz")],
@@ -59,6 +61,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
 
 def test_the_commands_are_these():
     names = {("live",), ("batch",), ("train",), ("record",), ("enroll",), ("evaluate",), ("devices",)}
+    names |= {("export",), ("import",)}
     of_speakers = {"list", "show", "rename", "remove", "export", "import", "refresh"}
     groups = {("models", "list"), ("models", "show")} | {("speakers", name) for name in of_speakers}
     assert set(LEAVES) == names | groups
@@ -213,6 +216,7 @@ def test_an_interrupted_command_is_130(run, monkeypatch, recordings, model_file,
 
     monkeypatch.setattr("recognizer.corpus.find", interrupted)
     monkeypatch.setattr("recognizer.model.Model.load", interrupted)
+    monkeypatch.setattr("recognizer.htk.exchange.read", interrupted)
     monkeypatch.setattr("recognizer.microphone.devices", interrupted)
     monkeypatch.setattr("recognizer.speakers.names", interrupted)
     monkeypatch.setattr("recognizer.speakers.import_", interrupted)

@@ -48,7 +48,7 @@ HTK_WORDS = frozenset({"!NULL", "!SUBLATID"})  # mean something to HTK
 _STRING = r""" ("(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s"'[]\S*) """
 # A line of a dictionary: the word, what to print for it, how probable it is, its HMM.
 ENTRY = re.compile(rf"\s* {_STRING} (?:\s+\[[^]]*\])? (?:\s+[01]?\.?\d+)? \s+ {_STRING} \s*", re.VERBOSE)
-MOST_STREAMS = 4  # that HTK reads (HModel.h, SMAX)
+MOST_STREAMS = 4  # that HTK reads (HParm.h, SMAX)
 
 
 def to_definitions(model: Model) -> Definitions:
@@ -300,8 +300,8 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
     _check_words(list(spoken.values()), shown(dictionary) if dictionary else name)
     if _energies_apart(defined):
         raise ModelError(
-            f"{name}: its {len(defined.widths)} streams of kind {defined.kind} set the energies apart, and only streams "
-            "of neighbouring values are read; train it with other streams"
+            f"{name}: its {len(defined.widths)} streams of kind {defined.kind} set the energies apart, "
+            "and only streams of neighbouring values are read; train it with other streams"
         )
     words = [_word(model, spoken[h], name) for h, model in hmms.items() if h in spoken]
     size = max(len(word.states) for word in words)

@@ -90,9 +90,17 @@ def analyse_file(path: Path, front_end: FrontEnd | GivenFeatures, *args, **kwarg
     try:
         if path.suffix.lower() in parameters.SUFFIXES:
             return read_parameters(path, front_end, **kwargs)
-        return analyse(audio.load(path, front_end.sample_rate), front_end, *args, **kwargs)
+        return analyse(audio.load(path, _rate(path, front_end)), front_end, *args, **kwargs)
     except AudioError as error:
         return error
+
+
+def _rate(path: Path, front_end: FrontEnd | GivenFeatures) -> int:
+    """Hz, to which a recording is brought; one line that names it where the model cannot hear."""
+    try:
+        return front_end.sample_rate
+    except AudioError as error:
+        raise AudioError(f"{shown(path)}: {error}") from error
 
 
 def read_parameters(path: Path, front_end: FrontEnd | GivenFeatures, *, finish: bool = True) -> Analysis:
@@ -107,7 +115,7 @@ def read_parameters(path: Path, front_end: FrontEnd | GivenFeatures, *, finish: 
     Raises
     ------
     AudioError
-        if the file cannot be read, or its features are of another kind or width.
+        if the file cannot be read, or its features are of another kind or width, or symbols that the model lacks.
     """
     found = parameters.read(path)
     frames, dims = found.vectors.shape
@@ -117,6 +125,11 @@ def read_parameters(path: Path, front_end: FrontEnd | GivenFeatures, *, finish: 
             f"{front_end.kind}; convert the file, or choose another --model"
         )
     features = found.vectors
+    if (most := front_end.symbols) and not ((features >= 1) & (features <= most)).all():
+        raise AudioError(
+            f"{shown(path)}: has symbols from {features.min():.0f} to {features.max():.0f}, and the model knows 1 to "
+            f"{most}; quantise with the model's codebook"
+        )
     if not finish:
         if front_end.hears:
             raise AudioError(f"{shown(path)}: holds finished features, and this needs the sound; give the recording")

@@ -113,9 +113,10 @@ def build(
         if a word has no utterance that can be trained on.
     """
     front_end = front_end or corpus_front_end(utterances)
-    if perturbations and not front_end.hears:
+    if (perturbations or unknown) and not front_end.hears:
         raise TrainingError(
-            "copies with other tracts or noise need sound, and these are parameter files; leave them out"
+            "copies with other tracts or noise, and what is unknown, need sound, and these are parameter files; "
+            "leave them out"
         )
     words = tuple(sorted({u.word for u in utterances}))
     if len(utterances) <= FEW_TAKES * len(words) if few is None else few:
@@ -148,13 +149,23 @@ def build(
 
 
 def corpus_front_end(utterances: Sequence[Utterance]) -> FrontEnd | GivenFeatures:
-    """The defaults for the sample rate of recordings; of parameter files, what is in the first that can be read."""
+    """The defaults for the sample rate of recordings; of parameter files, what is in the first that can be read.
+
+    Raises
+    ------
+    TrainingError
+        if that holds symbols.
+    """
     given = [u.path for u in utterances if u.path.suffix.lower() in parameters.SUFFIXES]
     for path in given if len(given) == len(utterances) else ():
         try:
             found = parameters.read(path)
         except AudioError:
             continue
+        if found.kind == "DISCRETE":
+            raise TrainingError(
+                f"{shown(path)}: holds symbols, which cannot be clustered again; train from the features they stand for"
+            )
         return GivenFeatures(parameters.normalised_kind(found.kind), found.vectors.shape[1], found.period)
     return FrontEnd.for_rate(corpus_rate(utterances))
 

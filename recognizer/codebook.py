@@ -19,6 +19,7 @@ import numpy as np
 
 from recognizer.errors import ModelError, TrainingError
 from recognizer.gmm import (
+    CHUNK_VALUES,
     LEAST_LOG_SHARE,
     BorrowedVariance,
     GaussianBank,
@@ -28,6 +29,7 @@ from recognizer.gmm import (
     gaussian_fault,
     kmeans,
     nearest,
+    slices,
     updated_moments,
     updated_weights,
     with_squares,
@@ -196,11 +198,9 @@ class TiedBank(CodebookBank):
         """
         shared = from_clusters(_sample(groups), codebook or GAUSSIANS, variance_floor)
         shared = GaussianBank(*(x[:, shared.weights[0] > 0] for x in (shared.weights, shared.means, shared.variances)))
-        observations = with_squares(_sample(groups))
         for _ in range(EM_ITERATIONS):
-            posteriors, _ = shared.posteriors(observations)
-            shared = shared.update(Statistics.of_frames(posteriors, observations), variance_floor)
-        occupancy = [shared.posteriors(with_squares(group))[0][:, 0].sum(1) for group in groups]
+            shared = shared.update(_seen(shared, _sample(groups)), variance_floor)
+        occupancy = [_seen(shared, group).occupancy[0] for group in groups]
         bank = cls(
             shared.weights[None].repeat(len(groups), 0),
             shared.means,
@@ -307,9 +307,9 @@ class TiedBank(CodebookBank):
         """Its sizes, for people."""
         return {"streams": len(self.streams), "gaussians": self.means[..., 0].size}
 
-    def shortage(self, mixtures: int) -> str | None:
-        """None: a codebook as large as the frames allow is what was asked for."""
-        return None
+    def shortage(self, mixtures: int, codebook: int | None) -> str | None:
+        """See `Density.shortage`."""
+        return _too_few(self.means.shape[1], codebook, "Gaussians")
 
     def fault(self, states: int, dims: int) -> str | None:
         """What keeps it from being a bank of so many states over so many dimensions; None when nothing does."""
@@ -374,8 +374,8 @@ class DiscreteBank(CodebookBank):
         scale = np.where(of_stream, 1.0 / np.sqrt(np.where(of_stream, precision, 1.0)), 0.0)
         centres = np.stack([c[:size] for c in found]) * scale[:, None]
         blank = cls(np.full((len(groups), STREAMS, size), 1.0 / size), centres, precision)
-        counts = [blank.entries(group)[0].sum(-1) for group in groups]
-        return blank.update(replace(blank.statistics(), occupancy=np.stack(counts)), variance_floor)
+        counts = [[np.bincount(s, minlength=size) for s in blank.symbols(group).T] for group in groups]
+        return blank.update(replace(blank.statistics(), occupancy=np.array(counts, dtype=float)), variance_floor)
 
     def symbols(self, features: np.ndarray) -> np.ndarray:
         """The cell of each stream that each frame (T, D) lies in, (T, R)."""
@@ -456,9 +456,9 @@ class DiscreteBank(CodebookBank):
         """Its sizes, for people."""
         return {"streams": self.centres.shape[0], "cells": self.centres.shape[1]}
 
-    def shortage(self, mixtures: int) -> str | None:
-        """None: a codebook as large as the frames allow is what was asked for."""
-        return None
+    def shortage(self, mixtures: int, codebook: int | None) -> str | None:
+        """See `Density.shortage`."""
+        return _too_few(self.centres.shape[1], codebook, "cells")
 
     def fault(self, states: int, dims: int) -> str | None:
         """What keeps it from being a bank of so many states over so many dimensions; None when nothing does."""
@@ -483,6 +483,13 @@ def _padded(states: Sequence[tuple[htk.Density, ...]], name: str, size: int) -> 
     return np.array([[np.pad(w, (0, size - len(w))) for w in state] for state in weights])
 
 
+def _too_few(size: int, asked: int | None, what: str) -> str | None:
+    if asked is None or size >= asked:
+        return None
+    few = f"the codebook has {size} {what}, not {asked}, for lack of frames"
+    return f"{few}; record more or train with --codebook {size}"
+
+
 def _rows(moments: np.ndarray) -> np.ndarray:
     """(..., N, D) as (M, 1, D)."""
     return moments.reshape(-1, 1, moments.shape[-1])
@@ -491,4 +498,13 @@ def _rows(moments: np.ndarray) -> np.ndarray:
 def _sample(groups: Sequence[np.ndarray]) -> np.ndarray:
     """Frames of all states, state by state, evenly thinned out to FRAMES, (T, D)."""
     frames = np.concatenate(groups)
-    return np.asarray(frames[:: max(1, len(frames) // FRAMES)], dtype=np.float64)
+    return np.asarray(frames[:: max(1, -(-len(frames) // FRAMES))], dtype=np.float64)
+
+
+def _seen(shared: GaussianBank, frames: np.ndarray) -> Statistics:
+    """Statistics of one mixture from frames (T, D), part by part."""
+    total = shared.statistics()
+    for part in slices(len(frames), CHUNK_VALUES // shared.weights.size):
+        observations = with_squares(frames[part])
+        total.add(Statistics.of_frames(shared.posteriors(observations)[0], observations))
+    return total

@@ -120,8 +120,8 @@ class Density(Protocol):
     def summary(self) -> dict[str, object]:
         """Its sizes, for people."""
 
-    def shortage(self, mixtures: int) -> str | None:
-        """What is less than asked for, for lack of frames, and the remedy."""
+    def shortage(self, mixtures: int, codebook: int | None) -> str | None:
+        """What is less than asked for, for lack of frames, and the remedy; None when nothing is."""
 
     def fault(self, states: int, dims: int) -> str | None:
         """What keeps it from being a density of so many states over so many dimensions."""

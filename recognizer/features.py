@@ -42,6 +42,7 @@ class FrontEnd:
     """
 
     hears: ClassVar[bool] = True  # computes features from sound, where others read them
+    symbols: ClassVar[int] = 0  # its features are none
 
     sample_rate: int = 8000
     window: float = 0.025
@@ -176,11 +177,13 @@ class GivenFeatures:
     kind : HTK's name of what is in the files, such as MFCC_0_D_A
     dims : values a frame
     hop : distance between frames, seconds
+    symbols : how many there are in a stream, if the values are symbols, from 1 on; 0 if they are not
     """
 
     kind: str
     dims: int
     hop: float = 0.010
+    symbols: int = 0
 
     hears: ClassVar[bool] = False
     # There is nothing to normalise, and nothing to warp.

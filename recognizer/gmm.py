@@ -7,7 +7,7 @@ all words are one matrix product. A mixture with fewer than K components has wei
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import ClassVar
@@ -22,6 +22,7 @@ WEIGHT_FLOOR = 1e-3  # of a component that is in use; keeps a rarely visited one
 MIN_FRAMES = 6  # a component needs to have a mean and a variance worth the name
 LEAST_LOG_SHARE = -230.0  # e to this is 1e-100: beside the best it adds nothing, and no product is denormal and slow
 ROUNDED = 1e-2  # by which weights that were printed with few digits, elsewhere, may miss one
+CHUNK_VALUES = 4_000_000  # distances held at once; bounds the memory
 MIN_OCCUPANCY = 1e-3  # frames below which a component has no data of its own and keeps its parameters
 
 
@@ -174,8 +175,8 @@ class GaussianBank:
         """Its sizes, for people."""
         return {"mixtures": self.weights.shape[1], "gaussians": int((self.weights > 0).sum())}
 
-    def shortage(self, mixtures: int) -> str | None:
-        """What is less than asked for, for lack of frames, and the remedy; None when nothing is."""
+    def shortage(self, mixtures: int, codebook: int | None) -> str | None:
+        """See `Density.shortage`."""
         kept = (self.weights > 0).sum(1)
         if not (small := int((kept < mixtures).sum())):
             return None
@@ -455,18 +456,29 @@ def kmeans(
         distances.append(float(distance.mean()))
         if len(distances) > 1 and distances[-1] >= distances[-2] * (1 - tolerance):
             break
-        member = (label == np.arange(len(centres))[:, None]).astype(np.float64)
-        count = member.sum(1)
-        centres = (member @ features)[count > 0] / count[count > 0, None]
+        count = np.bincount(label, minlength=len(centres))
+        sums = np.zeros_like(centres)
+        for part in slices(len(features), CHUNK_VALUES // len(centres)):
+            sums += (label[part] == np.arange(len(centres))[:, None]).astype(np.float64) @ features[part]
+        centres = sums[count > 0] / count[count > 0, None]
     return centres, np.array(distances)
 
 
 def nearest(features: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Index of the nearest centre, (T,), and the squared distance to it, (T,)."""
-    relative = (centres**2).sum(1)[:, None] - 2 * centres @ features.T  # all but |x|**2, which all share
-    label = relative.argmin(0)
-    own = np.take_along_axis(relative, label[None], 0)[0]
+    label, own = np.empty(len(features), dtype=np.intp), np.empty(len(features))
+    squares = (centres**2).sum(1)[:, None]
+    for part in slices(len(features), CHUNK_VALUES // len(centres)):
+        relative = squares - 2 * centres @ features[part].T  # all but |x|**2, which all share
+        label[part] = relative.argmin(0)
+        own[part] = np.take_along_axis(relative, label[part][None], 0)[0]
     return label, np.maximum(own + np.einsum("td,td->t", features, features), 0.0)
+
+
+def slices(count: int, size: int) -> Iterator[slice]:
+    """Of a number of items, so many at a time, at least one."""
+    size = max(1, size)
+    return (slice(start, start + size) for start in range(0, count, size))
 
 
 def from_clusters(
@@ -489,9 +501,12 @@ def from_clusters(
     scale = np.sqrt(np.maximum(features.var(0), variance_floor))  # a constant dimension does not divide by zero
     centres, _ = kmeans(features / scale, max(1, min(mixtures, len(features) // MIN_FRAMES)))
     label, _ = nearest(features / scale, centres)
-    posteriors = (label == np.arange(mixtures)[:, None]).astype(np.float64)[:, None]
-    statistics = Statistics.of_frames(posteriors, with_squares(features))
     blank = single_gaussian(features, variance_floor)
+    moments = (1, mixtures, features.shape[1])
+    statistics = Statistics.zeros(moments[:2], moments)
+    for part in slices(len(features), CHUNK_VALUES // mixtures):
+        posteriors = (label[part] == np.arange(mixtures)[:, None]).astype(np.float64)[:, None]
+        statistics.add(Statistics.of_frames(posteriors, with_squares(features[part])))
     start = GaussianBank(
         (statistics.occupancy > 0).astype(np.float64),
         np.repeat(blank.means, mixtures, 1),

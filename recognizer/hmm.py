@@ -20,6 +20,7 @@ from recognizer.gmm import floored_distribution
 TRANSITION_FLOOR = 1e-4  # no allowed transition becomes impossible for lack of an example
 MIN_VISITS = 1e-3  # frames below which a state's transitions have no data of their own
 TOPOLOGIES = ("left-right", "skip")
+LEAK = 1e-13  # share of all moves that leave a chain, where some never would
 SKIPPED = 0.1  # share of the ways out of a state that skip the next one, before it is re-estimated
 ENTERED, KEPT, ADVANCED, LEFT, JUMPED = range(5)  # columns of transition counts; one a jump, from JUMPED on
 
@@ -181,10 +182,11 @@ def walk(chain: Chain, random: np.random.Generator) -> np.ndarray:
 def expected_durations(chain: Chain) -> np.ndarray:
     """Frames that a path through a word spends in each position, on average, (W, P).
 
-    They solve d = entry + d A, the balance of what comes in and what goes out (Kemeny and Snell 1960, ch. 3).
+    They solve d = entry + d A, the balance of what comes in and what goes out (Kemeny and Snell 1960, ch. 3). A
+    position whose probability to stay was rounded to one lasts long, but not for ever.
     """
     entry, moves = chain.matrices()
-    balance = np.eye(entry.shape[-1]) - moves[..., :-1]
+    balance = np.eye(entry.shape[-1]) - moves[..., :-1] * (1 - LEAK)
     return np.linalg.solve(balance.transpose(0, 2, 1), entry[..., None])[..., 0]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from recognizer import audio, enrollment, speakers
-from recognizer.analysis import Analysis, analyse, analyse_files
+from recognizer.analysis import Analysis, analyse, analyse_file, analyse_files
 from recognizer.decoding import Candidate, Result, posteriors
 from recognizer.enrollment import SelfAdaptation
 from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning
@@ -98,7 +98,8 @@ class Recognizer:
 
         Parameters
         ----------
-        recording : a file, or samples: (n,) or (n, channels), floats of full scale 1 or integers
+        recording : a file, of sound or of HTK's parameters, or samples: (n,) or (n, channels), floats of full scale 1
+            or integers
         sample_rate : of samples, Hz; not given with a file
         words : the only words to choose from; all the model has when None
         threshold : how probable an answer must be: "strict", "normal", "lenient", or a number from 0 (never
@@ -121,18 +122,21 @@ class Recognizer:
             if the recording's rate is lower than the model's.
         """
         least = least_probability(threshold, self.model.rejection)
-        rate = self.model.front_end.sample_rate
+        front_end, endpointer = self.model.front_end, self.model.endpointer
         if isinstance(recording, str | Path):
             if sample_rate is not None:
                 raise TypeError("sample_rate goes with samples; a file knows its own")
-            loaded = audio.load(recording, rate)
+            analysis = analyse_file(Path(recording), front_end, endpointer)
+            if isinstance(analysis, AudioError):
+                raise analysis
         else:
             if sample_rate is None:
                 raise TypeError("samples need their sample_rate in Hz, as in recognize(samples, 16000)")
-            loaded = audio.prepare(recording, sample_rate, rate)
-        if loaded.source_rate < rate:
-            warnings.warn(low_rate(str(loaded.source_rate), rate), RecognizerWarning, stacklevel=2)
-        analysis = analyse(loaded, self.model.front_end, self.model.endpointer)
+            loaded = audio.prepare(recording, sample_rate, front_end.sample_rate)
+            analysis = analyse(loaded, front_end, endpointer)
+        if analysis.source_rate and analysis.source_rate < front_end.sample_rate:
+            told = low_rate(str(analysis.source_rate), front_end.sample_rate)
+            warnings.warn(told, RecognizerWarning, stacklevel=2)
         return self._decode([analysis], self._indices(words), least)[0]
 
     def recognize_files(

@@ -175,7 +175,7 @@ def train(
     for stage in STAGES:
         models = converge(models, chunks, stage, settings, floor, jobs=jobs, progress=progress)
     # Borrowed frames say that few recordings are expected.
-    if not settings.borrowed_frames and (shortage := models.bank.shortage(settings.mixtures)):
+    if not settings.borrowed_frames and (shortage := models.bank.shortage(settings.mixtures, settings.codebook)):
         warnings.warn(shortage, RecognizerWarning, stacklevel=2)
     return models
 

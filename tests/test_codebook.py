@@ -157,7 +157,12 @@ def test_parts_of_the_statistics_add_up_to_the_whole(kind):
 def test_nothing_is_dropped_from_a_codebook_that_others_use(kind):
     bank = bank_of(kind, 1)
     assert bank.drop_starved(bank.statistics(), 3.0) is bank
-    assert bank.shortage(8) is None
+    assert bank.shortage(8, None) is None
+    entries = bank.weights.shape[-1]
+    assert bank.shortage(8, entries) is None
+    few = bank.shortage(8, entries + 1)
+    assert few.startswith(f"the codebook has {entries} ")
+    assert few.endswith(f", not {entries + 1}, for lack of frames; record more or train with --codebook {entries}")
 
 
 # Semi-continuous

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
+from recognizer import gmm
 from recognizer.errors import RecognizerWarning, TrainingError
 from recognizer.gmm import (
     MIN_FRAMES,
@@ -180,6 +181,18 @@ def test_kmeans_is_lloyds(seed, clusters, dims):
     features = np.random.default_rng(seed).normal(size=(24, dims))
     centres, _ = kmeans(features, clusters, tolerance=0.0, max_iterations=1000)
     np.testing.assert_allclose(centres, literal_lloyd(features, clusters), atol=1e-9)
+
+
+def test_clusters_do_not_depend_on_how_many_distances_are_held_at_once(monkeypatch):
+    features = np.random.default_rng(1).normal(size=(60, 3))
+    whole, floor = kmeans(features, 5), np.full(3, 1e-3)
+    bank = gmm.from_clusters(features, 5, floor)
+    monkeypatch.setattr(gmm, "CHUNK_VALUES", 35)
+    for one, other in zip(whole, kmeans(features, 5)):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    parts = gmm.from_clusters(features, 5, floor)
+    for name in ("weights", "means", "variances"):
+        np.testing.assert_allclose(getattr(parts, name), getattr(bank, name), rtol=1e-12)
 
 
 @quick

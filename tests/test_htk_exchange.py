@@ -481,11 +481,49 @@ def test_tied_mixtures_in_several_streams(tmp_path):
     assert hvite.scores(tmp_path / "a.mfc") == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("kind", "widths", "apart"),
+    [
+        ("MFCC_E", (2, 1), True),
+        ("MFCC_E_D", (4, 2), True),
+        ("MFCC_0_D_N", (5, 1), True),
+        ("MFCC_0_D", (2, 2, 2), True),
+        ("MFCC_0_D_A", (2, 2, 2, 3), True),
+        ("MFCC_E_D", (3, 3), False),
+        ("MFCC_0_D_A", (2, 2, 2), False),
+        ("MFCC_D", (2, 2), False),
+        ("USER", (2, 2), False),
+    ],
+)
+def test_energies_in_a_stream_of_their_own(tmp_path, kind, widths, apart):
+    """Their stream's values are no neighbours in the files."""
+    streams = " ".join(map(str, widths))
+    text = f"~o <VECSIZE> {sum(widths)} <STREAMINFO> {len(widths)} {streams} <{kind}>\n"
+    for r, width in enumerate(widths):
+        values = f"{width} {'1 ' * width}"
+        text += f"~m m{r}_1 <MEAN> {values} <VARIANCE> {values} ~m m{r}_2 <MEAN> {values} <VARIANCE> {values}\n"
+    state = "".join(f"<STREAM> {r + 1} <TMIX> m{r}_ .5*2 " for r in range(len(widths)))
+    text += f"~h a <BEGINHMM> <NUMSTATES> 3 <STATE> 2 <NUMMIXES>{' 2' * len(widths)} {state}"
+    text += "<TRANSP> 3 0 1 0 0 .5 .5 0 0 0 <ENDHMM>"
+    if apart:
+        assert refusal(tmp_path, text) == (
+            f"words.mmf: its {len(widths)} streams of kind {parameters.normalised_kind(kind)} set the energies apart, "
+            "and only streams of neighbouring values are read; train it with other streams"
+        )
+    else:
+        assert imported(tmp_path, text).front_end.dims == sum(widths)
+
+
 def test_symbols_whose_file_tells_no_kind(tmp_path):
     text = f"""~o <VECSIZE> 1 ~h "a" <BEGINHMM> <NUMSTATES> 4
     <STATE> 2 <NUMMIXES> 2 <DPROB> 1644*2 <STATE> 3 <NUMMIXES> 2 <DPROB> 0 32767 <TRANSP> 4 {STRAIGHT} <ENDHMM>"""
     model = imported(tmp_path, text)
-    assert model.front_end == GivenFeatures("DISCRETE", 1)
+    assert model.front_end == GivenFeatures("DISCRETE", 1, symbols=2)
+    parameters.write(tmp_path / "b.mfc", Parameters(np.array([[2], [7], [1]]), "DISCRETE", 0.01))
+    beyond = analyse_file(tmp_path / "b.mfc", model.front_end, model.endpointer)
+    assert "b.mfc: has symbols from 1 to 7, and the model knows 1 to 2; quantise with the model's codebook" in str(
+        beyond
+    )
     parameters.write(tmp_path / "a.mfc", Parameters(np.array([[2], [1], [1]]), "DISCRETE", 0.01))
     expected = best_path([Mmf(tmp_path / "words.mmf").hmms["a"]], np.array([[2], [1], [1]]))
     assert scores(model, tmp_path / "a.mfc")["a"] == pytest.approx(expected, rel=CLOSE)

@@ -93,7 +93,7 @@ def diagonal(bank: GaussianBank, statistics: Statistics) -> FeatureStatistics:
 def after(statistics: Statistics, transform: np.ndarray) -> Statistics:
     """Statistics of the models once the features are transformed by a diagonal [b A], with the same posteriors."""
     offset, scale = transform[:, 0], np.diag(transform[:, 1:])
-    count = statistics.occupancy[..., None]
+    count = statistics.component_occupancy[..., None]
     return replace(
         statistics,
         first_order=scale * statistics.first_order + offset * count,

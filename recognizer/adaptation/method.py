@@ -175,14 +175,14 @@ def _moved(
     prior_frames: float,
     enough: float = 0.0,
 ) -> Density:
-    """The bank with the means of the words' states transformed by class; silence stays."""
+    """The bank with the means of the words' states transformed by class; silence stays, if no Gaussian is shared."""
     gaussians, heard = bank.gaussians(statistics, WORDS)
     transforms, opened = mllr.estimate_classes(gaussians, heard, tree, shape, prior_frames, enough)
     return bank.with_gaussians(mllr.move(gaussians, transforms, tree.smallest(opened)), WORDS)
 
 
 def _mapped(bank: Density, statistics: Statistics, tau: float) -> Density:
-    """The bank with the words' states re-estimated by MAP; silence stays."""
+    """The bank with the words' states re-estimated by MAP; silence stays, if no Gaussian is shared."""
     gaussians, heard = bank.gaussians(statistics, WORDS)
     gaussians = maximum_posterior.adapt(gaussians, heard, tau, variance_tau=VARIANCE_TAU)
     bank = bank.with_gaussians(gaussians, WORDS)
@@ -192,7 +192,7 @@ def _mapped(bank: Density, statistics: Statistics, tau: float) -> Density:
 
 
 def _widened(bank: Density, statistics: Statistics) -> Density:
-    """The bank with the variances of the words' states scaled; silence stays."""
+    """The bank with the variances of the words' states scaled; silence stays, if no Gaussian is shared."""
     gaussians, heard = bank.gaussians(statistics, WORDS)
     scale = mllr.variance_scale(gaussians, heard, TRANSFORM_PRIOR)
     return bank.with_gaussians(replace(gaussians, variances=gaussians.variances * scale), WORDS)

@@ -155,6 +155,11 @@ def enroll(
     from recognizer.profiling import make_profile
 
     base = Model.load(locate(model))
+    if not base.front_end.hears:
+        raise AdaptationError(
+            f"{model} knows {base.front_end.source}, and enrolling keeps recordings; choose another --model, or adapt "
+            "to such files as they come with `recognizer batch --adapt`"
+        )
     model_name = lasting_name(model)
     _refuse_to_lose(name)
     wanted = _wanted(words, base)

@@ -68,6 +68,8 @@ def export(
         raise usage_error("recordings were named; say with --parameters FOLDER where to write their features")
     if htk is not None and htk.is_dir():
         raise usage_error(f"--htk {htk} is a folder; name a file, such as {htk / 'models.mmf'}")
+    if parameters is not None and parameters.exists() and not parameters.is_dir():
+        raise usage_error(f"--parameters {parameters} is a file; name a folder")
     import json
 
     from recognizer.htk import exchange

@@ -7,7 +7,26 @@ from typing import Annotated
 
 import typer
 
-from recognizer.cli.common import DebugOption, ExitStatus, JsonOption, QuietOption, reports_errors, usage_error
+from recognizer.cli.common import (
+    DebugOption,
+    ExitStatus,
+    JsonOption,
+    QuietOption,
+    complain,
+    counted,
+    reports_errors,
+    usage_error,
+)
+
+
+def _make_folder(folder: Path) -> None:
+    """The folder of the user's own models, if it is not there yet."""
+    from recognizer.errors import ModelError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"{folder} cannot be made ({error.strerror}); say with --output where to write") from error
 
 
 @reports_errors
@@ -41,13 +60,17 @@ def import_(
         raise usage_error(f"--output {output} must end in .npz")
     import json
 
+    from recognizer.audio import shown
     from recognizer.htk import exchange
-    from recognizer.model import folders
+    from recognizer.model import folders, installed
 
+    own = folders()[0] / f"{file.stem}.npz"
+    if output is None and installed().get(file.stem, own) != own:
+        raise usage_error(f"{file} would hide the model {file.stem}; rename it, or say with --output where to write it")
     model = exchange.read(file, dictionary)
     if output is None:
-        folders()[0].mkdir(parents=True, exist_ok=True)
-        output = folders()[0] / f"{file.stem}.npz"
+        output = own
+        _make_folder(own.parent)
     model.save(output)
     if as_json:
         record = {
@@ -58,6 +81,10 @@ def import_(
         }
         typer.echo(json.dumps(record, ensure_ascii=False))
     else:
-        typer.echo(f"{output}: {len(model.words)} words, {model.models.bank.name}, for {model.front_end.source}")
+        words = counted(len(model.words), "word")
+        typer.echo(f"{output}: {words}, {model.models.bank.name}, for {model.front_end.source}")
         typer.echo(f"words: {', '.join(model.words)}")
+    renamed = [word for word in model.words if word.startswith(exchange.RENAMED)]
+    if renamed and not quiet and (beside := file.parent / exchange.DICTIONARY).is_file():
+        complain(f"{renamed[0]} is the name of an HMM; --dictionary {shown(beside)} tells what it stands for")
     return ExitStatus.OK

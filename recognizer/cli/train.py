@@ -53,7 +53,7 @@ def train(
             help="Gaussians that all states share (256), or classes of sounds in each stream of a discrete density "
             "(128).",
             min=1,
-            max=4096,
+            max=1024,
             metavar="N",
             show_default=False,
         ),

@@ -30,11 +30,13 @@ class Density(Protocol):
     ----------
     meaning : what it is, for messages
     size : number of its components
+    symbols : how many it knows, 0 if it is of numbers
     codebook : name of that which it refers to, None if it refers to none
     """
 
     meaning: ClassVar[str]
     size: int
+    symbols: int
     codebook: str | None
 
     def width(self, codebooks: dict[str, Gaussians]) -> int:
@@ -59,6 +61,7 @@ class Gaussians:
 
     meaning: ClassVar[str] = "Gaussian mixtures"
     codebook: ClassVar[None] = None
+    symbols: ClassVar[int] = 0
 
     weights: np.ndarray
     means: np.ndarray
@@ -99,6 +102,7 @@ class TiedWeights:
     """
 
     meaning: ClassVar[str] = "tied mixtures (<TMIX>)"
+    symbols: ClassVar[int] = 0
 
     codebook: str
     weights: np.ndarray
@@ -136,9 +140,11 @@ class Symbols:
     probabilities: np.ndarray
 
     @property
-    def size(self) -> int:
-        """Symbols."""
+    def symbols(self) -> int:
+        """How many it knows."""
         return len(self.probabilities)
+
+    size = symbols
 
     def width(self, codebooks: dict[str, Gaussians]) -> int:
         """Values a frame."""
@@ -215,7 +221,8 @@ def printed(definitions: Definitions) -> str:
     Raises
     ------
     ModelError
-        if two different states, transition matrices or components of codebooks share a name, or a codebook is missing.
+        if two different states, transition matrices or components of codebooks share a name, a codebook is missing, or
+        a number is none in single precision.
     """
     states: dict[str, State] = {}
     transitions: dict[str, np.ndarray] = {}
@@ -298,8 +305,20 @@ def _transition_lines(matrix: np.ndarray) -> list[str]:
     return [f"<TRANSP> {len(matrix)}", *(line for row in matrix for line in _rows(list(map(_float, row))))]
 
 
+def _check_single_precision(mean: np.ndarray, variance: np.ndarray) -> None:
+    """HTK computes with floats: a variance must be one, and so must its inverse."""
+    limits = np.finfo(np.float32)
+    least, most, farthest = variance.min(), variance.max(), np.abs(mean).max()
+    if least < limits.tiny or most > 1 / float(limits.tiny) or farthest > limits.max:
+        raise ModelError(
+            f"the model has variances from {least:.3g} to {most:.3g} and means up to {farthest:.3g}, too small or "
+            "large for HTK's single precision; scale the features"
+        )
+
+
 def _gaussian_lines(mean: np.ndarray, variance: np.ndarray) -> list[str]:
     """Mean, variance, and D ln(2 pi) + the sum of ln(variance) of the variances as printed."""
+    _check_single_precision(mean, variance)
     variances = list(map(_float, variance))
     constant = len(variances) * np.log(2 * np.pi) + np.log(np.array(variances, float)).sum()
     return [

@@ -38,6 +38,7 @@ from recognizer.writing import replacing
 SILENCE = "silence"  # macro of the state that words share at both ends
 HEAD, TAIL = "silB", "silE"  # models that Julius puts around every word
 NO_WORDS = frozenset({HEAD, TAIL, SILENCE, "sil", "sp", "SIL", "SP"})
+RENAMED = "word_"  # begins the HMM names of words that are no names to HTK
 BARELY = 1e-20  # probability of hearing anything in HEAD and TAIL: the words have silence of their own
 NETWORK, DICTIONARY, LIST, JULIUS_DICTIONARY = "network.slf", "dict.txt", "models.list", "words.dict"
 # A letter first, for HTK's dictionary takes what C reads as a number, "inf" and "nan" among them, for a probability
@@ -48,7 +49,7 @@ HTK_WORDS = frozenset({"!NULL", "!SUBLATID"})  # mean something to HTK
 _STRING = r""" ("(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s"'[]\S*) """
 # A line of a dictionary: the word, what to print for it, how probable it is, its HMM.
 ENTRY = re.compile(rf"\s* {_STRING} (?:\s+\[[^]]*\])? (?:\s+[01]?\.?\d+)? \s+ {_STRING} \s*", re.VERBOSE)
-MOST_STREAMS = 4  # that HTK reads (HModel.h, SMAX)
+MOST_STREAMS = 4  # that HTK reads (HParm.h, SMAX)
 
 
 def to_definitions(model: Model) -> Definitions:
@@ -66,8 +67,6 @@ def to_definitions(model: Model) -> Definitions:
     streams, codebooks = models.bank.to_htk()
     if len(streams[0]) > MOST_STREAMS:
         raise ModelError(f"the model has {len(streams[0])} streams, and HTK reads {MOST_STREAMS}; join some")
-    for gaussians in (*codebooks.values(), *(s for state in streams for s in state if isinstance(s, htk.Gaussians))):
-        _check_single_precision(gaussians)
     silence = State(SILENCE, streams[-1])
     states = [State(None, stream) for stream in streams[:-1]] + [silence]
     entry, moves = chain.matrices()
@@ -86,17 +85,6 @@ def to_definitions(model: Model) -> Definitions:
     return Definitions(streams[0][0].parameter_kind(model.front_end.kind), widths, tuple(hmms), codebooks)
 
 
-def _check_single_precision(gaussians: htk.Gaussians) -> None:
-    """HTK computes with floats: a variance must be one, and so must its inverse."""
-    limits = np.finfo(np.float32)
-    least, most = gaussians.variances.min(), gaussians.variances.max()
-    if least < limits.tiny or most > 1 / float(limits.tiny) or np.abs(gaussians.means).max() > limits.max:
-        raise ModelError(
-            f"the model has variances from {least:.3g} to {most:.3g} and means up to "
-            f"{np.abs(gaussians.means).max():.3g}, too small or large for HTK's single precision; scale the features"
-        )
-
-
 def _reached(entry: np.ndarray, moves: np.ndarray) -> np.ndarray:
     """Which positions some path through a word comes to, (P,)."""
     reached, before = entry > 0, None
@@ -112,7 +100,7 @@ def model_names(words: Sequence[str]) -> list[str]:
     for number, word in enumerate(words, 1):
         if word not in names:
             letters = re.sub(r"[^A-Za-z0-9]", "", word)[: LONGEST_NAME // 2]
-            name = f"word_{letters or number}"
+            name = f"{RENAMED}{letters or number}"
             while name in taken:
                 name = f"{name}_{number}"
             names[word] = name
@@ -286,6 +274,11 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
     if not spoken:
         raise ModelError(f"{name}: defines no word; give a file with an HMM for each, or another --dictionary")
     _check_words(list(spoken.values()), shown(dictionary) if dictionary else name)
+    if _energies_apart(defined):
+        raise ModelError(
+            f"{name}: its {len(defined.widths)} streams of kind {defined.kind} set the energies apart, "
+            "and only streams of neighbouring values are read; train it with other streams"
+        )
     words = [_word(model, spoken[h], name) for h, model in hmms.items() if h in spoken]
     size = max(len(word.states) for word in words)
     entry, moves = np.zeros((len(words), size + 2)), np.zeros((len(words), size + 2, size + 3))
@@ -303,9 +296,21 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
         raise ModelError(f"{name}: {error}") from error
     background = single_gaussian(bank.state_means(), np.full(bank.dims, ABSOLUTE_VARIANCE_FLOOR))
     models = WordModels(bank, Chain.of_matrices(entry, moves), background)
-    front_end = GivenFeatures(parameters.normalised_kind(densities[0][0].parameter_kind(defined.kind)), bank.dims)
+    kind = parameters.normalised_kind(densities[0][0].parameter_kind(defined.kind))
+    symbols = max(stream.symbols for state in densities for stream in state)
+    front_end = GivenFeatures(kind, bank.dims, symbols=symbols)
     card = {"data": f"imported from {path.name}", "licence": None, "held_out": None}
     return Model(tuple(word.name for word in words), front_end, Endpointer(), models, Calibration(), None, card)
+
+
+def _energies_apart(defined: Definitions) -> bool:
+    """Whether the last stream is of the energies, which HTK then takes out of all others (HParm.c, SetStreamWidths)."""
+    _, *qualifiers = defined.kind.split("_")
+    *others, last = defined.widths
+    kinds = len({"E", "0"} & set(qualifiers))
+    each = 1 + len({"D", "A", "T"} & set(qualifiers))
+    split = {1: True, 2: each == 2, 3: each > 2}.get(len(others), False)
+    return kinds > 0 and split and last == kinds * each - ("N" in qualifiers)
 
 
 def _word(model: HMM, spoken: str, file: str) -> _Word:

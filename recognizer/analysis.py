@@ -119,10 +119,11 @@ def read_parameters(path: Path, front_end: FrontEnd | GivenFeatures, *, finish: 
     """
     found = parameters.read(path)
     frames, dims = found.vectors.shape
-    if parameters.normalised_kind(found.kind) != parameters.normalised_kind(front_end.kind) or dims != front_end.dims:
+    needed = front_end.kind or found.kind
+    if parameters.normalised_kind(found.kind) != parameters.normalised_kind(needed) or dims != front_end.dims:
         raise AudioError(
             f"{shown(path)}: {dims} values a frame of kind {found.kind}, and the model needs {front_end.dims} of kind "
-            f"{front_end.kind}; convert the file, or choose another --model"
+            f"{needed}; convert the file, or choose another --model"
         )
     features = found.vectors
     if (most := front_end.symbols) and not ((features >= 1) & (features <= most)).all():

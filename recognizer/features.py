@@ -174,7 +174,7 @@ class GivenFeatures:
 
     Attributes
     ----------
-    kind : HTK's name of what is in the files, such as MFCC_0_D_A
+    kind : HTK's name of what is in the files, such as MFCC_0_D_A; "" where nobody told, and any will do
     dims : values a frame
     hop : distance between frames, seconds
     symbols : how many there are in a stream, if the values are symbols, from 1 on; 0 if they are not
@@ -199,7 +199,7 @@ class GivenFeatures:
     @property
     def source(self) -> str:
         """What it reads, for people."""
-        return f"{self.kind} files"
+        return f"{self.kind or 'parameter'} files"
 
     @property
     def sample_rate(self) -> int:
@@ -211,8 +211,8 @@ class GivenFeatures:
             always: this is where sound would come in.
         """
         raise AudioError(
-            f"this model cannot hear sound: it knows HTK parameter files of kind {self.kind}, {self.dims} values a "
-            "frame; give it such files, or choose another --model"
+            f"this model cannot hear sound: it knows HTK parameter files{self.kind and f' of kind {self.kind}'}, "
+            f"{self.dims} values a frame; give it such files, or choose another --model"
         )
 
     def with_speech(self, speech: np.ndarray, prior: float = 0.0, mean_weight: float | None = None) -> GivenFeatures:

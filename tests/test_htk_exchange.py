@@ -607,13 +607,17 @@ def test_the_example_of_the_course(tmp_path, mixtures):
         text = "\n".join(parts)
     model = imported(tmp_path, text, name="proto.mmf")
     assert model.words == ("proto",)
-    assert model.front_end == GivenFeatures("USER", 6)
+    assert model.front_end == GivenFeatures("", 6), "it tells no kind, so any will do"
     vectors = np.random.default_rng(2).normal(0.5, 0.5, (12, 6)).astype(np.float32)
     parameters.write(tmp_path / "a.mfc", Parameters(vectors, "USER", 0.01))
     hvite, _ = exported(model, tmp_path / "again")
     (result,) = Recognizer(model).recognize_files([tmp_path / "a.mfc"], threshold=0)
     assert result.result.word == "proto"
     assert hvite.best(tmp_path / "a.mfc") == ("proto", pytest.approx(12 * result.result.nbest[0].score, rel=CLOSE))
+    parameters.write(tmp_path / "b.mfc", Parameters(vectors, "MFCC_E_D", 0.01))
+    (other,) = Recognizer(model).recognize_files([tmp_path / "b.mfc"], threshold=0)
+    assert other.result == result.result
+    (tmp_path / "b.mfc").unlink()
     (defined,) = reading.parse(text, "course").hmms
     assert len(hvite.mmf.hmms["proto"].states) == len(defined.states)
     assert audio_files([tmp_path]) == [tmp_path / "a.mfc"]

@@ -296,9 +296,9 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
         raise ModelError(f"{name}: {error}") from error
     background = single_gaussian(bank.state_means(), np.full(bank.dims, ABSOLUTE_VARIANCE_FLOOR))
     models = WordModels(bank, Chain.of_matrices(entry, moves), background)
-    kind = parameters.normalised_kind(densities[0][0].parameter_kind(defined.kind))
     symbols = max(stream.symbols for state in densities for stream in state)
-    front_end = GivenFeatures(kind, bank.dims, symbols=symbols)
+    kind = densities[0][0].parameter_kind(defined.kind) if defined.kind or symbols else ""
+    front_end = GivenFeatures(kind and parameters.normalised_kind(kind), bank.dims, symbols=symbols)
     card = {"data": f"imported from {path.name}", "licence": None, "held_out": None}
     return Model(tuple(word.name for word in words), front_end, Endpointer(), models, Calibration(), None, card)
 

@@ -125,8 +125,9 @@ class Chain:
 
         The silences keep their transitions, and so does the choice to enter or skip them: how much silence is
         around a word is the recording's doing, and a word whose recordings happened to be trimmed must not
-        resist silence more than the others do. At which state a word begins is re-estimated, from what comes out of
-        the entry and out of the silence alike. A state without visits keeps its transitions.
+        resist silence more than the others do. At which state a word begins is re-estimated: from what comes out of
+        the entry and out of the silence together, where it begins alike after both. A state without visits keeps
+        its transitions.
 
         Parameters
         ----------
@@ -138,13 +139,13 @@ class Chain:
         for column, (distance, _) in zip((KEPT, ADVANCED, *range(JUMPED, counts.shape[-1])), self.moves()):
             source, target = _band(counts.shape[-2], distance)
             counted[..., source, target] = counts[..., source, column]
-        begins = counts[..., 1:, ENTERED] + counted[..., 0, 1:-1]
-        for ways in (entry[..., 1:], moves[..., 0, 1:-1]):
-            ways[:] = _reestimated(ways, begins)
+        ways = np.stack([entry[..., 1:], moves[..., 0, 1:-1]])
+        begins = np.stack([counts[..., 1:, ENTERED], counted[..., 0, 1:-1]])
+        alike = np.isclose(*_shares(ways)).all(-1, keepdims=True)
+        entry[..., 1:], moves[..., 0, 1:-1] = _reestimated(ways, np.where(alike, begins.sum(0), begins))
         # Of its end, a state knows how often it comes, not whether silence follows.
         ways, seen = moves[..., 1:-1, :], counted[..., 1:-1, :]
-        ends = ways[..., -2:].sum(-1, keepdims=True)
-        shares = np.divide(ways[..., -2:], ends, out=np.zeros_like(ways[..., -2:]), where=ends > 0)
+        shares = _shares(ways[..., -2:])
         whole = [np.concatenate([x[..., :-2], x[..., -2:].sum(-1, keepdims=True)], axis=-1) for x in (ways, seen)]
         fitted = _reestimated(*whole)
         moves[..., 1:-1, :] = np.concatenate([fitted[..., :-1], fitted[..., -1:] * shares], axis=-1)
@@ -157,10 +158,15 @@ def _band(positions: int, distance: int) -> tuple[np.ndarray, np.ndarray]:
     return source, source + distance
 
 
+def _shares(ways: np.ndarray) -> np.ndarray:
+    """Parts of their sum, (..., N); zero where that is zero."""
+    total = ways.sum(-1, keepdims=True)
+    return np.divide(ways, total, out=np.zeros_like(ways), where=total > 0)
+
+
 def _reestimated(ways: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Probabilities (..., N) that share out the same sum by the counts; as they are where there are too few."""
-    total = ways.sum(-1, keepdims=True)
-    shares = np.divide(ways, total, out=np.zeros_like(ways), where=total > 0)
+    total, shares = ways.sum(-1, keepdims=True), _shares(ways)
     counts = np.where(counts.sum(-1, keepdims=True) < MIN_VISITS, 0.0, counts)
     return total * floored_distribution(counts, shares > 0, TRANSITION_FLOOR, shares)
 

@@ -13,6 +13,10 @@ from hypothesis import strategies as st
 
 from recognizer import hmm
 from recognizer.hmm import (
+    ADVANCED,
+    ENTERED,
+    JUMPED,
+    KEPT,
     MIN_VISITS,
     SKIPPED,
     TOPOLOGIES,
@@ -827,3 +831,23 @@ def test_the_free_loop_is_the_best_of_all_paths(penalty):
         np.testing.assert_allclose(along[:length, u], [log_density[t, u, s] for t, s in enumerate(best)])
     if penalty == 0:
         np.testing.assert_allclose(along[: batch.lengths[-1]], log_density.max(-1)[: batch.lengths[-1]])
+
+
+def test_words_that_begin_otherwise_after_silence_are_reestimated_apart():
+    """From the entry also straight to the last position, from the first never: neither is counted for the other."""
+    entry = np.array([[0.4, 0.2, 0.4]])
+    moves = np.array([[[0.5, 0.5, 0.0, 0.0], [0.0, 0.2, 0.6, 0.2], [0.0, 0.0, 0.5, 0.5]]])
+    chain = Chain.of_matrices(entry, moves)
+    counts = np.zeros((1, 3, 4))
+    counts[0, :, ENTERED] = 1, 9, 1
+    counts[0, 0, [KEPT, ADVANCED]] = 5, 30
+    begins, after = (x[0] for x in chain.update(counts).matrices())
+    np.testing.assert_allclose(begins, [0.4, 0.6 * 0.9, 0.6 * 0.1])
+    np.testing.assert_allclose(after[0], moves[0, 0])
+    skipping = Chain.of_topology(1, 3, "skip")
+    counts = np.zeros((1, 5, 5))
+    counts[0, [0, 1, 2], ENTERED] = 7, 1, 3
+    counts[0, 0, [KEPT, ADVANCED, JUMPED]] = 5, 5, 1
+    begins, after = (x[0] for x in skipping.update(counts).matrices())
+    np.testing.assert_allclose(begins[:3], [0.5, 0.5 * 0.6, 0.5 * 0.4])
+    np.testing.assert_allclose(after[0, :3], [0.9, 0.1 * 0.6, 0.1 * 0.4])

@@ -23,6 +23,7 @@ from recognizer.gmm import (
     LEAST_LOG_SHARE,
     BorrowedVariance,
     GaussianBank,
+    Sizes,
     distribution_fault,
     floored_distribution,
     from_clusters,
@@ -178,28 +179,19 @@ class TiedBank(CodebookBank):
         return self.means.shape[-1]
 
     @classmethod
-    def start(
-        cls,
-        groups: Sequence[np.ndarray],
-        mixtures: int,
-        codebook: int | None,
-        variance_floor: np.ndarray,
-        borrowed: BorrowedVariance | None = None,
-    ) -> TiedBank:
+    def start(cls, groups: Sequence[np.ndarray], sizes: Sizes) -> TiedBank:
         """A codebook from all frames together, and the weights from how the frames of each state fall into it.
 
         Parameters
         ----------
         groups : frames of each state, (T, D)
-        mixtures : of no use here
-        codebook : Gaussians, fewer where there are too few frames
-        variance_floor : (D,)
-        borrowed : of no use here, for all states' frames make a Gaussian
+        sizes : of which the codebook counts, smaller where there are too few frames
         """
-        shared = from_clusters(_sample(groups), codebook or GAUSSIANS, variance_floor)
+        floor = sizes.variance_floor
+        shared = from_clusters(_sample(groups), sizes.codebook or GAUSSIANS, floor)
         shared = GaussianBank(*(x[:, shared.weights[0] > 0] for x in (shared.weights, shared.means, shared.variances)))
         for _ in range(EM_ITERATIONS):
-            shared = shared.update(_seen(shared, _sample(groups)), variance_floor)
+            shared = shared.update(_seen(shared, _sample(groups)), floor)
         occupancy = [_seen(shared, group).occupancy[0] for group in groups]
         bank = cls(
             shared.weights[None].repeat(len(groups), 0),
@@ -343,39 +335,30 @@ class DiscreteBank(CodebookBank):
         return self.centres.shape[-1]
 
     @classmethod
-    def start(
-        cls,
-        groups: Sequence[np.ndarray],
-        mixtures: int,
-        codebook: int | None,
-        variance_floor: np.ndarray,
-        borrowed: BorrowedVariance | None = None,
-    ) -> DiscreteBank:
+    def start(cls, groups: Sequence[np.ndarray], sizes: Sizes) -> DiscreteBank:
         """Cells from k-means of all frames together, stream by stream, and how the frames of each state fall into them.
 
         Parameters
         ----------
         groups : frames of each state, (T, D), D a multiple of STREAMS
-        mixtures, borrowed : of no use here
-        codebook : cells of each stream
-        variance_floor : (D,), no finer differences count
+        sizes : of which the codebook counts, for each stream; differences finer than the variance floor do not
         """
         frames = _sample(groups)
-        dims, cells = frames.shape[1], min(codebook or CELLS, len(frames))
+        dims, cells = frames.shape[1], min(sizes.codebook or CELLS, len(frames))
         if dims % STREAMS:
             raise TrainingError(
                 f"{dims} values a frame are not {STREAMS} streams of equal width; a discrete density needs statics, "
                 "deltas and accelerations"
             )
         of_stream = _streams([dims // STREAMS] * STREAMS) > 0
-        precision = of_stream / np.maximum(frames.var(0), variance_floor)
+        precision = of_stream / np.maximum(frames.var(0), sizes.variance_floor)
         found = [kmeans(frames * np.sqrt(p), cells)[0] for p in precision]
         size = min(len(centres) for centres in found)  # the rare cluster that k-means lost is lost to all streams
         scale = np.where(of_stream, 1.0 / np.sqrt(np.where(of_stream, precision, 1.0)), 0.0)
         centres = np.stack([c[:size] for c in found]) * scale[:, None]
         blank = cls(np.full((len(groups), STREAMS, size), 1.0 / size), centres, precision)
         counts = [[np.bincount(s, minlength=size) for s in blank.symbols(group).T] for group in groups]
-        return blank.update(replace(blank.statistics(), occupancy=np.array(counts, dtype=float)), variance_floor)
+        return blank.update(replace(blank.statistics(), occupancy=np.array(counts, dtype=float)), sizes.variance_floor)
 
     def symbols(self, features: np.ndarray) -> np.ndarray:
         """The cell of each stream that each frame (T, D) lies in, (T, R)."""

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from recognizer.codebook import DiscreteBank, TiedBank
-from recognizer.gmm import BorrowedVariance, GaussianBank
+from recognizer.gmm import BorrowedVariance, GaussianBank, Sizes
 from recognizer.htk import definitions as htk
 from recognizer.statistics import Statistics
 
@@ -60,14 +60,7 @@ class Density(Protocol):
         """
 
     @classmethod
-    def start(
-        cls,
-        groups: Sequence[np.ndarray],
-        mixtures: int,
-        codebook: int | None,
-        variance_floor: np.ndarray,
-        borrowed: BorrowedVariance | None = None,
-    ) -> Self:
+    def start(cls, groups: Sequence[np.ndarray], sizes: Sizes) -> Self:
         """From frames of each state, (T, D), by k-means."""
 
     def log_density(self, features: np.ndarray) -> np.ndarray:

@@ -41,6 +41,24 @@ class BorrowedVariance:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """What a density is started with.
+
+    Attributes
+    ----------
+    mixtures : Gaussians of a state, where it has its own
+    codebook : Gaussians or cells that all states share, where they do; as many as is usual when None
+    variance_floor : (D,)
+    borrowed : a prior of the variances
+    """
+
+    mixtures: int
+    codebook: int | None
+    variance_floor: np.ndarray
+    borrowed: BorrowedVariance | None = None
+
+
+@dataclass(frozen=True)
 class GaussianBank:
     """S mixtures of K diagonal Gaussians.
 
@@ -237,25 +255,15 @@ class GaussianBank:
         return GaussianBank(weights / weights.sum(1, keepdims=True), self.means, self.variances)
 
     @classmethod
-    def start(
-        cls,
-        groups: Sequence[np.ndarray],
-        mixtures: int,
-        codebook: int | None,
-        variance_floor: np.ndarray,
-        borrowed: BorrowedVariance | None = None,
-    ) -> GaussianBank:
+    def start(cls, groups: Sequence[np.ndarray], sizes: Sizes) -> GaussianBank:
         """A mixture for each group of frames, from k-means within it.
 
         Parameters
         ----------
         groups : frames of each state, (T, D)
-        mixtures : components of each
-        codebook : of no use here, for every state has its own
-        variance_floor : (D,)
-        borrowed : a prior of the variances
+        sizes : of which the codebook is of no use, for every state has its own
         """
-        parts = [from_clusters(group, mixtures, variance_floor, borrowed) for group in groups]
+        parts = [from_clusters(g, sizes.mixtures, sizes.variance_floor, sizes.borrowed) for g in groups]
         return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
     def to_htk(self) -> tuple[list[tuple[htk.Density, ...]], dict[str, htk.Gaussians]]:

@@ -17,7 +17,7 @@ import numpy as np
 from recognizer import hmm
 from recognizer.density import KINDS, Density, Shares
 from recognizer.errors import RecognizerWarning, TrainingError
-from recognizer.gmm import MIN_FRAMES, BorrowedVariance, GaussianBank, grow
+from recognizer.gmm import MIN_FRAMES, BorrowedVariance, GaussianBank, Sizes, grow
 from recognizer.hmm import Batch, Chain
 from recognizer.statistics import Statistics
 
@@ -355,7 +355,7 @@ def cut_and_cluster(
     if len(groups[-1]) < MIN_FRAMES * mixtures:  # trimmed recordings: the quietest frames stand in for silence
         quiet = np.argsort(everything[:, 0], kind="stable")[: max(MIN_FRAMES * mixtures, len(everything) // 50)]
         groups[-1] = np.concatenate([groups[-1], everything[quiet]])
-    bank = KINDS[settings.density].start(groups, mixtures, settings.codebook, variance_floor, borrowed)
+    bank = KINDS[settings.density].start(groups, Sizes(mixtures, settings.codebook, variance_floor, borrowed))
     return bank, Chain.of_topology(count, states, settings.topology)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from recognizer import decoding
-from recognizer.analysis import Analysis, analyse
+from recognizer.analysis import Analysis
 from recognizer.audio import Recording
 from recognizer.errors import AudioError, ModelError
 from recognizer.features import FrontEnd
@@ -95,11 +95,6 @@ class Alignment:
                 for segment in self.segments
             ],
         }
-
-
-def align_recording(recording: Recording, model: Model, word: str | None = None) -> Alignment:
-    """`align` a recording, which is at the model's sample rate."""
-    return align(analyse(recording, model.front_end, model.endpointer), model, word)
 
 
 def align(analysis: Analysis, model: Model, word: str | None = None) -> Alignment:

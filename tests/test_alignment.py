@@ -14,10 +14,15 @@ from synthetic import RATE, SILENCE, WORDS, quiet, say
 
 from recognizer import alignment as alignments
 from recognizer import audio
-from recognizer.alignment import Alignment, Segment, align_recording, boundaries, write_picture, write_textgrid
+from recognizer.alignment import Alignment, Segment, align, boundaries, write_picture, write_textgrid
+from recognizer.analysis import analyse
 from recognizer.errors import AudioError, ModelError
 from recognizer.features import FrontEnd
 from recognizer.recognition import Recognizer
+
+
+def align_recording(recording, model, word=None) -> Alignment:
+    return align(analyse(recording, model.front_end, model.endpointer), model, word)
 
 
 def recorded(samples: np.ndarray) -> audio.Recording:

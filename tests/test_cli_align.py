@@ -8,10 +8,9 @@ import sys
 import numpy as np
 import pytest
 from synthetic import RATE, say, write
-from test_alignment import read_textgrid
+from test_alignment import align_recording, read_textgrid
 
 from recognizer import audio
-from recognizer.alignment import align_recording
 from recognizer.recognition import Recognizer
 
 

@@ -281,6 +281,14 @@ def test_training_that_needs_sound(run, exchanged, tmp_path, monkeypatch, option
     assert not (tmp_path / "m.npz").exists()
 
 
+def test_parameter_files_have_no_sample_rate(run, exchanged, tmp_path):
+    outcome = run("train", exchanged / "mfc", "-o", tmp_path / "m.npz", "--sample-rate", 8000)
+    assert outcome.status == 2
+    assert "--sample-rate 8000 is for sound" in outcome.stderr
+    assert "leave it out" in outcome.stderr
+    assert not (tmp_path / "m.npz").exists()
+
+
 def test_where_there_is_sound_it_is_taken(run, exchanged, model_file):
     wav = write(exchanged / "mfc" / "hum_eve_0.wav", say("hum"))
     assert corpus.audio_files([exchanged / "mfc"]) == [wav]

@@ -99,7 +99,7 @@ def train(
     import json
 
     from recognizer import corpus as corpora
-    from recognizer.building import build
+    from recognizer.building import build, corpus_front_end
     from recognizer.errors import TrainingError
     from recognizer.features import FrontEnd
     from recognizer.perturbation import NOISE, VTLP
@@ -110,13 +110,17 @@ def train(
     except TrainingError as error:
         raise usage_error(str(error)) from error
     utterances = corpora.find(corpus)
+    front_end = corpus_front_end(utterances)
+    if sample_rate and not front_end.hears:
+        holds = f"{corpus} holds {front_end.source}"
+        raise usage_error(f"--sample-rate {sample_rate} is for sound, and {holds}; leave it out")
     foreign, known = corpora.unknown_files(unknown or [], {u.word for u in utterances})
     if known and not quiet:
         complain(f"left out of --unknown: {len(known)} recordings of words that the model shall know")
     with progress_bar(quiet) as progress:
         model, refused = build(
             utterances,
-            front_end=FrontEnd.for_rate(sample_rate) if sample_rate else None,
+            front_end=FrontEnd.for_rate(sample_rate) if sample_rate else front_end,
             settings=settings,
             perturbations=(*(VTLP if vtlp else ()), *(NOISE if noise else ())),
             unknown=foreign,

@@ -207,7 +207,7 @@ def write_parameters(model: Model, files: dict[Path, Path], *, jobs: int = 1) ->
             yield f"{shown(path)}: {found.reason}; there is no word to write"
         else:
             features, kind = bank.to_parameters(found.features[0], front_end.kind)
-            yield _written(files[path], Parameters(features, kind, found.hop or front_end.hop))
+            yield _written(files[path], Parameters(features, kind, found.hop))
 
 
 def _written(path: Path, features: Parameters) -> str | None:

@@ -12,11 +12,11 @@ from hashlib import sha1
 from pathlib import Path
 
 from recognizer import Recognizer, RecognizerWarning
-from recognizer.building import build
 from recognizer.corpus import Utterance, find
-from recognizer.evaluation import Evaluation, Score, evaluate, headline
-from recognizer.perturbation import NOISE, Perturbation
-from recognizer.training import TrainingSettings
+from recognizer.evaluation.evaluation import Evaluation, Score, evaluate, headline
+from recognizer.sound.perturbation import NOISE, Perturbation
+from recognizer.training.building import build
+from recognizer.training.settings import TrainingSettings
 
 NARROW_VTLP = (Perturbation(0.9), Perturbation(1.1))  # for speakers of one kind; see recipes/fsdd/choose.py
 SERVE_OTHERS = (*NARROW_VTLP, *NOISE)

@@ -13,7 +13,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from recognizer.decoding import Candidate, Result
     from recognizer.errors import (
         AudioError,
         CorpusError,
@@ -24,14 +23,15 @@ if TYPE_CHECKING:
         TrainingError,
     )
     from recognizer.model import Model
-    from recognizer.recognition import Recognizer
+    from recognizer.recognition.result import Candidate, Result
+    from recognizer.recognizer import Recognizer
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Recognizer": "recognition",
-    "Result": "decoding",
-    "Candidate": "decoding",
+    "Recognizer": "recognizer",
+    "Result": "recognition.result",
+    "Candidate": "recognition.result",
     "Model": "model",
     "RecognizerError": "errors",
     "AudioError": "errors",

@@ -12,9 +12,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from recognizer.audio import shown
-from recognizer.errors import CorpusError
-from recognizer.htk.parameters import SUFFIXES as PARAMETER_SUFFIXES
+from recognizer.errors import CorpusError, shown
+from recognizer.features.parameter_files import SUFFIXES as PARAMETER_SUFFIXES
 
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3"}
@@ -25,7 +24,6 @@ WORD_FOLDER = "{word}/{anything}.wav"
 WORD_SPEAKER_TAKE = "{word}_{speaker}_{take}.wav"
 SPEAKER_WORD_TAKE = "{speaker}/{speaker}-{word}-{take}.wav"
 MANIFEST = "a CSV manifest with the columns path,word,speaker"
-
 _SKIPPED = (".", "_background_noise_")
 _SPEAKER_MARK = "_nohash_"
 _WORD_SPEAKER_TAKE = re.compile(r"(.+)_([^_]+)_\d+")

@@ -1,5 +1,9 @@
 """Everything that can go wrong, as the package says it: one line, the value, the remedy."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 
 class RecognizerError(Exception):
     """Base of all errors the package raises on purpose; its text is one line for the user."""
@@ -43,3 +47,9 @@ class NewerProfileError(ProfileError):
 
 class RecognizerWarning(UserWarning):
     """Something the user should know although the work was done."""
+
+
+def shown(path: str | Path) -> str:
+    """Name a file in a message: as it is, or escaped where a character would break the line."""
+    name = str(path)
+    return name if name.isprintable() else repr(name)

@@ -11,21 +11,25 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer.audio import shown
-from recognizer.decoding import Calibration
-from recognizer.density import Density, arrays_of, of_arrays
-from recognizer.endpoint import Endpointer
-from recognizer.errors import ModelError
-from recognizer.features import FrontEnd, GivenFeatures, of_settings
-from recognizer.hmm import Chain
-from recognizer.rejection import EVIDENCE, REFUSED, Rejection
-from recognizer.training import WordModels
-from recognizer.writing import replacing
+from recognizer.acoustics.chain import Chain
+from recognizer.acoustics.density import Density, arrays_of, of_arrays
+from recognizer.acoustics.word_models import WordModels
+from recognizer.errors import ModelError, shown
+from recognizer.features.front_end import FrontEnd, GivenFeatures, of_settings
+from recognizer.files.user_folder import home
+from recognizer.files.writing import replacing
+from recognizer.recognition.calibration import Calibration
+from recognizer.recognition.verification import EVIDENCE, REFUSED, Rejection
+from recognizer.sound.endpoint import Endpointer
 
 FORMAT = "recognizer-model"
 VERSION = 2  # 2: the cepstral mean is taken over the speech alone; rejection
 BANKS = ("bank", "background", "noise")
+
+
 CHAIN = ("log_entry", "log_stay", "log_next", "log_exit")
+
+
 JUMP = "chain_jump_"
 
 
@@ -220,15 +224,6 @@ def _rejection_fault(rejection: Rejection) -> str | None:
     if set(rejection.thresholds) != set(REFUSED) or not all(0 <= t <= 1 for t in rejection.thresholds.values()):
         return "its rejection has no operating points from 0 to 1"
     return None
-
-
-def home() -> Path:
-    """The folder of the user's own models and profiles: RECOGNIZER_HOME, or the system's place for it."""
-    if folder := os.environ.get("RECOGNIZER_HOME"):
-        return Path(folder)
-    import typer
-
-    return Path(typer.get_app_dir("recognizer"))
 
 
 def folders() -> list[Path]:

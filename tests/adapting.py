@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from recognizer import training
+from recognizer.acoustics.chain import Chain
+from recognizer.acoustics.gaussians import GaussianBank, with_squares
+from recognizer.acoustics.statistics import Statistics
+from recognizer.acoustics.word_models import WordModels
 from recognizer.adaptation import mllr
-from recognizer.gmm import GaussianBank, with_squares
-from recognizer.hmm import Chain
-from recognizer.statistics import Statistics
-from recognizer.training import WordModels
+from recognizer.training import training
 
 GAUSSIANS = ("weights", "means", "variances")
 SUMS = ("occupancy", "first_order", "second_order")

@@ -16,14 +16,15 @@ from soundcard import Plug, SoundCard, Stream
 from synthetic import RATE, WORDS, answer, quiet, record, say, write
 from typer.testing import CliRunner
 
-from recognizer import microphone, speakers
-from recognizer.building import build
 from recognizer.cli import app
 from recognizer.corpus import find
-from recognizer.guide import Prompt
+from recognizer.live.guide import Prompt
 from recognizer.model import Model
-from recognizer.profiling import make_profile
-from recognizer.training import TrainingSettings
+from recognizer.sound import microphone
+from recognizer.speakers import store
+from recognizer.speakers.enrolling import make_profile
+from recognizer.training.building import build
+from recognizer.training.settings import TrainingSettings
 
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -84,7 +85,7 @@ def enroll(built) -> Callable[..., Model]:
 
     def enrolled(name: str, model: Model = built) -> Model:
         for word in WORDS:
-            write(speakers.take_path(name, word), say(word, name.partition(speakers.MARK)[0], 50))
+            write(store.take_path(name, word), say(word, name.partition(store.MARK)[0], 50))
         return make_profile(name, model, "tones")[0].model
 
     return enrolled

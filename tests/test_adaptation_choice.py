@@ -11,6 +11,8 @@ from adapting import random_models, seeds, speech
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recognizer.acoustics.gaussians import with_squares
+from recognizer.acoustics.statistics import Statistics
 from recognizer.adaptation import choice, method, mllr
 from recognizer.adaptation.choice import (
     ALTERNATIVES,
@@ -24,10 +26,9 @@ from recognizer.adaptation.choice import (
     several_takes,
 )
 from recognizer.adaptation.method import KINDS, Method, adapt, fitted, tree_of
-from recognizer.decoding import Calibration, posteriors, score_words
-from recognizer.gmm import with_squares
-from recognizer.statistics import Statistics
-from recognizer.training import expect
+from recognizer.recognition.calibration import Calibration, posteriors
+from recognizer.recognition.decoding import score_words
+from recognizer.training.training import expect
 
 quick = settings(max_examples=12, deadline=None)
 DIMS = 3

@@ -13,11 +13,12 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from recognizer import decoding, training
+from recognizer.acoustics.gaussians import GaussianBank, with_squares
+from recognizer.acoustics.recursions import soft_posteriors
+from recognizer.acoustics.statistics import Statistics
 from recognizer.adaptation import cmllr, mllr
-from recognizer.gmm import GaussianBank, with_squares
-from recognizer.hmm import soft_posteriors
-from recognizer.statistics import Statistics
+from recognizer.recognition import decoding
+from recognizer.training import training
 
 quick = settings(max_examples=25, deadline=None)
 DIMS = 3

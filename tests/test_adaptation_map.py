@@ -10,9 +10,9 @@ from adapting import GAUSSIANS, heard, random_bank, same_bank, seeds, sound_bank
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recognizer.acoustics.gaussians import GaussianBank, with_squares
+from recognizer.acoustics.statistics import Statistics
 from recognizer.adaptation.map import LEAST_VARIANCE, adapt, interpolate
-from recognizer.gmm import GaussianBank, with_squares
-from recognizer.statistics import Statistics
 
 quick = settings(max_examples=40, deadline=None)
 taus = st.sampled_from([0.0, 0.5, 3.0, 7.0, 20.0, np.inf])

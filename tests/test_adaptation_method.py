@@ -10,13 +10,13 @@ from adapting import GAUSSIANS, chunks_of, random_models, same_bank, seeds, soun
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recognizer import decoding
+from recognizer.acoustics.gaussians import GaussianBank
+from recognizer.acoustics.recursions import soft_posteriors
 from recognizer.adaptation import cmllr, map, method, mllr
 from recognizer.adaptation.method import KINDS, Method, adapt, fitted, tree_of
 from recognizer.errors import AdaptationError
-from recognizer.gmm import GaussianBank
-from recognizer.hmm import soft_posteriors
-from recognizer.training import accumulate
+from recognizer.recognition import decoding
+from recognizer.training.training import accumulate
 
 quick = settings(max_examples=15, deadline=None)
 DIMS = 3

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from recognizer.acoustics.gaussians import GaussianBank, with_squares
+from recognizer.acoustics.statistics import Statistics
 from recognizer.adaptation import mllr, regression
-from recognizer.gmm import GaussianBank, with_squares
-from recognizer.statistics import Statistics
 
 quick = settings(max_examples=25, deadline=None)
 DIMS = 3  # as many blocks of one

@@ -8,8 +8,8 @@ from adapting import random_bank, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.adaptation.regression import grow
-from recognizer.gmm import GaussianBank
 
 quick = settings(max_examples=40, deadline=None)
 KINDS = ("random", "identical", "pairs", "on a line", "one far away", "tiny apart", "unused components")

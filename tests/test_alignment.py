@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import RATE, SILENCE, WORDS, quiet, say
 
-from recognizer import alignment as alignments
-from recognizer import audio
-from recognizer.alignment import Alignment, Segment, align, boundaries, write_picture, write_textgrid
-from recognizer.analysis import analyse
 from recognizer.errors import AudioError, ModelError
-from recognizer.features import FrontEnd
-from recognizer.recognition import Recognizer
+from recognizer.evaluation import alignment as alignments
+from recognizer.evaluation.alignment import Alignment, Segment, align, boundaries, write_picture, write_textgrid
+from recognizer.features.analysis import analyse
+from recognizer.features.front_end import FrontEnd
+from recognizer.recognizer import Recognizer
+from recognizer.sound import audio
 
 
 def align_recording(recording, model, word=None) -> Alignment:

@@ -14,7 +14,7 @@ import pytest
 from synthetic import NOISE, RATE, SILENCE, SPEAKERS, WORDS, say, write
 
 from recognizer.model import Model
-from recognizer.recognition import Recognizer
+from recognizer.recognizer import Recognizer
 
 WORD = "rise"  # what is said wherever anything can be said
 NO_WORD = None  # the file is read, and rightly nothing is heard in it

@@ -14,17 +14,20 @@ import numpy as np
 import pytest
 from synthetic import RATE, SPEAKERS, WORDS, record, say, write
 
-from recognizer import analysis, building, corpus
-from recognizer.building import FEW_TAKES, Refusal, corpus_rate
+from recognizer import corpus
 from recognizer.corpus import Utterance
-from recognizer.decoding import Calibration
-from recognizer.endpoint import Endpointer
 from recognizer.errors import RecognizerWarning, TrainingError
-from recognizer.evaluation import wilson
-from recognizer.features import FrontEnd
+from recognizer.features import analysis
+from recognizer.features.front_end import FrontEnd
+from recognizer.intervals import wilson
 from recognizer.model import Model
-from recognizer.perturbation import MILD, NOISE, VTLP, Perturbation
-from recognizer.recognition import Recognizer
+from recognizer.recognition.calibration import Calibration
+from recognizer.recognizer import Recognizer
+from recognizer.sound.endpoint import Endpointer
+from recognizer.sound.perturbation import MILD, NOISE, VTLP, Perturbation
+from recognizer.training import building, trials
+from recognizer.training.building import FEW_TAKES, corpus_rate
+from recognizer.training.trials import Refusal
 
 build = partial(building.build, few=False)  # what many recordings get; few are made here, to be quick
 
@@ -362,19 +365,20 @@ def test_a_corpus_of_many_rates(tmp_path, small):
 
 @pytest.fixture
 def little_is_enough(monkeypatch):
-    monkeypatch.setattr(building, "FEWEST_TO_CALIBRATE", 8)
+    monkeypatch.setattr("recognizer.training.trials.FEWEST_TO_CALIBRATE", 8)
 
 
 @pytest.fixture
 def trainings(monkeypatch) -> list[int]:
     """The number of utterances of every training."""
-    sizes, train = [], building.train
+    sizes, train = [], trials.train
 
     def counting(features, *arguments, **options):
         sizes.append(len(features))
         return train(features, *arguments, **options)
 
-    monkeypatch.setattr(building, "train", counting)
+    for module in (building, trials):
+        monkeypatch.setattr(module, "train", counting)
     return sizes
 
 

@@ -225,10 +225,10 @@ def test_an_interrupted_command_is_130(run, monkeypatch, recordings, model_file,
 
     monkeypatch.setattr("recognizer.corpus.find", interrupted)
     monkeypatch.setattr("recognizer.model.Model.load", interrupted)
-    monkeypatch.setattr("recognizer.htk.reading.read", interrupted)
-    monkeypatch.setattr("recognizer.microphone.devices", interrupted)
-    monkeypatch.setattr("recognizer.speakers.names", interrupted)
-    monkeypatch.setattr("recognizer.speakers.import_", interrupted)
+    monkeypatch.setattr("recognizer.htk.parser.read", interrupted)
+    monkeypatch.setattr("recognizer.sound.microphone.devices", interrupted)
+    monkeypatch.setattr("recognizer.speakers.store.names", interrupted)
+    monkeypatch.setattr("recognizer.speakers.store.import_", interrupted)
     outcome = run(*arguments(names, model=model_file, corpus=recordings, output=tmp_path / "new.npz"))
     assert outcome.status == 130
     assert outcome.stdout == ""

@@ -10,8 +10,8 @@ import pytest
 from synthetic import RATE, say, write
 from test_alignment import align_recording, read_textgrid
 
-from recognizer import audio
-from recognizer.recognition import Recognizer
+from recognizer.recognizer import Recognizer
+from recognizer.sound import audio
 
 
 @pytest.fixture

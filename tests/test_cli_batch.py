@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from synthetic import RATE, WORDS, say, write
 
-from recognizer import analysis, speakers
 from recognizer.cli import batch
+from recognizer.features import analysis
 from recognizer.model import Model
-from recognizer.recognition import Recognizer
+from recognizer.recognizer import Recognizer
+from recognizer.speakers import store
 
 KEYS = ["file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error", "reason"]
 
@@ -273,7 +274,7 @@ def test_a_speakers_profile(run, enroll, built, model_file, files):
 )
 def test_a_profile_that_cannot_be_used_is_one_line(run, enroll, built, model_file, files, command, name, parts):
     enroll("eve", replace(built, words=tuple(reversed(WORDS))))
-    write(speakers.take_path("bob", "hum"), say("hum", "bob"))
+    write(store.take_path("bob", "hum"), say("hum", "bob"))
     given = ["--from-file", files[0], "--fast"] if command == "live" else [files[0]]
     outcome = run(command, "-m", model_file, "--speaker", name, *given)
     assert (outcome.status, outcome.stdout) == (1, "")
@@ -325,11 +326,11 @@ def test_adapt(run, built, model_file, files, tmp_path):
 
 def test_adapt_from_a_profile(run, enroll, model_file, files):
     own = Recognizer(enroll("eve"), "eve")
-    profile = (speakers.folder("eve") / speakers.PROFILE).read_bytes()
+    profile = (store.folder("eve") / store.PROFILE).read_bytes()
     outcome = run("batch", "--json", "--adapt", "--speaker", "eve", "-m", model_file, *files)
     assert json_lines(outcome.stdout) == [batch.as_record(item) for item in own.recognize_adapted(files)[0]]
     assert outcome.stdout != run("batch", "--json", "--adapt", "-m", model_file, *files).stdout
-    assert (speakers.folder("eve") / speakers.PROFILE).read_bytes() == profile
+    assert (store.folder("eve") / store.PROFILE).read_bytes() == profile
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -11,9 +11,9 @@ import pytest
 from soundcard import Plug, SoundCard
 from test_quality import spoken
 
-from recognizer import microphone
-from recognizer.microphone import devices
-from recognizer.quality import measure
+from recognizer.sound import microphone
+from recognizer.sound.microphone import devices
+from recognizer.sound.quality import measure
 
 DEVICE = ["index", "name", "host", "channels", "sample_rate", "default", "rates"]
 TEST = ["device", "sample_rate", "duration", "peak", "level", "floor", "clipped", "dead", "snr", "verdict", "problems"]

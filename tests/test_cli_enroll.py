@@ -20,10 +20,11 @@ from soundcard import Plug
 from synthetic import RATE, WORDS, answer, say, write
 from test_guide import loud
 
-from recognizer import Recognizer, speakers
-from recognizer.guide import Prompt, prompts
+from recognizer import Recognizer
+from recognizer.live.guide import Prompt, prompts
 from recognizer.model import Model
-from recognizer.profile import Profile
+from recognizer.speakers import store
+from recognizer.speakers.profile import Profile
 
 pytestmark = pytest.mark.usefixtures("signals")
 
@@ -49,7 +50,7 @@ def events_of(stdout: str) -> list[dict]:
 
 def kept(name: str = "eve") -> list[str]:
     """The takes of a speaker, as word/number."""
-    place = speakers.root() / name / "takes"
+    place = store.root() / name / "takes"
     return sorted(path.relative_to(place).with_suffix("").as_posix() for path in place.rglob("*.wav"))
 
 
@@ -78,7 +79,7 @@ def test_words_are_asked_for_and_a_profile_is_made(enroll, speaking, model_file,
     assert lines[3].startswith("after (takes left out in turn): ")
     assert lines[4] == f"next: recognizer live --speaker eve --model {model_file}"
     assert outcome.stderr.splitlines()[0] == f"enroll eve: Desk Mic at {RATE} Hz: be quiet for a moment"
-    profile = speakers.load("eve")
+    profile = store.load("eve")
     assert profile.record["takes"] == dict.fromkeys(built.words, 2)
     assert Recognizer(profile.apply(built)).recognize(say("rise", take=9), RATE).word == "rise"
 
@@ -114,9 +115,9 @@ def test_another_word_said_clearly_is_asked_for_again(enroll, speaking):
     [again] = [event for event in events if event["event"] == "again"]
     assert again["message"] == "that sounded like rise, not hum: say hum"
     assert kept() == ["hum/1"]
-    heard, rate = soundfile.read(speakers.root() / "eve" / "takes" / "hum" / "1.wav")
+    heard, rate = soundfile.read(store.root() / "eve" / "takes" / "hum" / "1.wav")
     assert rate == RATE
-    assert Recognizer(Model.load(speakers.load("eve").model_name)).recognize(heard, rate).word == "hum"
+    assert Recognizer(Model.load(store.load("eve").model_name)).recognize(heard, rate).word == "hum"
 
 
 def test_who_is_not_understood_is_recorded_all_the_same(enroll, speaking):
@@ -132,7 +133,7 @@ def earlier(enroll, eve: Path) -> bytes:
     """Enroll with two takes of one word; gives the profile."""
     shutil.copytree(eve / "fall", eve.parent / "earlier" / "fall")
     assert enroll("eve", "--from", eve.parent / "earlier", "--quiet").status == 0
-    return (speakers.root() / "eve" / "profile.npz").read_bytes()
+    return (store.root() / "eve" / "profile.npz").read_bytes()
 
 
 @pytest.mark.parametrize("form", [[], ["--json"], ["--quiet"]])
@@ -147,7 +148,7 @@ def test_an_interruption_keeps_the_takes_and_the_earlier_profile(enroll, speakin
     assert outcome.stderr.splitlines()[-1] == "interrupted; 3 of 6 kept; the same command goes on from there"
     there += Counter(prompt.word for prompt in wanted[:3])
     assert Counter(take.partition("/")[0] for take in kept()) == there
-    assert (speakers.root() / "eve" / "profile.npz").read_bytes() == before
+    assert (store.root() / "eve" / "profile.npz").read_bytes() == before
     rest = prompts(WORDS, 2, there)
     speaking(*rest)
     outcome = enroll("eve", "--json")
@@ -160,12 +161,12 @@ def test_an_interruption_keeps_the_takes_and_the_earlier_profile(enroll, speakin
 def test_when_all_is_there_the_profile_is_made_anew_without_a_microphone(enroll, soundcard, speaking):
     speaking(*prompts(["hum"], 2))
     enroll("eve", "--words", "hum")
-    (speakers.root() / "eve" / "profile.npz").unlink()
+    (store.root() / "eve" / "profile.npz").unlink()
     soundcard()
     outcome = enroll("eve", "--words", "hum")
     assert outcome.status == 0
     assert outcome.stderr == "all takes were there; for more, --takes 3\n"
-    assert speakers.has_profile("eve")
+    assert store.has_profile("eve")
     assert [event["event"] for event in events_of(enroll("eve", "--words", "hum", "--json").stdout)] == ["enrolled"]
     speaking(Prompt("hum", 3))
     assert enroll("eve", "--words", "hum", "--takes", "3").status == 0
@@ -174,7 +175,7 @@ def test_when_all_is_there_the_profile_is_made_anew_without_a_microphone(enroll,
 
 def test_a_damaged_take_is_named_and_asked_for_again(enroll, speaking, eve):
     enroll("eve", "--from", eve)
-    (speakers.root() / "eve" / "takes" / "hum" / "2.wav").write_bytes(b"RIFF")
+    (store.root() / "eve" / "takes" / "hum" / "2.wav").write_bytes(b"RIFF")
     speaking(Prompt("hum", 2))
     outcome = enroll("eve")
     assert outcome.status == 1
@@ -198,7 +199,7 @@ def test_nothing_good_at_all_is_no_profile(enroll, speaking):
     outcome = enroll("eve", "--words", "hum", "--takes", "1", "--quiet")
     assert (outcome.status, outcome.stdout) == (1, "")
     assert "error: speaker 'eve' has no usable take; record some with `recognizer enroll eve`" in outcome.stderr
-    assert not speakers.has_profile("eve")
+    assert not store.has_profile("eve")
 
 
 def test_takes_are_kept_at_a_rate_that_serves_other_models(enroll, speaking):
@@ -206,7 +207,7 @@ def test_takes_are_kept_at_a_rate_that_serves_other_models(enroll, speaking):
     noise = 3e-4 * np.random.default_rng(0).standard_normal(len(samples))
     speaking(3e-4 * np.random.default_rng(1).standard_normal(16000), samples + noise, rate=16000)
     assert enroll("eve", "--words", "hum", "--takes", "1").status == 0
-    assert soundfile.info(speakers.root() / "eve" / "takes" / "hum" / "1.wav").samplerate == 16000
+    assert soundfile.info(store.root() / "eve" / "takes" / "hum" / "1.wav").samplerate == 16000
 
 
 def test_a_microphone_under_the_models_rate_is_warned_of(run, speaking, monkeypatch, built, tmp_path):
@@ -218,7 +219,7 @@ def test_a_microphone_under_the_models_rate_is_warned_of(run, speaking, monkeypa
         speaking(Prompt("hum", 1))
         outcome = run("enroll", "eve", "--model", tmp_path / "fine.npz", "--words", "hum", "--takes", "1", *form)
         assert ("warning: Desk Mic: recorded at 8000 Hz, under the model's 16000 Hz" in outcome.stderr) is told
-        shutil.rmtree(speakers.root())
+        shutil.rmtree(store.root())
 
 
 def test_a_microphone_that_cannot_be_opened_is_one_line(enroll, soundcard):
@@ -227,7 +228,7 @@ def test_a_microphone_that_cannot_be_opened_is_one_line(enroll, soundcard):
     assert (outcome.status, outcome.stdout) == (1, "")
     assert outcome.stderr.startswith("error: 'Desk Mic' ")
     assert outcome.stderr.count("\n") == 1
-    assert speakers.names() == []
+    assert store.names() == []
 
 
 # Conditions
@@ -238,8 +239,8 @@ def test_a_condition_starts_from_the_speakers_own_profile(enroll, eve):
     for call in (["eve", "--as", "cold"], ["eve@cold"]):
         assert enroll(*call, "--from", eve / "hum").status == 1  # one folder deep, its files tell no word
     assert enroll("eve", "--as", "cold", "--from", eve).status == 0
-    assert speakers.names() == ["eve", "eve@cold"]
-    assert [speakers.load(name).record["prior"] for name in speakers.names()] == [None, "eve"]
+    assert store.names() == ["eve", "eve@cold"]
+    assert [store.load(name).record["prior"] for name in store.names()] == [None, "eve"]
 
 
 def test_a_condition_of_another_model_is_an_error_before_anything_is_recorded(enroll, run, soundcard, eve, other):
@@ -249,7 +250,7 @@ def test_a_condition_of_another_model_is_an_error_before_anything_is_recorded(en
     assert outcome.status == 1
     assert "the profile was made for another model" in outcome.stderr
     assert "recognizer speakers refresh" in outcome.stderr
-    assert speakers.names() == ["eve"]
+    assert store.names() == ["eve"]
 
 
 @pytest.fixture
@@ -270,7 +271,7 @@ def test_labelled_recordings_are_copied_and_learned_from(enroll, eve):
     assert outcome.status == 0, outcome.stderr
     assert (outcome.stderr, kept()) == ("", both(*WORDS))
     assert "eve: 8 takes of 4 words\n" in outcome.stdout
-    copy, rate = soundfile.read(speakers.root() / "eve" / "takes" / "hum" / "1.wav", dtype="int16")
+    copy, rate = soundfile.read(store.root() / "eve" / "takes" / "hum" / "1.wav", dtype="int16")
     original, _ = soundfile.read(eve / "hum" / "1.wav", dtype="int16")
     assert rate == RATE
     assert np.array_equal(copy, original)
@@ -299,7 +300,7 @@ def test_a_recording_that_is_labelled_otherwise_now_moves(enroll, eve):
 def test_the_rate_of_the_recordings_is_kept(enroll, tmp_path):
     write(tmp_path / "hum" / "1.wav", say("hum", rate=44100), 44100)
     assert enroll("eve", "--from", tmp_path).status == 0
-    assert soundfile.info(speakers.root() / "eve" / "takes" / "hum" / "1.wav").samplerate == 44100
+    assert soundfile.info(store.root() / "eve" / "takes" / "hum" / "1.wav").samplerate == 44100
 
 
 def test_recordings_under_the_models_rate_are_warned_of(enroll, tmp_path):
@@ -323,7 +324,7 @@ def test_only_other_words_are_an_error_that_names_them(enroll, tmp_path):
     outcome = enroll("eve", "--from", tmp_path)
     assert (outcome.status, outcome.stdout) == (1, "")
     assert "it has bird, the model fall, hum, peep, rise; " in outcome.stderr
-    assert speakers.names() == []
+    assert store.names() == []
 
 
 def test_one_voice_of_several_is_chosen(enroll, recordings):
@@ -333,7 +334,7 @@ def test_one_voice_of_several_is_chosen(enroll, recordings):
     outcome = enroll("eve", "--from", recordings, "--voice", "eve")
     assert outcome.status == 2
     assert "tells of anna, bob, carl, dora; choose from these" in flat(outcome.stderr)
-    assert speakers.names() == []
+    assert store.names() == []
     outcome = enroll("eve", "--from", recordings, "--voice", "bob")
     assert outcome.status == 0
     assert "eve: 12 takes of 4 words\n" in outcome.stdout
@@ -365,7 +366,7 @@ def test_many_corrupt_files_are_counted(enroll, eve):
 def test_nothing_usable_leaves_all_as_it_was(enroll, eve, tmp_path, source, content):
     if source == "--from":
         enroll("eve", "--from", eve)
-    before, files = speakers.has_profile("eve") and speakers.load("eve").record, kept()
+    before, files = store.has_profile("eve") and store.load("eve").record, kept()
     path = tmp_path / "new" / "hum" / "1.wav"
     write(path, np.zeros(RATE))
     if content != "silence":
@@ -375,7 +376,7 @@ def test_nothing_usable_leaves_all_as_it_was(enroll, eve, tmp_path, source, cont
     assert outcome.stderr.startswith("error: ")
     assert outcome.stderr.count("\n") == 1
     assert kept() == files
-    assert (speakers.has_profile("eve") and speakers.load("eve").record) == before
+    assert (store.has_profile("eve") and store.load("eve").record) == before
 
 
 @pytest.mark.parametrize("source", ["--from", "--unlabelled"])
@@ -387,7 +388,7 @@ def test_a_folder_that_is_not_there_or_empty(enroll, tmp_path, source):
     outcome = enroll("eve", source, tmp_path / "empty")
     assert outcome.status == 1
     assert "no audio in this folder" in outcome.stderr
-    assert speakers.names() == []
+    assert store.names() == []
 
 
 def test_a_take_with_the_wrong_label_is_doubted(enroll, eve):
@@ -416,7 +417,7 @@ def test_what_is_doubted_is_forgotten_as_the_warning_says(enroll, run, eve):
     assert (command[0], outcome.status, outcome.stderr) == ("recognizer", 0, "")
     assert "  23 takes  " in outcome.stdout
     assert "hum/6" not in kept()
-    assert speakers.load("eve").record["takes"] == {"fall": 6, "hum": 5, "peep": 6, "rise": 6}
+    assert store.load("eve").record["takes"] == {"fall": 6, "hum": 5, "peep": 6, "rise": 6}
 
 
 # The same recording as two words
@@ -432,7 +433,7 @@ def test_a_recording_under_two_labels_is_refused_and_the_rest_done(enroll, eve):
         "correct the wrong label or leave it out\n"
     )
     assert kept() == sorted([*both("fall", "peep", "rise"), "hum/1"])
-    assert speakers.load("eve").record["takes"] == {"fall": 2, "hum": 1, "peep": 2, "rise": 2}
+    assert store.load("eve").record["takes"] == {"fall": 2, "hum": 1, "peep": 2, "rise": 2}
 
 
 def test_a_recording_is_the_same_in_another_format_and_by_another_name(enroll, eve):
@@ -455,7 +456,7 @@ def test_nothing_but_contradictions_is_an_error(enroll, eve):
     assert outcome.stderr.startswith(f"error: nothing in {eve / 'all.csv'} can be learned from (")
     assert f"{eve / 'hum' / '1.wav'} (labelled 'hum') are the same recording; " in outcome.stderr
     assert outcome.stderr.count("\n") == 1
-    assert speakers.names() == []
+    assert store.names() == []
 
 
 def test_the_same_recording_twice_under_one_label_is_welcome(enroll, eve):
@@ -469,14 +470,14 @@ def test_the_same_recording_twice_under_one_label_is_welcome(enroll, eve):
 
 def test_recordings_of_another_voice_are_not_mixed_in(enroll, run, recordings, eve):
     assert enroll("eve", "--from", recordings, "--voice", "bob").status == 0
-    before = (speakers.root() / "eve" / "profile.npz").read_bytes(), kept()
+    before = (store.root() / "eve" / "profile.npz").read_bytes(), kept()
     outcome = enroll("eve", "--from", recordings, "--voice", "anna")
     assert (outcome.status, outcome.stdout) == (1, "")
     assert outcome.stderr == (
         "error: the takes of 'eve' are of the voice 'bob', and these of 'anna'; enroll these under another name, or "
         "start anew after `recognizer speakers remove eve`\n"
     )
-    assert ((speakers.root() / "eve" / "profile.npz").read_bytes(), kept()) == before
+    assert ((store.root() / "eve" / "profile.npz").read_bytes(), kept()) == before
     assert enroll("eve", "--from", recordings, "--voice", "bob").status == 0
     assert enroll("eve", "--from", eve).status == 0, "nobody says who that is"
     run("speakers", "remove", "eve", "--yes")
@@ -485,7 +486,7 @@ def test_recordings_of_another_voice_are_not_mixed_in(enroll, run, recordings, e
 
 def test_a_voice_is_remembered_without_its_option_and_before_there_is_a_profile(enroll, eve, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("recognizer.profiling.make_profile", lambda *_, **__: signal.raise_signal(signal.SIGINT))
+        patch.setattr("recognizer.speakers.enrolling.make_profile", lambda *_, **__: signal.raise_signal(signal.SIGINT))
         (eve / "one.csv").write_text("path,word,speaker\nhum/1.wav,hum,ann\n", encoding="utf-8")
         assert enroll("eve", "--from", eve / "one.csv").status == 130
     (eve / "two.csv").write_text("path,word,speaker\nhum/2.wav,hum,bea\n", encoding="utf-8")
@@ -507,7 +508,7 @@ def test_a_full_disk_while_copying_says_to_make_room(enroll, eve, monkeypatch):
         yield path.parent / ".partly"
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("recognizer.audio.replacing", full)
+    monkeypatch.setattr("recognizer.sound.audio.replacing", full)
     outcome = enroll("eve", "--from", eve)
     assert (outcome.status, outcome.stdout) == (1, "")
     assert "cannot be written (No space left on device); make room on the disk\n" in outcome.stderr
@@ -535,7 +536,7 @@ def test_unlabelled_recordings_are_learned_from_where_they_are_sure(enroll, eve)
     assert lines[1].startswith("method: MLLR (full), then MAP (tau 4), the usual method; ")
     assert lines[1].endswith("passes")
     assert kept() == sorted(f"{word}/heard-{take}" for word in WORDS for take in (1, 2))
-    record = speakers.load("eve").record
+    record = store.load("eve").record
     assert record["unlabelled"] is True
     assert (record["recordings"], record["takes"]) == (9, dict.fromkeys(WORDS, 2))
     [event] = events_of(enroll("eve", "--unlabelled", everything, "--json", "--method", "map").stdout)
@@ -553,7 +554,7 @@ def test_what_a_person_says_it_is_counts_more(enroll, eve):
     assert outcome.status == 0
     assert kept() == sorted([*both("fall", "hum", "peep"), "rise/heard-1", "rise/heard-2"])
     assert "the words of some takes were told by the recognizer" in outcome.stdout
-    assert speakers.load("eve").record["unlabelled"] is True
+    assert store.load("eve").record["unlabelled"] is True
 
 
 def test_unlabelled_recordings_do_not_replace_labelled_ones(enroll, eve):
@@ -562,9 +563,9 @@ def test_unlabelled_recordings_do_not_replace_labelled_ones(enroll, eve):
     assert outcome.status == 1
     assert "eve has 8 takes whose words are known" in outcome.stderr
     assert "`recognizer enroll eve --as CONDITION --unlabelled FOLDER`" in outcome.stderr
-    assert speakers.load("eve").record["unlabelled"] is False
+    assert store.load("eve").record["unlabelled"] is False
     assert enroll("eve", "--as", "late", "--unlabelled", eve).status == 0
-    assert speakers.load("eve@late").record["prior"] == "eve"
+    assert store.load("eve@late").record["prior"] == "eve"
 
 
 # How
@@ -587,7 +588,7 @@ def test_the_warp_is_told(enroll, eve):
     line = "warp of the frequency axis: "
     assert line not in enroll("eve", "--from", eve, "--method", "map").stdout
     outcome = enroll("eve", "--from", eve, "--method", "map", "--vtln")
-    warp = speakers.load("eve").record["warp"]
+    warp = store.load("eve").record["warp"]
     told = "none, for none makes takes left out likelier" if warp == 1 else f"{warp:g}"
     assert f"{line}{told}\n" in outcome.stdout
 
@@ -596,9 +597,9 @@ def test_takes_are_deleted_when_they_shall_be_forgotten(enroll, run, eve):
     outcome = enroll("eve", "--from", eve, "--forget-audio")
     assert outcome.status == 0
     assert "the takes are deleted; `recognizer speakers refresh` cannot make this profile anew\n" in outcome.stderr
-    assert [path.name for path in (speakers.root() / "eve").iterdir()] == ["profile.npz"]
+    assert [path.name for path in (store.root() / "eve").iterdir()] == ["profile.npz"]
     assert enroll("bob", "--unlabelled", eve, "--forget-audio", "--quiet").stderr == ""
-    assert [path.name for path in (speakers.root() / "bob").iterdir()] == ["profile.npz"]
+    assert [path.name for path in (store.root() / "bob").iterdir()] == ["profile.npz"]
 
 
 def test_takes_that_cannot_be_deleted_are_told(enroll, eve, monkeypatch):
@@ -616,7 +617,7 @@ def test_an_interruption_while_fitting_keeps_the_takes(enroll, eve, monkeypatch)
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recognizer.profiling.make_profile", interrupted)
+    monkeypatch.setattr("recognizer.speakers.enrolling.make_profile", interrupted)
     outcome = enroll("eve", "--from", eve)
     assert (outcome.status, outcome.stdout) == (130, "")
     assert outcome.stderr == "interrupted; the takes are kept; the same command goes on from there\n"
@@ -624,14 +625,14 @@ def test_an_interruption_while_fitting_keeps_the_takes(enroll, eve, monkeypatch)
 
 
 def test_what_makes_it_worse_is_warned_of(enroll, eve, monkeypatch):
-    from recognizer import profiling
+    from recognizer.speakers import enrolling
 
     def worse(*arguments) -> dict:
         record = record_of(*arguments)
         return record | {"after": record["after"] | {"correct": 0}}
 
-    record_of = profiling.record_of
-    monkeypatch.setattr(profiling, "record_of", worse)
+    record_of = enrolling.record_of
+    monkeypatch.setattr(enrolling, "record_of", worse)
     assert "warning: takes left out are understood worse than before; " in enroll("eve", "--from", eve).stderr
     assert enroll("eve", "--from", eve, "--quiet").stderr == ""
 
@@ -651,9 +652,9 @@ def test_a_profile_of_another_model_is_replaced_and_that_is_told(enroll, run, ev
 
 def test_a_profile_of_a_newer_program_is_not_replaced(enroll, eve, monkeypatch):
     enroll("eve", "--from", eve)
-    path = speakers.root() / "eve" / "profile.npz"
+    path = store.root() / "eve" / "profile.npz"
     with monkeypatch.context() as later:
-        later.setattr("recognizer.profile.VERSION", 99)
+        later.setattr("recognizer.speakers.profile.VERSION", 99)
         Profile.load(path).save(path)
     before = path.read_bytes()
     for arguments in ((), ("--from", eve)):
@@ -666,7 +667,7 @@ def test_a_profile_of_a_newer_program_is_not_replaced(enroll, eve, monkeypatch):
 
 def test_a_profile_whose_takes_were_deleted_is_not_replaced(enroll, eve):
     enroll("eve", "--from", eve, "--forget-audio")
-    path = speakers.root() / "eve" / "profile.npz"
+    path = store.root() / "eve" / "profile.npz"
     before = path.read_bytes()
     for arguments in ((), ("--from", eve), ("--unlabelled", eve)):
         outcome = enroll("eve", *arguments)
@@ -679,33 +680,33 @@ def test_a_profile_whose_takes_were_deleted_is_not_replaced(enroll, eve):
 
 def test_a_damaged_profile_is_replaced_and_that_is_told(enroll, eve):
     enroll("eve", "--from", eve)
-    (speakers.root() / "eve" / "profile.npz").write_bytes(b"PK")
+    (store.root() / "eve" / "profile.npz").write_bytes(b"PK")
     outcome = enroll("eve")  # all takes are there
     assert outcome.status == 0
     assert outcome.stderr.startswith("warning: the earlier profile cannot be used and is replaced: ")
-    assert speakers.load("eve").record["takes"] == dict.fromkeys(WORDS, 2)
+    assert store.load("eve").record["takes"] == dict.fromkeys(WORDS, 2)
 
 
 def test_a_full_disk_leaves_the_earlier_profile(enroll, eve, monkeypatch):
     enroll("eve", "--from", eve)
-    before = (speakers.root() / "eve" / "profile.npz").read_bytes()
+    before = (store.root() / "eve" / "profile.npz").read_bytes()
 
     @contextmanager
     def full(path: Path):
         yield path.parent / ".partly"
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("recognizer.profile.replacing", full)
+    monkeypatch.setattr("recognizer.speakers.profile.replacing", full)
     outcome = enroll("eve", "--forget-audio")
     assert (outcome.status, outcome.stdout) == (1, "")
     assert "cannot be written: No space left on device; make room" in outcome.stderr
     assert outcome.stderr.count("\n") == 1
-    assert (speakers.root() / "eve" / "profile.npz").read_bytes() == before
+    assert (store.root() / "eve" / "profile.npz").read_bytes() == before
     assert kept() == both(*WORDS), "nothing is forgotten that was not learned from"
 
 
 def test_a_full_disk_while_recording_tells_what_is_kept(enroll, speaking, monkeypatch):
-    from recognizer import audio
+    from recognizer.sound import audio
 
     replacing, left = audio.replacing, [None]
 
@@ -717,7 +718,7 @@ def test_a_full_disk_while_recording_tells_what_is_kept(enroll, speaking, monkey
                 raise OSError(28, "No space left on device")
             left.pop()
 
-    monkeypatch.setattr("recognizer.audio.replacing", full)
+    monkeypatch.setattr("recognizer.sound.audio.replacing", full)
     speaking(*prompts(WORDS, 2))
     outcome = enroll("eve")
     assert outcome.status == 1
@@ -727,7 +728,7 @@ def test_a_full_disk_while_recording_tells_what_is_kept(enroll, speaking, monkey
 
 KILLED = """
 import os, signal, sys
-from recognizer import writing
+from recognizer.files import writing
 replace, left = os.replace, [int(sys.argv.pop(1))]
 first = sys.argv.pop(1) == "before"
 def killed(*paths):
@@ -754,14 +755,14 @@ def test_a_kill_at_any_moment_leaves_what_is_whole(enroll, eve, model_file, mome
     command = [sys.executable, "-c", KILLED, str(write_number), moment, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    now = (speakers.root() / "eve" / "profile.npz").read_bytes()
+    now = (store.root() / "eve" / "profile.npz").read_bytes()
     assert (now == before) is ((write_number, moment) != (5, "after"))
-    speakers.load("eve")
+    store.load("eve")
     assert len(kept()) - len(hidden()) == 2 + write_number - (moment == "before") - (now != before)
-    assert all(soundfile.info(take.path).frames > RATE / 2 for take in speakers.takes("eve"))
+    assert all(soundfile.info(take.path).frames > RATE / 2 for take in store.takes("eve"))
     assert enroll("eve", "--from", eve, "--method", "map").status == 0
     assert [take for take in kept() if "/." not in take] == both("fall", "hum", "peep")
-    assert speakers.load("eve").record["takes"] == {"fall": 2, "hum": 2, "peep": 2}
+    assert store.load("eve").record["takes"] == {"fall": 2, "hum": 2, "peep": 2}
 
 
 def hidden() -> list[str]:

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from synthetic import RATE, WORDS, record, say, write
 
-from recognizer import corpus, recognition
+from recognizer import corpus
+from recognizer import recognizer as front_door
 from recognizer.cli import evaluate as command
-from recognizer.evaluation import Evaluation, evaluate, headline
-from recognizer.recognition import Recognizer
+from recognizer.evaluation.evaluation import Evaluation, evaluate, headline
+from recognizer.recognizer import Recognizer
 
 
 @pytest.fixture
@@ -133,13 +134,13 @@ def test_a_manifest(run, recordings, model_file, tmp_path):
 
 
 def test_workers_are_passed_on(run, mixed, model_file, monkeypatch):
-    serial, asked, analyse = run("evaluate", mixed, "-m", model_file, "--json"), [], recognition.analyse_files
+    serial, asked, analyse = run("evaluate", mixed, "-m", model_file, "--json"), [], front_door.analyse_files
 
     def counting(*arguments, jobs):
         asked.append(jobs)
         return analyse(*arguments, jobs=jobs)
 
-    monkeypatch.setattr(recognition, "analyse_files", counting)
+    monkeypatch.setattr(front_door, "analyse_files", counting)
     assert run("evaluate", mixed, "-m", model_file, "--json", "--jobs", 2) == serial
     assert asked == [2]
 

@@ -11,7 +11,7 @@ from synthetic import RATE, WORDS, say, write
 
 from recognizer.cli import export as command
 from recognizer.htk import exchange
-from recognizer.recognition import Recognizer
+from recognizer.recognizer import Recognizer
 
 FILES = ("models.mmf", "network.slf", "dict.txt", "models.list", "words.dict")
 

@@ -12,10 +12,10 @@ from synthetic import WORDS, say, write
 from test_htk_definitions import COURSE, MENDED
 
 from recognizer import corpus
-from recognizer.htk import parameters
-from recognizer.htk.parameters import Parameters
+from recognizer.features import parameter_files
+from recognizer.features.parameter_files import Parameters, normalised_kind
 from recognizer.model import Model
-from recognizer.recognition import Recognizer
+from recognizer.recognizer import Recognizer
 
 CANNOT = (
     "this model cannot hear sound: it knows HTK parameter files of kind USER, 39 values a frame; give it such files, "
@@ -107,7 +107,7 @@ def test_the_example_of_the_course(run, tmp_path):
     (tmp_path / "course.mmf").write_text(MENDED)
     assert run("import", tmp_path / "course.mmf").status == 0
     vectors = np.random.default_rng(0).normal(0.3, 0.5, (20, 6)).astype(np.float32)
-    parameters.write(tmp_path / "a.mfc", Parameters(vectors, "USER", 0.01))
+    parameter_files.write(tmp_path / "a.mfc", Parameters(vectors, "USER", 0.01))
     found = json.loads(run("batch", tmp_path / "a.mfc", "-m", "course", "--json").stdout)
     assert (found["word"], found["duration"]) == ("course", 0.2)
 
@@ -233,11 +233,11 @@ def test_features_for_a_model_that_hears(run, imported, model_file):
 def test_features_of_another_kind(run, imported, model_file, model):
     model = model_file if model == "hearing" else model
     for name, (dims, kind) in {"narrow": (3, "USER"), "mfcc": (39, "MFCC_0_D_A")}.items():
-        parameters.write(imported / f"{name}.mfc", Parameters(np.ones((20, dims)), kind, 0.01))
+        parameter_files.write(imported / f"{name}.mfc", Parameters(np.ones((20, dims)), kind, 0.01))
         outcome = run("batch", imported / f"{name}.mfc", "--model", model, "--json")
         assert outcome.status == 1
         assert json.loads(outcome.stdout)["error"] == (
-            f"{imported / f'{name}.mfc'}: {dims} values a frame of kind {parameters.normalised_kind(kind)}, and the "
+            f"{imported / f'{name}.mfc'}: {dims} values a frame of kind {normalised_kind(kind)}, and the "
             "model needs 39 of kind USER; convert the file, or choose another --model"
         )
 
@@ -259,7 +259,7 @@ def test_symbols_need_statics_and_derivatives(run, tmp_path):
     for number, word in enumerate(("yes", "no")):
         for take in range(4):
             vectors = np.random.default_rng(take).normal(number, 1, (20, 4))
-            parameters.write(tmp_path / f"{word}_anna_{take}.mfc", Parameters(vectors, "USER", 0.01))
+            parameter_files.write(tmp_path / f"{word}_anna_{take}.mfc", Parameters(vectors, "USER", 0.01))
     outcome = run("train", tmp_path, "-o", tmp_path / "m.npz", "--density", "discrete")
     assert (outcome.status, outcome.stdout) == (1, "")
     assert outcome.stderr == (

@@ -19,10 +19,11 @@ from synthetic import RATE, WORDS, write
 from terminal import picture
 from test_live import quiet, talk
 
-from recognizer import microphone, speakers
-from recognizer.live import Session, listen
-from recognizer.recognition import Recognizer
-from recognizer.source import play
+from recognizer.live.session import Session, listen
+from recognizer.recognizer import Recognizer
+from recognizer.sound import microphone
+from recognizer.sound.source import play
+from recognizer.speakers import store
 
 NUMBERS = ["words", "rejected", "overflows", "losses"]
 ANSWER = ["word", "confidence", "accepted", "reason", "nbest", "start", "end", "latency"]
@@ -180,7 +181,7 @@ def test_fast_is_handed_on(run, model_file, talked, monkeypatch):
         asked.append((file, fast))
         return play(file, fast=True)
 
-    monkeypatch.setattr("recognizer.source.play", played)
+    monkeypatch.setattr("recognizer.sound.source.play", played)
     for options in ([], ["--fast"]):
         assert run("live", "--model", model_file, "--from-file", talked, *options).status == 0
     assert asked == [(talked, False), (talked, True)]
@@ -383,13 +384,13 @@ def test_what_was_taken_back_is_told_in_plain_lines(live, typing, talked):
 
 def test_adapt_from_a_profile_leaves_it_as_it_is(live, enroll, talked, tmp_path):
     own = Recognizer(enroll("eve"), "eve")
-    profile = (speakers.folder("eve") / speakers.PROFILE).read_bytes()
+    profile = (store.folder("eve") / store.PROFILE).read_bytes()
     outcome = live(talked, "--json", "--adapt", "--speaker", "eve", "--save", tmp_path / "kept here")
     expected = listen(play(talked, fast=True), Session(own, adapt=True))
     words = [event.word for some in expected for event in some if event.kind == "adapted"]
     told = [event for event in events_of(outcome.stdout) if event["event"] == "adapted"]
     assert [event["word"] for event in told] == words
-    assert (speakers.folder("eve") / speakers.PROFILE).read_bytes() == profile
+    assert (store.folder("eve") / store.PROFILE).read_bytes() == profile
     assert outcome.stderr.splitlines()[-1] == (
         f"adapted to {len(words)} words, in this session only; the profile of eve is as it was; "
         f"to keep what is learned: `recognizer enroll eve --unlabelled '{tmp_path / 'kept here'}'`"
@@ -472,7 +473,7 @@ def test_a_full_disk_is_told_once_and_listening_goes_on(live, talked, tmp_path, 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("recognizer.audio.replacing", full)
+    monkeypatch.setattr("recognizer.sound.audio.replacing", full)
     outcome = live(talked, "--save", tmp_path / "kept", "--quiet")
     assert outcome.status == 1
     assert "No space left on device" in outcome.stderr

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from synthetic import RATE, record, say, write
 
-from recognizer import divergence
 from recognizer import model as models
 from recognizer.cli import models as command
-from recognizer.description import alike, state_durations
-from recognizer.rejection import EVIDENCE
+from recognizer.evaluation import divergence
+from recognizer.evaluation.description import alike, state_durations
+from recognizer.recognition.verification import EVIDENCE
 
 
 @pytest.fixture(autouse=True)

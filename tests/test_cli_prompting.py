@@ -22,7 +22,7 @@ from recognizer.cli.drawing import METER_CELLS, WIDTH, large
 from recognizer.cli.prompt_screen import STATES, PromptPicture
 from recognizer.cli.prompting import Outcome, collect
 from recognizer.errors import MicrophoneError, RecognizerError
-from recognizer.guide import Guide, GuideEvent, Prompt
+from recognizer.live.guide import Guide, GuideEvent, Prompt
 
 pytestmark = pytest.mark.usefixtures("signals")
 TWO = [Prompt("hum", 1), Prompt("rise", 1)]
@@ -118,8 +118,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import soundcard
 from synthetic import answer
-from recognizer.guide import Prompt
-from recognizer import microphone
+from recognizer.live.guide import Prompt
+from recognizer.sound import microphone
 import numpy as np
 microphone.POLL = 0
 waiting = [np.random.default_rng(0).normal(0, 3e-4, 8000), answer(Prompt("hum", 1))]

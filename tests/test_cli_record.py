@@ -18,9 +18,9 @@ from soundcard import Plug, Stream
 from synthetic import RATE, WORDS, answer, quiet, say, write
 from test_guide import loud
 
-from recognizer import audio
 from recognizer.corpus import find
-from recognizer.guide import Prompt, prompts
+from recognizer.live.guide import Prompt, prompts
+from recognizer.sound import audio
 
 pytestmark = pytest.mark.usefixtures("signals")
 
@@ -286,7 +286,7 @@ def test_a_full_disk_ends_it_with_one_line(record, speaking, tmp_path, monkeypat
                 raise OSError(28, "No space left on device")
             left.pop()
 
-    monkeypatch.setattr("recognizer.audio.replacing", full)
+    monkeypatch.setattr("recognizer.sound.audio.replacing", full)
     outcome = record("hum", "rise", "--takes", "2", *form)
     assert outcome.status == 1
     line = outcome.stderr.splitlines()[-1]

@@ -15,10 +15,11 @@ from test_live import blocks, talk
 
 from recognizer.cli.drawing import METER_CELLS, TALL, WIDTH, large
 from recognizer.cli.screen import STATES, Picture, screen
-from recognizer.decoding import Candidate, Result
-from recognizer.live import Event, Session
-from recognizer.recognition import Recognizer
-from recognizer.source import Block, Lost
+from recognizer.live.events import Event
+from recognizer.live.session import Session
+from recognizer.recognition.result import Candidate, Result
+from recognizer.recognizer import Recognizer
+from recognizer.sound.source import Block, Lost
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 

@@ -12,11 +12,11 @@ import pytest
 import typer
 from synthetic import WORDS, say, write
 
-from recognizer import speakers
 from recognizer.adaptation.method import Method
 from recognizer.corpus import Utterance
-from recognizer.profile import Profile
-from recognizer.profiling import make_profile
+from recognizer.speakers import store
+from recognizer.speakers.enrolling import make_profile
+from recognizer.speakers.profile import Profile
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def enrolled(tmp_path_factory, built, model_file) -> Path:
             for word in WORDS:
                 for take in (first, first + 1):
                     path = write(home / "recordings" / word / f"{take}.wav", say(word, take=take))
-                    speakers.keep(name, [Utterance(path, word, None)])
+                    store.keep(name, [Utterance(path, word, None)])
             make_profile(name, built, str(model_file), Method("map"))
     return home / "speakers"
 
@@ -55,7 +55,7 @@ def records_of(stdout: str) -> list[dict]:
 def make_newer(path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         profile = Profile.load(path)
-        patch.setattr("recognizer.profile.VERSION", 99)
+        patch.setattr("recognizer.speakers.profile.VERSION", 99)
         profile.save(path)
 
 
@@ -65,7 +65,7 @@ def make_newer(path: Path) -> None:
 def test_list_is_a_line_a_speaker(run, eve, model_file):
     outcome = run("speakers", "list")
     assert (outcome.status, outcome.stderr) == (0, "")
-    made = speakers.load("eve").record["made"]
+    made = store.load("eve").record["made"]
     first, second = outcome.stdout.splitlines()
     assert first.startswith(f"eve  {model_file}  {made}  8 takes  8 of 8 -> ")
     assert first.endswith(" of 8 right")
@@ -145,7 +145,7 @@ def test_show_tells_everything(run, eve, built, model_file):
     assert (record["name"], record["model"], record["fingerprint"]) == ("eve@cold", str(model_file), built.fingerprint)
     assert record["profile"] == str(eve / "eve@cold" / "profile.npz")
     assert (record["audio_kept"], record["kept"]) == (True, dict.fromkeys(WORDS, 2))
-    assert set(speakers.load("eve@cold").record) <= set(record)
+    assert set(store.load("eve@cold").record) <= set(record)
     assert record["prior"] == "eve"
     lines = run("speakers", "show", "eve@cold").stdout.splitlines()
     assert [line.partition(": ")[0] for line in lines] == list(record)
@@ -155,7 +155,7 @@ def test_show_tells_everything(run, eve, built, model_file):
 
 
 def test_show_tells_whether_the_audio_is_kept(run, eve):
-    speakers.forget_audio("eve")
+    store.forget_audio("eve")
     lines = run("speakers", "show", "eve").stdout.splitlines()
     assert {"audio_kept: no", "kept: none", "prior: none"} < set(lines)
 
@@ -178,7 +178,7 @@ def test_a_name_that_differs_by_case_only_is_wrong_usage(run, eve, call):
     outcome = run("speakers", *call, "Eve")
     assert (outcome.status, outcome.stdout) == (2, "")
     assert "by case only" in outcome.stderr
-    assert speakers.names() == ["eve", "eve@cold"]
+    assert store.names() == ["eve", "eve@cold"]
 
 
 @pytest.mark.parametrize("name", ["", "@", "a/b", "..", "con", "eve@a@b"])
@@ -186,15 +186,15 @@ def test_a_name_that_differs_by_case_only_is_wrong_usage(run, eve, call):
 def test_names_that_cannot_be_are_wrong_usage(run, eve, call, name):
     outcome = run("speakers", *call, name)
     assert (outcome.status, outcome.stdout) == (2, "")
-    assert speakers.names() == ["eve", "eve@cold"]
+    assert store.names() == ["eve", "eve@cold"]
 
 
 def test_rename_takes_the_conditions_along(run, eve):
     outcome = run("speakers", "rename", "eve", "eva")
     assert (outcome.status, outcome.stdout) == (0, "renamed to eva, eva@cold\n")
-    assert speakers.names() == ["eva", "eva@cold"]
+    assert store.names() == ["eva", "eva@cold"]
     assert "prior: eva\n" in run("speakers", "show", "eva@cold").stdout
-    assert speakers.load("eva@cold").record["prior"] == "eva"
+    assert store.load("eva@cold").record["prior"] == "eva"
     assert records_of(run("speakers", "rename", "eva", "eve", "--json").stdout) == [{"speakers": ["eve", "eve@cold"]}]
 
 
@@ -202,7 +202,7 @@ def test_rename_may_change_the_case_alone(run, eve):
     outcome = run("speakers", "rename", "eve", "Eve")
     assert (outcome.status, outcome.stdout) == (0, "renamed to Eve, Eve@cold\n")
     assert run("speakers", "rename", "Eve@cold", "Eve@Cold").status == 0
-    assert speakers.names() == ["Eve", "Eve@Cold"]
+    assert store.names() == ["Eve", "Eve@Cold"]
     outcome = run("speakers", "rename", "Eve@Cold", "eve@Cold")
     assert outcome.status == 2
     assert "by case only" in outcome.stderr
@@ -214,7 +214,7 @@ def test_rename_writes_over_nobody(run, eve):
     assert outcome.status == 1
     assert "there is a speaker 'bob' already" in outcome.stderr
     assert run("speakers", "rename", "eve@cold", "ida").status == 1
-    assert speakers.names() == ["bob", "eve", "eve@cold"]
+    assert store.names() == ["bob", "eve", "eve@cold"]
 
 
 # remove
@@ -224,10 +224,10 @@ def test_remove_needs_a_yes(run, eve):
     outcome = run("speakers", "remove", "eve")
     assert (outcome.status, outcome.stdout) == (2, "")
     assert "add --yes" in outcome.stderr
-    assert speakers.names() == ["eve", "eve@cold"]
+    assert store.names() == ["eve", "eve@cold"]
     assert run("speakers", "remove", "eve@cold", "--yes").stdout == "removed eve@cold\n"
     assert records_of(run("speakers", "remove", "eve", "-y", "--json").stdout) == [{"speakers": ["eve"]}]
-    assert speakers.names() == []
+    assert store.names() == []
 
 
 @pytest.fixture
@@ -257,10 +257,10 @@ def test_remove_asks_at_a_terminal(run, eve, answering):
     assert asked == ["Remove eve, eve@cold with 16 takes?"]
     answering(typer.Abort())
     assert run("speakers", "remove", "eve").status == 130
-    assert speakers.names() == ["eve", "eve@cold"]
+    assert store.names() == ["eve", "eve@cold"]
     answering(True)
     assert run("speakers", "remove", "eve").status == 0
-    assert speakers.names() == []
+    assert store.names() == []
 
 
 # export and import
@@ -281,7 +281,7 @@ def test_a_speaker_goes_to_a_file_and_comes_back(run, eve, tmp_path):
 
 
 def test_without_takes_there_is_nothing_to_warn_of(run, eve, tmp_path):
-    speakers.forget_audio("eve@cold")
+    store.forget_audio("eve@cold")
     assert run("speakers", "export", "eve@cold", tmp_path / "cold.zip").stderr == ""
 
 
@@ -301,14 +301,14 @@ def test_files_that_cannot_be_written_or_read(run, eve, tmp_path):
 
 
 def test_refresh_makes_profiles_anew_as_they_were_asked_for(run, eve, model_file):
-    before = speakers.load("eve").record
+    before = store.load("eve").record
     outcome = run("speakers", "refresh")
     assert (outcome.status, outcome.stderr) == (0, "")
     first, second = outcome.stdout.splitlines()
     assert first.startswith(f"eve  {model_file}  8 takes  8 of 8 -> ")
     assert second.startswith("eve@cold  ")
-    assert speakers.load("eve").record == before
-    assert speakers.load("eve@cold").record["prior"] == "eve"
+    assert store.load("eve").record == before
+    assert store.load("eve@cold").record["prior"] == "eve"
 
 
 def test_refresh_for_another_model_does_the_healthy_voice_first(run, eve, other):
@@ -324,7 +324,7 @@ def test_refresh_reports_those_that_fail_and_does_the_rest(run, eve, built, mode
     shutil.copytree(eve / "eve", eve / "bob")
     shutil.copytree(eve / "eve", eve / "gil")
     shutil.copytree(eve / "eve", eve / "ida")
-    speakers.forget_audio("bob")
+    store.forget_audio("bob")
     (eve / "gil" / "profile.npz").unlink()
     path = eve / "ida" / "profile.npz"
     replace(Profile.load(path), model_name="gone").save(path)
@@ -363,12 +363,12 @@ def test_refresh_leaves_out_takes_that_are_damaged(run, eve):
 
 
 def test_forget_deletes_takes_and_makes_the_profile_anew(run, eve):
-    path = speakers.folder("eve") / "takes" / "hum" / "1.wav"
+    path = store.folder("eve") / "takes" / "hum" / "1.wav"
     outcome = run("speakers", "forget", "eve", "rise/2.wav", path)
     assert (outcome.status, outcome.stderr) == (0, "")
     assert outcome.stdout.startswith("eve  ")
     assert "  6 takes  " in outcome.stdout
-    assert speakers.load("eve").record["takes"] == {"fall": 2, "hum": 1, "peep": 2, "rise": 1}
+    assert store.load("eve").record["takes"] == {"fall": 2, "hum": 1, "peep": 2, "rise": 1}
     assert not path.exists()
     [record] = records_of(run("speakers", "forget", "eve", "rise/1.wav", "--json").stdout)
     assert record["takes"] == {"fall": 2, "hum": 1, "peep": 2}
@@ -388,11 +388,11 @@ def test_forget_leaves_a_take(run, eve):
     outcome = run("speakers", "forget", "eve", *everything)
     assert (outcome.status, outcome.stdout) == (1, "")
     assert "no other takes; delete the speaker with `recognizer speakers remove eve`" in outcome.stderr
-    assert len(speakers.takes("eve")) == 8
+    assert len(store.takes("eve")) == 8
 
 
 def test_forget_before_there_is_a_profile(run, eve):
     (eve / "eve" / "profile.npz").unlink()
     outcome = run("speakers", "forget", "eve", "hum/1.wav")
     assert (outcome.status, outcome.stdout) == (0, "deleted takes of eve\n")
-    assert len(speakers.takes("eve")) == 7
+    assert len(store.takes("eve")) == 7

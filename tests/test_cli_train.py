@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 from synthetic import RATE, SPEAKERS, WORDS, record, say, write
 
-from recognizer import building
 from recognizer.model import Model
-from recognizer.perturbation import MILD, NOISE, VTLP, Perturbation
-from recognizer.recognition import Recognizer
+from recognizer.recognizer import Recognizer
+from recognizer.sound.perturbation import MILD, NOISE, VTLP, Perturbation
 
 SMALL = ["--mixtures", "1"]  # as many as a few recordings support without a warning
 
@@ -65,7 +64,7 @@ def test_json_tells_what_is_in_the_file(run, recordings, output):
 
 
 def test_the_held_out_trial_is_told(run, recordings, output, monkeypatch):
-    monkeypatch.setattr(building, "FEWEST_TO_CALIBRATE", 12)
+    monkeypatch.setattr("recognizer.training.trials.FEWEST_TO_CALIBRATE", 12)
     told = json.loads(run("train", recordings, "-o", output, "--json", *SMALL).stdout)["held_out"]
     assert told == Model.load(output).card["held_out"]
     assert (told["n"], told["unseen"]) == (12, "speakers")
@@ -215,7 +214,8 @@ def test_what_is_no_corpus(run, tmp_path, output, content, part):
 
 
 @pytest.mark.parametrize(
-    "where", ["recognizer.building.train", "recognizer.building.analyse_files", "numpy.savez_compressed"]
+    "where",
+    ["recognizer.training.building.train", "recognizer.training.building.analyse_files", "numpy.savez_compressed"],
 )
 @pytest.mark.parametrize("exists", [True, False])
 def test_an_interrupted_training_leaves_what_was_there(run, recordings, output, monkeypatch, where, exists):

@@ -13,10 +13,11 @@ from scipy.cluster.vq import vq
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from recognizer import codebook
-from recognizer.codebook import PRIOR_FRAMES, STREAMS, SYMBOL_FLOOR, DiscreteBank, TiedBank
+from recognizer.acoustics import codebook
+from recognizer.acoustics.discrete import PRIOR_FRAMES, STREAMS, SYMBOL_FLOOR, DiscreteBank
+from recognizer.acoustics.gaussians import MIN_OCCUPANCY, GaussianBank, Sizes
+from recognizer.acoustics.tied import TiedBank
 from recognizer.errors import TrainingError
-from recognizer.gmm import MIN_OCCUPANCY, GaussianBank, Sizes
 
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.integers(1, 4)

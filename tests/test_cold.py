@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter, welch
 
-from recognizer import Recognizer, audio
+from recognizer import Recognizer
+from recognizer.sound import audio
 
 RECIPE = Path(__file__).resolve().parents[1] / "recipes" / "enrollment" / "cold.py"
 specification = importlib.util.spec_from_file_location("cold", RECIPE)

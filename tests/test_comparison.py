@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recognizer.comparison import OUTCOMES, Comparison, compare, mcnemar
 from recognizer.corpus import Utterance
-from recognizer.decoding import Candidate, Result
 from recognizer.errors import RecognizerError
-from recognizer.evaluation import wilson
-from recognizer.recognition import FileResult
+from recognizer.evaluation.comparison import OUTCOMES, Comparison, compare, mcnemar
+from recognizer.intervals import wilson
+from recognizer.recognition.result import Candidate, Result
+from recognizer.recognizer import FileResult
 
 
 def heard(path: Path, word: str | None) -> FileResult:

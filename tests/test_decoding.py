@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax, logsumexp
 from scipy.stats import norm
 
-from recognizer import decoding
-from recognizer.decoding import Calibration, align, decode, fit_calibration, posteriors, score_words
-from recognizer.gmm import GaussianBank
-from recognizer.hmm import Chain
-from recognizer.training import WordModels
+from recognizer.acoustics.chain import Chain
+from recognizer.acoustics.gaussians import GaussianBank
+from recognizer.acoustics.word_models import WordModels
+from recognizer.recognition import decoding
+from recognizer.recognition.calibration import Calibration, fit_calibration, posteriors
+from recognizer.recognition.decoding import align, decode, score_words
 
 seeds = st.integers(0, 2**32 - 1)
 lengths_ = st.lists(st.integers(1, 12), min_size=1, max_size=5)

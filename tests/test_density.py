@@ -14,24 +14,28 @@ import pytest
 from synthetic import RATE, WORDS, record, say, write
 from typer.testing import CliRunner
 
-from recognizer import codebook, hmm, speakers, training
+from recognizer.acoustics import codebook, discrete, recursions
+from recognizer.acoustics.chain import TOPOLOGIES, Chain
+from recognizer.acoustics.density import KINDS, Density, alike, arrays_of, of_arrays
 from recognizer.adaptation.choice import Material, Trial, candidates, compare
 from recognizer.adaptation.map import interpolate
 from recognizer.adaptation.method import KINDS as METHODS
 from recognizer.adaptation.method import Method, adapt
 from recognizer.cli import app
-from recognizer.decoding import score_words
-from recognizer.density import KINDS, Density, alike, arrays_of, of_arrays
 from recognizer.errors import AdaptationError, ModelError, ProfileError, RecognizerWarning, TrainingError
-from recognizer.live_adaptation import Adaptation
+from recognizer.live.adapting import Adaptation
 from recognizer.model import Model
-from recognizer.profile import Profile
-from recognizer.profiling import make_profile
-from recognizer.recognition import Recognizer
-from recognizer.training import TrainingSettings, accumulate, chunks_by_word, converge, train
+from recognizer.recognition.decoding import score_words
+from recognizer.recognizer import Recognizer
+from recognizer.speakers import store
+from recognizer.speakers.enrolling import make_profile
+from recognizer.speakers.profile import Profile
+from recognizer.training import training
+from recognizer.training.settings import TrainingSettings
+from recognizer.training.training import accumulate, chunks_by_word, converge, train
 
 EVERY = pytest.mark.parametrize("kind", KINDS)
-PACKAGE = Path(codebook.__file__).parent
+PACKAGE = Path(codebook.__file__).parents[1]
 GAUSSIANS = {"weights", "means", "variances"}
 
 # Words that are ways through a space of three dimensions, one a stream
@@ -178,7 +182,7 @@ def test_damage_is_found(kind):
 
 
 @EVERY
-@pytest.mark.parametrize("topology", hmm.TOPOLOGIES)
+@pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_training_tells_words_apart(kind, topology):
     models = trained(kind, topology=topology)
     features, labels, _ = spoken(1)
@@ -190,7 +194,7 @@ def test_training_tells_words_apart(kind, topology):
 
 
 @pytest.mark.parametrize("kind", ["continuous", "semi-continuous"])
-@pytest.mark.parametrize("topology", hmm.TOPOLOGIES)
+@pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_no_step_of_training_lowers_the_likelihood(kind, topology):
     for seed in range(3):
         for curve in trained(kind, seed, topology=topology).history.values():
@@ -205,13 +209,13 @@ def test_no_step_of_training_lowers_the_posterior_of_a_discrete_density(seed):
 
     def log_prior(weights, sums):
         overall = sums.occupancy.sum(0)
-        return (codebook.PRIOR_FRAMES * overall / overall.sum(-1, keepdims=True) * np.log(weights)).sum()
+        return (discrete.PRIOR_FRAMES * overall / overall.sum(-1, keepdims=True) * np.log(weights)).sum()
 
-    sums = accumulate(models, chunks, hmm.soft_posteriors)
+    sums = accumulate(models, chunks, recursions.soft_posteriors)
     for _ in range(6):
         bank, chain = models.bank.update(sums, np.ones(3)), models.chain.update(sums.transition_counts)
         new = replace(models, bank=bank, chain=chain)
-        new_sums = accumulate(new, chunks, hmm.soft_posteriors)
+        new_sums = accumulate(new, chunks, recursions.soft_posteriors)
         before, after = (
             likelihood + log_prior(m.bank.weights, sums)
             for m, likelihood in ((models, sums.log_likelihood), (new, new_sums.log_likelihood))
@@ -370,11 +374,11 @@ def test_wrong_options_are_wrong_usage(wrong, message, run, recordings, tmp_path
 
 
 @EVERY
-@pytest.mark.parametrize("topology", hmm.TOPOLOGIES)
+@pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_a_model_comes_back_as_it_was_saved(kind, topology, files, tmp_path):
     model = Model.load(files[kind])
     models = model.models
-    chain = hmm.Chain.of_topology(len(model.words), models.states, topology, stay=0.7)
+    chain = Chain.of_topology(len(model.words), models.states, topology, stay=0.7)
     model = replace(model, models=replace(models, chain=chain))
     model.save(tmp_path / "m.npz")
     back = Model.load(tmp_path / "m.npz")
@@ -402,11 +406,11 @@ def test_a_model_with_a_damaged_density_is_refused(kind, files, tmp_path):
 def test_a_speaker_is_enrolled(kind, files, home):
     model = Model.load(files[kind])
     for word in WORDS:
-        write(speakers.take_path("eve", word), say(word, "eve", 50))
+        write(store.take_path("eve", word), say(word, "eve", 50))
     enrollment, refused = make_profile("eve", model, kind)
     assert not refused
     assert enrollment.method.fits(model.models)
-    own = speakers.fitted(model, "eve")
+    own = store.fitted(model, "eve")
     same(own.models, enrollment.model.models)
     recognizer = Recognizer(own)
     assert [recognizer.recognize(say(word, "eve", 60), RATE).word for word in WORDS] == list(WORDS)
@@ -534,7 +538,7 @@ def test_nobody_asks_which_kind_a_density_is():
     read = 0
     for file in sorted(PACKAGE.rglob("*.py")):
         place = file.relative_to(PACKAGE)
-        if str(place) in (*KNOWING, "htk/reading.py"):
+        if str(place) in (*KNOWING, "htk/parser.py"):
             continue
         lines = list(questions(file.read_text(encoding="utf-8")))
         assert not lines, f"{place} asks for the kind of a density on line {lines[0]}"

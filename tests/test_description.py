@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from synthetic import RATE, WORDS
 
-from recognizer.description import alike, spectra, state_durations, write_picture
-from recognizer.divergence import divergence
-from recognizer.features import FrontEnd
-from recognizer.hmm import Chain
+from recognizer.acoustics.chain import Chain
+from recognizer.evaluation.description import alike, spectra, state_durations, write_picture
+from recognizer.evaluation.divergence import divergence
+from recognizer.features.front_end import FrontEnd
 
 
 def test_durations_of_states_that_are_left_with_a_known_probability(built):

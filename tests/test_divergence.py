@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recognizer import divergence as module
-from recognizer.divergence import closest_pairs, divergence
-from recognizer.gmm import GaussianBank
-from recognizer.hmm import Chain
-from recognizer.training import WordModels
+from recognizer.acoustics.chain import Chain
+from recognizer.acoustics.gaussians import GaussianBank
+from recognizer.acoustics.word_models import WordModels
+from recognizer.evaluation import divergence as module
+from recognizer.evaluation.divergence import closest_pairs, divergence
 
 
 def gaussian_words(means: np.ndarray, variances: np.ndarray) -> WordModels:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recognizer.endpoint import Endpointer, frame_level
+from recognizer.sound.endpoint import Endpointer, frame_level
 
 ENDPOINTER = Endpointer(threshold=0.3, depth=35.0, pause=0.25, margin=0.10, quietest=-75.0, flattest=3.5, steady=0.6)
 TOLERANCE = 0.030  # seconds

@@ -9,27 +9,22 @@ import pytest
 from adapting import same_bank
 from synthetic import WORDS, say, write
 
-from recognizer import enrollment
+from recognizer.acoustics.chain import Chain
+from recognizer.adaptation import enrollment
 from recognizer.adaptation.choice import FEWEST, USUAL, Trial
+from recognizer.adaptation.enrollment import Doubt, enroll
 from recognizer.adaptation.method import KINDS, Method, adapt
-from recognizer.analysis import analyse
-from recognizer.audio import Recording
+from recognizer.adaptation.takes import MEAN_PRIOR, MEAN_WEIGHT, READINGS, analyse_takes, with_speaker_mean
+from recognizer.adaptation.unlabelled import ENOUGH_TO_MAP, PASSES, self_adapt, sure_words
+from recognizer.adaptation.vtln import best_warp
 from recognizer.corpus import Utterance, find
-from recognizer.decoding import posteriors, score_words
-from recognizer.enrollment import (
-    MEAN_PRIOR,
-    MEAN_WEIGHT,
-    Doubt,
-    analyse_takes,
-    best_warp,
-    enroll,
-    self_adapt,
-    sure_words,
-    with_speaker_mean,
-)
 from recognizer.errors import AdaptationError
-from recognizer.hmm import Chain
-from recognizer.training import chunks_by_word
+from recognizer.features.analysis import analyse
+from recognizer.recognition.calibration import posteriors
+from recognizer.recognition.decoding import score_words
+from recognizer.recognition.verification import SURE
+from recognizer.sound.audio import Recording
+from recognizer.training.training import chunks_by_word
 
 
 def recorded(folder, speaker="zoe", takes=(0,), words=WORDS) -> list[Utterance]:
@@ -166,7 +161,7 @@ def test_all_readings_of_all_takes_are_learned_from_each_counting_for_its_share(
     used = takes_of(tmp_path, built)
     own = enroll(used, built, USUAL).model
     features = [own.front_end.finish(f, take.analysis.speech) for take in used for f in take.analysis.features]
-    words = np.repeat([take.word for take in used], len(enrollment.READINGS))
+    words = np.repeat([take.word for take in used], len(READINGS))
     expected = adapt(built.models, list(chunks_by_word(features, words)), USUAL, enrollment.SHARE)
     same_bank(own.models.bank, expected.bank, rtol=1e-9, atol=1e-9)
 
@@ -194,7 +189,7 @@ def test_takes_that_cannot_be_learned_from_are_named(built, tmp_path):
     usable, refused = analyse_takes([Utterance(p, said.get(name, "hum"), "zoe") for name, p in paths.items()], built)
     assert [take.path for take in usable] == [paths["good"]]
     assert usable[0].word == WORDS.index("hum")
-    assert len(usable[0].analysis.features) == len(enrollment.READINGS)
+    assert len(usable[0].analysis.features) == len(READINGS)
     reasons = dict(zip([name for name in paths if name != "good"], refused))
     assert reasons["quiet"] == f"{paths['quiet']}: too quiet; record it again"
     assert reasons["short"] == f"{paths['short']}: too short; record it again"
@@ -260,7 +255,7 @@ def unlabelled(model, speaker="zoe", takes=range(2), words=WORDS):
 def test_easy_speech_labels_itself_right(built):
     found = self_adapt(unlabelled(built, "eve", range(3)), built)
     assert list(found.words) == [w for w in range(4) for _ in range(3)]
-    assert 1 <= found.passes <= enrollment.PASSES
+    assert 1 <= found.passes <= PASSES
     assert heard_as(found.model, "eve")[1] > heard_as(built, "eve")[1]
     assert heard_as(found.model, "eve")[0] >= heard_as(built, "eve")[0]
 
@@ -276,7 +271,7 @@ def test_the_result_is_the_base_fitted_to_what_it_was_sure_of(built, speaker, al
     sure = np.flatnonzero(found.words >= 0)
     assert (len(sure) == len(features)) is all_sure
     chunks = list(chunks_by_word([features[i] for i in sure], found.words[sure]))
-    method = USUAL if len(sure) >= enrollment.ENOUGH_TO_MAP * len(WORDS) else Method("mllr")
+    method = USUAL if len(sure) >= ENOUGH_TO_MAP * len(WORDS) else Method("mllr")
     same_bank(found.model.models.bank, adapt(built.models, chunks, method).bank, rtol=1e-9, atol=1e-9)
 
 
@@ -317,10 +312,10 @@ def test_answers_that_never_settle_end_after_the_last_pass(built, monkeypatch):
     def restless(model, features, *_):
         return np.full(len(features), next(answers) % 2)
 
-    monkeypatch.setattr(enrollment, "sure_words", restless)
+    monkeypatch.setattr("recognizer.adaptation.unlabelled.sure_words", restless)
     found = self_adapt(unlabelled(built, "eve", [0]), built)
-    assert found.passes == enrollment.PASSES
-    assert set(found.words) == {(enrollment.PASSES - 1) % 2}
+    assert found.passes == PASSES
+    assert set(found.words) == {(PASSES - 1) % 2}
 
 
 def test_without_rejection_only_the_probability_counts(built):
@@ -328,7 +323,7 @@ def test_without_rejection_only_the_probability_counts(built):
     analyses = unlabelled(plain, "eve", [0])
     features = [plain.front_end.finish(a.features[0], a.speech) for a in analyses]
     probable = posteriors(score_words(plain.models, features), plain.calibration)
-    expected = np.where(probable.max(1) >= enrollment.SURE, probable.argmax(1), -1)
+    expected = np.where(probable.max(1) >= SURE, probable.argmax(1), -1)
     np.testing.assert_array_equal(sure_words(plain, features), expected)
     assert (expected >= 0).any()
 
@@ -367,5 +362,5 @@ def test_a_warp_must_make_takes_likelier_that_it_was_not_chosen_by(built, monkey
     def likelihood(utterances, model, jobs):
         return by_warp.get(model.front_end.warp, np.full(len(gains), -9.0))
 
-    monkeypatch.setattr(enrollment, "_likelihood", likelihood)
+    monkeypatch.setattr("recognizer.adaptation.vtln._likelihood", likelihood)
     assert best_warp([Utterance(None, "hum", None)] * len(gains), built) == warp

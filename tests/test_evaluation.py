@@ -16,20 +16,12 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from recognizer.corpus import Utterance
-from recognizer.decoding import Candidate, Result
 from recognizer.errors import RecognizerError
-from recognizer.evaluation import (
-    NOTHING,
-    Evaluation,
-    Rate,
-    Score,
-    evaluate,
-    headline,
-    score_rows,
-    wilson,
-    write_report,
-)
-from recognizer.recognition import FileResult
+from recognizer.evaluation.evaluation import NOTHING, Evaluation, Rate, Score, evaluate, headline
+from recognizer.evaluation.report import score_rows, write_report
+from recognizer.intervals import wilson
+from recognizer.recognition.result import Candidate, Result
+from recognizer.recognizer import FileResult
 
 VOCABULARY = ("no", "up", "yes")
 

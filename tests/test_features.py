@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.fft import idct
 
-from recognizer.features import FrontEnd, mel_filters
+from recognizer.features.front_end import FrontEnd, mel_filters
 
 FRONT_END = FrontEnd(
     sample_rate=8000,

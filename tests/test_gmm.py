@@ -13,22 +13,21 @@ from hypothesis.extra import numpy as hnp
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from recognizer import gmm
-from recognizer.errors import RecognizerWarning, TrainingError
-from recognizer.gmm import (
+import recognizer.acoustics.kmeans as kmeans_module
+from recognizer.acoustics import gaussians
+from recognizer.acoustics.gaussians import (
     MIN_FRAMES,
     WEIGHT_FLOOR,
     GaussianBank,
-    expectation_maximisation,
-    floored_distribution,
     from_clusters,
-    grow,
-    kmeans,
-    nearest,
     single_gaussian,
     with_squares,
 )
-from recognizer.statistics import Statistics
+from recognizer.acoustics.kmeans import kmeans, nearest
+from recognizer.acoustics.mixture import expectation_maximisation, grow
+from recognizer.acoustics.simplex import floored_distribution
+from recognizer.acoustics.statistics import Statistics
+from recognizer.errors import RecognizerWarning, TrainingError
 
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.integers(1, 4)
@@ -186,11 +185,12 @@ def test_kmeans_is_lloyds(seed, clusters, dims):
 def test_clusters_do_not_depend_on_how_many_distances_are_held_at_once(monkeypatch):
     features = np.random.default_rng(1).normal(size=(60, 3))
     whole, floor = kmeans(features, 5), np.full(3, 1e-3)
-    bank = gmm.from_clusters(features, 5, floor)
-    monkeypatch.setattr(gmm, "CHUNK_VALUES", 35)
+    bank = gaussians.from_clusters(features, 5, floor)
+    for module in (gaussians, kmeans_module):
+        monkeypatch.setattr(module, "CHUNK_VALUES", 35)
     for one, other in zip(whole, kmeans(features, 5)):
         np.testing.assert_allclose(one, other, rtol=1e-12)
-    parts = gmm.from_clusters(features, 5, floor)
+    parts = gaussians.from_clusters(features, 5, floor)
     for name in ("weights", "means", "variances"):
         np.testing.assert_allclose(getattr(parts, name), getattr(bank, name), rtol=1e-12)
 

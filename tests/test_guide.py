@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from synthetic import NOISE, RATE, SILENCE, WORDS, say
 from test_live import BLOCK, quiet
 
-from recognizer.audio import sixteen_bits
-from recognizer.guide import PAUSE, REMINDER, Guide, GuideEvent, Prompt, Take, fault, prompts, take_quality
-from recognizer.quality import CLIPPED, Quality, measure
-from recognizer.source import Block, Lost, Muted
+from recognizer.live.guide import PAUSE, REMINDER, Guide, GuideEvent, Prompt, Take, fault, prompts, take_quality
+from recognizer.sound.audio import sixteen_bits
+from recognizer.sound.quality import CLIPPED, Quality, measure
+from recognizer.sound.source import Block, Lost, Muted
 
 ONE = [Prompt("hum", 1)]
 

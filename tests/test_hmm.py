@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recognizer import hmm
-from recognizer.hmm import (
+from recognizer.acoustics.chain import (
     ADVANCED,
     ENTERED,
     JUMPED,
@@ -21,19 +20,21 @@ from recognizer.hmm import (
     SKIPPED,
     TOPOLOGIES,
     TRANSITION_FLOOR,
-    Batch,
     Chain,
-    backward,
     expected_durations,
+    shortest,
+    walk,
+)
+from recognizer.acoustics.recursions import (
+    Batch,
+    backward,
     forward,
     free_loop,
     log_likelihood,
     path_posteriors,
-    shortest,
     soft_posteriors,
     viterbi,
     viterbi_score,
-    walk,
 )
 
 seeds = st.integers(0, 2**32 - 1)
@@ -665,7 +666,7 @@ def test_update_is_reestimation_by_the_equations(model):
     """Initial and transition probabilities are relative frequencies (Rabiner 1989, eq. 40a-40b), with an exit."""
     entry, moves, chain, densities = model
     log_density, batch = laid_out(densities)
-    with mock.patch.object(hmm, "TRANSITION_FLOOR", 0.0):
+    with mock.patch("recognizer.acoustics.chain.TRANSITION_FLOOR", 0.0):
         updated = chain.update(soft_posteriors(log_density, batch, chain)[1])
     gammas, xis = zip(*(rabiner(entry, moves, np.exp(d))[2:4] for d in densities))
     began = sum(gamma[0] for gamma in gammas) / len(densities)

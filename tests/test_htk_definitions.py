@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from recognizer.errors import ModelError, RecognizerWarning
 from recognizer.htk.definitions import HMM, Definitions, Gaussians, State, Symbols, TiedWeights, printed, quoted
-from recognizer.htk.reading import parse, read, transition_fault
+from recognizer.htk.parser import parse, read, transition_fault
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 DIGITS = 1e-8  # relative, of nine significant digits

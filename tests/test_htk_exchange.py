@@ -12,23 +12,25 @@ from synthetic import WORDS
 from test_htk_definitions import COURSE, MENDED
 from test_htk_parameters import CODES, MFCC, hcopy
 
-from recognizer import decoding
-from recognizer.analysis import analyse_file
-from recognizer.building import build
+from recognizer.acoustics.chain import TOPOLOGIES, Chain
+from recognizer.acoustics.density import KINDS
+from recognizer.acoustics.gaussians import GaussianBank, single_gaussian
+from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import Utterance, audio_files, find
-from recognizer.decoding import Calibration
-from recognizer.density import KINDS
-from recognizer.endpoint import Endpointer
 from recognizer.errors import CorpusError, ModelError, RecognizerWarning
-from recognizer.features import GivenFeatures
-from recognizer.gmm import GaussianBank, single_gaussian
-from recognizer.hmm import TOPOLOGIES, Chain
-from recognizer.htk import parameters, reading
-from recognizer.htk.exchange import HEAD, NO_WORDS, TAIL, model_names, parameter_files, read, write, write_parameters
-from recognizer.htk.parameters import Parameters
+from recognizer.features import parameter_files
+from recognizer.features.analysis import analyse_file
+from recognizer.features.front_end import GivenFeatures
+from recognizer.features.parameter_files import Parameters, normalised_kind
+from recognizer.htk import parser
+from recognizer.htk.exchange import HEAD, NO_WORDS, TAIL, model_names, parameter_paths, read, write, write_parameters
 from recognizer.model import Model
-from recognizer.recognition import Recognizer
-from recognizer.training import TrainingSettings, WordModels
+from recognizer.recognition import decoding
+from recognizer.recognition.calibration import Calibration
+from recognizer.recognizer import Recognizer
+from recognizer.sound.endpoint import Endpointer
+from recognizer.training.building import build
+from recognizer.training.settings import TrainingSettings
 
 CLOSE = 1e-4  # relative, of log likelihoods: 0.01 %
 ROUNDED = 1e-3  # where probabilities are printed as codes
@@ -54,7 +56,7 @@ def trained(recordings):
 def exported(model: Model, folder, files=()) -> tuple[HVite, dict]:
     """What HVite reads of a model, and the parameter files of recordings."""
     write(model, folder / "models.mmf")
-    targets = parameter_files(files, folder / "mfc") if files else {}
+    targets = parameter_paths(files, folder / "mfc") if files else {}
     assert list(write_parameters(model, targets)) == [None] * len(targets)
     return HVite(folder / "models.mmf"), targets
 
@@ -186,7 +188,7 @@ def test_there_and_back(trained, recordings, tmp_path, density, topology):
     for name in ("models.mmf", "network.slf", "dict.txt", "models.list", "words.dict"):
         assert (tmp_path / "twice" / name).read_text() == (tmp_path / "once" / name).read_text(), name
     # What the models read, they also write.
-    files = parameter_files(list(targets.values()), tmp_path / "copy")
+    files = parameter_paths(list(targets.values()), tmp_path / "copy")
     assert list(write_parameters(again, files)) == [None] * 4
     for source, copy in files.items():
         assert copy.read_bytes() == source.read_bytes()
@@ -237,7 +239,7 @@ def test_one_word(tmp_path):
     hvite, _ = exported(model, tmp_path)
     assert hvite.nodes == ["!NULL", "yes", "!NULL"]
     vectors = np.random.default_rng(0).normal(size=(9, 3)).astype(np.float32)
-    parameters.write(tmp_path / "a.mfc", Parameters(vectors, "USER", 0.01))
+    parameter_files.write(tmp_path / "a.mfc", Parameters(vectors, "USER", 0.01))
     assert hvite.best(tmp_path / "a.mfc")[1] == pytest.approx(scores(model, tmp_path / "a.mfc")["yes"], rel=CLOSE)
 
 
@@ -297,7 +299,7 @@ def test_parameter_files_are_laid_out_as_the_recordings(tmp_path):
     for name in ("in/a.wav", "in/deep/a.flac", "b.wav"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    targets = parameter_files([tmp_path / "in", tmp_path / "b.wav", tmp_path / "in"], tmp_path / "out")
+    targets = parameter_paths([tmp_path / "in", tmp_path / "b.wav", tmp_path / "in"], tmp_path / "out")
     expected = {"in/a.wav": "out/a.mfc", "in/deep/a.flac": "out/deep/a.mfc", "b.wav": "out/b.mfc"}
     assert targets == {tmp_path / source: tmp_path / target for source, target in expected.items()}
 
@@ -307,10 +309,10 @@ def test_two_recordings_for_one_place(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
     with pytest.raises(CorpusError, match=r"two/a.wav and .*one/a.wav would both be written to .*a.mfc; rename one"):
-        parameter_files([tmp_path / "one", tmp_path / "two"], tmp_path / "out")
+        parameter_paths([tmp_path / "one", tmp_path / "two"], tmp_path / "out")
     (tmp_path / "three").mkdir()
     with pytest.raises(CorpusError, match="no audio in this folder"):
-        parameter_files([tmp_path / "three"], tmp_path / "out")
+        parameter_paths([tmp_path / "three"], tmp_path / "out")
 
 
 def test_the_period_of_a_file_is_kept_and_tells_the_times(tmp_path):
@@ -319,11 +321,11 @@ def test_the_period_of_a_file_is_kept_and_tells_the_times(tmp_path):
     results = {}
     for period in (0.005, 0.01, 0.02):
         source = tmp_path / f"{period}.mfc"
-        parameters.write(source, Parameters(vectors, "USER", period))
+        parameter_files.write(source, Parameters(vectors, "USER", period))
         (found,) = Recognizer(model).recognize_files([source], threshold=0)
         results[period] = found.result
         assert found.result.duration == pytest.approx(40 * period)
-        files = parameter_files([source], tmp_path / "out")
+        files = parameter_paths([source], tmp_path / "out")
         assert list(write_parameters(model, files)) == [None]
         assert observations(files[source])[2] == period
     first = results[0.01]
@@ -433,7 +435,7 @@ def test_a_word_that_may_go_back(tmp_path):
     message = "'yes' may go back to earlier states (3 to 2), as words do not; it is decoded as it is"
     assert str(warning.message) == f"{tmp_path / 'words.mmf'}: {message}"
     vectors = np.array([[-3], [3], [-3], [3], [-3], [3]], np.float32)
-    parameters.write(tmp_path / "a.mfc", Parameters(vectors, "USER", 0.01))
+    parameter_files.write(tmp_path / "a.mfc", Parameters(vectors, "USER", 0.01))
     expected = best_path([Mmf(tmp_path / "words.mmf").hmms["yes"]], vectors)
     assert scores(model, tmp_path / "a.mfc")["yes"] == pytest.approx(expected, rel=1e-6)
     straight = imported(tmp_path, words_of("yes"))
@@ -473,7 +475,7 @@ def test_tied_mixtures_in_several_streams(tmp_path):
         text += f"<TRANSP> 4 {STRAIGHT} <ENDHMM>\n"
     model = imported(tmp_path, text)
     vectors = np.random.default_rng(3).normal(1, 1, (8, 3)).astype(np.float32)
-    parameters.write(tmp_path / "a.mfc", Parameters(vectors, "MFCC_D", 0.01))
+    parameter_files.write(tmp_path / "a.mfc", Parameters(vectors, "MFCC_D", 0.01))
     oracle = Mmf(tmp_path / "words.mmf")
     expected = {word: best_path([oracle.hmms[word]], vectors) for word in ("yes", "no")}
     assert scores(model, tmp_path / "a.mfc") == pytest.approx(expected, rel=1e-6)
@@ -507,7 +509,7 @@ def test_energies_in_a_stream_of_their_own(tmp_path, kind, widths, apart):
     text += "<TRANSP> 3 0 1 0 0 .5 .5 0 0 0 <ENDHMM>"
     if apart:
         assert refusal(tmp_path, text) == (
-            f"words.mmf: its {len(widths)} streams of kind {parameters.normalised_kind(kind)} set the energies apart, "
+            f"words.mmf: its {len(widths)} streams of kind {normalised_kind(kind)} set the energies apart, "
             "and only streams of neighbouring values are read; train it with other streams"
         )
     else:
@@ -519,12 +521,12 @@ def test_symbols_whose_file_tells_no_kind(tmp_path):
     <STATE> 2 <NUMMIXES> 2 <DPROB> 1644*2 <STATE> 3 <NUMMIXES> 2 <DPROB> 0 32767 <TRANSP> 4 {STRAIGHT} <ENDHMM>"""
     model = imported(tmp_path, text)
     assert model.front_end == GivenFeatures("DISCRETE", 1, symbols=2)
-    parameters.write(tmp_path / "b.mfc", Parameters(np.array([[2], [7], [1]]), "DISCRETE", 0.01))
+    parameter_files.write(tmp_path / "b.mfc", Parameters(np.array([[2], [7], [1]]), "DISCRETE", 0.01))
     beyond = analyse_file(tmp_path / "b.mfc", model.front_end, model.endpointer)
     assert "b.mfc: has symbols from 1 to 7, and the model knows 1 to 2; quantise with the model's codebook" in str(
         beyond
     )
-    parameters.write(tmp_path / "a.mfc", Parameters(np.array([[2], [1], [1]]), "DISCRETE", 0.01))
+    parameter_files.write(tmp_path / "a.mfc", Parameters(np.array([[2], [1], [1]]), "DISCRETE", 0.01))
     expected = best_path([Mmf(tmp_path / "words.mmf").hmms["a"]], np.array([[2], [1], [1]]))
     assert scores(model, tmp_path / "a.mfc")["a"] == pytest.approx(expected, rel=CLOSE)
 
@@ -538,7 +540,7 @@ def test_what_the_models_stand_for(tmp_path):
     model = imported(tmp_path, words_of("h1", "h2", "h3", "h4", "h5", "h6", "sil"), dictionary)
     assert model.words == ("yes", "two words", 'say "hi"', "语音", "识")
     vectors = np.array([[3], [3], [1], [1]], np.float32)
-    parameters.write(tmp_path / "a.mfc", Parameters(vectors, "USER", 0.01))
+    parameter_files.write(tmp_path / "a.mfc", Parameters(vectors, "USER", 0.01))
     (found,) = Recognizer(model).recognize_files([tmp_path / "a.mfc"], threshold=0)
     assert found.result.word == "语音"
 
@@ -609,15 +611,15 @@ def test_the_example_of_the_course(tmp_path, mixtures):
     assert model.words == ("proto",)
     assert model.front_end == GivenFeatures("", 6), "it tells no kind, so any will do"
     vectors = np.random.default_rng(2).normal(0.5, 0.5, (12, 6)).astype(np.float32)
-    parameters.write(tmp_path / "a.mfc", Parameters(vectors, "USER", 0.01))
+    parameter_files.write(tmp_path / "a.mfc", Parameters(vectors, "USER", 0.01))
     hvite, _ = exported(model, tmp_path / "again")
     (result,) = Recognizer(model).recognize_files([tmp_path / "a.mfc"], threshold=0)
     assert result.result.word == "proto"
     assert hvite.best(tmp_path / "a.mfc") == ("proto", pytest.approx(12 * result.result.nbest[0].score, rel=CLOSE))
-    parameters.write(tmp_path / "b.mfc", Parameters(vectors, "MFCC_E_D", 0.01))
+    parameter_files.write(tmp_path / "b.mfc", Parameters(vectors, "MFCC_E_D", 0.01))
     (other,) = Recognizer(model).recognize_files([tmp_path / "b.mfc"], threshold=0)
     assert other.result == result.result
     (tmp_path / "b.mfc").unlink()
-    (defined,) = reading.parse(text, "course").hmms
+    (defined,) = parser.parse(text, "course").hmms
     assert len(hvite.mmf.hmms["proto"].states) == len(defined.states)
     assert audio_files([tmp_path]) == [tmp_path / "a.mfc"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from recognizer.errors import AudioError
-from recognizer.htk.parameters import SUFFIXES, Parameters, normalised_kind, read, write
+from recognizer.features.parameter_files import SUFFIXES, Parameters, normalised_kind, read, write
 
 quick = settings(
     max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from synthetic import RATE, WORDS
 from test_live import BLOCK, TOLERANCE, blocks, quiet, talk
 
-from recognizer.listening import Happening, Listener, Timeline
-from recognizer.segmenter import Segmentation, Segmenter
-from recognizer.source import Block, Lost, Muted
+from recognizer.sound.listener import Happening, Listener, Timeline
+from recognizer.sound.segmenter import Segmentation, Segmenter
+from recognizer.sound.source import Block, Lost, Muted
 
 
 def heard(listener: Listener, sounds) -> list[Happening]:

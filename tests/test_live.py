@@ -16,15 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import RATE, SILENCE, WORDS, quiet, say
 
-from recognizer import audio, live_adaptation
-from recognizer.enrollment import SURE
 from recognizer.errors import ModelError, RecognizerWarning
-from recognizer.listening import IDLE
-from recognizer.live import PARTIAL_SHARE, Session, listen
-from recognizer.live_adaptation import Adaptation
-from recognizer.recognition import Recognizer
-from recognizer.segmenter import Segmentation
-from recognizer.source import Block, Lost, Muted
+from recognizer.live.adapting import Adaptation
+from recognizer.live.session import PARTIAL_SHARE, Session, listen
+from recognizer.recognition.verification import SURE
+from recognizer.recognizer import Recognizer
+from recognizer.sound import audio
+from recognizer.sound.listener import IDLE
+from recognizer.sound.segmenter import Segmentation
+from recognizer.sound.source import Block, Lost, Muted
 
 BLOCK = 0.03
 PRE_ROLL, HANGOVER = Segmentation().pre_roll, Segmentation().hangover
@@ -179,8 +179,8 @@ WHILE_LISTENING = """
 import sys
 import numpy as np
 from test_live import blocks
-from recognizer.live import Session
-from recognizer.recognition import Recognizer
+from recognizer.live.session import Session
+from recognizer.recognizer import Recognizer
 session = Session(Recognizer.load(sys.argv[1]), adapt=True)
 loaded = set(sys.modules)
 said = np.load(sys.argv[2])
@@ -633,7 +633,7 @@ def test_taking_back_right_after_an_answer_takes_that_answer_back(recognizer):
 
 
 def test_of_long_ago_all_is_taken_back_at_once(recognizer, monkeypatch):
-    monkeypatch.setattr(live_adaptation, "KEPT", 1)
+    monkeypatch.setattr("recognizer.live.adapting.KEPT", 1)
     session = Session(recognizer, adapt=True)
     heard(session, [*blocks(talk("rise", "fall")[0])])
     session.undo()

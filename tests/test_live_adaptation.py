@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import RATE, WORDS, say
 
-from recognizer import audio, hmm, live_adaptation
+from recognizer.acoustics import recursions
 from recognizer.adaptation.method import Method, fitted, tree_of
-from recognizer.analysis import analyse
-from recognizer.decoding import Result
-from recognizer.enrollment import SURE
-from recognizer.live_adaptation import METHOD, Adaptation
-from recognizer.recognition import Recognizer
-from recognizer.training import accumulate, chunks_by_word
+from recognizer.features.analysis import analyse
+from recognizer.live.adapting import METHOD, Adaptation
+from recognizer.recognition.result import Result
+from recognizer.recognition.verification import SURE
+from recognizer.recognizer import Recognizer
+from recognizer.sound import audio
+from recognizer.training.training import accumulate, chunks_by_word
 
 Said = tuple[np.ndarray, Result]
 
@@ -50,7 +51,7 @@ def test_the_models_are_those_that_all_statistics_ask_for(recognizer, said):
     own = learned_from(recognizer, said).recognizer.model
     features = [model.front_end.extract(*heard(model, samples)) for samples, _ in said]
     words = np.array([model.words.index(answer.word) for _, answer in said])
-    statistics = accumulate(model.models, list(chunks_by_word(features, words)), hmm.soft_posteriors)
+    statistics = accumulate(model.models, list(chunks_by_word(features, words)), recursions.soft_posteriors)
     expected = fitted(model.models, statistics, METHOD, tree_of(model.models))
     for name in ("weights", "means", "variances"):
         np.testing.assert_allclose(getattr(own.models.bank, name), getattr(expected.bank, name), rtol=1e-4, atol=1e-4)
@@ -129,7 +130,7 @@ def test_what_is_taken_back_leaves_no_trace(recognizer, said, steps):
 
 
 def test_only_so_many_can_be_taken_back_one_by_one(recognizer, said, monkeypatch):
-    monkeypatch.setattr(live_adaptation, "KEPT", 2)
+    monkeypatch.setattr("recognizer.live.adapting.KEPT", 2)
     adaptation = learned_from(recognizer, said[:5])
     assert len(adaptation._recent) == 2, "the others are one sum, however many they are"
     assert [adaptation.undo() for _ in range(3)] == [WORDS[4 % 4], WORDS[3], None]

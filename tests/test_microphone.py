@@ -15,10 +15,10 @@ from refusing import refusal
 from soundcard import Plug, SoundCard
 from synthetic import say, write
 
-from recognizer import microphone
 from recognizer.errors import MicrophoneError
-from recognizer.microphone import Device, Microphone, choose, devices, rates, record
-from recognizer.source import BLOCK, Block, Lost, Muted
+from recognizer.sound import microphone
+from recognizer.sound.microphone import Device, Microphone, choose, devices, rates, record
+from recognizer.sound.source import BLOCK, Block, Lost, Muted
 
 SYSTEMS = ("linux", "darwin", "win32")
 SOUND = np.random.default_rng(0).uniform(-0.5, 0.5, 48000).astype(np.float32)

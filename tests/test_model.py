@@ -17,10 +17,11 @@ from synthetic import WORDS, say
 
 from recognizer import model as model_module
 from recognizer import model as models
-from recognizer.decoding import Calibration
 from recognizer.errors import ModelError
-from recognizer.model import Model, home, installed, locate
-from recognizer.recognition import Recognizer
+from recognizer.files.user_folder import home
+from recognizer.model import Model, installed, locate
+from recognizer.recognition.calibration import Calibration
+from recognizer.recognizer import Recognizer
 
 
 def refused(path: Path, *parts: object) -> str:

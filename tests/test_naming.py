@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recognizer.errors import NamingError, RecognizerError
-from recognizer.naming import LONGEST, checked
+from recognizer.files.naming import LONGEST, checked
 
 DEVICES = {"con", "prn", "aux", "nul", *(f"{p}{n}" for p in ("com", "lpt") for n in range(10))}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recognizer.noises import LEVEL, SILENCE, synthetic_noises
+from recognizer.sound.noises import LEVEL, SILENCE, synthetic_noises
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 44100])

@@ -18,12 +18,15 @@ from hmmlearn.hmm import GMMHMM, CategoricalHMM, GaussianHMM
 from scipy.stats import norm
 from sklearn.mixture import GaussianMixture
 
-from recognizer import codebook, gmm, hmm
-from recognizer.codebook import STREAMS, DiscreteBank
-from recognizer.gmm import GaussianBank, expectation_maximisation, from_clusters, with_squares
-from recognizer.hmm import Batch, Chain
-from recognizer.statistics import Statistics
-from recognizer.training import WordModels, accumulate, chunks_by_word, viterbi_occupation
+from recognizer.acoustics import recursions
+from recognizer.acoustics.chain import Chain
+from recognizer.acoustics.discrete import STREAMS, DiscreteBank
+from recognizer.acoustics.gaussians import GaussianBank, from_clusters, with_squares
+from recognizer.acoustics.mixture import expectation_maximisation
+from recognizer.acoustics.recursions import Batch
+from recognizer.acoustics.statistics import Statistics
+from recognizer.acoustics.word_models import WordModels
+from recognizer.training.training import accumulate, chunks_by_word, viterbi_occupation
 
 STOP = 1000.0  # where the full stop is
 NO_FLOOR = np.full(3, 1e-12)
@@ -35,10 +38,10 @@ CASES = pytest.mark.parametrize(("seed", "states"), [(0, 1), (1, 2), (2, 3), (3,
 @pytest.fixture(autouse=True)
 def no_floors(monkeypatch):
     """hmmlearn has none."""
-    monkeypatch.setattr(hmm, "TRANSITION_FLOOR", 0.0)
-    monkeypatch.setattr(gmm, "WEIGHT_FLOOR", 0.0)
-    monkeypatch.setattr(codebook, "SYMBOL_FLOOR", 0.0)
-    monkeypatch.setattr(codebook, "PRIOR_FRAMES", 0.0)
+    monkeypatch.setattr("recognizer.acoustics.chain.TRANSITION_FLOOR", 0.0)
+    monkeypatch.setattr("recognizer.acoustics.gaussians.WEIGHT_FLOOR", 0.0)
+    monkeypatch.setattr("recognizer.acoustics.discrete.SYMBOL_FLOOR", 0.0)
+    monkeypatch.setattr("recognizer.acoustics.discrete.PRIOR_FRAMES", 0.0)
 
 
 def random_chain(random, states):
@@ -119,7 +122,7 @@ def fitted(other, x, lengths):
     return other
 
 
-def expected(models, features, occupation=hmm.soft_posteriors):
+def expected(models, features, occupation=recursions.soft_posteriors):
     return accumulate(models, list(chunks_by_word(features, np.zeros(len(features), dtype=int))), occupation)
 
 
@@ -141,9 +144,9 @@ def test_likelihood_and_posteriors(seed, states, mixtures):
     models, features = random_words(seed, states, mixtures)
     other = theirs_of(models, GMMHMM)
     log_density, batch = laid_out(models, features)
-    occupation, _, score = hmm.soft_posteriors(log_density, batch, models.chain.word(0))
-    forward = hmm.forward(log_density, batch, models.chain.word(0))
-    np.testing.assert_allclose(hmm.log_likelihood(forward, batch, models.chain.word(0)), score)
+    occupation, _, score = recursions.soft_posteriors(log_density, batch, models.chain.word(0))
+    forward = recursions.forward(log_density, batch, models.chain.word(0))
+    np.testing.assert_allclose(recursions.log_likelihood(forward, batch, models.chain.word(0)), score)
     for place, number in enumerate(batch.order):
         x, lengths = with_stops([features[number]])
         log_likelihood, gamma = other.score_samples(x)
@@ -163,8 +166,8 @@ def test_viterbi(seed, states, mixtures):
     models, features = random_words(seed, states, mixtures)
     other = theirs_of(models, GMMHMM)
     log_density, batch = laid_out(models, features)
-    score, path = hmm.viterbi(log_density, batch, models.chain.word(0))
-    np.testing.assert_allclose(hmm.viterbi_score(log_density, batch, models.chain.word(0)), score)
+    score, path = recursions.viterbi(log_density, batch, models.chain.word(0))
+    np.testing.assert_allclose(recursions.viterbi_score(log_density, batch, models.chain.word(0)), score)
     for place, number in enumerate(batch.order):
         x, lengths = with_stops([features[number]])
         log_likelihood, decoded = other.decode(x, algorithm="viterbi")
@@ -309,7 +312,7 @@ def test_discrete_likelihood_and_best_score(seed, states):
     x, lengths = symbols_of(models.bank, features)
     assert expected(models, features).log_likelihood == pytest.approx(other.score(x, lengths), abs=1e-6)
     log_density, batch = laid_out(models, features)
-    score, _ = hmm.viterbi(log_density, batch, models.chain.word(0))
+    score, _ = recursions.viterbi(log_density, batch, models.chain.word(0))
     for place, number in enumerate(batch.order):
         x, _ = symbols_of(models.bank, [features[number]])
         assert score[place] == pytest.approx(other.decode(x, algorithm="viterbi")[0], abs=1e-6)

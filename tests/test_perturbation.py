@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recognizer.perturbation import NOISE, VTLP, add_noise
+from recognizer.sound.perturbation import NOISE, VTLP, add_noise
 
 SAMPLES = np.concatenate([np.zeros(2000), 0.3 * np.sin(np.arange(4000) / 3), np.zeros(2000)]).astype(np.float32)
 SPEECH = slice(2000, 6000)

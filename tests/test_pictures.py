@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from recognizer.errors import RecognizerError
-from recognizer.pictures import NO_GLYPH, lettering, require_matplotlib
+from recognizer.files.pictures import NO_GLYPH, lettering, require_matplotlib
 
 
 def draw(text: str) -> bytes:
@@ -43,7 +43,7 @@ def test_what_no_font_has_is_a_square():
 
 def test_another_font_is_found_where_the_usual_one_lacks_a_letter():
     """matplotlib's own fonts differ: STIX has mathematical letters that DejaVu Sans has not."""
-    from recognizer.pictures import FONT, _letters
+    from recognizer.files.pictures import FONT, _letters
 
     letter = min(_letters("STIXGeneral") - _letters(FONT))
     with lettering([letter]) as drawable:

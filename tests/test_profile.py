@@ -12,13 +12,13 @@ import pytest
 from refusing import refusal
 from synthetic import WORDS, say
 
-from recognizer import profile as profile_module
-from recognizer.decoding import score_words
+from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.errors import ProfileError
-from recognizer.gmm import GaussianBank
 from recognizer.model import Model
-from recognizer.profile import VERSION, Profile
-from recognizer.recognition import Recognizer
+from recognizer.recognition.decoding import score_words
+from recognizer.recognizer import Recognizer
+from recognizer.speakers import profile as profile_module
+from recognizer.speakers.profile import VERSION, Profile
 
 ANEW = "make it anew from the kept takes with `recognizer speakers refresh`, or enroll again"
 

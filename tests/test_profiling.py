@@ -10,25 +10,26 @@ import pytest
 from synthetic import WORDS, say, write
 from test_enrollment import takes_of
 
-from recognizer import speakers
 from recognizer.adaptation.choice import USUAL
-from recognizer.enrollment import analyse_takes, enroll
+from recognizer.adaptation.enrollment import enroll
+from recognizer.adaptation.takes import analyse_takes
 from recognizer.errors import AdaptationError, NamingError, ProfileError
-from recognizer.profile import Profile
-from recognizer.profiling import make_profile, record_of
+from recognizer.speakers import store
+from recognizer.speakers.enrolling import make_profile, record_of
+from recognizer.speakers.profile import Profile
 
 
 def keep_takes(name, speaker="zoe", takes=range(1), words=WORDS):
     for word in words:
         for take in takes:
-            write(speakers.take_path(name, word), say(word, speaker, take))
+            write(store.take_path(name, word), say(word, speaker, take))
 
 
 def test_a_profile_is_made_from_the_takes_that_are_kept(built):
     keep_takes("zoe")
     found, refused = make_profile("zoe", built, "tones")
     assert refused == []
-    loaded = speakers.load("zoe")
+    loaded = store.load("zoe")
     assert loaded.apply(built).fingerprint == found.model.fingerprint
     assert (loaded.base, loaded.model_name) == (built.fingerprint, "tones")
     record = loaded.record
@@ -48,11 +49,11 @@ def test_a_condition_starts_from_the_speaker_and_fits_the_base_model(built):
     make_profile("zoe", built, "tones")
     keep_takes("zoe@cold", takes=[5])
     found, _ = make_profile("zoe@cold", built, "tones", USUAL)
-    own = speakers.fitted(built, "zoe")
-    loaded = speakers.load("zoe@cold")
+    own = store.fitted(built, "zoe")
+    loaded = store.load("zoe@cold")
     assert loaded.base == built.fingerprint
     assert loaded.record["prior"] == "zoe"
-    usable, _ = analyse_takes(speakers.takes("zoe@cold"), own)
+    usable, _ = analyse_takes(store.takes("zoe@cold"), own)
     assert enroll(usable, own, USUAL).model.fingerprint == found.model.fingerprint
     assert loaded.apply(built).fingerprint == found.model.fingerprint
 
@@ -60,8 +61,8 @@ def test_a_condition_starts_from_the_speaker_and_fits_the_base_model(built):
 def test_a_condition_of_somebody_unknown_starts_from_the_base(built):
     keep_takes("zoe@cold")
     found, _ = make_profile("zoe@cold", built, "tones", USUAL)
-    assert speakers.load("zoe@cold").record["prior"] is None
-    usable, _ = analyse_takes(speakers.takes("zoe@cold"), built)
+    assert store.load("zoe@cold").record["prior"] is None
+    usable, _ = analyse_takes(store.takes("zoe@cold"), built)
     assert enroll(usable, built, USUAL).model.fingerprint == found.model.fingerprint
 
 
@@ -72,18 +73,18 @@ def test_a_condition_is_not_made_for_a_model_that_the_speaker_is_not_of(built):
     other = replace(built, words=built.words[::-1])
     with pytest.raises(ProfileError, match="was made for another model"):
         make_profile("zoe@cold", other, "tones")
-    assert not speakers.has_profile("zoe@cold")
+    assert not store.has_profile("zoe@cold")
 
 
 def test_without_a_usable_take_an_earlier_profile_stays(built):
     keep_takes("zoe")
     make_profile("zoe", built, "tones", USUAL)
-    before = Profile.load(speakers.folder("zoe") / "profile.npz")
-    for utterance in speakers.takes("zoe"):
+    before = Profile.load(store.folder("zoe") / "profile.npz")
+    for utterance in store.takes("zoe"):
         utterance.path.write_bytes(b"")
     with pytest.raises(AdaptationError, match=r"speaker 'zoe' has no usable take \(.*\); record some with `recognizer"):
         make_profile("zoe", built, "tones")
-    np.testing.assert_array_equal(speakers.load("zoe").bank.means, before.bank.means)
+    np.testing.assert_array_equal(store.load("zoe").bank.means, before.bank.means)
     with pytest.raises(AdaptationError, match="speaker 'nobody' has no usable take; record some"):
         make_profile("nobody", built, "tones")
     with pytest.raises(NamingError):
@@ -92,7 +93,7 @@ def test_without_a_usable_take_an_earlier_profile_stays(built):
 
 def test_a_bad_take_among_good_ones_is_told_and_left_out(built):
     keep_takes("zoe")
-    bad = write(speakers.take_path("zoe", "hum"), np.zeros(8000))
+    bad = write(store.take_path("zoe", "hum"), np.zeros(8000))
     found, refused = make_profile("zoe", built, "tones", USUAL)
     assert len(refused) == 1
     assert str(bad) in refused[0]
@@ -109,11 +110,11 @@ def test_a_record_is_plain_json(built, tmp_path):
 
 def test_a_profile_may_have_a_warp(built):
     for word in WORDS:
-        write(speakers.take_path("eve", word), say(word, "eve", 50))
+        write(store.take_path("eve", word), say(word, "eve", 50))
     found, _ = make_profile("eve", built, "tones", vtln=True)
-    record = speakers.load("eve").record
+    record = store.load("eve").record
     assert record["vtln"] is True
-    assert record["warp"] == found.model.front_end.warp == speakers.fitted(built, "eve").front_end.warp
+    assert record["warp"] == found.model.front_end.warp == store.fitted(built, "eve").front_end.warp
 
 
 def test_what_a_warp_changes_is_told_beside_the_base_without_it(built):
@@ -122,7 +123,7 @@ def test_what_a_warp_changes_is_told_beside_the_base_without_it(built):
     keep_takes("carl", "carl", takes=(60, 61))
     plain, _ = make_profile("carl", stretched, "tones", USUAL)
     found, _ = make_profile("carl", stretched, "tones", USUAL, vtln=True)
-    record = speakers.load("carl").record
+    record = store.load("carl").record
     assert record["warp"] == found.model.front_end.warp != stretched.front_end.warp
     np.testing.assert_array_equal(found.before.scores, plain.before.scores)
     assert found.after.said.mean() > plain.after.said.mean()
@@ -131,6 +132,6 @@ def test_what_a_warp_changes_is_told_beside_the_base_without_it(built):
 def test_no_warp_is_kept_where_none_helps(built):
     keep_takes("carl", "carl", takes=[60], words=["hum"])
     found, _ = make_profile("carl", built, "tones", USUAL, vtln=True)
-    record = speakers.load("carl").record
+    record = store.load("carl").record
     assert (record["vtln"], record["warp"]) == (True, 1.0)
     assert found.model.fingerprint == make_profile("carl", built, "tones", USUAL)[0].model.fingerprint

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from recognizer.quality import LOWEST_LEVEL, Quality, measure
+from recognizer.sound.quality import LOWEST_LEVEL, Quality, measure
 
 rates = st.sampled_from([8000, 16000, 44100, 48000])
 

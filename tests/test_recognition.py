@@ -14,10 +14,12 @@ import pytest
 from synthetic import RATE, SILENCE, SPEAKERS, WORDS, say, write
 
 import recognizer
-from recognizer import analysis, recognition, speakers
-from recognizer.decoding import Result
+from recognizer import recognizer as front_door
 from recognizer.errors import AudioError, ModelError, NamingError, ProfileError, RecognizerWarning
-from recognizer.recognition import FileResult, Recognizer, batched
+from recognizer.features import analysis
+from recognizer.recognition.result import Result
+from recognizer.recognizer import FileResult, Recognizer, batched
+from recognizer.speakers import store
 
 SAMPLES = Path(__file__).resolve().parents[1] / "audio_samples"
 
@@ -216,7 +218,7 @@ def files(tmp_path, recordings) -> list[Path]:
 
 @pytest.mark.parametrize("at_once", [1, 2, 5, 256])
 def test_many_files_keep_their_order_past_bad_ones(tones, files, tmp_path, monkeypatch, at_once):
-    monkeypatch.setattr(recognition, "FILES_AT_ONCE", at_once)
+    monkeypatch.setattr(front_door, "FILES_AT_ONCE", at_once)
     results = list(tones.recognize_files(files))
     assert [result.path for result in results] == files
     for file, answer in zip(files, results, strict=True):
@@ -242,7 +244,7 @@ def test_workers_give_the_same(tones, files, monkeypatch):
 
 
 def test_files_are_read_only_as_answers_are_wanted(tones, files, monkeypatch):
-    monkeypatch.setattr(recognition, "FILES_AT_ONCE", 2)
+    monkeypatch.setattr(front_door, "FILES_AT_ONCE", 2)
     read, load = [], analysis.audio.load
     monkeypatch.setattr(analysis.audio, "load", lambda path, rate: (read.append(path), load(path, rate))[1])
     results = tones.recognize_files(files)
@@ -337,7 +339,7 @@ def test_the_model_is_fitted_to_the_speaker_who_is_named(enroll, model_file, bui
 
 def test_a_name_is_the_same_however_its_letters_are_composed(enroll, model_file):
     enroll("eve")
-    speakers.save("zoé", speakers.load("eve"))
+    store.save("zoé", store.load("eve"))
     assert Recognizer.load(model_file, "zoe\u0301").speaker == "zoé"
 
 
@@ -350,7 +352,7 @@ def test_a_profile_for_another_model_tells_which_is_needed(enroll, built, model_
 def test_a_speaker_who_is_not_there_or_not_done(model_file):
     with pytest.raises(ProfileError, match="no speaker 'anna'; enrolled: none yet; enroll with"):
         Recognizer.load(model_file, "anna")
-    write(speakers.take_path("anna", "hum"), say("hum", "anna"))
+    write(store.take_path("anna", "hum"), say("hum", "anna"))
     with pytest.raises(ProfileError, match="'anna' has takes but no profile yet; finish with"):
         Recognizer.load(model_file, "anna")
     with pytest.raises(NamingError, match="'a/b' has a '/'"):
@@ -457,7 +459,8 @@ heavy = {"numpy", "scipy", "librosa", "soundfile", "joblib", "rich", "typer"} & 
 assert not heavy, heavy
 for name in recognizer.__all__:
     assert getattr(recognizer, name).__name__ == name
-assert recognizer.Recognizer is __import__("recognizer.recognition").recognition.Recognizer
+from recognizer.recognizer import Recognizer
+assert recognizer.Recognizer is Recognizer
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 from test_codebook import literal_terms
 
-from recognizer import codebook, gmm, hmm
-from recognizer.density import KINDS
-from recognizer.gmm import GaussianBank
-from recognizer.hmm import Chain
-from recognizer.training import WordModels, accumulate, chunks_by_word
+from recognizer.acoustics import recursions
+from recognizer.acoustics.chain import Chain
+from recognizer.acoustics.density import KINDS
+from recognizer.acoustics.gaussians import GaussianBank
+from recognizer.acoustics.word_models import WordModels
+from recognizer.training.training import accumulate, chunks_by_word
 
 DIMS = 3
 FLOOR = np.full(DIMS, 1e-3)
@@ -133,13 +134,13 @@ def test_one_iteration_is_the_formulas(data):
     models, features = data
     began, went, counts, first, second, total = literal_reestimation(models, features)
     with (
-        mock.patch.object(hmm, "TRANSITION_FLOOR", 0.0),
-        mock.patch.object(gmm, "WEIGHT_FLOOR", 0.0),
-        mock.patch.object(codebook, "SYMBOL_FLOOR", 0.0),
-        mock.patch.object(codebook, "PRIOR_FRAMES", 0.0),
+        mock.patch("recognizer.acoustics.chain.TRANSITION_FLOOR", 0.0),
+        mock.patch("recognizer.acoustics.gaussians.WEIGHT_FLOOR", 0.0),
+        mock.patch("recognizer.acoustics.discrete.SYMBOL_FLOOR", 0.0),
+        mock.patch("recognizer.acoustics.discrete.PRIOR_FRAMES", 0.0),
     ):
         chunks = list(chunks_by_word(features, np.zeros(len(features), dtype=int)))
-        sums = accumulate(models, chunks, hmm.soft_posteriors)
+        sums = accumulate(models, chunks, recursions.soft_posteriors)
         bank, chain = models.bank.update(sums, FLOOR), models.chain.update(sums.transition_counts)
     assert sums.log_likelihood == pytest.approx(total, abs=1e-7)
 
@@ -173,7 +174,7 @@ def test_iterations_with_floors_stay_sound(data):
     models, features = data
     chunks, last = list(chunks_by_word(features, np.zeros(len(features), dtype=int))), -np.inf
     for iteration in range(5):
-        sums = accumulate(models, chunks, hmm.soft_posteriors)
+        sums = accumulate(models, chunks, recursions.soft_posteriors)
         assert np.isfinite(sums.log_likelihood)
         # At first, transitions may be under the floor.
         if iteration > 1 and models.bank.name != "discrete":

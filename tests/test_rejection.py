@@ -10,12 +10,21 @@ import pytest
 from scipy.optimize import approx_fprime
 from synthetic import RATE, WORDS, say
 
-from recognizer import ModelError, Recognizer, rejection
-from recognizer.building import build
+from recognizer import ModelError, Recognizer
 from recognizer.corpus import find
-from recognizer.decoding import Candidate, align, score_words
-from recognizer.rejection import EVIDENCE, REFUSED, examine, least_probability, logistic_regression, quantile
-from recognizer.training import TrainingSettings
+from recognizer.recognition import verification
+from recognizer.recognition.decoding import align, score_words
+from recognizer.recognition.result import Candidate
+from recognizer.recognition.verification import (
+    EVIDENCE,
+    REFUSED,
+    examine,
+    least_probability,
+    logistic_regression,
+    quantile,
+)
+from recognizer.training.building import build
+from recognizer.training.settings import TrainingSettings
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +71,9 @@ def test_the_evidence_is_what_it_says(fitted, utterances):
         own = (path > 0) & (path <= models.states)
         density = models.bank.log_density(features)
         on_path = density[np.arange(len(path)), models.rows(best)[path]]
-        free, _ = brute_loop(density, rejection.PENALTY)
+        free, _ = brute_loop(density, verification.PENALTY)
         others = [i for i in range(density.shape[1]) if i not in models.rows(best)[1:-1]]
-        _, rival = brute_loop(density[:, others], rejection.PENALTY)
+        _, rival = brute_loop(density[:, others], verification.PENALTY)
         noisy = np.maximum(noise.log_density(features)[:, 0], density[:, -1])
         frames = own.sum()
         expected = {
@@ -110,7 +119,7 @@ def test_words_that_are_not_chosen_from_still_speak_against_the_others(fitted):
         < examine(models, noise, features).evidence[0, lead]
     )
     result = Recognizer(fitted).recognize(say("rise"), RATE, words=["hum"])
-    assert (result.word, result.reason) == (None, rejection.NO_WORD)
+    assert (result.word, result.reason) == (None, verification.NO_WORD)
 
 
 def test_utterances_shorter_than_a_word_have_no_evidence(fitted, utterances):
@@ -168,7 +177,7 @@ def test_words_are_accepted_and_noises_are_not(fitted):
     assert sum(r.accepted for r in words) >= 15
     noises = [recognizer.recognize(sound, RATE) for sound in SOUNDS[-4:]]
     assert not any(r.accepted for r in noises)
-    assert {r.reason for r in noises} == {rejection.NO_WORD}
+    assert {r.reason for r in noises} == {verification.NO_WORD}
 
 
 def test_a_number_bounds_both_probabilities(fitted):
@@ -180,11 +189,11 @@ def test_a_number_bounds_both_probabilities(fitted):
     assert 0.25 < probability < 0.9
     assert recognizer.recognize(say("rise"), RATE, threshold=probability - 1e-6).word == "rise"
     rejected = recognizer.recognize(say("rise"), RATE, threshold=probability + 1e-6)
-    assert (rejected.word, rejected.reason) == (None, rejection.TOO_CLOSE)
+    assert (rejected.word, rejected.reason) == (None, verification.TOO_CLOSE)
     unsure = Recognizer(replace(recognizer.model, rejection=replace(sure, bias=-1.0)))
     known = 1 / (1 + np.e)
     assert unsure.recognize(say("rise"), RATE, threshold=known - 1e-6).word == "rise"
-    assert unsure.recognize(say("rise"), RATE, threshold=known + 1e-6).reason == rejection.NO_WORD
+    assert unsure.recognize(say("rise"), RATE, threshold=known + 1e-6).reason == verification.NO_WORD
 
 
 def test_confidence_falls_with_the_doubt_that_it_is_a_word(fitted):
@@ -230,7 +239,7 @@ def test_logistic_regression_finds_the_maximum():
 
     def loss(x):
         odds = label * (evidence @ x[:3] + x[3])
-        return weight @ np.log1p(np.exp(-odds)) + rejection.L2 / 2 * ((x[:3] * spread) ** 2).sum()
+        return weight @ np.log1p(np.exp(-odds)) + verification.L2 / 2 * ((x[:3] * spread) ** 2).sum()
 
     gradient = approx_fprime(np.append(weights, bias), loss, 1e-7)
     np.testing.assert_allclose(gradient / np.append(spread, 1), 0, atol=0.05)
@@ -255,8 +264,8 @@ def test_quantiles_are_weighted():
 def test_few_recordings_get_the_default(built):
     """`built` holds out sixteen."""
     assert built.card["held_out"] is None
-    assert built.rejection.thresholds == rejection.DEFAULT_THRESHOLDS
-    assert tuple(built.rejection.weights) == rejection.DEFAULT_WEIGHTS
+    assert built.rejection.thresholds == verification.DEFAULT_THRESHOLDS
+    assert tuple(built.rejection.weights) == verification.DEFAULT_WEIGHTS
     recognizer = Recognizer(built)
     assert all(recognizer.recognize(say(word), RATE).word == word for word in WORDS)
 

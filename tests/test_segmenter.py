@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_endpoint import hiss, word
 
-from recognizer import audio
-from recognizer.endpoint import Endpointer
 from recognizer.errors import AudioError
-from recognizer.segmenter import BANDS, Boundary, Segmentation, Segmenter, band_edges
+from recognizer.sound import audio
+from recognizer.sound.endpoint import Endpointer
+from recognizer.sound.segmenter import BANDS, Boundary, Segmentation, Segmenter, band_edges
 
 TOLERANCE = 0.060  # seconds
 SETTINGS = Segmentation()
@@ -355,5 +355,5 @@ def test_it_needs_no_librosa():
     """Listening has to begin at once."""
     import subprocess
 
-    check = "import sys, recognizer.segmenter; sys.exit('librosa' in sys.modules)"
+    check = "import sys, recognizer.sound.segmenter; sys.exit('librosa' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

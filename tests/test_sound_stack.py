@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recognizer import Recognizer, audio
+from recognizer import Recognizer
+from recognizer.sound import audio
 
 RATE = 16000
 SAMPLES = sorted((Path(__file__).parents[1] / "audio_samples").glob("*.wav"))

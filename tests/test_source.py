@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import write
 
-from recognizer import audio
 from recognizer.errors import AudioError
-from recognizer.source import BLOCK, play
+from recognizer.sound import audio
+from recognizer.sound.source import BLOCK, play
 
 
 class Time:

@@ -14,10 +14,10 @@ import pytest
 from refusing import refusal
 from synthetic import say, write
 
-from recognizer import speakers
 from recognizer.corpus import Utterance
 from recognizer.errors import NamingError, ProfileError, RecognizerError
-from recognizer.profile import Profile
+from recognizer.speakers import store
+from recognizer.speakers.profile import Profile
 
 
 def profile_of(built, why="") -> Profile:
@@ -27,8 +27,8 @@ def profile_of(built, why="") -> Profile:
 def keep(built, name, takes=("rise", "rise", "fall")):
     """A speaker with a profile and takes."""
     for number, word in enumerate(takes):
-        write(speakers.take_path(name, word), say(word, take=number))
-    speakers.save(name, profile_of(built, name))
+        write(store.take_path(name, word), say(word, take=number))
+    store.save(name, profile_of(built, name))
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -44,9 +44,9 @@ def refused(action, *arguments, parts=()) -> str:
 
 
 def test_a_name_may_have_a_condition():
-    assert speakers.checked("anna") == "anna"
-    assert speakers.checked("anna@cold") == "anna@cold"
-    assert speakers.checked("Zoe\u0308@e\u0301te\u0301") == "Zo\u00eb@\u00e9t\u00e9"
+    assert store.checked("anna") == "anna"
+    assert store.checked("anna@cold") == "anna@cold"
+    assert store.checked("Zoe\u0308@e\u0301te\u0301") == "Zo\u00eb@\u00e9t\u00e9"
 
 
 @pytest.mark.parametrize(
@@ -66,92 +66,92 @@ def test_a_name_may_have_a_condition():
     ],
 )
 def test_a_name_that_is_no_folder_is_refused_everywhere(name, text):
-    actions = (speakers.folder, speakers.load, speakers.takes, speakers.rename, speakers.remove, speakers.forget_audio)
+    actions = (store.folder, store.load, store.takes, store.rename, store.remove, store.forget_audio)
     for action in actions:
-        arguments = (name, "bob") if action is speakers.rename else (name,)
+        arguments = (name, "bob") if action is store.rename else (name,)
         assert text in refused(action, *arguments)
-    assert not speakers.root().exists()
+    assert not store.root().exists()
 
 
 def test_a_speaker_who_differs_by_case_only_is_refused(built):
     keep(built, "Anna")
     keep(built, "Bob@Cold")
     for name in ("anna", "ANNA", "anna@cold", "bob", "bob@Cold", "Bob@cold"):
-        assert "differs from" in refused(speakers.checked, name, parts=("by case only; write it so",))
+        assert "differs from" in refused(store.checked, name, parts=("by case only; write it so",))
     for name in ("Anna", "Anna@cold", "Bob", "Bob@Cold", "Bob@warm", "ann", "Annabel"):
-        assert speakers.checked(name) == name
+        assert store.checked(name) == name
 
 
 # Keeping
 
 
 def test_nobody_is_there_at_first():
-    assert speakers.names() == []
-    refused(speakers.load, "anna", parts=("there is no speaker 'anna'; enrolled: none yet", "`recognizer enroll anna`"))
-    assert speakers.takes("anna") == []
-    assert not speakers.has_profile("anna")
+    assert store.names() == []
+    refused(store.load, "anna", parts=("there is no speaker 'anna'; enrolled: none yet", "`recognizer enroll anna`"))
+    assert store.takes("anna") == []
+    assert not store.has_profile("anna")
 
 
 def test_what_is_kept_is_found_again(built, home):
     keep(built, "bob")
     keep(built, "anna@cold")
     keep(built, "anna")
-    assert speakers.names() == ["anna", "anna@cold", "bob"]
-    assert speakers.load("anna@cold").record == {"why": "anna@cold"}
-    assert speakers.fitted(built, "bob").fingerprint == built.fingerprint
-    assert [(t.word, t.path.name) for t in speakers.takes("bob")] == [
+    assert store.names() == ["anna", "anna@cold", "bob"]
+    assert store.load("anna@cold").record == {"why": "anna@cold"}
+    assert store.fitted(built, "bob").fingerprint == built.fingerprint
+    assert [(t.word, t.path.name) for t in store.takes("bob")] == [
         ("fall", "1.wav"),
         ("rise", "1.wav"),
         ("rise", "2.wav"),
     ]
-    assert speakers.root() == home / "speakers"
-    assert speakers.with_conditions("anna") == ["anna", "anna@cold"]
-    assert speakers.with_conditions("anna@cold") == ["anna@cold"]
+    assert store.root() == home / "speakers"
+    assert store.with_conditions("anna") == ["anna", "anna@cold"]
+    assert store.with_conditions("anna@cold") == ["anna@cold"]
 
 
 def test_takes_without_a_profile_say_how_to_finish():
-    write(speakers.take_path("anna", "rise"), say("rise"))
-    refused(speakers.load, "anna", parts=("has takes but no profile yet; finish with `recognizer enroll anna`",))
+    write(store.take_path("anna", "rise"), say("rise"))
+    refused(store.load, "anna", parts=("has takes but no profile yet; finish with `recognizer enroll anna`",))
 
 
 def test_a_take_gets_the_next_number_even_after_one_was_deleted():
     for number in (1, 2, 3):
-        assert speakers.take_path("anna", "rise").name == f"{number}.wav"
-        write(speakers.take_path("anna", "rise"), say("rise"))
-    (speakers.folder("anna") / "takes" / "rise" / "2.wav").unlink()
-    (speakers.folder("anna") / "takes" / "rise" / "notes.wav").touch()
-    assert speakers.take_path("anna", "rise").name == "4.wav"
+        assert store.take_path("anna", "rise").name == f"{number}.wav"
+        write(store.take_path("anna", "rise"), say("rise"))
+    (store.folder("anna") / "takes" / "rise" / "2.wav").unlink()
+    (store.folder("anna") / "takes" / "rise" / "notes.wav").touch()
+    assert store.take_path("anna", "rise").name == "4.wav"
 
 
 def test_a_word_that_is_no_folder_has_no_take():
     with pytest.raises(NamingError, match="word 'a/b' has a '/'"):
-        speakers.take_path("anna", "a/b")
-    assert not speakers.root().exists()
+        store.take_path("anna", "a/b")
+    assert not store.root().exists()
 
 
 def test_forgetting_the_audio_keeps_the_profile(built):
     keep(built, "anna")
-    speakers.forget_audio("anna")
-    assert speakers.takes("anna") == []
-    assert speakers.load("anna").record == {"why": "anna"}
-    speakers.forget_audio("anna")
+    store.forget_audio("anna")
+    assert store.takes("anna") == []
+    assert store.load("anna").record == {"why": "anna"}
+    store.forget_audio("anna")
 
 
 def test_an_old_profile_stays_when_the_new_one_cannot_be_written(built, monkeypatch):
     keep(built, "anna")
-    before = everything(speakers.root())
+    before = everything(store.root())
 
     def full(*args):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "replace", full)
-    refused(speakers.save, "anna", profile_of(built, "new"), parts=("No space left on device",))
-    assert everything(speakers.root()) == before
+    refused(store.save, "anna", profile_of(built, "new"), parts=("No space left on device",))
+    assert everything(store.root()) == before
 
 
 def test_a_home_that_is_a_file_is_named(built, home):
     home.write_text("")
-    refused(speakers.save, "anna", profile_of(built), parts=(home, "set RECOGNIZER_HOME to another folder"))
+    refused(store.save, "anna", profile_of(built), parts=(home, "set RECOGNIZER_HOME to another folder"))
 
 
 def test_a_full_disk_is_told_to_make_room(built, tmp_path, monkeypatch):
@@ -164,26 +164,26 @@ def test_a_full_disk_is_told_to_make_room(built, tmp_path, monkeypatch):
     remedy = ("No space left on device", "; make room on the disk")
     with monkeypatch.context() as patch:
         patch.setattr(Path, "mkdir", fail)
-        refused(speakers.save, "bob", profile_of(built), parts=remedy)
+        refused(store.save, "bob", profile_of(built), parts=remedy)
     monkeypatch.setattr(os, "replace", fail)
-    refused(speakers.keep, "bob", [Utterance(write(tmp_path / "1.wav", say("rise")), "rise", None)], parts=remedy)
-    refused(speakers.keep, "bob", [Utterance(tmp_path / "1.wav", "rise", "bob")], parts=remedy)
-    refused(speakers.export, "anna", tmp_path / "anna.zip", parts=remedy)
+    refused(store.keep, "bob", [Utterance(write(tmp_path / "1.wav", say("rise")), "rise", None)], parts=remedy)
+    refused(store.keep, "bob", [Utterance(tmp_path / "1.wav", "rise", "bob")], parts=remedy)
+    refused(store.export, "anna", tmp_path / "anna.zip", parts=remedy)
 
 
 def test_whose_voice_it_is_goes_with_the_takes(built, tmp_path):
     path = write(tmp_path / "1.wav", say("rise"))
-    speakers.keep("anna", [Utterance(path, "rise", None)])
-    assert speakers.voice("anna") is None
-    speakers.keep("anna", [Utterance(path, "rise", "Åsa/1")])
-    assert speakers.voice("anna") == "Åsa/1"
-    speakers.save("anna", profile_of(built))
-    speakers.export("anna", tmp_path / "anna.zip")
-    speakers.remove("anna")
-    speakers.import_(tmp_path / "anna.zip")
-    assert speakers.voice("anna") == "Åsa/1"
-    speakers.forget_audio("anna")
-    assert speakers.voice("anna") is None
+    store.keep("anna", [Utterance(path, "rise", None)])
+    assert store.voice("anna") is None
+    store.keep("anna", [Utterance(path, "rise", "Åsa/1")])
+    assert store.voice("anna") == "Åsa/1"
+    store.save("anna", profile_of(built))
+    store.export("anna", tmp_path / "anna.zip")
+    store.remove("anna")
+    store.import_(tmp_path / "anna.zip")
+    assert store.voice("anna") == "Åsa/1"
+    store.forget_audio("anna")
+    assert store.voice("anna") is None
 
 
 # Renaming and removing
@@ -192,10 +192,10 @@ def test_whose_voice_it_is_goes_with_the_takes(built, tmp_path):
 def test_a_speaker_is_renamed_with_all_conditions(built):
     for name in ("anna", "anna@cold", "anna@home", "annabel"):
         keep(built, name)
-    assert speakers.rename("anna", "eva") == ["eva", "eva@cold", "eva@home"]
-    assert speakers.names() == ["annabel", "eva", "eva@cold", "eva@home"]
-    assert speakers.load("eva@home").record == {"why": "anna@home"}
-    assert len(speakers.takes("eva@cold")) == 3
+    assert store.rename("anna", "eva") == ["eva", "eva@cold", "eva@home"]
+    assert store.names() == ["annabel", "eva", "eva@cold", "eva@home"]
+    assert store.load("eva@home").record == {"why": "anna@home"}
+    assert len(store.takes("eva@cold")) == 3
 
 
 def test_the_case_of_a_name_is_changed_even_where_both_are_one_folder(built, monkeypatch):
@@ -206,33 +206,33 @@ def test_the_case_of_a_name_is_changed_even_where_both_are_one_folder(built, mon
     def same(one, other):
         return str(one).lower() == str(other).lower()
 
-    there = [speakers.root() / name for name in speakers.names()]
+    there = [store.root() / name for name in store.names()]
     with monkeypatch.context() as patch:
         patch.setattr(Path, "exists", lambda path: any(same(path, known) for known in there))
         patch.setattr(os.path, "samefile", same)
-        assert speakers.rename("anna", "Anna") == ["Anna", "Anna@cold"]
-    assert speakers.names() == ["Anna", "Anna@cold", "bob"]
+        assert store.rename("anna", "Anna") == ["Anna", "Anna@cold"]
+    assert store.names() == ["Anna", "Anna@cold", "bob"]
 
 
 def test_a_renamed_speaker_is_named_by_the_profiles_that_started_from_it(built):
     for name, prior in (("anna", None), ("anna@cold", "anna"), ("anna@home", None), ("anna@new", "anna")):
-        speakers.save(name, Profile.of(built, built, "tones", {"prior": prior, "why": "so"}))
-    path = speakers.folder("anna@new") / "profile.npz"
+        store.save(name, Profile.of(built, built, "tones", {"prior": prior, "why": "so"}))
+    path = store.folder("anna@new") / "profile.npz"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("recognizer.profile.VERSION", 99)
+        patch.setattr("recognizer.speakers.profile.VERSION", 99)
         Profile.load(path).save(path)
     newer = path.read_bytes()
-    speakers.rename("anna", "eva")
-    priors = [speakers.load(name).record for name in ("eva", "eva@cold", "eva@home")]
+    store.rename("anna", "eva")
+    priors = [store.load(name).record for name in ("eva", "eva@cold", "eva@home")]
     assert priors == [{"prior": prior, "why": "so"} for prior in (None, "eva", None)]
-    assert (speakers.folder("eva@new") / "profile.npz").read_bytes() == newer
+    assert (store.folder("eva@new") / "profile.npz").read_bytes() == newer
 
 
 def test_one_condition_is_renamed_alone(built):
     for name in ("anna", "anna@cold"):
         keep(built, name)
-    assert speakers.rename("anna@cold", "anna@flu") == ["anna@flu"]
-    assert speakers.names() == ["anna", "anna@flu"]
+    assert store.rename("anna@cold", "anna@flu") == ["anna@flu"]
+    assert store.names() == ["anna", "anna@flu"]
 
 
 @pytest.mark.parametrize(
@@ -252,9 +252,9 @@ def test_one_condition_is_renamed_alone(built):
 def test_a_name_that_is_taken_or_wrong_changes_nothing(built, old, new, text):
     for name in ("anna", "anna@cold", "bob", "carl@cold"):
         keep(built, name, ["rise"])
-    before = everything(speakers.root())
-    refused(speakers.rename, old, new, parts=(text,))
-    assert everything(speakers.root()) == before
+    before = everything(store.root())
+    refused(store.rename, old, new, parts=(text,))
+    assert everything(store.root()) == before
 
 
 def failing(monkeypatch, which):
@@ -274,25 +274,25 @@ def failing(monkeypatch, which):
 def test_a_renaming_that_fails_half_way_is_taken_back(built, monkeypatch, which):
     for name in ("anna", "anna@cold", "anna@home"):
         keep(built, name, ["rise"])
-    before = everything(speakers.root())
+    before = everything(store.root())
     failing(monkeypatch, which)
-    refused(speakers.rename, "anna", "eva", parts=("'anna' cannot be renamed (Permission denied)",))
-    assert everything(speakers.root()) == before
+    refused(store.rename, "anna", "eva", parts=("'anna' cannot be renamed (Permission denied)",))
+    assert everything(store.root()) == before
 
 
 def test_a_speaker_is_removed_with_all_conditions(built):
     for name in ("anna", "anna@cold", "annabel"):
         keep(built, name, ["rise"])
-    assert speakers.remove("anna") == ["anna", "anna@cold"]
-    assert speakers.names() == ["annabel"]
-    refused(speakers.remove, "anna", parts=("there is no speaker 'anna'; enrolled: annabel",))
+    assert store.remove("anna") == ["anna", "anna@cold"]
+    assert store.names() == ["annabel"]
+    refused(store.remove, "anna", parts=("there is no speaker 'anna'; enrolled: annabel",))
 
 
 def test_one_condition_is_removed_alone(built):
     for name in ("anna", "anna@cold"):
         keep(built, name, ["rise"])
-    assert speakers.remove("anna@cold") == ["anna@cold"]
-    assert speakers.names() == ["anna"]
+    assert store.remove("anna@cold") == ["anna@cold"]
+    assert store.names() == ["anna"]
 
 
 # Export and import
@@ -301,57 +301,57 @@ def test_one_condition_is_removed_alone(built):
 def test_a_speaker_travels_with_conditions_profiles_and_takes(built, tmp_path, monkeypatch):
     for name in ("anna", "anna@cold", "bob"):
         keep(built, name)
-    theirs = {name: data for name, data in everything(speakers.root()).items() if not name.startswith("bob")}
-    speakers.export("anna", tmp_path / "anna.zip")
+    theirs = {name: data for name, data in everything(store.root()).items() if not name.startswith("bob")}
+    store.export("anna", tmp_path / "anna.zip")
     monkeypatch.setenv("RECOGNIZER_HOME", str(tmp_path / "elsewhere"))
-    assert speakers.import_(tmp_path / "anna.zip") == ["anna", "anna@cold"]
-    assert everything(speakers.root()) == theirs
-    assert speakers.load("anna@cold").record == {"why": "anna@cold"}
-    assert len(speakers.takes("anna")) == 3
+    assert store.import_(tmp_path / "anna.zip") == ["anna", "anna@cold"]
+    assert everything(store.root()) == theirs
+    assert store.load("anna@cold").record == {"why": "anna@cold"}
+    assert len(store.takes("anna")) == 3
 
 
 def test_one_condition_travels_alone(built, tmp_path):
     for name in ("anna", "anna@cold"):
         keep(built, name)
-    speakers.export("anna@cold", tmp_path / "a.zip")
-    speakers.remove("anna")
-    assert speakers.import_(tmp_path / "a.zip") == ["anna@cold"]
+    store.export("anna@cold", tmp_path / "a.zip")
+    store.remove("anna")
+    assert store.import_(tmp_path / "a.zip") == ["anna@cold"]
 
 
 def test_what_others_put_beside_the_takes_does_not_keep_a_speaker_at_home(built, tmp_path):
     keep(built, "anna")
-    place = speakers.folder("anna")
+    place = store.folder("anna")
     for name in ("desktop.ini", "takes/Thumbs.db", "takes/rise/notes.txt", ".DS_Store", "takes/.hidden/1.wav"):
         (place / name).parent.mkdir(exist_ok=True)
         (place / name).write_text("x")
     write(place / "takes" / "fall" / "mine.FLAC", say("fall"))
-    speakers.export("anna", tmp_path / "anna.zip")
-    speakers.remove("anna")
-    assert speakers.import_(tmp_path / "anna.zip") == ["anna"]
-    assert len(speakers.takes("anna")) == 4
-    assert not list(speakers.folder("anna").glob("**/*.txt"))
+    store.export("anna", tmp_path / "anna.zip")
+    store.remove("anna")
+    assert store.import_(tmp_path / "anna.zip") == ["anna"]
+    assert len(store.takes("anna")) == 4
+    assert not list(store.folder("anna").glob("**/*.txt"))
 
 
 def test_a_file_from_before_there_were_zips_is_exported(built, tmp_path):
     keep(built, "anna")
-    os.utime(speakers.folder("anna") / "profile.npz", (0, 0))
-    speakers.export("anna", tmp_path / "anna.zip")
-    speakers.remove("anna")
-    assert speakers.import_(tmp_path / "anna.zip") == ["anna"]
+    os.utime(store.folder("anna") / "profile.npz", (0, 0))
+    store.export("anna", tmp_path / "anna.zip")
+    store.remove("anna")
+    assert store.import_(tmp_path / "anna.zip") == ["anna"]
 
 
 def test_an_export_that_fails_leaves_what_was_there(built, tmp_path, monkeypatch):
     keep(built, "anna")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "a.zip").write_bytes(b"old")
-    refused(speakers.export, "anna", tmp_path / "no" / "a.zip", parts=("cannot be written: No such file",))
-    refused(speakers.export, "bob", tmp_path / "out" / "a.zip", parts=("there is no speaker 'bob'",))
+    refused(store.export, "anna", tmp_path / "no" / "a.zip", parts=("cannot be written: No such file",))
+    refused(store.export, "bob", tmp_path / "out" / "a.zip", parts=("there is no speaker 'bob'",))
 
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(zipfile.ZipFile, "write", full)
-    refused(speakers.export, "anna", tmp_path / "out" / "a.zip", parts=("No space left on device",))
+    refused(store.export, "anna", tmp_path / "out" / "a.zip", parts=("No space left on device",))
     assert everything(tmp_path / "out") == {"a.zip": b"old"}
 
 
@@ -370,8 +370,8 @@ def archive(path, members) -> Path:
 
 
 def nothing_came_in(tmp_path):
-    assert speakers.names() == []
-    assert not speakers.root().exists() or not list(speakers.root().iterdir())
+    assert store.names() == []
+    assert not store.root().exists() or not list(store.root().iterdir())
     assert not list(tmp_path.glob("**/evil*"))
 
 
@@ -408,17 +408,17 @@ HOSTILE = [
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_lets_nothing_in(content, tmp_path, name):
     path = archive(tmp_path / "a.zip", [("anna/profile.npz", content), (name, content)])
-    refused(speakers.import_, path)
+    refused(store.import_, path)
     nothing_came_in(tmp_path)
 
 
 def test_what_unpacks_to_too_much_is_refused_by_what_it_declares(content, tmp_path, monkeypatch):
-    monkeypatch.setattr(speakers, "LARGEST", 2**20)
+    monkeypatch.setattr(store, "LARGEST", 2**20)
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("anna/profile.npz", content)
         file.writestr("anna/takes/rise/1.wav", bytes(2**21))
-    refused(speakers.import_, path, parts=("holds more than 1 MB; that is no exported speaker",))
+    refused(store.import_, path, parts=("holds more than 1 MB; that is no exported speaker",))
     nothing_came_in(tmp_path)
 
 
@@ -431,7 +431,7 @@ def test_what_declares_less_than_it_holds_is_refused(content, tmp_path):
     declared = (2**21).to_bytes(4, "little")
     assert data.count(declared) == 2
     path.write_bytes(data.replace(declared, (100).to_bytes(4, "little")))
-    refused(speakers.import_, path, parts=("cannot be imported",))
+    refused(store.import_, path, parts=("cannot be imported",))
     nothing_came_in(tmp_path)
 
 
@@ -441,7 +441,7 @@ def test_what_declares_more_than_there_can_be_is_refused(content, tmp_path):
     place = data.rindex(b"PK\x01\x02")
     data[place + 24 : place + 28] = (2**32 - 2).to_bytes(4, "little")
     path.write_bytes(data)
-    refused(speakers.import_, path, parts=("holds more than 1024 MB",))
+    refused(store.import_, path, parts=("holds more than 1024 MB",))
     nothing_came_in(tmp_path)
 
 
@@ -454,10 +454,10 @@ def test_a_link_comes_in_as_no_link(content, tmp_path):
             link = zipfile.ZipInfo("anna/takes/rise/1.wav")
             link.external_attr = (stat.S_IFLNK | 0o777) << 16
             file.writestr(link, target)
-        assert speakers.import_(path) == ["anna"]
-        assert not any(p.is_symlink() for p in speakers.root().rglob("*"))
-        assert (speakers.folder("anna") / "takes" / "rise" / "1.wav").read_text() == target
-        speakers.remove("anna")
+        assert store.import_(path) == ["anna"]
+        assert not any(p.is_symlink() for p in store.root().rglob("*"))
+        assert (store.folder("anna") / "takes" / "rise" / "1.wav").read_text() == target
+        store.remove("anna")
 
 
 def test_a_link_in_the_place_of_a_profile_is_no_profile(tmp_path):
@@ -466,7 +466,7 @@ def test_a_link_in_the_place_of_a_profile_is_no_profile(tmp_path):
         link = zipfile.ZipInfo("anna/profile.npz")
         link.external_attr = (stat.S_IFLNK | 0o777) << 16
         file.writestr(link, "/etc/passwd")
-    refused(speakers.import_, path, parts=("is no profile, or is damaged",))
+    refused(store.import_, path, parts=("is no profile, or is damaged",))
     nothing_came_in(tmp_path)
 
 
@@ -483,20 +483,20 @@ def test_a_link_in_the_place_of_a_profile_is_no_profile(tmp_path):
 )
 def test_an_archive_is_of_one_speaker(content, tmp_path, names):
     path = archive(tmp_path / "a.zip", [(f"{name}/profile.npz", content) for name in names])
-    refused(speakers.import_, path, parts=("is no exported speaker; make one with `recognizer speakers export`",))
+    refused(store.import_, path, parts=("is no exported speaker; make one with `recognizer speakers export`",))
     nothing_came_in(tmp_path)
 
 
 def test_a_name_written_another_way_comes_in_as_it_is_kept(content, tmp_path):
     path = archive(tmp_path / "a.zip", [("Zoe\u0308/profile.npz", content), ("Zoe\u0308@cold/profile.npz", content)])
-    assert speakers.import_(path) == ["Zo\u00eb", "Zo\u00eb@cold"]
-    assert speakers.load("Zoe\u0308").record == {"why": ""}
+    assert store.import_(path) == ["Zo\u00eb", "Zo\u00eb@cold"]
+    assert store.load("Zoe\u0308").record == {"why": ""}
 
 
 def test_a_folder_alone_is_no_speaker(content, tmp_path):
     path = archive(tmp_path / "a.zip", [("anna/profile.npz", content), ("evil/", b""), ("../evil2/", b"")])
-    assert speakers.import_(path) == ["anna"]
-    assert [entry.name for entry in speakers.root().iterdir()] == ["anna"]
+    assert store.import_(path) == ["anna"]
+    assert [entry.name for entry in store.root().iterdir()] == ["anna"]
     assert not list(tmp_path.glob("**/evil*"))
 
 
@@ -512,31 +512,31 @@ def test_a_bad_profile_in_any_condition_lets_nothing_in(content, tmp_path, bad):
         np.savez(buffer, **arrays)
         bad = buffer.getvalue()
     path = archive(tmp_path / "a.zip", [("anna/profile.npz", content), ("anna@cold/profile.npz", bad)])
-    refused(speakers.import_, path, parts=("damaged",))
+    refused(store.import_, path, parts=("damaged",))
     nothing_came_in(tmp_path)
 
 
 @pytest.mark.parametrize(("there", "text"), [("anna", "'anna' already"), ("anna@cold", "'anna@cold' already")])
 def test_nothing_replaces_a_speaker_who_is_there(built, content, tmp_path, there, text):
     keep(built, there, ["rise"])
-    before = everything(speakers.root())
+    before = everything(store.root())
     members = [(f"{name}/profile.npz", content) for name in ("anna", "anna@cold")]
-    refused(speakers.import_, archive(tmp_path / "a.zip", members), parts=(text, "remove or rename that one"))
-    assert everything(speakers.root()) == before
+    refused(store.import_, archive(tmp_path / "a.zip", members), parts=(text, "remove or rename that one"))
+    assert everything(store.root()) == before
 
 
 def test_a_variant_of_a_name_that_is_there_is_refused(built, content, tmp_path):
     keep(built, "Anna", ["rise"])
-    before = everything(speakers.root())
-    refused(speakers.import_, archive(tmp_path / "a.zip", [("anna/profile.npz", content)]), parts=("by case only",))
-    assert everything(speakers.root()) == before
+    before = everything(store.root())
+    refused(store.import_, archive(tmp_path / "a.zip", [("anna/profile.npz", content)]), parts=("by case only",))
+    assert everything(store.root()) == before
 
 
 @pytest.mark.parametrize("which", [1, 2])
 def test_an_import_that_fails_half_way_leaves_nothing(content, tmp_path, monkeypatch, which):
     path = archive(tmp_path / "a.zip", [(f"{name}/profile.npz", content) for name in ("anna", "anna@cold")])
     failing(monkeypatch, which)
-    refused(speakers.import_, path, parts=("cannot be imported: Permission denied",))
+    refused(store.import_, path, parts=("cannot be imported: Permission denied",))
     nothing_came_in(tmp_path)
 
 
@@ -547,7 +547,7 @@ def test_a_full_disk_leaves_nothing(content, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(zipfile.ZipFile, "extractall", full)
-    refused(speakers.import_, path, parts=("No space left on device",))
+    refused(store.import_, path, parts=("No space left on device",))
     nothing_came_in(tmp_path)
 
 
@@ -557,15 +557,15 @@ def test_no_archive_is_no_speaker(tmp_path):
     (tmp_path / "empty.zip").write_bytes(b"")
     archive(tmp_path / "none.zip", [])
     for name in ("folder", "text.zip", "empty.zip", "none.zip", "missing.zip"):
-        refused(speakers.import_, tmp_path / name, parts=(tmp_path / name,))
+        refused(store.import_, tmp_path / name, parts=(tmp_path / name,))
     nothing_came_in(tmp_path)
 
 
 def test_a_damaged_archive_lets_in_sound_files_or_nobody(built, tmp_path):
     keep(built, "anna", ["rise"])
-    speakers.export("anna", tmp_path / "a.zip")
-    before = everything(speakers.root())
-    speakers.remove("anna")
+    store.export("anna", tmp_path / "a.zip")
+    before = everything(store.root())
+    store.remove("anna")
     content = (tmp_path / "a.zip").read_bytes()
     damaged = [content[:size] for size in np.linspace(0, len(content) - 1, 20).astype(int)]
     for place in [
@@ -577,13 +577,13 @@ def test_a_damaged_archive_lets_in_sound_files_or_nobody(built, tmp_path):
     for data in damaged:
         (tmp_path / "a.zip").write_bytes(data)
         try:
-            found = speakers.import_(tmp_path / "a.zip")
+            found = store.import_(tmp_path / "a.zip")
         except RecognizerError:
             nothing_came_in(tmp_path)
             continue
         # What came in is sound; damage to names and to the list of members shows in no checksum.
-        assert set(everything(speakers.root()).values()) <= set(before.values())
-        speakers.remove(found[0])
+        assert set(everything(store.root()).values()) <= set(before.values())
+        store.remove(found[0])
 
 
 def test_an_encrypted_archive_is_refused(content, tmp_path):
@@ -593,5 +593,5 @@ def test_an_encrypted_archive_is_refused(content, tmp_path):
         data[data.index(mark) + offset] |= 1
     path.write_bytes(data)
     with pytest.raises(ProfileError, match="cannot be imported"):
-        speakers.import_(path)
+        store.import_(path)
     nothing_came_in(tmp_path)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recognizer.statistics import Statistics
+from recognizer.acoustics.statistics import Statistics
 
 ARRAYS = ("occupancy", "first_order", "second_order", "transition_counts")
 sizes = st.integers(1, 4)

@@ -111,7 +111,13 @@ def test_every_name_exists(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["recognizer.hmm.fore", "recognizer.nothing", "recognizer.hmm.Chain.of_nothing", "hmm.x"]
+    "name",
+    [
+        "recognizer.acoustics.recursions.fore",
+        "recognizer.nothing",
+        "recognizer.acoustics.chain.Chain.of_nothing",
+        "hmm.x",
+    ],
 )
 def test_a_name_that_does_not_exist_is_noticed(name):
     with pytest.raises(AttributeError):

@@ -11,12 +11,16 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from recognizer import decoding, training
-from recognizer.decoding import score_words
+from recognizer.acoustics.chain import MIN_VISITS, TRANSITION_FLOOR, Chain
+from recognizer.acoustics.gaussians import MIN_FRAMES, MIN_OCCUPANCY, WEIGHT_FLOOR, GaussianBank
+from recognizer.acoustics.recursions import soft_posteriors
+from recognizer.acoustics.word_models import WordModels, position_rows
 from recognizer.errors import RecognizerWarning, TrainingError
-from recognizer.gmm import MIN_FRAMES, MIN_OCCUPANCY, WEIGHT_FLOOR, GaussianBank
-from recognizer.hmm import MIN_VISITS, TRANSITION_FLOOR, Chain, soft_posteriors
-from recognizer.training import TrainingSettings, WordModels, position_rows, train, uniform_cut
+from recognizer.recognition import decoding
+from recognizer.recognition.decoding import score_words
+from recognizer.training import training
+from recognizer.training.settings import TrainingSettings
+from recognizer.training.training import train, uniform_cut
 
 PARTS = ("log_entry", "log_stay", "log_next", "log_exit")
 GAUSSIANS = ("weights", "means", "variances")

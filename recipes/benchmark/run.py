@@ -20,11 +20,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from protocols import corpus_argument, load, write_results
 
-from recognizer.analysis import analyse_files
-from recognizer.decoding import decode
-from recognizer.endpoint import Endpointer
-from recognizer.features import FrontEnd
-from recognizer.training import TrainingSettings, WordModels, chunks_by_word, converge, cut_and_cluster
+from recognizer.acoustics.word_models import WordModels
+from recognizer.features.analysis import analyse_files
+from recognizer.features.front_end import FrontEnd
+from recognizer.recognition.decoding import decode
+from recognizer.sound.endpoint import Endpointer
+from recognizer.training.settings import TrainingSettings
+from recognizer.training.training import chunks_by_word, converge, cut_and_cluster
 
 STATES, MIXTURES, ITERATIONS = 5, 4, 10
 HMMLEARN = "hmmlearn==0.3.3"

@@ -18,12 +18,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from protocols import TABLE_HEAD, load, table_row, write_results
 
 from recognizer import Recognizer, RecognizerWarning
-from recognizer.building import build
 from recognizer.corpus import Utterance, unknown_files
-from recognizer.evaluation import Score
-from recognizer.features import FrontEnd
-from recognizer.perturbation import VTLP, Perturbation
-from recognizer.training import TrainingSettings
+from recognizer.evaluation.evaluation import Score
+from recognizer.features.front_end import FrontEnd
+from recognizer.sound.perturbation import VTLP, Perturbation
+from recognizer.training.building import build
+from recognizer.training.settings import TrainingSettings
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 ORIGINS = {

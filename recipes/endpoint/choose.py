@@ -11,7 +11,7 @@ from detectors import UNSCALED, LikelihoodRatio, amplitudes, energy
 from protocols import corpus_argument
 from streams import RATE, each_alone, false_alarms, noises, one_stream, words
 
-from recognizer.segmenter import Segmentation, Segmenter, over_floor
+from recognizer.sound.segmenter import Segmentation, Segmenter, over_floor
 
 LEVELS = [(4, 2), (5, 3), (6, 3), (7, 4), (9, 6)]  # dB
 RATIOS = [(0, -2), (1, -1), (2, 0), (3, 0)]  # natural logarithm

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from streams import RATE, Make, Word, mixed
 
-from recognizer.endpoint import HOP
-from recognizer.gmm import GaussianBank, grow
-from recognizer.segmenter import Segmentation, Segmenter
+from recognizer.acoustics.gaussians import GaussianBank
+from recognizer.acoustics.mixture import grow
+from recognizer.sound.endpoint import HOP
+from recognizer.sound.segmenter import Segmentation, Segmenter
 
 MIXTURES = 16
 SNRS = (None, 20.0, 10.0, 5.0)  # of the words the likelihood ratio is trained on

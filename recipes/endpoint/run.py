@@ -18,8 +18,8 @@ from detectors import LikelihoodRatio, makers
 from protocols import corpus_argument, write_results
 from streams import RATE, Make, Tally, Word, each_alone, false_alarms, machines, noises, one_stream, words
 
-from recognizer.evaluation import Score
-from recognizer.segmenter import Segmentation, Segmenter
+from recognizer.evaluation.evaluation import Score
+from recognizer.sound.segmenter import Segmentation, Segmenter
 
 SNRS = (None, 20.0, 10.0, 5.0, 0.0)  # dB
 CHOSEN = {"energy": (4, 2), "bands": (5, 3), "likelihood ratio": (0, -2)}  # onset and offset, see CHOICE.md

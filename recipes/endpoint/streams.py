@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer import audio
-from recognizer.endpoint import HOP, TILT_RATE, Endpointer, frame_level
-from recognizer.evaluation import Score
-from recognizer.segmenter import Boundary, Segmenter
+from recognizer.evaluation.evaluation import Score
+from recognizer.sound import audio
+from recognizer.sound.endpoint import HOP, TILT_RATE, Endpointer, frame_level
+from recognizer.sound.segmenter import Boundary, Segmenter
 
 RATE = 16000  # Hz
 TOLERANCE = 0.060  # seconds of a word that an utterance may lack at either end

@@ -16,11 +16,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import run
 from run import FSDD, Voice, base_of, enrolled, fitted_by, summed, voice
 
-from recognizer import enrollment
+from recognizer.adaptation import enrollment
 from recognizer.adaptation import method as methods
 from recognizer.adaptation.method import Method
 from recognizer.corpus import Utterance
-from recognizer.evaluation import Score
+from recognizer.evaluation.evaluation import Score
 
 INFINITE = float("inf")
 # What is changed, and to what: (module, setting, value); the rest stays as it is.

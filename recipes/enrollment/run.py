@@ -16,28 +16,21 @@ import numpy as np
 from cold import with_cold
 from protocols import NARROW_VTLP, SERVE_OTHERS, Fold, Setup, by_speaker, load, write_results
 
-from recognizer import audio
 from recognizer.adaptation.choice import Material
+from recognizer.adaptation.enrollment import Enrollment, enroll
 from recognizer.adaptation.method import Method, adapt
-from recognizer.analysis import Analysis, analyse, analyse_files
-from recognizer.audio import Recording
-from recognizer.building import build
+from recognizer.adaptation.takes import READINGS, SHARE, Take, analyse_takes, with_speaker_mean
+from recognizer.adaptation.unlabelled import self_adapt
 from recognizer.corpus import Utterance
-from recognizer.decoding import score_words
-from recognizer.enrollment import (
-    READINGS,
-    SHARE,
-    Enrollment,
-    Take,
-    analyse_takes,
-    enroll,
-    self_adapt,
-    with_speaker_mean,
-)
-from recognizer.evaluation import Score, evaluate
+from recognizer.evaluation.evaluation import Score, evaluate
+from recognizer.features.analysis import Analysis, analyse, analyse_files
 from recognizer.model import Model
-from recognizer.recognition import Recognizer
-from recognizer.training import TrainingSettings
+from recognizer.recognition.decoding import score_words
+from recognizer.recognizer import Recognizer
+from recognizer.sound import audio
+from recognizer.sound.audio import Recording
+from recognizer.training.building import build
+from recognizer.training.settings import TrainingSettings
 
 FSDD = Setup(TrainingSettings(states=7, variance_floor=0.5), SERVE_OTHERS)  # as in recipes/fsdd
 DSPSPEECH = Setup(perturbations=NARROW_VTLP)  # as in recipes/dspspeech20

@@ -7,8 +7,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from protocols import NARROW_VTLP, SERVE_OTHERS, TABLE_HEAD, Setup, by_speaker, choose, corpus_argument, load
 
-from recognizer.perturbation import VTLP
-from recognizer.training import TrainingSettings
+from recognizer.sound.perturbation import VTLP
+from recognizer.training.settings import TrainingSettings
 
 CANDIDATES = [
     Setup(TrainingSettings(states=states, variance_floor=floor), perturbations)

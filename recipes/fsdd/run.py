@@ -17,7 +17,7 @@ from protocols import (
     write_results,
 )
 
-from recognizer.training import TrainingSettings
+from recognizer.training.settings import TrainingSettings
 
 OFFICIAL = Setup()  # the defaults: five states, eight mixtures
 OFFICIAL_TOO = {

@@ -21,13 +21,14 @@ import numpy as np
 import run as shipped
 from protocols import held_out_quarter, load
 
-from recognizer import Recognizer, RecognizerWarning, Result, audio
-from recognizer.building import build
+from recognizer import Recognizer, RecognizerWarning, Result
 from recognizer.corpus import Utterance, audio_files
-from recognizer.evaluation import Score
-from recognizer.features import FrontEnd
-from recognizer.live import Session, listen
-from recognizer.source import BLOCK, Block
+from recognizer.evaluation.evaluation import Score
+from recognizer.features.front_end import FrontEnd
+from recognizer.live.session import Session, listen
+from recognizer.sound import audio
+from recognizer.sound.source import BLOCK, Block
+from recognizer.training.building import build
 
 POINTS = ("strict", "normal", "lenient")
 RATE = 16000  # Hz, of the noises

@@ -23,11 +23,13 @@ import numpy as np
 from protocols import write_results
 from streams import RATE, mixed, noises, words
 
-from recognizer import MicrophoneError, Recognizer, audio
-from recognizer.evaluation import Score
-from recognizer.live import Event, Session, listen
-from recognizer.microphone import choose, devices
-from recognizer.source import BLOCK, Block, play
+from recognizer import MicrophoneError, Recognizer
+from recognizer.evaluation.evaluation import Score
+from recognizer.live.events import Event
+from recognizer.live.session import Session, listen
+from recognizer.sound import audio
+from recognizer.sound.microphone import choose, devices
+from recognizer.sound.source import BLOCK, Block, play
 
 SAMPLES = Path(__file__).resolve().parents[2] / "audio_samples"
 GAP = 1.0  # seconds of silence between the words of FSDD

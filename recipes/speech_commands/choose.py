@@ -17,7 +17,7 @@ from protocols import (
     load,
 )
 
-from recognizer.training import TrainingSettings
+from recognizer.training.settings import TrainingSettings
 
 CANDIDATES = [
     Setup(),

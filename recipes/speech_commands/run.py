@@ -16,7 +16,7 @@ from protocols import (
     write_results,
 )
 
-from recognizer.training import TrainingSettings
+from recognizer.training.settings import TrainingSettings
 
 SETUP = Setup(TrainingSettings(mixtures=12), NARROW_VTLP)  # see choose.py
 

@@ -8,19 +8,20 @@ from itertools import combinations
 
 import numpy as np
 
-from recognizer import hmm
+from recognizer.acoustics import recursions
+from recognizer.acoustics.statistics import Statistics
+from recognizer.acoustics.word_models import WordModels
 from recognizer.adaptation import cmllr
 from recognizer.adaptation.method import Method, adapt, fitted, of_features, tree_of
 from recognizer.adaptation.regression import RegressionTree
-from recognizer.decoding import Calibration, posteriors, score_words
-from recognizer.statistics import Statistics
-from recognizer.training import Chunk, WordModels, accumulate, chunks_by_word
+from recognizer.recognition.calibration import Calibration, posteriors
+from recognizer.recognition.decoding import score_words
+from recognizer.training.training import Chunk, accumulate, chunks_by_word
 
 FOLDS = 10  # of the cross-validation; with fewer takes, each is left out alone
 FEWEST = 4  # takes; with fewer there is nothing to choose by
 GROUPS = 7  # of words, where each has one take
 CLEARLY = 2.0  # standard errors by which another method must beat the usual one
-
 USUAL = Method()
 ALTERNATIVES = (Method("map"), Method("mllr"), Method(shape="block"), Method(shape="diagonal"))
 # Constrained MLLR also takes the room's silence to the base's, which makes a take likelier and no word clearer. It is
@@ -108,7 +109,9 @@ def cross_validate(models: WordModels, material: Material, methods: Sequence[Met
     methods : to try
     """
     folds = _shared_out(np.argsort(material.words, kind="stable"), FOLDS)
-    sums = [accumulate(models, material.chunks(fold), hmm.soft_posteriors).scaled(material.share) for fold in folds]
+    sums = [
+        accumulate(models, material.chunks(fold), recursions.soft_posteriors).scaled(material.share) for fold in folds
+    ]
     total = _sum(sums)
     tree = tree_of(models)
     trials = []
@@ -137,7 +140,7 @@ def cross_validate_words(models: WordModels, material: Material, method: Method)
     words, tree = material.words, tree_of(models)
     groups = _shared_out(np.unique(words), GROUPS)
     members = [np.flatnonzero(np.isin(words, group)) for group in groups]
-    sums = [accumulate(models, material.chunks(m), hmm.soft_posteriors).scaled(material.share) for m in members]
+    sums = [accumulate(models, material.chunks(m), recursions.soft_posteriors).scaled(material.share) for m in members]
     total = _sum(sums)
     leads = np.zeros((len(words), len(models.chain.log_stay)))  # of every word over what was said
     compared = np.zeros_like(leads)

@@ -12,11 +12,11 @@ from operator import add
 
 import numpy as np
 
+from recognizer.acoustics.density import Density
+from recognizer.acoustics.gaussians import GaussianBank
+from recognizer.acoustics.statistics import Statistics
 from recognizer.adaptation.mllr import columns, extended, identity
-from recognizer.density import Density
-from recognizer.gmm import GaussianBank
-from recognizer.statistics import Statistics
-from recognizer.training import Expectation
+from recognizer.training.training import Expectation
 
 ROUNDS = 50  # over all rows, at most; each row depends on the others through the determinant
 CONVERGED = 1e-6  # change of any entry

@@ -10,9 +10,9 @@ from dataclasses import fields
 
 import numpy as np
 
-from recognizer.density import Density
-from recognizer.gmm import GaussianBank
-from recognizer.statistics import Statistics
+from recognizer.acoustics.density import Density
+from recognizer.acoustics.gaussians import GaussianBank
+from recognizer.acoustics.statistics import Statistics
 
 LEAST_VARIANCE = 0.3  # of the base's, whatever few frames say
 NOTHING = 1e-9  # frames; below, there are no data

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recognizer import hmm
+from recognizer.acoustics import recursions
+from recognizer.acoustics.density import Density
+from recognizer.acoustics.statistics import Statistics
+from recognizer.acoustics.word_models import WordModels
 from recognizer.adaptation import cmllr, mllr, regression
 from recognizer.adaptation import map as maximum_posterior
 from recognizer.adaptation.regression import RegressionTree
-from recognizer.density import Density
 from recognizer.errors import AdaptationError
-from recognizer.statistics import Statistics
-from recognizer.training import Chunk, WordModels, accumulate, expect
+from recognizer.training.training import Chunk, accumulate, expect
 
 KINDS = ("none", "map", "mllr", "cmllr", "mllr-map", "cmllr-map")
 LARGEST_TAU = 20.0
@@ -123,7 +124,7 @@ def adapt(models: WordModels, chunks: Sequence[Chunk], method: Method, share: fl
     prior = models
     tree = tree_of(prior)
     for _ in range(ROUNDS):
-        statistics = accumulate(models, chunks, hmm.soft_posteriors).scaled(share)
+        statistics = accumulate(models, chunks, recursions.soft_posteriors).scaled(share)
         models = fitted(prior, statistics, method, tree)
     return models
 

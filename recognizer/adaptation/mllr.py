@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recognizer.acoustics.gaussians import GaussianBank
+from recognizer.acoustics.statistics import Statistics
 from recognizer.adaptation.regression import RegressionTree
-from recognizer.gmm import GaussianBank
-from recognizer.statistics import Statistics
 
 SHAPES = ("bias", "diagonal", "block", "full")
 RIDGE = 1e-10  # of the diagonal: fewer Gaussians than columns leave a system without it unsolvable

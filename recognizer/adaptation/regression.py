@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recognizer.gmm import GaussianBank
+from recognizer.acoustics.gaussians import GaussianBank
 
 REFINEMENTS = 10  # of a cut into two by k-means, at most
 

@@ -24,7 +24,7 @@ from recognizer.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from recognizer.alignment import Alignment
+    from recognizer.evaluation.alignment import Alignment
 
 
 @reports_errors
@@ -56,10 +56,12 @@ def align(
     the piece fits what is heard there, the higher the better.
     """
     png_for(plot, "--plot")
-    from recognizer import alignment, audio
-    from recognizer.analysis import analyse_file
+    from recognizer import errors
     from recognizer.errors import AudioError
-    from recognizer.recognition import Recognizer, low_rate
+    from recognizer.evaluation import alignment
+    from recognizer.features.analysis import analyse_file
+    from recognizer.recognizer import Recognizer, low_rate
+    from recognizer.sound import audio
 
     fitted = Recognizer.load(model, None if speaker is None else checked_speaker(speaker)).model
     front_end = fitted.front_end
@@ -70,11 +72,11 @@ def align(
     if not quiet and source_rate and source_rate < front_end.sample_rate:
         complain(f"warning: {low_rate(str(source_rate), front_end.sample_rate)}")
     if plot is not None and source_rate is None:
-        raise usage_error(f"--plot draws sound, and {audio.shown(file)} holds none; leave it out")
+        raise usage_error(f"--plot draws sound, and {errors.shown(file)} holds none; leave it out")
     try:
         found = alignment.align(analysis, fitted, word)
     except AudioError as error:
-        raise AudioError(f"{audio.shown(file)}: {error}") from error
+        raise AudioError(f"{errors.shown(file)}: {error}") from error
     for path, option, write in (
         (textgrid, "--textgrid", lambda path: alignment.write_textgrid(found, path)),
         (plot, "--plot", lambda path: alignment.write_picture(found, audio.load(file, front_end.sample_rate), path)),
@@ -83,11 +85,11 @@ def align(
             with writing(path, option):
                 write(path)
             if not quiet:
-                complain(f"written to {audio.shown(path)}")
+                complain(f"written to {errors.shown(path)}")
     if as_json:
         typer.echo(json.dumps({"file": str(file), **found.as_json()}, ensure_ascii=False))
     else:
-        _print(audio.shown(file), found)
+        _print(errors.shown(file), found)
     return ExitStatus.OK
 
 

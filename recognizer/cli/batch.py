@@ -38,7 +38,7 @@ from recognizer.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from recognizer.recognition import FileResult
+    from recognizer.recognizer import FileResult
 
 COLUMNS = ("file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error", "reason")
 
@@ -66,7 +66,7 @@ def batch(
     if as_json and as_csv:
         raise usage_error("--json and --csv exclude each other; choose one")
     least = threshold_of(threshold)
-    from recognizer.recognition import Recognizer
+    from recognizer.recognizer import Recognizer
 
     recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
     files, refused = _listed(paths)
@@ -98,7 +98,7 @@ def _listed(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, FileResult]]:
     """All files, and the folders in which there are none or that cannot be opened, with the error."""
     from recognizer.corpus import audio_files
     from recognizer.errors import CorpusError
-    from recognizer.recognition import FileResult
+    from recognizer.recognizer import FileResult
 
     files, refused = [], {}
     for path in paths:
@@ -156,7 +156,7 @@ def _csv_line() -> Callable[[FileResult], None]:
 
 
 def _table_line(files: Sequence[Path]) -> Callable[[FileResult], None]:
-    from recognizer.audio import shown
+    from recognizer.errors import shown
 
     width = min(60, max(len(shown(file)) for file in files))
     typer.echo(f"{'file':<{width}}  {'word':<12} {'confidence':>10}  {'start':>6} {'end':>6}  runner-up")

@@ -20,9 +20,10 @@ import typer
 from recognizer.errors import NamingError, RecognizerError, RecognizerWarning
 
 if TYPE_CHECKING:
-    from recognizer.enrollment import Doubt, SelfAdaptation
-    from recognizer.features import FrontEnd, GivenFeatures
-    from recognizer.live import Event
+    from recognizer.adaptation.enrollment import Doubt
+    from recognizer.adaptation.unlabelled import SelfAdaptation
+    from recognizer.features.front_end import FrontEnd, GivenFeatures
+    from recognizer.live.events import Event
 
 
 class ExitStatus(IntEnum):
@@ -138,10 +139,10 @@ def usage_error(message: str) -> typer.BadParameter:
 
 def checked_speaker(name: str) -> str:
     """A speaker's name, as it is kept; one that can be nobody's is wrong usage."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
     try:
-        return speakers.checked(name)
+        return store.checked(name)
     except NamingError as error:
         raise usage_error(str(error)) from error
 
@@ -170,7 +171,7 @@ def lasting_name(model: str) -> str:
 
 def threshold_of(option: str) -> str | float:
     """What `--threshold` names: an operating point, or a number from 0 to 1."""
-    from recognizer.rejection import REFUSED
+    from recognizer.recognition.verification import REFUSED
 
     if option in REFUSED:
         return option
@@ -185,7 +186,7 @@ def threshold_of(option: str) -> str | float:
 
 def warn_of_low_rates(rates: Counter[int | None], front_end: FrontEnd | GivenFeatures) -> None:
     """One warning for all the recordings whose rate is under the model's, given how many files have which rate."""
-    from recognizer.recognition import low_rate
+    from recognizer.recognizer import low_rate
 
     low = sorted(rate for rate in rates if rate and rate < front_end.sample_rate)
     if low:
@@ -239,7 +240,7 @@ def png_for(path: Path | None, option: str) -> None:
         return
     if path.suffix.lower() != ".png":
         raise usage_error(f"{option} {path} does not end in .png; pictures are PNG files")
-    from recognizer.pictures import require_matplotlib
+    from recognizer.files.pictures import require_matplotlib
 
     require_matplotlib()
 
@@ -247,7 +248,7 @@ def png_for(path: Path | None, option: str) -> None:
 @contextmanager
 def writing(path: Path, option: str) -> Iterator[None]:
     """Say of a file that cannot be written which one it is, and which option names it."""
-    from recognizer.audio import shown
+    from recognizer.errors import shown
 
     try:
         yield

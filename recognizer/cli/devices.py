@@ -22,8 +22,8 @@ from recognizer.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from recognizer.microphone import Device
-    from recognizer.quality import Quality
+    from recognizer.sound.microphone import Device
+    from recognizer.sound.quality import Quality
 
 SECONDS = 3.0
 
@@ -45,7 +45,7 @@ def devices(
 
 def _list(as_json: bool) -> ExitStatus:
     from recognizer.errors import MicrophoneError
-    from recognizer.microphone import choose, devices, rates
+    from recognizer.sound.microphone import choose, devices, rates
 
     found = devices()
     if as_json:
@@ -67,8 +67,8 @@ def _list(as_json: bool) -> ExitStatus:
 
 
 def _test(wanted: str | None, as_json: bool, quiet: bool) -> ExitStatus:
-    from recognizer.microphone import Microphone, record
-    from recognizer.quality import measure
+    from recognizer.sound.microphone import Microphone, record
+    from recognizer.sound.quality import measure
 
     with Microphone(wanted) as microphone:
         if sys.stderr.isatty() and not quiet:

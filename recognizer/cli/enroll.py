@@ -37,7 +37,7 @@ from recognizer.errors import AdaptationError, CorpusError, NewerProfileError, P
 if TYPE_CHECKING:
     from recognizer.adaptation.method import Method
     from recognizer.corpus import Utterance
-    from recognizer.guide import Check
+    from recognizer.live.guide import Check
     from recognizer.model import Model
 
 TAKES, MOST_TAKES = 2, 20  # of each word: with two, what was gained can be measured without the take itself
@@ -150,9 +150,9 @@ def enroll(
     if vtln and unlabelled is not None:
         raise usage_error("--vtln needs to know the words; leave it out, or give --from instead of --unlabelled")
 
-    from recognizer import speakers
     from recognizer.model import Model, locate
-    from recognizer.profiling import make_profile
+    from recognizer.speakers import store
+    from recognizer.speakers.enrolling import make_profile
 
     base = Model.load(locate(model))
     if not base.front_end.hears:
@@ -181,7 +181,7 @@ def enroll(
         return ExitStatus.INTERRUPTED
     refused += unusable
     _forget(name, forget_audio, quiet)
-    record = speakers.load(name).record
+    record = store.load(name).record
     _report(name, model_name, record, [doubted(name, doubt) for doubt in enrollment.doubts], refused, as_json, quiet)
     if labelled is None and not asked and not (as_json or quiet):
         more = min(_told(name, wanted).values()) + 1
@@ -194,12 +194,12 @@ def enroll(
 
 def _checked_name(name: str, condition: str | None) -> str:
     """The speaker's name with the condition, wherever that was given."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
     if condition is not None:
-        if speakers.MARK in name:
+        if store.MARK in name:
             raise usage_error(f"{name} names a condition, and so does --as {condition}; leave one out")
-        name += speakers.MARK + condition
+        name += store.MARK + condition
     return checked_speaker(name)
 
 
@@ -267,10 +267,12 @@ def _ask(
     debug: bool,
 ) -> tuple[ExitStatus, int]:
     """Ask for the takes that are missing: how that ended, and how many there were to ask for."""
-    from recognizer import audio, naming, speakers
-    from recognizer.guide import Guide, prompts
-    from recognizer.profiling import prior_of
-    from recognizer.recognition import low_rate
+    from recognizer.files import naming
+    from recognizer.live.guide import Guide, prompts
+    from recognizer.recognizer import low_rate
+    from recognizer.sound import audio
+    from recognizer.speakers import store
+    from recognizer.speakers.enrolling import prior_of
 
     prior, _ = prior_of(name, model)
     for word in words:
@@ -278,7 +280,7 @@ def _ask(
     missing = prompts(words, takes, _usable(name, words, prior))
     if not missing:
         return ExitStatus.OK, 0
-    from recognizer.microphone import Microphone
+    from recognizer.sound.microphone import Microphone
 
     with native_messages_hidden(debug), Microphone(device) as microphone:
         own, title = microphone.sample_rate, f"enroll {name}: {microphone.device.name}"
@@ -290,7 +292,7 @@ def _ask(
         outcome = collect(
             guide,
             microphone,
-            lambda prompt, samples: audio.save(speakers.take_path(name, prompt.word), samples, rate),
+            lambda prompt, samples: audio.save(store.take_path(name, prompt.word), samples, rate),
             f"{title} at {own} Hz",
             quiet,
             as_json,
@@ -303,34 +305,34 @@ def _ask(
 
 def _told(name: str, words: Sequence[str]) -> Counter[str]:
     """How many takes of each word are kept that a person labelled."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
-    kept = Counter(take.word for take in speakers.takes(name) if not speakers.is_heard(take))
+    kept = Counter(take.word for take in store.takes(name) if not store.is_heard(take))
     return Counter({word: kept[word] for word in words})
 
 
 def _usable(name: str, words: Sequence[str], model: Model) -> Counter[str]:
     """How many takes of each word need not be asked for: a damaged one must be said again."""
-    from recognizer import speakers
-    from recognizer.enrollment import analyse_takes
+    from recognizer.adaptation.takes import analyse_takes
+    from recognizer.speakers import store
 
-    kept = [take for take in speakers.takes(name) if take.word in words and not speakers.is_heard(take)]
+    kept = [take for take in store.takes(name) if take.word in words and not store.is_heard(take)]
     return Counter(model.words[take.word] for take in analyse_takes(kept, model)[0])
 
 
 def _best(name: str, model: Model, prior: Model) -> Model:
     """What understands the speaker best up to now: the own profile, if it is one of this model."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
     try:
-        return speakers.fitted(model, name)
+        return store.fitted(model, name)
     except ProfileError:
         return prior
 
 
 def _objection(model: Model, rate: int) -> Check:
     """Tells a person who clearly said another word than the one that was asked for."""
-    from recognizer.recognition import Recognizer
+    from recognizer.recognizer import Recognizer
 
     recognizer = Recognizer(model)
 
@@ -352,10 +354,12 @@ def _objection(model: Model, rate: int) -> Check:
 
 def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: int, quiet: bool) -> list[str]:
     """Copy what can be learned from to the speaker's takes; gives why the rest cannot, a line each."""
-    from recognizer import corpus, naming, speakers
-    from recognizer.audio import shown
-    from recognizer.enrollment import analyse_takes
-    from recognizer.profiling import prior_of
+    from recognizer import corpus
+    from recognizer.adaptation.takes import analyse_takes
+    from recognizer.errors import shown
+    from recognizer.files import naming
+    from recognizer.speakers import store
+    from recognizer.speakers.enrolling import prior_of
 
     utterances = _of_one_voice(corpus.find(folder), voice, shown(folder))
     _refuse_another_voice(name, utterances[0].speaker)
@@ -371,7 +375,7 @@ def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: i
         complain(f"warning: not learned from: {count} recordings of words that the model lacks: {_some(others)}")
     for word in {utterance.word for utterance in known}:
         naming.checked(word, "word")
-    contradictions = speakers.contradictory(known)
+    contradictions = store.contradictory(known)
     known = [utterance for utterance in known if not any(utterance in same for same in contradictions)]
     usable, refused = analyse_takes(known, prior_of(name, model)[0], jobs=jobs)
     refused = [*map(_contradiction, contradictions), *refused]
@@ -380,13 +384,13 @@ def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: i
     if not quiet:
         warn_of_low_rates(Counter(take.analysis.source_rate for take in usable), model.front_end)
     paths = {take.path for take in usable}
-    speakers.keep(name, [utterance for utterance in known if utterance.path in paths])
+    store.keep(name, [utterance for utterance in known if utterance.path in paths])
     return refused
 
 
 def _contradiction(same: Sequence[Utterance]) -> str:
     """Why none of them is learned from."""
-    from recognizer.audio import shown
+    from recognizer.errors import shown
 
     said = " and ".join(f"{shown(take.path)} (labelled {take.word!r})" for take in same)
     return f"{said} are the same recording; correct the wrong label or leave it out"
@@ -394,9 +398,9 @@ def _contradiction(same: Sequence[Utterance]) -> str:
 
 def _refuse_another_voice(name: str, voice: str | None) -> None:
     """Refuse to mix recordings of somebody else with a speaker's."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
-    there = speakers.voice(name)
+    there = store.voice(name)
     if voice and there and voice != there:
         raise AdaptationError(
             f"the takes of {name!r} are of the voice {there!r}, and these of {voice!r}; enroll these under another "
@@ -435,26 +439,28 @@ def _without_labels(
     quiet: bool,
 ) -> ExitStatus:
     """Enroll from recordings of which nobody told the words."""
-    from recognizer import corpus, naming, speakers
-    from recognizer.audio import shown
-    from recognizer.profiling import make_unlabelled_profile
+    from recognizer import corpus
+    from recognizer.errors import shown
+    from recognizer.files import naming
+    from recognizer.speakers import store
+    from recognizer.speakers.enrolling import make_unlabelled_profile
 
     if not folder.exists():
         raise CorpusError(f"--unlabelled {shown(folder)}: no such folder; check the name")
-    kept = speakers.takes(name)
-    if told := [take for take in kept if not speakers.is_heard(take)]:
+    kept = store.takes(name)
+    if told := [take for take in kept if not store.is_heard(take)]:
         raise AdaptationError(
             f"{name} has {len(told)} takes whose words are known, which tell more than {shown(folder)}; to add it, "
             f"enroll a condition, which starts from them: {_condition(name)}"
         )
     for word in model.words:
         naming.checked(word, "word")
-    paths = [take.path for take in kept] + speakers.not_kept(name, corpus.audio_files([folder]))
+    paths = [take.path for take in kept] + store.not_kept(name, corpus.audio_files([folder]))
     _tell_of_earlier(name, model, quiet)
     with working("fitting the model to the voice", quiet):
         record, sure, refused = make_unlabelled_profile(name, model, model_name, paths, method, jobs=workers(jobs))
     if not forget_audio:
-        speakers.keep(name, sure, heard=True)
+        store.keep(name, sure, heard=True)
     _forget(name, forget_audio, quiet)
     _report(name, model_name, record, (), refused, as_json, quiet)
     return ExitStatus.FAILED if refused else ExitStatus.OK
@@ -470,13 +476,13 @@ def _condition(name: str) -> str:
 
 def _refuse_to_lose(name: str) -> None:
     """Refuse to replace a profile that nothing could bring back."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
-    if not speakers.has_profile(name):
+    if not store.has_profile(name):
         return
-    kept = bool(speakers.takes(name))
+    kept = bool(store.takes(name))
     try:
-        speakers.load(name)
+        store.load(name)
     except NewerProfileError:
         raise
     except ProfileError:  # of no use as it is
@@ -490,12 +496,12 @@ def _refuse_to_lose(name: str) -> None:
 
 def _tell_of_earlier(name: str, model: Model, quiet: bool) -> None:
     """Say what becomes of a profile that is not just made better."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
-    if quiet or not speakers.has_profile(name):
+    if quiet or not store.has_profile(name):
         return
     try:
-        earlier = speakers.load(name)
+        earlier = store.load(name)
     except ProfileError as error:
         complain(f"warning: the earlier profile cannot be used and is replaced: {error}")
         return
@@ -507,10 +513,10 @@ def _tell_of_earlier(name: str, model: Model, quiet: bool) -> None:
 
 
 def _forget(name: str, forget_audio: bool, quiet: bool) -> None:
-    from recognizer import speakers
+    from recognizer.speakers import store
 
     if forget_audio:
-        speakers.forget_audio(name)
+        store.forget_audio(name)
         if not quiet:
             complain("the takes are deleted; `recognizer speakers refresh` cannot make this profile anew")
 

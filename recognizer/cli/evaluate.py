@@ -36,10 +36,10 @@ from recognizer.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from recognizer.adaptation.unlabelled import SelfAdaptation
     from recognizer.corpus import Utterance
-    from recognizer.enrollment import SelfAdaptation
-    from recognizer.evaluation import Evaluation, Rate, Score
-    from recognizer.recognition import FileResult, Recognizer
+    from recognizer.evaluation.evaluation import Evaluation, Rate, Score
+    from recognizer.recognizer import FileResult, Recognizer
 
 WORST = 10  # files shown
 WIDE = 10_000  # columns, where no terminal limits them
@@ -74,9 +74,10 @@ def evaluate(
         raise usage_error("--json and --csv exclude each other; choose one")
     least = threshold_of(threshold)
     from recognizer import corpus as corpora
-    from recognizer import evaluation as evaluations
-    from recognizer.pictures import require_matplotlib
-    from recognizer.recognition import Recognizer
+    from recognizer.evaluation.evaluation import evaluate as compared
+    from recognizer.evaluation.report import score_rows, write_report
+    from recognizer.files.pictures import require_matplotlib
+    from recognizer.recognizer import Recognizer
 
     recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
     utterances = corpora.find(corpus)
@@ -103,18 +104,18 @@ def evaluate(
                 rates[item.source_rate] += 1
                 yield item
 
-    evaluation = evaluations.evaluate(utterances, answers(), recognizer.words)
+    evaluation = compared(utterances, answers(), recognizer.words)
     if not quiet:
         tell_of_adaptations(adaptations)
         warn_of_low_rates(rates, recognizer.model.front_end)
     if as_json:
         typer.echo(json.dumps(evaluation.as_json(), ensure_ascii=False))
     elif as_csv:
-        csv.writer(sys.stdout, lineterminator="\n").writerows(evaluations.score_rows(evaluation))
+        csv.writer(sys.stdout, lineterminator="\n").writerows(score_rows(evaluation))
     else:
         _print(evaluation)
     if report is not None:
-        written = evaluations.write_report(evaluation, report)
+        written = write_report(evaluation, report)
         if not quiet:
             complain(f"{len(written)} files written to {report}")
     for reason in list(evaluation.unreadable.values())[:WORST]:
@@ -139,8 +140,8 @@ def _adapted(
 def _print(evaluation: Evaluation) -> None:
     from rich.console import Console
 
-    from recognizer.audio import shown
-    from recognizer.evaluation import headline
+    from recognizer.errors import shown
+    from recognizer.evaluation.evaluation import headline
 
     wide = None if sys.stdout.isatty() else WIDE
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=wide)

@@ -76,7 +76,7 @@ def export(
     from recognizer.model import Model, locate
 
     loaded = Model.load(locate(model))
-    files = exchange.parameter_files(recordings or [], parameters) if recordings else {}
+    files = exchange.parameter_paths(recordings or [], parameters) if recordings else {}
     written = []
     if htk is not None:
         written = exchange.write(loaded, htk)

@@ -60,7 +60,7 @@ def import_(
         raise usage_error(f"--output {output} must end in .npz")
     import json
 
-    from recognizer.audio import shown
+    from recognizer.errors import shown
     from recognizer.htk import exchange
     from recognizer.model import folders, installed
 

@@ -40,8 +40,9 @@ from recognizer.cli.lines import lines_of, unseen
 from recognizer.errors import RecognizerError
 
 if TYPE_CHECKING:
-    from recognizer.live import Event, Session
-    from recognizer.source import Sound
+    from recognizer.live.events import Event
+    from recognizer.live.session import Session
+    from recognizer.sound.source import Sound
 
 SHOWN = 5  # candidates of a partial result
 
@@ -82,9 +83,9 @@ def live(
     if device is not None and from_file is not None:
         raise usage_error("--device and --from-file exclude each other; choose one")
     least = threshold_of(threshold)
-    from recognizer.live import Session
-    from recognizer.recognition import Recognizer
-    from recognizer.segmenter import Segmentation
+    from recognizer.live.session import Session
+    from recognizer.recognizer import Recognizer
+    from recognizer.sound.segmenter import Segmentation
 
     recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
     segmentation = replace(Segmentation(), hangover=hangover / 1000)
@@ -136,7 +137,7 @@ def _obey(session: Session, line: str, quiet: bool) -> list[Event]:
 
 
 def _how_to_keep(learned: int, speaker: str | None, save: Path | None) -> str:
-    from recognizer.audio import shown
+    from recognizer.errors import shown
 
     folder, name = "DIR" if save is None else shlex.quote(shown(save)), speaker or "NAME"
     recording = "`recognizer live --save DIR`, then " if save is None else ""
@@ -158,12 +159,12 @@ def _summary(session: Session) -> str:
 
 def _source(stack: ExitStack, file: Path | None, fast: bool, device: str | None) -> tuple[Iterable[Sound], str]:
     """What to listen to, and what to call it."""
-    from recognizer.audio import shown
-    from recognizer.source import play
+    from recognizer.errors import shown
+    from recognizer.sound.source import play
 
     if file is not None:
         return play(file, fast=fast), shown(file)
-    from recognizer.microphone import Microphone
+    from recognizer.sound.microphone import Microphone
 
     microphone = stack.enter_context(Microphone(device))
     return microphone, f"{microphone.device.name} at {microphone.sample_rate} Hz"
@@ -256,7 +257,8 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
 
     It returns whether all were kept. When the disk is full or the folder gone, that is said once, and it goes on.
     """
-    from recognizer import audio
+    from recognizer import errors
+    from recognizer.sound import audio
 
     if not folder.name:
         raise usage_error("--save needs the name of a folder")
@@ -265,7 +267,7 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
         log = open(folder / "utterances.jsonl", "a", encoding="utf-8")  # noqa: SIM115 - until the stack is left
     except OSError as error:
         reason = "is a file" if folder.is_file() else error.strerror or error
-        raise usage_error(f"--save {audio.shown(folder)}: {reason}; choose a folder to write to") from error
+        raise usage_error(f"--save {errors.shown(folder)}: {reason}; choose a folder to write to") from error
     stack.enter_context(log)
     session = f"{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}"  # two sessions may keep in one folder
     number, working = 0, True

@@ -29,7 +29,7 @@ from recognizer.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from recognizer.comparison import Comparison
+    from recognizer.evaluation.comparison import Comparison
     from recognizer.model import Model
 
 FEW = 20  # words that are named
@@ -97,9 +97,9 @@ def show(
     png_for(plot, "--plot")
     if word is not None and plot is None:
         raise usage_error("--word chooses what --plot draws; give both")
-    from recognizer.alignment import word_index
-    from recognizer.audio import shown
-    from recognizer.description import write_picture
+    from recognizer.errors import shown
+    from recognizer.evaluation.alignment import word_index
+    from recognizer.evaluation.description import write_picture
     from recognizer.model import Model, locate
 
     path = locate(model)
@@ -123,8 +123,8 @@ def _record(model: Model, path: Path) -> dict:
     """All that is told of a model, as plain JSON data."""
     from dataclasses import asdict
 
-    from recognizer.description import alike, state_durations
-    from recognizer.rejection import EVIDENCE
+    from recognizer.evaluation.description import alike, state_durations
+    from recognizer.recognition.verification import EVIDENCE
 
     models, rejection = model.models, model.rejection
     durations = state_durations(models, model.front_end.hop).sum(1)
@@ -157,7 +157,7 @@ def _record(model: Model, path: Path) -> dict:
 
 def _print_model(record: dict) -> None:
     """What a model is, from what everybody asks to what few do."""
-    from recognizer.audio import shown
+    from recognizer.errors import shown
 
     words, card = record["words"], record["card"]
     _item("model", shown(record["file"]))
@@ -277,9 +277,9 @@ def compare(
     the vocabularies differ, both choose from the words that both have, and other recordings are left out.
     """
     from recognizer import corpus as corpora
-    from recognizer.comparison import compare as compared
     from recognizer.errors import ModelError
-    from recognizer.recognition import Recognizer
+    from recognizer.evaluation.comparison import compare as compared
+    from recognizer.recognizer import Recognizer
 
     recognizers = [Recognizer.load(model) for model in (a, b)]
     common = [word for word in recognizers[0].words if word in recognizers[1].words]
@@ -326,7 +326,7 @@ def _tell_of_vocabularies(a: str, b: str, lacking: list[set[str]]) -> None:
 
 
 def _print_comparison(a: str, b: str, comparison: Comparison) -> None:
-    from recognizer.evaluation import headline
+    from recognizer.evaluation.evaluation import headline
 
     for name, model, score in (("A", a, comparison.a), ("B", b, comparison.b)):
         _wrapped(f"{name}, {model}: {headline(score)}", 4)

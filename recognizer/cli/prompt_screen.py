@@ -14,7 +14,7 @@ from rich.text import Text
 from recognizer.cli.drawing import FALL, METER, WIDTH, cells, headline, kept_up_to_date, large, meter_bar, poster, row
 
 if TYPE_CHECKING:
-    from recognizer.guide import Guide, GuideEvent
+    from recognizer.live.guide import Guide, GuideEvent
 
 BAR_CELLS = 30
 INDENT = 4  # cells before a verdict

@@ -13,13 +13,13 @@ import typer
 
 from recognizer.cli.common import ExitStatus, complain, sigterm_interrupts
 from recognizer.errors import RecognizerError
-from recognizer.writing import remedy
+from recognizer.files.writing import remedy
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from recognizer.guide import Guide, GuideEvent, Prompt
-    from recognizer.source import Sound
+    from recognizer.live.guide import Guide, GuideEvent, Prompt
+    from recognizer.sound.source import Sound
 
 ABOUT = ("kept", "again", "skipped")  # kinds of events that tell of a take
 MISHAPS = ("device_lost", "overflow", "muted")

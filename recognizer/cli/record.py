@@ -29,7 +29,7 @@ from recognizer.errors import CorpusError, NamingError
 if TYPE_CHECKING:
     import numpy as np
 
-    from recognizer.guide import Prompt
+    from recognizer.live.guide import Prompt
 
 FOLDER = "recordings"  # where none is named, in the folder where the command is called
 SPEAKER_MARK = "_nohash_"  # what stands between speaker and take, see `recognizer.corpus`
@@ -62,8 +62,8 @@ def record(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Record words to train a model from."""
-    from recognizer.audio import shown
-    from recognizer.guide import Guide, prompts
+    from recognizer.errors import shown
+    from recognizer.live.guide import Guide, prompts
 
     words = _checked_words(words)
     speaker = None if speaker is None else _checked_name(speaker, "speaker")
@@ -76,7 +76,7 @@ def record(
     guide = Guide(prompts(words, takes, have), sample_rate)
     status = ExitStatus.OK
     if guide.total:
-        from recognizer.microphone import Microphone
+        from recognizer.sound.microphone import Microphone
 
         with native_messages_hidden(debug), Microphone(device) as microphone:
             name, rate = microphone.device.name, microphone.sample_rate
@@ -104,7 +104,7 @@ def record(
 
 def _checked_name(name: str, what: str) -> str:
     """The name, which can be part of a file's and is read from there as it is."""
-    from recognizer.naming import checked
+    from recognizer.files.naming import checked
 
     try:
         name = checked(name, what)
@@ -130,7 +130,7 @@ def _checked_words(words: list[str]) -> list[str]:
 def _check_folder(output: Path, words: list[str]) -> None:
     """Refuse a folder that cannot be written to, or whose recordings are named in a way that ours do not fit."""
     from recognizer import corpus
-    from recognizer.audio import shown
+    from recognizer.errors import shown
 
     name = f"--output {shown(output)}"
     for folder in (output, *(_word_folder(output, word) for word in words)):
@@ -177,7 +177,7 @@ def _takes(folder: Path, speaker: str | None) -> list[int]:
 
 def _keeper(folders: dict[str, Path], speaker: str | None, sample_rate: int) -> Callable[[Prompt, np.ndarray], None]:
     """Gives a function that writes a take beside those that are there."""
-    from recognizer import audio
+    from recognizer.sound import audio
 
     def keep(prompt: Prompt, samples: np.ndarray) -> None:
         folder = folders[prompt.word]

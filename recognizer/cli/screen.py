@@ -15,7 +15,8 @@ from recognizer.cli.common import adapted_to
 from recognizer.cli.drawing import FALL, METER, WIDTH, cells, headline, kept_up_to_date, large, meter_bar, poster, row
 
 if TYPE_CHECKING:
-    from recognizer.live import Event, Session
+    from recognizer.live.events import Event
+    from recognizer.live.session import Session
 
 BAR_CELLS = 30
 HISTORY = 8

@@ -46,10 +46,10 @@ NameArgument = Annotated[
 @reports_errors
 def list_speakers(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> ExitStatus:
     """List all speakers with their conditions."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
     status, rows = ExitStatus.OK, []
-    for name in speakers.names():
+    for name in store.names():
         try:
             row, record = _listed(name)
         except RecognizerError as error:
@@ -82,16 +82,16 @@ def _shown_on_a_terminal() -> bool:
 
 def _listed(name: str) -> tuple[tuple[str, ...], dict]:
     """A speaker's row in the list, and the same as plain data."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
-    if not speakers.has_profile(name):
-        kept = len(speakers.takes(name))
+    if not store.has_profile(name):
+        kept = len(store.takes(name))
         record = {"name": name, "model": None, "made": None, "takes": kept, "before": None, "after": None}
         return (
             name,
             f"not finished, {counted(kept, 'take')}; go on with `recognizer enroll {shlex.quote(name)}`",
         ), record
-    profile = speakers.load(name)
+    profile = store.load(name)
     record = {"name": name, "model": profile.model_name}
     record |= {key: profile.record.get(key) for key in ("made", "before", "after", "unlabelled")}
     record["takes"] = sum(profile.record.get("takes", {}).values())
@@ -120,15 +120,15 @@ def show(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Show how a speaker's profile was made and what came of it."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
     name = checked_speaker(name)
-    profile, kept = speakers.load(name), Counter(take.word for take in speakers.takes(name))
+    profile, kept = store.load(name), Counter(take.word for take in store.takes(name))
     record = {
         "name": name,
         "model": profile.model_name,
         "fingerprint": profile.base,
-        "profile": str(speakers.folder(name) / speakers.PROFILE),
+        "profile": str(store.folder(name) / store.PROFILE),
         "audio_kept": bool(kept),
         "kept": dict(kept),
         **profile.record,
@@ -160,11 +160,11 @@ def rename(
     debug: DebugOption = False,
 ) -> None:
     """Rename a speaker with all conditions, or one condition."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
     old = checked_speaker(old)
     try:
-        renamed = speakers.rename(old, new)
+        renamed = store.rename(old, new)
     except NamingError as error:
         raise usage_error(str(error)) from error
     _tell("renamed to", renamed, as_json)
@@ -180,24 +180,24 @@ def remove(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Delete a speaker with all conditions and takes, or one condition."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
     name = checked_speaker(name)
-    speakers.existing(name)
-    if not yes and not _confirmed(speakers.with_conditions(name)):
+    store.existing(name)
+    if not yes and not _confirmed(store.with_conditions(name)):
         complain("nothing was removed")
         return ExitStatus.FAILED
-    _tell("removed", speakers.remove(name), as_json)
+    _tell("removed", store.remove(name), as_json)
     return ExitStatus.OK
 
 
 def _confirmed(names: list[str]) -> bool:
     """Whether the person at the terminal wants these deleted."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
     if not _at_a_terminal():
         raise usage_error(f"there is no terminal to ask at whether to remove {', '.join(names)}; add --yes if so")
-    takes = sum(len(speakers.takes(name)) for name in names)
+    takes = sum(len(store.takes(name)) for name in names)
     try:
         return typer.confirm(f"Remove {', '.join(names)} with {takes} takes?", err=True)
     except typer.Abort as error:  # Ctrl-C, which the prompt makes an error of its own
@@ -218,14 +218,14 @@ def export(
     debug: DebugOption = False,
 ) -> None:
     """Write a speaker with all conditions and takes to one file."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
     name = checked_speaker(name)
     if file.is_dir():
         raise usage_error(f"{file} is a folder; name a file in it, such as {file / f'{name}.zip'}")
-    speakers.export(name, file)
-    names = speakers.with_conditions(name)
-    if not quiet and any(map(speakers.takes, names)):
+    store.export(name, file)
+    names = store.with_conditions(name)
+    if not quiet and any(map(store.takes, names)):
         complain("the file holds recordings of the voice; who must not hear them should not get it")
     _tell(f"{file}:", names, as_json)
 
@@ -239,9 +239,9 @@ def import_speaker(
     debug: DebugOption = False,
 ) -> None:
     """Take in a speaker that was exported."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
-    _tell("imported", speakers.import_(file), as_json)
+    _tell("imported", store.import_(file), as_json)
 
 
 @app.command()
@@ -266,14 +266,14 @@ def refresh(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Make profiles anew from the kept takes, as after a change of the model."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
     chosen = [checked_speaker(name) for name in names or ()]
     for name in chosen:
-        speakers.existing(name)  # before anything is done
+        store.existing(name)  # before anything is done
     status = ExitStatus.OK
     # Sorted, so that a speaker's own profile is new before those of the conditions, which start from it.
-    wanted = sorted({each for name in chosen for each in speakers.with_conditions(name)}) or speakers.names()
+    wanted = sorted({each for name in chosen for each in store.with_conditions(name)}) or store.names()
     for name in wanted:
         try:
             status = max(status, _refresh(name, model, as_json, jobs, quiet))
@@ -300,11 +300,11 @@ def forget(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Delete takes, and make the profile anew from the others."""
-    from recognizer import speakers
+    from recognizer.speakers import store
 
     name = checked_speaker(name)
-    speakers.forget_takes(name, takes)
-    if speakers.has_profile(name):
+    store.forget_takes(name, takes)
+    if store.has_profile(name):
         return _refresh(name, None, as_json, jobs, quiet)
     _tell("deleted takes of", [name], as_json)
     return ExitStatus.OK
@@ -324,18 +324,18 @@ def _refresh(name: str, model: str | None, as_json: bool, jobs: int, quiet: bool
 
 def _refreshed(name: str, model: str | None, jobs: int) -> tuple[str, dict]:
     """Make a profile anew: a line that tells of it, and the same as plain data."""
-    from recognizer import speakers
     from recognizer.adaptation.method import Method
     from recognizer.model import Model, locate
-    from recognizer.profiling import make_profile
+    from recognizer.speakers import store
+    from recognizer.speakers.enrolling import make_profile
 
-    if not speakers.takes(name):
+    if not store.takes(name):
         raise ProfileError(
             f"no takes are kept to make the profile anew from; it stays; `recognizer enroll {shlex.quote(name)}` "
             "records some"
         )
     try:
-        earlier = speakers.load(name)
+        earlier = store.load(name)
     except ProfileError as error:
         if model is None:
             raise ProfileError(f"{error}; to make it anew, name the model with --model") from error
@@ -346,7 +346,7 @@ def _refreshed(name: str, model: str | None, jobs: int) -> tuple[str, dict]:
     method = Method(**record["asked"]) if record.get("asked") else None
     base, vtln = Model.load(locate(model_name)), bool(record.get("vtln"))
     enrollment, refused = make_profile(name, base, model_name, method, vtln=vtln, jobs=jobs)
-    record = speakers.load(name).record
+    record = store.load(name).record
     told = {"name": name, "model": model_name, "takes": record["takes"], "method": record["method"]}
     told |= {"before": record["before"], "after": record["after"]}
     told |= {"doubts": [doubted(name, doubt) for doubt in enrollment.doubts], "refused": refused}

@@ -99,11 +99,11 @@ def train(
     import json
 
     from recognizer import corpus as corpora
-    from recognizer.building import build, corpus_front_end
     from recognizer.errors import TrainingError
-    from recognizer.features import FrontEnd
-    from recognizer.perturbation import NOISE, VTLP
-    from recognizer.training import TrainingSettings
+    from recognizer.features.front_end import FrontEnd
+    from recognizer.sound.perturbation import NOISE, VTLP
+    from recognizer.training.building import build, corpus_front_end
+    from recognizer.training.settings import TrainingSettings
 
     try:
         settings = TrainingSettings(states, topology, density, mixtures, codebook)

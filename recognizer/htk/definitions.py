@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from recognizer.errors import AudioError, ModelError
-from recognizer.htk.parameters import normalised_kind
+from recognizer.features.parameter_files import normalised_kind
 
 LOG_SCALE = 2371.8  # discrete probabilities are written as -ln(p) times this (HTK Book 3.4, section 7.6)
 LOG_ZERO = 32767  # and zero as this

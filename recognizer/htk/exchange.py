@@ -17,23 +17,24 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer import density
-from recognizer.analysis import analyse_files
-from recognizer.audio import shown
+from recognizer.acoustics import density
+from recognizer.acoustics.chain import Chain
+from recognizer.acoustics.gaussians import single_gaussian
+from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import audio_files
-from recognizer.decoding import Calibration
-from recognizer.endpoint import Endpointer
-from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWarning
-from recognizer.features import GivenFeatures
-from recognizer.gmm import single_gaussian
-from recognizer.hmm import Chain
+from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWarning, shown
+from recognizer.features import parameter_files
+from recognizer.features.analysis import analyse_files
+from recognizer.features.front_end import GivenFeatures
+from recognizer.features.parameter_files import Parameters
+from recognizer.files.writing import replacing
 from recognizer.htk import definitions as htk
-from recognizer.htk import parameters, reading
+from recognizer.htk import parser
 from recognizer.htk.definitions import HMM, Definitions, State
-from recognizer.htk.parameters import Parameters
 from recognizer.model import Model
-from recognizer.training import ABSOLUTE_VARIANCE_FLOOR, WordModels
-from recognizer.writing import replacing
+from recognizer.recognition.calibration import Calibration
+from recognizer.sound.endpoint import Endpointer
+from recognizer.training.training import ABSOLUTE_VARIANCE_FLOOR
 
 SILENCE = "silence"  # macro of the state that words share at both ends
 HEAD, TAIL = "silB", "silE"  # models that Julius puts around every word
@@ -164,7 +165,7 @@ def write(model: Model, path: Path) -> list[Path]:
     return [path.parent / name for name in texts]
 
 
-def parameter_files(recordings: Sequence[Path], folder: Path) -> dict[Path, Path]:
+def parameter_paths(recordings: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """Where the features of each recording go: into the folder, laid out as the recordings are.
 
     Raises
@@ -214,7 +215,7 @@ def _written(path: Path, features: Parameters) -> str | None:
     """Write a parameter file and the folders above it; why that is not possible, else None."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        parameters.write(path, features)
+        parameter_files.write(path, features)
     except AudioError as error:
         return str(error)
     except OSError as error:
@@ -265,7 +266,7 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
         if a word may go back to an earlier state.
     """
     name = shown(path)
-    defined = reading.read(path)
+    defined = parser.read(path)
     hmms = {h.name or path.stem: h for h in defined.hmms if h.name not in NO_WORDS}
     spoken = {h: h for h in hmms}
     if dictionary:
@@ -298,7 +299,7 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
     models = WordModels(bank, Chain.of_matrices(entry, moves), background)
     symbols = max(stream.symbols for state in densities for stream in state)
     kind = densities[0][0].parameter_kind(defined.kind) if defined.kind or symbols else ""
-    front_end = GivenFeatures(kind and parameters.normalised_kind(kind), bank.dims, symbols=symbols)
+    front_end = GivenFeatures(kind and parameter_files.normalised_kind(kind), bank.dims, symbols=symbols)
     card = {"data": f"imported from {path.name}", "licence": None, "held_out": None}
     return Model(tuple(word.name for word in words), front_end, Endpointer(), models, Calibration(), None, card)
 
@@ -371,7 +372,7 @@ def _spoken(dictionary: Path, known: Collection[str], file: str) -> dict[str, st
         if not (found := ENTRY.fullmatch(line)):
             raise ModelError(f"{where}, line {number}: {line.strip()!r} is not a word and its one HMM; mend it")
         try:
-            word, name = unicodedata.normalize("NFC", reading.unquoted(found[1])), reading.unquoted(found[2])
+            word, name = unicodedata.normalize("NFC", parser.unquoted(found[1])), parser.unquoted(found[2])
         except ModelError as error:
             raise ModelError(f"{where}, line {number}: {line.strip()!r} is not UTF-8 text; mend it") from error
         if name not in known:

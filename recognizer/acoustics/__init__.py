@@ -1,0 +1,1 @@
+"""The theory: densities, chains, recursions, word models. NumPy and SciPy only."""

@@ -1,0 +1,164 @@
+"""What trains, decodes and adapts need of a density, whichever kind it is; and the kinds there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Protocol, Self
+
+import numpy as np
+
+from recognizer.acoustics.discrete import DiscreteBank
+from recognizer.acoustics.gaussians import BorrowedVariance, GaussianBank, Sizes
+from recognizer.acoustics.statistics import Statistics
+from recognizer.acoustics.tied import TiedBank
+from recognizer.htk import definitions as htk
+
+
+class Shares(Protocol):
+    """Frames under a density: the first half of an E-step, before it is known which states they belong to.
+
+    Attributes
+    ----------
+    log_density : (S, T)
+    """
+
+    log_density: np.ndarray
+
+    def shares(self, occupation: np.ndarray) -> np.ndarray:
+        """The probability that a frame came from a Gaussian, (K, S or 1, T), given that from its state, (S, T)."""
+
+    def statistics(self, occupation: np.ndarray) -> Statistics:
+        """The sums that re-estimation needs, given the probability that a frame came from each state, (S, T)."""
+
+
+class Density(Protocol):
+    """The output densities of S states; a frozen dataclass of arrays.
+
+    Attributes
+    ----------
+    name : of the kind
+    fitted_by : what can fit it to a speaker, of "map", "mllr" and "cmllr"
+    weights : (S, ..., K), by component of a state
+    dims : D, of the features
+    values : numbers that are computed for one frame
+    """
+
+    name: str
+    fitted_by: frozenset[str]
+    weights: np.ndarray
+    dims: int
+    values: int
+
+    @classmethod
+    def check_codebook(cls, size: int | None) -> None:
+        """Refuse a size of the codebook that cannot be, None being no wish.
+
+        Raises
+        ------
+        TrainingError
+            if there is none so small, or none at all.
+        """
+
+    @classmethod
+    def start(cls, groups: Sequence[np.ndarray], sizes: Sizes) -> Self:
+        """From frames of each state, (T, D), by k-means."""
+
+    def log_density(self, features: np.ndarray) -> np.ndarray:
+        """ln b_j(o_t), (T, S)."""
+
+    def expect(self, features: np.ndarray) -> Shares:
+        """E-step on frames (T, D)."""
+
+    def statistics(self) -> Statistics:
+        """Those of no frames."""
+
+    def update(
+        self, statistics: Statistics, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
+    ) -> Self:
+        """M-step."""
+
+    def drop_starved(self, statistics: Statistics, min_frames: float) -> Self:
+        """Without components of its own that hold fewer frames."""
+
+    def take(self, states: np.ndarray | slice) -> Self:
+        """Some of its states."""
+
+    def put(self, states: np.ndarray | slice, part: Self) -> Self:
+        """With other densities for some of its states."""
+
+    def gaussians(self, statistics: Statistics, states: slice) -> tuple[GaussianBank, Statistics]:
+        """The Gaussians that some of its states use, with what was seen of them."""
+
+    def with_gaussians(self, gaussians: GaussianBank, states: slice) -> Self:
+        """With those replaced."""
+
+    def sample(self, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """A frame drawn from each of the given states, (T, D)."""
+
+    def state_means(self) -> np.ndarray:
+        """The mean of the frames of each state, (S, D)."""
+
+    def to_htk(self) -> tuple[list[tuple[htk.Density, ...]], dict[str, htk.Gaussians]]:
+        """The density of every state as HTK defines it, and codebooks."""
+
+    @classmethod
+    def of_htk(
+        cls, states: Sequence[tuple[htk.Density, ...]], codebooks: dict[str, htk.Gaussians], widths: tuple[int, ...]
+    ) -> Self:
+        """From the densities of states as HTK defines them."""
+
+    def to_parameters(self, features: np.ndarray, kind: str) -> tuple[np.ndarray, str]:
+        """Features as HTK has to be given them, and their kind."""
+
+    def summary(self) -> dict[str, object]:
+        """Its sizes, for people."""
+
+    def shortage(self, mixtures: int, codebook: int | None) -> str | None:
+        """What is less than asked for, for lack of frames, and the remedy; None when nothing is."""
+
+    def fault(self, states: int, dims: int) -> str | None:
+        """What keeps it from being a density of so many states over so many dimensions."""
+
+
+KINDS: dict[str, type[Density]] = {kind.name: kind for kind in (GaussianBank, TiedBank, DiscreteBank)}
+
+
+def arrays_of(density: Density) -> dict[str, np.ndarray]:
+    """Its arrays by name, for a file."""
+    return {f.name: getattr(density, f.name) for f in fields(density)}
+
+
+def of_arrays(arrays: dict[str, np.ndarray]) -> Density:
+    """The density that has these arrays.
+
+    Raises
+    ------
+    KeyError
+        if no kind has them.
+    """
+    kinds = {frozenset(f.name for f in fields(kind)): kind for kind in KINDS.values()}
+    return kinds[frozenset(arrays)](**arrays)
+
+
+def of_htk(
+    states: Sequence[tuple[htk.Density, ...]], codebooks: dict[str, htk.Gaussians], widths: tuple[int, ...]
+) -> Density:
+    """The density of states as HTK defines them, each the densities of its streams.
+
+    Raises
+    ------
+    ModelError
+        if it is none that is known here.
+    """
+    kinds = {htk.Gaussians: GaussianBank, htk.TiedWeights: TiedBank, htk.Symbols: DiscreteBank}
+    return kinds[type(states[0][0])].of_htk(states, codebooks, widths)
+
+
+def alike(one: Density, other: Density) -> bool:
+    """Whether two densities are of one kind and one size."""
+    return _shapes(one) == _shapes(other)
+
+
+def _shapes(density: Density) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in arrays_of(density).items()}

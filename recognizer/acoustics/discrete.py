@@ -1,0 +1,176 @@
+"""Discrete densities: tables of how probable each cell of a vector quantiser is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from recognizer.acoustics.codebook import (
+    CodebookBank,
+    padded,
+    sample_frames,
+    stream_masks,
+    too_few,
+)
+from recognizer.acoustics.gaussians import (
+    LEAST_LOG_SHARE,
+    BorrowedVariance,
+    GaussianBank,
+    Sizes,
+)
+from recognizer.acoustics.kmeans import kmeans, nearest
+from recognizer.acoustics.simplex import distribution_fault, floored_distribution
+from recognizer.acoustics.statistics import Statistics
+from recognizer.errors import TrainingError
+from recognizer.htk import definitions as htk
+
+STREAMS = 3  # of a discrete density: statics, deltas, accelerations
+CELLS = 128  # of each stream of a discrete one
+PRIOR_FRAMES = 2.0  # of a state of a discrete density, that fall into the cells as those of all states do
+SYMBOL_FLOOR = 1e-5
+
+
+@dataclass(frozen=True)
+class DiscreteBank(CodebookBank):
+    """Discrete densities: how probable every cell of a vector quantiser is in each state.
+
+    Attributes
+    ----------
+    weights : (S, R, N), output probabilities
+    centres : (R, N, D), of the cells
+    precision : (R, D), of the dimensions in distances to them; zero for those of another stream
+    """
+
+    name: ClassVar[str] = "discrete"
+    fitted_by: ClassVar[frozenset[str]] = frozenset({"map"})
+
+    centres: np.ndarray
+    precision: np.ndarray
+
+    @property
+    def dims(self) -> int:
+        return self.centres.shape[-1]
+
+    @classmethod
+    def start(cls, groups: Sequence[np.ndarray], sizes: Sizes) -> DiscreteBank:
+        """Cells from k-means of all frames together, stream by stream, and how the frames of each state fall into them.
+
+        Parameters
+        ----------
+        groups : frames of each state, (T, D), D a multiple of STREAMS
+        sizes : of which the codebook counts, for each stream; differences finer than the variance floor do not
+        """
+        frames = sample_frames(groups)
+        dims, cells = frames.shape[1], min(sizes.codebook or CELLS, len(frames))
+        if dims % STREAMS:
+            raise TrainingError(
+                f"{dims} values a frame are not {STREAMS} streams of equal width; a discrete density needs statics, "
+                "deltas and accelerations"
+            )
+        of_stream = stream_masks([dims // STREAMS] * STREAMS) > 0
+        precision = of_stream / np.maximum(frames.var(0), sizes.variance_floor)
+        found = [kmeans(frames * np.sqrt(p), cells)[0] for p in precision]
+        size = min(len(centres) for centres in found)  # the rare cluster that k-means lost is lost to all streams
+        scale = np.where(of_stream, 1.0 / np.sqrt(np.where(of_stream, precision, 1.0)), 0.0)
+        centres = np.stack([c[:size] for c in found]) * scale[:, None]
+        blank = cls(np.full((len(groups), STREAMS, size), 1.0 / size), centres, precision)
+        counts = [[np.bincount(s, minlength=size) for s in blank.symbols(group).T] for group in groups]
+        return blank.update(replace(blank.statistics(), occupancy=np.array(counts, dtype=float)), sizes.variance_floor)
+
+    def symbols(self, features: np.ndarray) -> np.ndarray:
+        """The cell of each stream that each frame (T, D) lies in, (T, R)."""
+        scale = np.sqrt(self.precision)
+        labels = [nearest(features * s, centres * s)[0] for s, centres in zip(scale, self.centres)]
+        return np.stack(labels, axis=1)
+
+    @cached_property
+    def _log_weights(self) -> np.ndarray:
+        return np.log(np.maximum(self.weights, np.exp(LEAST_LOG_SHARE)))
+
+    def log_density(self, features: np.ndarray) -> np.ndarray:
+        """See `CodebookBank.log_density`; looked up, for a sum over cells would be one of zeros."""
+        by_stream = zip(self._log_weights.transpose(1, 2, 0), self.symbols(features).T)
+        return sum(log_weights[symbol] for log_weights, symbol in by_stream)
+
+    def entries(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `CodebookBank.entries`: one in the cell that a frame lies in, zero in the others."""
+        symbols = self.symbols(features).T
+        cells = np.arange(self.centres.shape[1])[:, None]
+        return (symbols[:, None] == cells).astype(np.float64), np.zeros(symbols.shape)
+
+    def update(
+        self, statistics: Statistics, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
+    ) -> DiscreteBank:
+        """M-step: maximum posterior, with a few frames in every state that fall into the cells as those of all do.
+
+        Without them a cell that a state has not seen would be impossible in it (Rabiner 1989, section V.C).
+        """
+        overall = statistics.occupancy.sum(0)
+        overall = overall / np.maximum(overall.sum(-1, keepdims=True), np.finfo(float).tiny)
+        smoothed = statistics.occupancy + PRIOR_FRAMES * overall
+        floor = min(SYMBOL_FLOOR, 0.1 / self.weights.shape[-1])
+        weights = floored_distribution(smoothed, np.ones(smoothed.shape, dtype=bool), floor, self.weights)
+        return replace(self, weights=weights)
+
+    def statistics(self) -> Statistics:
+        """Those of no frames."""
+        return Statistics.zeros(self.weights.shape, (0, *self.centres.shape), shared=True)
+
+    def gaussians(self, statistics: Statistics, states: slice) -> tuple[GaussianBank, Statistics]:
+        """None: a bank of no Gaussians."""
+        nothing = np.zeros((0, 1, self.dims))
+        none = GaussianBank(np.zeros((0, 1)), nothing, nothing)
+        return none, none.statistics()
+
+    def with_gaussians(self, gaussians: GaussianBank, states: slice) -> DiscreteBank:
+        """Itself, which has none."""
+        return self
+
+    def to_htk(self) -> tuple[list[tuple[htk.Density, ...]], dict[str, htk.Gaussians]]:
+        """The density of every state as HTK defines it; there are no codebooks of Gaussians."""
+        return [tuple(htk.Symbols(stream) for stream in state) for state in self.weights], {}
+
+    @classmethod
+    def of_htk(
+        cls, states: Sequence[tuple[htk.Density, ...]], codebooks: dict[str, htk.Gaussians], widths: tuple[int, ...]
+    ) -> DiscreteBank:
+        """From the densities of states as HTK defines them: its features are the symbols themselves, from 1 on."""
+        streams = np.eye(len(states[0]))
+        size = max(len(stream.probabilities) for state in states for stream in state)
+        centres = streams[:, None] * np.arange(1, size + 1)[:, None]
+        return cls(padded(states, "probabilities", size), centres, streams)
+
+    def to_parameters(self, features: np.ndarray, kind: str) -> tuple[np.ndarray, str]:
+        """Features as HTK has to be given them, and their kind: the symbols of the streams, (T, R), from 1 on."""
+        return self.symbols(features).astype(np.float32) + 1, "DISCRETE"
+
+    def sample(self, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Features drawn at random, the centre of a cell for each of the given states, (T, D)."""
+        return (self.centres[np.arange(len(self.centres)), self._drawn(states, random)] * (self.precision > 0)).sum(1)
+
+    def state_means(self) -> np.ndarray:
+        """The mean of the frames of each state, (S, D)."""
+        return np.einsum("srn,rnd,rd->sd", self.weights, self.centres, self.precision > 0)
+
+    def summary(self) -> dict[str, object]:
+        """Its sizes, for people."""
+        return {"streams": self.centres.shape[0], "cells": self.centres.shape[1]}
+
+    def shortage(self, mixtures: int, codebook: int | None) -> str | None:
+        """See `Density.shortage`."""
+        return too_few(self.centres.shape[1], codebook, "cells")
+
+    def fault(self, states: int, dims: int) -> str | None:
+        """What keeps it from being a bank of so many states over so many dimensions; None when nothing does."""
+        shape = (*self.weights.shape[1:], dims)
+        if self.weights.shape[:1] != (states,) or self.centres.shape != shape:
+            return "cells do not fit its words and front end"
+        if self.precision.shape != (shape[0], dims):
+            return "streams do not fit its cells"
+        if not (np.isfinite(self.centres).all() and ((self.precision >= 0) & (self.precision < np.inf)).all()):
+            return "cells are not finite"
+        return distribution_fault(self.weights)

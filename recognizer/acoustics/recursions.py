@@ -1,0 +1,302 @@
+"""Hidden Markov models of words with a non-emitting entry and exit, many utterances at a time.
+
+A word is a chain of P emitting positions: an optional leading silence, the word's own states, an optional
+trailing silence. From the entry a path may start in the silence or in the word; from the word's end it may go to the
+silence or to the exit. All words share the silence's density, so recordings need not be trimmed. Left to right, a
+path stays or goes to the next position; a chain may also have jumps, over a position or (in models that were made
+elsewhere) back. Recursions loop over frames only, on arrays of (utterances x words x positions); utterances stand in
+order of falling length, so those still running at frame t are the first `running[t]`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recognizer.acoustics.chain import (
+    Chain,
+    moves_by,
+)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """How utterances laid end to end become a time-major array.
+
+    Attributes
+    ----------
+    lengths : (U,) frames, falling
+    order : (U,), which utterance of the input stands at each place
+    frame : (T, U), where in the concatenated frames each one is; past an utterance's end, its last frame
+    running : (T,), how many utterances have a frame t
+    """
+
+    lengths: np.ndarray
+    order: np.ndarray
+    frame: np.ndarray
+    running: np.ndarray
+
+    @classmethod
+    def of(cls, lengths: np.ndarray) -> Batch:
+        """Arrange utterances of the given lengths (frames, each at least one), laid end to end."""
+        lengths = np.asarray(lengths)
+        order = np.argsort(-lengths, kind="stable")
+        starts = (np.cumsum(lengths) - lengths)[order]
+        lengths = lengths[order]
+        time = np.arange(lengths[0])[:, None]
+        frame = starts + np.minimum(time, lengths - 1)
+        return cls(lengths, order, frame, (time < lengths).sum(1))
+
+    @property
+    def inside(self) -> np.ndarray:
+        """(T, U) bool, whether utterance u has a frame t."""
+        return np.arange(len(self.frame))[:, None] < self.lengths
+
+    @property
+    def last(self) -> tuple[np.ndarray, np.ndarray]:
+        """Index of every utterance's last frame in a (T, U, ...) array."""
+        return self.lengths - 1, np.arange(len(self.lengths))
+
+
+def groups(lengths: np.ndarray, frames: int) -> list[np.ndarray]:
+    """Indices of utterances of similar length, up to `frames` frames a group counting the padding, at least one.
+
+    Parameters
+    ----------
+    lengths : (U,), frames of each utterance
+    frames : bound on (longest x members) of a group
+    """
+    order = np.argsort(lengths, kind="stable")
+    cuts = [0]
+    for place, length in enumerate(np.asarray(lengths)[order]):
+        if place > cuts[-1] and length * (place + 1 - cuts[-1]) > frames:
+            cuts.append(place)
+    return np.split(order, cuts[1:]) if len(order) else []
+
+
+def _steps(chain: Chain) -> list[tuple[int, slice, slice, np.ndarray]]:
+    """Moves to other positions: how far, where they arrive and come from, and the log probability from there."""
+    steps = []
+    for distance, log_move in chain.moves():
+        if distance:
+            ahead, behind = slice(abs(distance), None), slice(None, -abs(distance))
+            into, out = (ahead, behind) if distance > 0 else (behind, ahead)
+            steps.append((distance, into, out, log_move[..., out]))
+    return steps
+
+
+def forward(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.ndarray:
+    """Forward variables, ln alpha_t(j) (Rabiner 1989, eq. 19-20).
+
+    Parameters
+    ----------
+    log_density : (T, U, ..., P), ln b_j(o_t); T, U as in `batch`, any word axes as in `chain`
+    batch : the utterances' layout
+    chain : transitions, arrays (..., P)
+
+    Returns
+    -------
+    (T, U, ..., P), -inf where no path can be, and after an utterance's end
+    """
+    steps = _steps(chain)
+    log_forward = np.full_like(log_density, -np.inf)
+    log_forward[0] = chain.log_entry + log_density[0]
+    for t in range(1, len(log_density)):
+        running = batch.running[t]
+        before = log_forward[t - 1, :running]
+        arriving = before + chain.log_stay
+        for _, into, out, log_move in steps:
+            arriving[..., into] = np.logaddexp(arriving[..., into], before[..., out] + log_move)
+        np.add(arriving, log_density[t, :running], out=log_forward[t, :running])
+    return log_forward
+
+
+def backward(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.ndarray:
+    """Backward variables, ln beta_t(j) (Rabiner 1989, eq. 24-25); shapes as in `forward`."""
+    steps = _steps(chain)
+    log_backward = np.full_like(log_density, -np.inf)
+    log_backward[batch.last] = chain.log_exit
+    for t in range(len(log_density) - 2, -1, -1):
+        running = batch.running[t + 1]
+        after = log_backward[t + 1, :running] + log_density[t + 1, :running]
+        leaving = after + chain.log_stay
+        for _, into, out, log_move in steps:
+            leaving[..., out] = np.logaddexp(leaving[..., out], after[..., into] + log_move)
+        log_backward[t, :running] = leaving
+    return log_backward
+
+
+def log_likelihood(log_forward: np.ndarray, batch: Batch, chain: Chain) -> np.ndarray:
+    """ln P(O | word) of every utterance, (U, ...), from the forward variables."""
+    return np.logaddexp.reduce(log_forward[batch.last] + chain.log_exit, axis=-1)
+
+
+def viterbi_score(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.ndarray:
+    """Log likelihood of the best path of every utterance, (U, ...); -inf where it is too short for any.
+
+    Parameters as in `forward`; nothing is kept for tracing the path back, see `viterbi`.
+    """
+    score = np.empty(log_density.shape[1:-1])
+    best = chain.log_entry + log_density[0]
+    steps = _steps(chain)
+    for t in range(1, len(log_density) + 1):
+        running = batch.running[t] if t < len(log_density) else 0
+        score[running : len(best)] = (best[running:] + chain.log_exit).max(-1)
+        if not running:
+            break
+        before = best[:running]
+        best = before + chain.log_stay
+        for _, into, out, log_move in steps:
+            np.maximum(best[..., into], before[..., out] + log_move, out=best[..., into])
+        best += log_density[t, :running]
+    return score
+
+
+def viterbi(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.ndarray, np.ndarray]:
+    """Best paths (Rabiner 1989, eq. 32-35).
+
+    Parameters
+    ----------
+    log_density : (T, U, P), each utterance under one word
+    batch : the utterances' layout
+    chain : transitions, arrays (P,) or (U, P)
+
+    Returns
+    -------
+    score : (U,), log likelihood of the best path, -inf where there is none
+    path : (T, U), its positions; meaningless after an utterance's end and where there is no path
+    """
+    frames, utterances, positions = log_density.shape
+
+    def by_utterance(x: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(x, (utterances, x.shape[-1]))
+
+    stay, exit_ = by_utterance(chain.log_stay), by_utterance(chain.log_exit)
+    steps = [(distance, into, out, by_utterance(move)) for distance, into, out, move in _steps(chain)]
+    best = chain.log_entry + log_density[0]
+    final = np.empty((utterances, positions))
+    moved = np.zeros(log_density.shape, dtype=np.int8 if positions < 128 else np.int32)  # how far, to arrive
+    for t in range(1, frames + 1):
+        running = batch.running[t] if t < frames else 0
+        final[running : len(best)] = best[running:] + exit_[running : len(best)]
+        if not running:
+            break
+        before = best[:running]
+        best = before + stay[:running]
+        for distance, into, out, log_move in steps:
+            arriving = before[:, out] + log_move[:running]
+            moved[t, :running, into][arriving > best[:, into]] = distance
+            np.maximum(best[:, into], arriving, out=best[:, into])
+        best += log_density[t, :running]
+    position = final.argmax(-1)
+    path = np.zeros((frames, utterances), dtype=np.intp)
+    everyone = np.arange(utterances)
+    for t in range(frames - 1, -1, -1):
+        running = batch.running[t]
+        path[t, :running] = position[:running]
+        position[:running] -= moved[t, everyone[:running], position[:running]]
+    return final.max(-1), path
+
+
+def free_loop(log_density: np.ndarray, batch: Batch, penalty: float) -> tuple[np.ndarray, np.ndarray]:
+    """Best path through states in any order, staying as long as it likes, at a price for every change.
+
+    Parameters
+    ----------
+    log_density : (T, U, S), -inf for states that may not be visited; at least one may
+    batch : the utterances' layout
+    penalty : what a change of state costs, nats
+
+    Returns
+    -------
+    score : (U,), log likelihood of the best path
+    along : (T, U), log density of the state it is in; meaningless after an utterance's end
+    """
+    frames, utterances, _ = log_density.shape
+    best = log_density[0]
+    source = np.zeros((frames, utterances), dtype=np.intp)
+    changed = np.zeros(log_density.shape, dtype=bool)
+    score, state = np.empty(utterances), np.empty(utterances, dtype=np.intp)
+    everyone = np.arange(utterances)
+    for t in range(1, frames + 1):
+        running = batch.running[t] if t < frames else 0
+        ending = best[running:]
+        state[running : len(best)] = ending.argmax(1)
+        score[running : len(best)] = ending.max(1)
+        if not running:
+            break
+        before = best[:running]
+        source[t, :running] = peak = before.argmax(1)
+        change = before[everyone[:running], peak, None] - penalty
+        changed[t, :running] = change > before
+        best = np.maximum(before, change) + log_density[t, :running]
+    along = np.zeros((frames, utterances))
+    for t in range(frames - 1, -1, -1):
+        running = batch.running[t]
+        now, who = state[:running], everyone[:running]
+        along[t, :running] = log_density[t, who, now]
+        state[:running] = np.where(changed[t, who, now], source[t, :running], now)
+    return score, along
+
+
+def path_posteriors(path: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.ndarray, np.ndarray]:
+    """Hard occupation of positions by given paths, as Viterbi training counts it.
+
+    Parameters
+    ----------
+    path : (T, U)
+    chain : transitions, arrays (P,)
+
+    Returns
+    -------
+    occupation : (T, U, P), one or zero
+    transition_counts : (P, 4 + J), columns as for `Chain.update`
+    """
+    positions, inside = chain.log_entry.shape[-1], batch.inside
+    occupation = (path[..., None] == np.arange(positions)) & inside[..., None]
+    distance = np.where(inside[1:], path[1:] - path[:-1], 2 * positions)  # which is no move
+    kept, *leaps = ((occupation[:-1] & (distance == d)[..., None]).sum((0, 1)) for d, _ in chain.moves())
+    counts = [occupation[0].sum(0), kept, leaps[0], occupation[batch.last].sum(0), *leaps[1:]]
+    return occupation.astype(np.float64), np.stack(counts, axis=-1).astype(np.float64)
+
+
+def soft_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Expected occupation of positions over all paths, as Baum-Welch counts it (Rabiner 1989, eq. 27, 37).
+
+    Parameters
+    ----------
+    log_density : (T, U, P), each utterance under one word; every utterance must have a path
+    chain : transitions, arrays (P,)
+
+    Returns
+    -------
+    occupation : (T, U, P), gamma_t(j), summing to one over j inside an utterance and zero after it
+    transition_counts : (P, 4 + J), the sums of xi_t(i, j), columns as for `Chain.update`
+    score : (U,), ln P(O | word)
+    """
+    log_forward = forward(log_density, batch, chain)
+    log_backward = backward(log_density, batch, chain)
+    score = log_likelihood(log_forward, batch, chain)
+    occupation = np.exp(log_forward + log_backward - score[:, None])
+    entered = occupation[0].sum(0)
+    left = np.exp(log_forward[batch.last] + chain.log_exit - score[:, None]).sum(0)
+    _, *leaps = _steps(chain)
+    jumped = np.zeros((len(leaps), len(entered)))
+    for taken, (_, into, out, log_jump) in zip(jumped, leaps):
+        after = log_density[1:, :, into] + log_backward[1:, :, into] - score[:, None]
+        taken[out] = np.exp(log_forward[:-1, :, out] + log_jump + after).sum((0, 1))
+    # What enters a position leaves it, so the sums of xi that remain follow from those of gamma: from p to p + 1 goes
+    # whatever came in at or before p and neither left for the exit there nor jumped across; the rest stayed.
+    place = np.arange(len(entered))
+    across, arrived = np.zeros(len(entered)), entered.copy()
+    for taken, (distance, *_) in zip(jumped, leaps):
+        source, target = moves_by(len(entered), distance)
+        arrived[target] += taken[source]
+        for p, q in zip(source, target):
+            across += taken[p] * (((p <= place) & (place < q)) * 1.0 - ((q <= place) & (place < p)))
+    advanced = np.maximum(np.cumsum(entered - left) - across, 0.0)
+    arrived[1:] += advanced[:-1]
+    kept = np.maximum(occupation.sum((0, 1)) - arrived, 0.0)
+    counts = np.stack([entered, kept, advanced, left, *jumped], axis=-1)
+    return occupation, counts, score

@@ -1,0 +1,212 @@
+"""Semi-continuous densities: mixtures of Gaussians that all states share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from recognizer.acoustics.codebook import (
+    CodebookBank,
+    padded,
+    sample_frames,
+    stream_masks,
+    too_few,
+)
+from recognizer.acoustics.gaussians import (
+    LEAST_LOG_SHARE,
+    BorrowedVariance,
+    GaussianBank,
+    Sizes,
+    from_clusters,
+    gaussian_fault,
+    updated_moments,
+    updated_weights,
+    with_squares,
+)
+from recognizer.acoustics.kmeans import CHUNK_VALUES, slices
+from recognizer.acoustics.simplex import distribution_fault
+from recognizer.acoustics.statistics import Statistics, no_transitions
+from recognizer.errors import ModelError
+from recognizer.htk import definitions as htk
+
+GAUSSIANS = 256  # of a semi-continuous codebook, when nothing else is asked for
+EM_ITERATIONS = 5  # of a semi-continuous codebook alone, before the words are trained
+
+
+@dataclass(frozen=True)
+class TiedBank(CodebookBank):
+    """Semi-continuous densities: mixtures of the same Gaussians for all states.
+
+    Attributes
+    ----------
+    weights : (S, R, N)
+    means, variances : (R, N, D) float64
+    streams : (R, D) float64, one where a stream has the dimension, zero where it is another's
+    """
+
+    name: ClassVar[str] = "semi-continuous"
+
+    means: np.ndarray
+    variances: np.ndarray
+    streams: np.ndarray
+
+    @property
+    def fitted_by(self) -> frozenset[str]:
+        """Ways to fit it to a speaker: with several streams, no transform knows which dimensions it may mix."""
+        return frozenset({"map", "mllr", "cmllr"} if len(self.streams) == 1 else {"map"})
+
+    @property
+    def dims(self) -> int:
+        return self.means.shape[-1]
+
+    @classmethod
+    def start(cls, groups: Sequence[np.ndarray], sizes: Sizes) -> TiedBank:
+        """A codebook from all frames together, and the weights from how the frames of each state fall into it.
+
+        Parameters
+        ----------
+        groups : frames of each state, (T, D)
+        sizes : of which the codebook counts, smaller where there are too few frames
+        """
+        floor = sizes.variance_floor
+        shared = from_clusters(sample_frames(groups), sizes.codebook or GAUSSIANS, floor)
+        shared = GaussianBank(*(x[:, shared.weights[0] > 0] for x in (shared.weights, shared.means, shared.variances)))
+        for _ in range(EM_ITERATIONS):
+            shared = shared.update(_seen(shared, sample_frames(groups)), floor)
+        occupancy = [_seen(shared, group).occupancy[0] for group in groups]
+        bank = cls(
+            shared.weights[None].repeat(len(groups), 0),
+            shared.means,
+            shared.variances,
+            np.ones((1, shared.means.shape[-1])),
+        )
+        counted = replace(bank.statistics(), occupancy=np.stack(occupancy)[:, None])
+        return replace(bank, weights=updated_weights(bank.weights, counted))
+
+    @cached_property
+    def _affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """Log densities as an affine map of [x, x**2]: (R * N, 2D) and (R * N, 1)."""
+        precision = self.streams[:, None] / self.variances
+        spread = self.streams[:, None] * np.log(2 * np.pi * self.variances)
+        constant = -0.5 * (spread + self.means**2 * precision).sum(-1)
+        matrix = np.concatenate([self.means * precision, -0.5 * precision], axis=-1)
+        return matrix.reshape(-1, 2 * self.dims), constant.reshape(-1, 1)
+
+    def entries(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `CodebookBank.entries`: the densities of the Gaussians."""
+        matrix, constant = self._affine
+        log_density = (matrix @ with_squares(features).T + constant).reshape(*self.means.shape[:2], -1)
+        peak = log_density.max(1)
+        log_density -= peak[:, None]
+        np.maximum(log_density, LEAST_LOG_SHARE, out=log_density)
+        return np.exp(log_density, out=log_density), peak
+
+    def update(
+        self, statistics: Statistics, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
+    ) -> TiedBank:
+        """M-step: as of `GaussianBank.update`, the codebook from the frames of all states."""
+        means, variances = updated_moments(self.means, self.variances, statistics, variance_floor)
+        weights = updated_weights(self.weights, statistics)
+        return TiedBank(weights, means.reshape(self.means.shape), variances.reshape(self.means.shape), self.streams)
+
+    def statistics(self) -> Statistics:
+        """Those of no frames."""
+        return Statistics.zeros(self.weights.shape, (1, *self.means.shape), shared=True)
+
+    def gaussians(self, statistics: Statistics, states: slice) -> tuple[GaussianBank, Statistics]:
+        """The Gaussians of the codebook, as a mixture of one each, with what was seen of them in all states."""
+        own = GaussianBank(np.ones((self.means[..., 0].size, 1)), *(_rows(x) for x in (self.means, self.variances)))
+        sums = (
+            statistics.component_occupancy.reshape(-1, 1),
+            _rows(statistics.first_order),
+            _rows(statistics.second_order),
+        )
+        return own, Statistics(*sums, no_transitions(), statistics.log_likelihood, statistics.frames)
+
+    def with_gaussians(self, gaussians: GaussianBank, states: slice) -> TiedBank:
+        """With the Gaussians that `gaussians` gave replaced; the weights stay."""
+        means, variances = (x.reshape(self.means.shape) for x in (gaussians.means, gaussians.variances))
+        return replace(self, means=means, variances=variances)
+
+    def to_htk(self) -> tuple[list[tuple[htk.Density, ...]], dict[str, htk.Gaussians]]:
+        """The density of every state as HTK defines it, and the codebook of each stream."""
+        codebooks = {}
+        for number, (means, variances, own) in enumerate(zip(self.means, self.variances, self.streams > 0), 1):
+            equal = np.full(len(means), 1.0 / len(means))
+            codebooks[f"codebook{number}_"] = htk.Gaussians(equal, means[:, own], variances[:, own])
+        states = [tuple(htk.TiedWeights(name, w) for name, w in zip(codebooks, state)) for state in self.weights]
+        return states, codebooks
+
+    @classmethod
+    def of_htk(
+        cls, states: Sequence[tuple[htk.Density, ...]], codebooks: dict[str, htk.Gaussians], widths: tuple[int, ...]
+    ) -> TiedBank:
+        """From the densities of states as HTK defines them.
+
+        Raises
+        ------
+        ModelError
+            if states use different codebooks.
+        """
+        names = tuple(stream.codebook for stream in states[0])
+        if any(tuple(stream.codebook for stream in state) != names for state in states):
+            raise ModelError("its states use different codebooks, and one for all is read; tie them to one")
+        size, dims = max(len(codebooks[name].means) for name in names), sum(widths)
+        means, variances = np.zeros((len(names), size, dims)), np.ones((len(names), size, dims))
+        streams = stream_masks(widths)
+        for r, name in enumerate(names):
+            own, found = np.flatnonzero(streams[r]), codebooks[name]
+            means[r, : len(found.means), own] = found.means.T
+            variances[r, : len(found.means), own] = found.variances.T
+        return cls(padded(states, "weights", size), means, variances, streams)
+
+    def to_parameters(self, features: np.ndarray, kind: str) -> tuple[np.ndarray, str]:
+        """Features as HTK has to be given them, (T, D), and their kind: as they are."""
+        return features, kind
+
+    def sample(self, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Features drawn at random, one frame from each of the given states, (T, D)."""
+        entry = self._drawn(states, random)
+        stream = np.arange(len(self.streams))
+        drawn = random.standard_normal((len(states), *self.streams.shape))
+        values = self.means[stream, entry] + np.sqrt(self.variances[stream, entry]) * drawn
+        return (values * self.streams).sum(1)
+
+    def state_means(self) -> np.ndarray:
+        """The mean of the frames of each state, (S, D)."""
+        return np.einsum("srn,rnd,rd->sd", self.weights, self.means, self.streams)
+
+    def summary(self) -> dict[str, object]:
+        """Its sizes, for people."""
+        return {"streams": len(self.streams), "gaussians": self.means[..., 0].size}
+
+    def shortage(self, mixtures: int, codebook: int | None) -> str | None:
+        """See `Density.shortage`."""
+        return too_few(self.means.shape[1], codebook, "Gaussians")
+
+    def fault(self, states: int, dims: int) -> str | None:
+        """What keeps it from being a bank of so many states over so many dimensions; None when nothing does."""
+        shape = (*self.weights.shape[1:], dims)
+        if self.weights.shape[:1] != (states,) or not self.means.shape == self.variances.shape == shape:
+            return "Gaussians do not fit its words and front end"
+        if self.streams.shape != (shape[0], dims) or not np.isin(self.streams, (0, 1)).all():
+            return "streams do not fit its Gaussians"
+        return distribution_fault(self.weights) or gaussian_fault(self.means, self.variances)
+
+
+def _rows(moments: np.ndarray) -> np.ndarray:
+    """(..., N, D) as (M, 1, D)."""
+    return moments.reshape(-1, 1, moments.shape[-1])
+
+
+def _seen(shared: GaussianBank, frames: np.ndarray) -> Statistics:
+    """Statistics of one mixture from frames (T, D), part by part."""
+    total = shared.statistics()
+    for part in slices(len(frames), CHUNK_VALUES // shared.weights.size):
+        observations = with_squares(frames[part])
+        total.add(Statistics.of_frames(shared.posteriors(observations)[0], observations))
+    return total

@@ -1,0 +1,59 @@
+"""The models of all words: one bank of densities, one chain a word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from recognizer.acoustics.chain import Chain, shortest
+from recognizer.acoustics.density import Density
+from recognizer.acoustics.gaussians import GaussianBank
+
+
+@dataclass(frozen=True)
+class WordModels:
+    """The trained acoustic models.
+
+    Attributes
+    ----------
+    bank : densities of all states: word w has rows w * states to (w + 1) * states, silence has the last row
+    chain : transitions, (W, states + 2)
+    background : one mixture over all training speech, to compare the words with
+    history : per stage its name and the log likelihood per frame before each of its updates
+    transform : [b A], (D, D + 1), which takes a speaker's features to those that the bank knows (constrained
+        MLLR); None leaves them as they are
+    """
+
+    bank: Density
+    chain: Chain
+    background: GaussianBank
+    history: dict[str, list[float]] = field(default_factory=dict)
+    transform: np.ndarray | None = None
+
+    @property
+    def states(self) -> int:
+        """Emitting states of a word."""
+        return self.chain.log_stay.shape[1] - 2
+
+    @cached_property
+    def least_frames(self) -> int:
+        """Frames that an utterance must have for a path through any word."""
+        return int(shortest(self.chain).min())
+
+    def rows(self, word: int) -> np.ndarray:
+        """Rows of the bank that the positions of a word stand on, (P,): silence, the states, silence."""
+        return position_rows(word, self.states, len(self.bank.weights) - 1)
+
+    def transformed(self, features: np.ndarray) -> tuple[np.ndarray, float]:
+        """Features as the bank knows them, (T, D), and ln |det A|, which every log density of them gains."""
+        if self.transform is None:
+            return features, 0.0
+        offset, matrix = self.transform[:, 0], self.transform[:, 1:]
+        return features @ matrix.T + offset, float(np.linalg.slogdet(matrix)[1])
+
+
+def position_rows(word: int, states: int, silence: int) -> np.ndarray:
+    """Rows of the bank under the positions of one word: silence, the word's states, silence."""
+    return np.concatenate([[silence], word * states + np.arange(states), [silence]])

@@ -1,0 +1,222 @@
+"""How well a model does on a labelled corpus: accuracy with its interval, rejections, confusions, the worst files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recognizer.corpus import Utterance
+from recognizer.errors import RecognizerError
+from recognizer.intervals import wilson
+from recognizer.recognizer import FileResult
+
+NOTHING = ""  # the column of the confusion matrix for utterances in which no word was heard
+
+
+@dataclass(frozen=True)
+class Score:
+    """A proportion of right answers.
+
+    Attributes
+    ----------
+    correct, n : right answers, and all
+    """
+
+    correct: int
+    n: int
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right answers, 0 to 1; None without any."""
+        return self.correct / self.n if self.n else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % Wilson interval."""
+        return wilson(self.correct, self.n) if self.n else None
+
+    def as_json(self) -> dict:
+        """Accuracy, n and interval as plain data."""
+        return {"accuracy": self.accuracy, "n": self.n, "interval": self.interval and list(self.interval)}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often something happened that should not.
+
+    Attributes
+    ----------
+    count, n : times that it did, and that it could have
+    """
+
+    count: int
+    n: int
+
+    @property
+    def rate(self) -> float | None:
+        """Share, 0 to 1; None where it could not happen."""
+        return self.count / self.n if self.n else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % Wilson interval."""
+        return wilson(self.count, self.n) if self.n else None
+
+    def as_json(self) -> dict:
+        """Rate, count, n and interval as plain data."""
+        interval = self.interval and list(self.interval)
+        return {"rate": self.rate, "count": self.count, "n": self.n, "interval": interval}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A file whose best word was not its label; `margin` is how far the label scored behind, nats a frame."""
+
+    path: Path
+    word: str
+    heard: str | None
+    confidence: float
+    margin: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The outcome of a test.
+
+    Attributes
+    ----------
+    total : of the forced choice, over all files that could be read and hold a word of the model
+    by_word, by_speaker : the same for each word, and for each speaker that is known
+    words : rows of the confusion matrix, words that the model lacks among them
+    heard : its columns; "" is no word
+    confusion : (words, heard) counts of the forced choice
+    mistakes : of the forced choice, worst first
+    false_rejections : words of the model that were rejected
+    false_acceptances : words that the model lacks, taken for one of its own
+    unknown : the same for each of these words
+    unreadable : files that could not be read, with the reason
+    """
+
+    total: Score
+    by_word: dict[str, Score]
+    by_speaker: dict[str, Score]
+    words: tuple[str, ...]
+    heard: tuple[str, ...]
+    confusion: np.ndarray
+    mistakes: tuple[Mistake, ...]
+    false_rejections: Rate
+    false_acceptances: Rate
+    unknown: dict[str, Rate]
+    unreadable: dict[str, str]
+
+    def as_json(self) -> dict:
+        """Everything as plain JSON data."""
+        return {
+            **self.total.as_json(),
+            "false_rejections": self.false_rejections.as_json(),
+            "false_acceptances": self.false_acceptances.as_json(),
+            "unknown": {word: rate.as_json() for word, rate in self.unknown.items()},
+            "by_word": {word: score.as_json() for word, score in self.by_word.items()},
+            "by_speaker": {speaker: score.as_json() for speaker, score in self.by_speaker.items()},
+            "confusion": {
+                word: {heard: int(n) for heard, n in zip(self.heard, row) if n}
+                for word, row in zip(self.words, self.confusion)
+            },
+            "mistakes": [
+                {
+                    "file": str(m.path),
+                    "word": m.word,
+                    "heard": m.heard,
+                    "confidence": m.confidence,
+                    "margin": m.margin,
+                }
+                for m in self.mistakes
+            ],
+            "unreadable": self.unreadable,
+        }
+
+
+def evaluate(
+    utterances: Sequence[Utterance], results: Iterable[FileResult], vocabulary: Collection[str] | None = None
+) -> Evaluation:
+    """Compare what was heard with labels, as a forced choice, and count what should (not) have been rejected.
+
+    The forced choice takes the best word even of what was rejected; an utterance without any counts as wrong.
+
+    Parameters
+    ----------
+    utterances : what was said
+    results : what was heard, in the same order
+    vocabulary : the words of the model; whatever was said is one of them when None
+
+    Raises
+    ------
+    RecognizerError
+        if no file at all could be read.
+    """
+    answered: list[tuple[Utterance, FileResult]] = []
+    unreadable: dict[str, str] = {}
+    for utterance, result in zip(utterances, results):
+        if result.error is None:
+            answered.append((utterance, result))
+        else:
+            unreadable[str(utterance.path)] = result.error
+    if not answered:
+        reason = next(iter(unreadable.values()), "the corpus is empty")
+        raise RecognizerError(f"none of the {len(unreadable)} files can be tested: {reason}")
+    said = [u.word for u, _ in answered]
+    heard = [r.result.nbest[0].word if r.result.nbest else NOTHING for _, r in answered]
+    accepted = np.array([r.result.accepted for _, r in answered])
+    known = np.array([vocabulary is None or word in vocabulary for word in said])
+    words = tuple(sorted(set(said)))
+    columns = tuple(sorted(set(said) | set(heard) - {NOTHING})) + ((NOTHING,) if NOTHING in heard else ())
+    confusion = np.zeros((len(words), len(columns)), dtype=int)
+    np.add.at(confusion, ([words.index(w) for w in said], [columns.index(w) for w in heard]), 1)
+    right = np.array(said) == np.array(heard)
+    tested = [answer for answer, k in zip(answered, known) if k]
+    said, right = np.array(said), right[known]
+    return Evaluation(
+        Score(int(right.sum()), len(right)),
+        _scores([u.word for u, _ in tested], right),
+        _scores([u.speaker for u, _ in tested], right),
+        words,
+        columns,
+        confusion,
+        tuple(sorted((_mistake(u, r) for (u, r), ok in zip(tested, right) if not ok), key=_badness)),
+        _rate(~accepted[known]),
+        _rate(accepted[~known]),
+        {str(word): _rate(accepted[said == word]) for word in np.unique(said[~known])},
+        unreadable,
+    )
+
+
+def _rate(happened: np.ndarray) -> Rate:
+    return Rate(int(happened.sum()), len(happened))
+
+
+def _scores(keys: Sequence[str | None], right: np.ndarray) -> dict[str, Score]:
+    keys = np.array([key if key is not None else NOTHING for key in keys])
+    return {str(key): Score(int(right[keys == key].sum()), int((keys == key).sum())) for key in np.unique(keys) if key}
+
+
+def _mistake(utterance: Utterance, answer: FileResult) -> Mistake:
+    result = answer.result
+    scores = {candidate.word: candidate.score for candidate in result.nbest}
+    heard = result.nbest[0].word if result.nbest else None
+    margin = scores[heard] - scores[utterance.word] if utterance.word in scores else None
+    return Mistake(utterance.path, utterance.word, heard, result.confidence, margin)
+
+
+def _badness(mistake: Mistake) -> tuple[float, str]:
+    return -mistake.confidence, str(mistake.path)
+
+
+def headline(score: Score) -> str:
+    """One line: accuracy, n and interval."""
+    if not score.n:
+        return "accuracy: none of the recordings is of a word of the model"
+    low, high = (100 * p for p in score.interval)
+    return f"accuracy {100 * score.accuracy:.2f} % (n = {score.n}, 95 % interval {low:.1f} to {high:.1f})"

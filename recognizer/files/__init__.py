@@ -1,0 +1,1 @@
+"""Files and names: what is written whole or not at all, and where."""

@@ -1,0 +1,241 @@
+"""A session of live recognition: sound in, events out.
+
+Nothing here knows a device, a screen or the time of day, so a session runs the same on a microphone, a recording or
+a test. Every utterance is answered by what `batch` uses for a file, on the same samples, rounded to 16 bits as they
+would be in that file: what is saved is recognised again to the last bit.
+
+For that, the word so far is recognised anew for every partial result. A Viterbi search that went on from block to
+block would score features that a later block still changes: their mean is taken over the whole word, and nothing
+known at its beginning gives what `batch` will say at its end. Doing it again takes three milliseconds for ten words;
+it is bounded by the greatest length of an utterance and by PARTIAL_SHARE. The last time is while the hangover runs,
+as soon as all that will be kept has been heard, so that the answer is there when the word is known to be over, as
+long as it takes less than the rest of the hangover: 0.05 s by default, enough for a hundred words.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from recognizer.errors import RecognizerWarning
+from recognizer.live.adapting import Adaptation
+from recognizer.live.events import Event, Tally
+from recognizer.recognition.result import Result
+from recognizer.recognition.verification import NO_WORD
+from recognizer.recognizer import Recognizer, low_rate
+from recognizer.sound.audio import sixteen_bits
+from recognizer.sound.listener import Happening, Listener
+from recognizer.sound.quality import CLIPPED, FULL
+from recognizer.sound.segmenter import Segmentation
+from recognizer.sound.source import Block, Sound
+
+FIRST_PARTIAL = 0.2  # seconds of a word before its first partial result
+PARTIAL_EVERY = 0.1  # seconds between partial results
+CLIPPED_NOTE = "clipped: turn the input level down or move back"
+PARTIAL_SHARE = 0.25  # of the time, at most, goes into partial results, however large the vocabulary
+
+
+class Session:
+    """Recognises the words in a stream of sound.
+
+    Warns once, with a RecognizerWarning, if the sound comes at a rate under the model's.
+
+    Parameters
+    ----------
+    recognizer : the model
+    words : the only words to choose from; all the model has when None
+    threshold : how sure an answer must be, as for `Recognizer.recognize`
+    segmentation : how words are told from silence
+    adapt : learn from answers that are sure, each time after the answer was given, see `live_adaptation`
+    clock : seconds, monotonic; the one the source stamps its blocks with
+
+    Raises
+    ------
+    ModelError
+        if a word is not in the vocabulary.
+    """
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        *,
+        words: Sequence[str] | None = None,
+        threshold: str | float = "normal",
+        segmentation: Segmentation = Segmentation(),
+        adapt: bool = False,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.tally = Tally()
+        self._adaptation = Adaptation(recognizer, words=words, threshold=threshold) if adapt else None
+        self._answered: tuple[np.ndarray, Result] | None = None  # and not yet learned from
+        self._recognizer, self._words, self._threshold = recognizer, words, threshold
+        self._first_partial, self._clock = segmentation.pre_roll + FIRST_PARTIAL, clock
+        self._rate = recognizer.model.front_end.sample_rate
+        self._warm_up()
+        self._warned = False
+        self._foreseen: tuple[tuple[int, int], np.ndarray, Result] | None = None
+        self._next_partial = 0
+        self._listener = Listener(self._rate, segmentation, clock=clock)
+
+    @property
+    def state(self) -> str:
+        """ "calibrating", "listening", "speech", "thinking" (the word seems to be over) or "lost"."""
+        return "thinking" if self._listener.state == "speech" and self._foreseen else self._listener.state
+
+    @property
+    def time(self) -> float:
+        """Seconds since the session began."""
+        return self._listener.time
+
+    @property
+    def level(self) -> float:
+        """Of the last frame, dB full scale."""
+        return self._listener.level
+
+    @property
+    def floor(self) -> float:
+        """The noise floor as it is tracked, dB full scale."""
+        return self._listener.floor
+
+    @property
+    def learned(self) -> int | None:
+        """How many utterances the models are adapted to; None where they are not to adapt."""
+        return self._adaptation and self._adaptation.learned
+
+    def hear(self, sound: Sound) -> list[Event]:
+        """What comes of a block of sound, or of the news that there is none."""
+        if isinstance(sound, Block) and sound.sample_rate < self._rate and not self._warned:
+            self._warned = True
+            warnings.warn(low_rate(str(sound.sample_rate), self._rate), RecognizerWarning, stacklevel=2)
+        events = self._learn()  # only now, when the answer to the last block has been shown
+        return events + self._told(self._listener.hear(sound))
+
+    def undo(self) -> list[Event]:
+        """Take back what was learned from the last answer that was learned from."""
+        if self._adaptation is None:
+            return []
+        events, word = self._learn(), self._adaptation.undo()
+        if word is not None:
+            note = f"{word} taken back"
+        elif self.learned:
+            note = "those before can be taken back only all at once"
+        else:
+            note = "nothing to take back"
+        return [*events, self._adapted(word, note)]
+
+    def reset(self) -> list[Event]:
+        """Take back all that was learned."""
+        if self._adaptation is None:
+            return []
+        events = self._learn()
+        self._adaptation.reset()
+        return [*events, self._adapted(None, "all taken back")]
+
+    def finish(self) -> list[Event]:
+        """The stream is over: answer what is still open."""
+        events = self._learn()
+        return events + self._told(self._listener.finish())
+
+    def end(self) -> Event:
+        """The last event, with the counts of what there was."""
+        return Event("end", self.time, tally=asdict(self.tally))
+
+    def _warm_up(self) -> None:
+        """Recognise anything: unknown words are refused, and libraries loaded, before somebody speaks."""
+        beep = np.sin(np.arange(self._rate)) * (np.arange(self._rate) % (self._rate // 2) > self._rate // 4)
+        self._recognizer.recognize(beep, self._rate, words=self._words, threshold=self._threshold)
+
+    def _told(self, happenings: list[Happening]) -> list[Event]:
+        events = []
+        for happening in happenings:
+            match happening.kind:
+                case "speech_start":
+                    events += self._learn()  # where several words came in one block
+                    self._next_partial = happening.span[0] + round(self._first_partial * self._rate)
+                    start = happening.timeline.moment(happening.span[0] / self._rate)
+                    events.append(Event("speech_start", happening.time, start=start))
+                case "speech":
+                    events += self._listen_in(happening)
+                case "over":
+                    events.append(self._answer(happening))
+                    self._foreseen = None
+                case kind:
+                    self.tally.overflows += kind == "overflow"
+                    self.tally.losses += kind == "device_lost"
+                    speaker = self._recognizer.speaker if kind == "calibrated" else None
+                    floor, note = happening.floor, happening.note
+                    events.append(Event(kind, happening.time, floor=floor, speaker=speaker, note=note))
+        return events
+
+    def _answer(self, over: Happening) -> Event:
+        """The result or the rejection of an utterance that is over."""
+        if not self._foreseen or self._foreseen[0] != over.span:
+            self._foreseen = self._recognize(over.span, over.heard)
+        _, samples, result = self._foreseen
+        if over.dropped:
+            result = replace(result, word=None, accepted=False, reason=NO_WORD)
+        if self._adaptation:
+            self._answered = samples, result
+        if result.accepted:
+            self.tally.words += 1
+        else:
+            self.tally.rejected += 1
+        start, end = (sample / self._rate for sample in over.span)
+        return Event(
+            "result" if result.accepted else "rejected",
+            over.time,
+            start=over.timeline.moment(start if result.start is None else start + result.start),
+            end=over.timeline.moment(end if result.end is None else start + result.end),
+            result=result,
+            samples=samples,
+            latency=max(0.0, self._clock() - over.arrived),
+            note=CLIPPED_NOTE if (np.abs(samples.astype(np.int32)) >= FULL * 32768).mean() > CLIPPED else None,
+        )
+
+    def _learn(self) -> list[Event]:
+        """Adapt to the last answer, if it is sure enough."""
+        if not self._answered:
+            return []
+        (samples, result), self._answered = self._answered, None
+        return [self._adapted(result.word, None)] if self._adaptation.learn(samples, result) else []
+
+    def _adapted(self, word: str | None, note: str | None) -> Event:
+        """Go on with the models as they are now; a word being said is heard anew with them."""
+        self._recognizer, self._foreseen = self._adaptation.recognizer, None
+        return Event("adapted", self.time, learned=self.learned, word=word, note=note)
+
+    def _listen_in(self, speech: Happening) -> list[Event]:
+        """Recognise the utterance so far: for a partial result, or because it seems to be over."""
+        first, end = speech.span
+        position = first + len(speech.heard)
+        over = position >= end
+        if over and (not self._foreseen or self._foreseen[0] != speech.span):
+            self._foreseen = self._recognize(speech.span, speech.heard[: end - first])
+        elif not over:
+            self._foreseen = None
+        if position < self._next_partial:
+            return []
+        began = self._clock()
+        _, _, result = self._foreseen or self._recognize((first, position), speech.heard)
+        spent = self._clock() - began
+        self._next_partial = position + round(max(PARTIAL_EVERY, spent / PARTIAL_SHARE) * self._rate)
+        if not result.nbest:
+            return []
+        return [Event("partial", speech.time, start=speech.timeline.moment(first / self._rate), result=result)]
+
+    def _recognize(self, span: tuple[int, int], heard: np.ndarray) -> tuple[tuple[int, int], np.ndarray, Result]:
+        """The span itself, its samples in 16 bits, and what they are to `batch`."""
+        samples = sixteen_bits(heard)
+        result = self._recognizer.recognize(samples, self._rate, words=self._words, threshold=self._threshold)
+        return span, samples, result
+
+
+def listen(sounds: Iterable[Sound], session: Session) -> Iterator[list[Event]]:
+    """The events of a session, one list for every piece of sound, most of them empty; the last one ends it."""
+    for sound in sounds:
+        yield session.hear(sound)
+    yield session.finish()

@@ -1,0 +1,322 @@
+"""The recognizer as a program uses it: load a model, recognise recordings."""
+
+from __future__ import annotations
+
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from recognizer.adaptation import unlabelled
+from recognizer.adaptation.unlabelled import SelfAdaptation
+from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning
+from recognizer.features.analysis import Analysis, analyse, analyse_file, analyse_files
+from recognizer.features.front_end import FrontEnd
+from recognizer.model import Model, locate
+from recognizer.recognition.calibration import posteriors
+from recognizer.recognition.result import Candidate, Result
+from recognizer.recognition.verification import NO_WORD, TOO_CLOSE, USUAL, examine, least_probability
+from recognizer.sound import audio
+from recognizer.speakers import store
+
+FILES_AT_ONCE = 32  # decoded together; also how often results come back
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of one file.
+
+    Attributes
+    ----------
+    path : the file
+    result : what was heard, None where the file could not be read
+    error : why it could not be read, else None
+    source_rate : sample rate of the file in Hz, None where it could not be read
+    """
+
+    path: Path
+    result: Result | None
+    error: str | None = None
+    source_rate: int | None = None
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """Recognises single words.
+
+    Attributes
+    ----------
+    model : what it knows
+    speaker : whose profile the model was fitted with; None for anybody's voice
+
+    Examples
+    --------
+    >>> digits = Recognizer.load("digits")
+    >>> digits.recognize("audio_samples/seven_slt_0.wav").word
+    'seven'
+    """
+
+    model: Model
+    speaker: str | None = None
+
+    @classmethod
+    def load(cls, model: str | Path = "digits", speaker: str | None = None) -> Recognizer:
+        """A recognizer with a model of one's own, by its file, or one of those installed, by its name.
+
+        Parameters
+        ----------
+        model : file or name
+        speaker : who is enrolled for this model, as `anna`, or in a condition, as `anna@cold`; the model is
+            fitted to that voice
+
+        Raises
+        ------
+        ModelError
+            if there is no such model, or its file is damaged.
+        NamingError, ProfileError
+            if there is no such speaker or no profile, or it was made for another model.
+        """
+        loaded = Model.load(locate(model))
+        if speaker is None:
+            return cls(loaded)
+        return cls(store.fitted(loaded, speaker), store.checked(speaker))
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The vocabulary."""
+        return self.model.words
+
+    def recognize(
+        self,
+        recording: str | Path | np.ndarray,
+        sample_rate: int | None = None,
+        *,
+        words: Sequence[str] | None = None,
+        threshold: str | float = "normal",
+    ) -> Result:
+        """Recognise the one word in a recording.
+
+        Parameters
+        ----------
+        recording : a file, of sound or of HTK's parameters, or samples: (n,) or (n, channels), floats of full scale 1
+            or integers
+        sample_rate : of samples, Hz; not given with a file
+        words : the only words to choose from; all the model has when None
+        threshold : how probable an answer must be: "strict", "normal", "lenient", or a number from 0 (never
+            reject, as for a forced choice) to 1, see `rejection.least_probability`
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        AudioError
+            if the recording cannot be read or is not finite.
+        ModelError
+            if a word is not in the vocabulary, or there is no such threshold.
+
+        Warns
+        -----
+        RecognizerWarning
+            if the recording's rate is lower than the model's.
+        """
+        least = least_probability(threshold, self.model.rejection)
+        front_end, endpointer = self.model.front_end, self.model.endpointer
+        if isinstance(recording, str | Path):
+            if sample_rate is not None:
+                raise TypeError("sample_rate goes with samples; a file knows its own")
+            analysis = analyse_file(Path(recording), front_end, endpointer)
+            if isinstance(analysis, AudioError):
+                raise analysis
+        else:
+            if sample_rate is None:
+                raise TypeError("samples need their sample_rate in Hz, as in recognize(samples, 16000)")
+            loaded = audio.prepare(recording, sample_rate, front_end.sample_rate)
+            analysis = analyse(loaded, front_end, endpointer)
+        if analysis.source_rate and analysis.source_rate < front_end.sample_rate:
+            told = low_rate(str(analysis.source_rate), front_end.sample_rate)
+            warnings.warn(told, RecognizerWarning, stacklevel=2)
+        return self._decode([analysis], self._indices(words), least)[0]
+
+    def recognize_files(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        words: Sequence[str] | None = None,
+        threshold: str | float = "normal",
+        jobs: int = 1,
+    ) -> Iterator[FileResult]:
+        """Recognise many files, in order; one that cannot be read does not stop the others.
+
+        Parameters
+        ----------
+        paths : the files
+        words : the only words to choose from
+        threshold : as in `recognize`
+        jobs : processes that read and analyse, when there are many files
+
+        Raises
+        ------
+        ModelError
+            at once, if a word is not in the vocabulary, or there is no such threshold.
+        """
+        indices, least = self._indices(words), least_probability(threshold, self.model.rejection)
+        paths = [Path(path) for path in paths]
+        analyses = analyse_files(paths, self.model.front_end, self.model.endpointer, jobs=jobs)
+        return self._file_results(paths, analyses, indices, least)
+
+    def recognize_adapted(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        words: Sequence[str] | None = None,
+        threshold: str | float = "normal",
+        jobs: int = 1,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> tuple[Iterator[FileResult], SelfAdaptation]:
+        """Recognise recordings of one speaker, whom nobody knows, by models fitted to these very recordings.
+
+        All of them are read and analysed first, and kept in memory at a few kB each.
+
+        Parameters
+        ----------
+        paths : the files
+        words : the only words to choose from, and to learn from
+        threshold : as in `recognize`; what is rejected is not learned from
+        jobs : processes that read and analyse, when there are many files
+        progress : called with the number of files read
+
+        Returns
+        -------
+        results : as `recognize_files` gives them
+        adaptation : `Recognizer(adaptation.model)` goes on with the fitted model; its `words` are those of the
+            paths, -1 also where a file could not be read. The model is this one where there was no speech
+
+        Raises
+        ------
+        ModelError
+            at once, if a word is not in the vocabulary, or there is no such threshold.
+        """
+        indices, least = self._indices(words), least_probability(threshold, self.model.rejection)
+        paths, found = [Path(path) for path in paths], []
+        for analysis in analyse_files(paths, self.model.front_end, self.model.endpointer, finish=False, jobs=jobs):
+            found.append(analysis)
+            progress(len(found))
+        readable = [i for i, analysis in enumerate(found) if isinstance(analysis, Analysis)]
+        heard, by_path = [found[i] for i in readable], np.full(len(paths), -1)
+        try:
+            adaptation = unlabelled.self_adapt(heard, self.model, allowed=indices, threshold=threshold)
+            by_path[readable] = adaptation.words
+        except AdaptationError:  # no speech: nothing to learn, but the files are still to be told of
+            adaptation = SelfAdaptation(self.model, by_path, 0)
+        finished = (_finished(analysis, adaptation.model.front_end) for analysis in found)
+        results = replace(self, model=adaptation.model)._file_results(paths, finished, indices, least)
+        return results, replace(adaptation, words=by_path)
+
+    def _file_results(
+        self, paths: Sequence[Path], analyses: Iterable[Analysis | AudioError], indices: np.ndarray, least: float
+    ) -> Iterator[FileResult]:
+        for group in batched(zip(paths, analyses), FILES_AT_ONCE):
+            results = iter(self._decode([a for _, a in group if isinstance(a, Analysis)], indices, least))
+            for path, analysis in group:
+                if isinstance(analysis, AudioError):
+                    yield FileResult(path, None, str(analysis))
+                else:
+                    yield FileResult(path, next(results), None, analysis.source_rate)
+
+    def _indices(self, words: Sequence[str] | None) -> np.ndarray:
+        if words is None:
+            return np.arange(len(self.words))
+        if isinstance(words, str):
+            raise TypeError(f"words is the str {words!r}; give a list of words")
+        words = [unicodedata.normalize("NFC", word) for word in words]
+        if not words:
+            raise ModelError(f"no words to choose from were given; the model has {', '.join(self.words)}")
+        unknown = [word for word in words if word not in self.words]
+        if unknown:
+            raise ModelError(f"the model has no word {', '.join(map(repr, unknown))}; it has {', '.join(self.words)}")
+        return np.array([i for i, word in enumerate(self.words) if word in words])
+
+    def _decode(self, analyses: Sequence[Analysis], indices: np.ndarray, least: float) -> list[Result]:
+        """Results of analyses, scored together."""
+        speech = [i for i, analysis in enumerate(analyses) if analysis.features]
+        results = [_nothing(analysis, analysis.reason) for analysis in analyses]
+        if speech:
+            noise = self.model.rejection and self.model.rejection.noise
+            found = examine(self.model.models, noise, [analyses[i].features[0] for i in speech], indices)
+            for i, row, span, evidence in zip(speech, found.scores, found.spans, found.evidence):
+                results[i] = self._result(analyses[i], row, span, evidence, indices, least)
+        return results
+
+    def _result(
+        self,
+        analysis: Analysis,
+        scores: np.ndarray,
+        span: np.ndarray,
+        evidence: np.ndarray,
+        indices: np.ndarray,
+        least: float,
+    ) -> Result:
+        features, rejection = analysis.features[0], self.model.rejection
+        if not np.isfinite(scores).any():
+            return _nothing(analysis, "too short")
+        among_words = posteriors(scores, self.model.calibration)
+        confidence = among_words * (rejection.known(evidence, USUAL) if rejection else 1.0)
+        reason = None
+        if rejection and rejection.known(evidence) < least:
+            reason = NO_WORD
+        elif among_words.max() < least:
+            reason = TOO_CLOSE
+        possible = int(np.isfinite(scores).sum())  # words; the others need more frames
+        ranked = np.argsort(-scores, kind="stable")[:possible]
+        nbest = tuple(
+            Candidate(self.words[indices[i]], float(scores[i] / len(features)), float(confidence[i])) for i in ranked
+        )
+        first, last = map(int, span)
+        start = analysis.start + first * analysis.hop
+        end = analysis.start + (last - 1) * analysis.hop + analysis.window
+        return Result(
+            word=None if reason else nbest[0].word,
+            confidence=nbest[0].confidence,
+            accepted=reason is None,
+            nbest=nbest,
+            start=start,
+            end=min(end, analysis.duration),
+            duration=analysis.duration,
+            reason=reason,
+        )
+
+
+def low_rate(rates: str, model_rate: int) -> str:
+    """The warning for recordings that lack the upper part of the model's band."""
+    return (
+        f"recorded at {rates} Hz, under the model's {model_rate} Hz: the upper band is empty and accuracy "
+        "suffers; record at the higher rate or train a model at the lower"
+    )
+
+
+def batched(items: Iterable, size: int) -> Iterator[list]:
+    """Lists of up to `size` items."""
+    group: list = []
+    for item in items:
+        group.append(item)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _finished(analysis: Analysis | AudioError, front_end: FrontEnd) -> Analysis | AudioError:
+    """An analysis with its features normalised, from static cepstra."""
+    if isinstance(analysis, AudioError):
+        return analysis
+    return replace(analysis, features=tuple(front_end.finish(f, analysis.speech) for f in analysis.features))
+
+
+def _nothing(analysis: Analysis, reason: str | None) -> Result:
+    return Result(None, 0.0, False, (), None, None, analysis.duration, reason)

@@ -1,0 +1,92 @@
+"""Where sound comes from while it happens: blocks of samples, and what can go wrong between them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from recognizer.sound import audio
+
+BLOCK = 0.030  # seconds of sound handed on at once: thirty wake-ups a second cost next to nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A piece of sound.
+
+    Attributes
+    ----------
+    samples : (n,) float32, mono, full scale 1
+    sample_rate : Hz
+    arrived : when its last sample was there, seconds of a monotonic clock
+    lost : samples that were lost before it because nobody fetched them in time
+    """
+
+    samples: np.ndarray
+    sample_rate: int
+    arrived: float
+    lost: int = 0
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The device is gone; blocks follow once it is back.
+
+    Attributes
+    ----------
+    device : its name
+    reason : what was noticed
+    """
+
+    device: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Muted:
+    """Nothing but zeros comes in, which no microphone in any room delivers.
+
+    Attributes
+    ----------
+    device : its name
+    remedy : what may be the cause, and what to do
+    """
+
+    device: str
+    remedy: str
+
+
+Sound = Block | Lost | Muted
+
+
+def play(
+    path: str | Path,
+    *,
+    fast: bool = False,
+    clock: Callable[[], float] = time.perf_counter,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Block]:
+    """A recording as a microphone would have delivered it: in real time, or as fast as it is asked for.
+
+    Parameters
+    ----------
+    path : a sound file of any length
+    fast : do not wait between blocks
+    clock, sleep : time, for tests
+
+    Raises
+    ------
+    AudioError
+        if the file cannot be read.
+    """
+    began, position = clock(), 0.0
+    for samples, rate in audio.blocks(path, BLOCK):
+        position += len(samples) / rate
+        ahead = began + position - clock()
+        if ahead > 0 and not fast:
+            sleep(ahead)
+        yield Block(samples, rate, clock())

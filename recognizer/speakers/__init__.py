@@ -1,0 +1,1 @@
+"""Speakers: their takes and profiles."""

@@ -1,0 +1,177 @@
+"""Profiles: what a speaker's enrollment comes to is kept, with a record of how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from recognizer.adaptation.choice import Trial, usual
+from recognizer.adaptation.enrollment import Enrollment, enroll, try_base
+from recognizer.adaptation.method import Method
+from recognizer.adaptation.takes import analyse_takes
+from recognizer.adaptation.unlabelled import self_adapt
+from recognizer.adaptation.vtln import best_warp, warped
+from recognizer.corpus import Utterance
+from recognizer.errors import AdaptationError, AudioError
+from recognizer.features.analysis import Analysis, analyse_files
+from recognizer.model import Model
+from recognizer.speakers import store
+from recognizer.speakers.profile import Profile
+
+
+def prior_of(name: str, model: Model) -> tuple[Model, str | None]:
+    """What a speaker's profile starts from.
+
+    Parameters
+    ----------
+    name : of the speaker, with the condition if there is one
+    model : the base
+
+    Returns
+    -------
+    prior : for a condition, the base fitted to the speaker's own profile, where there is one; else the base
+    whose : the name of that speaker; None where it is the base
+
+    Raises
+    ------
+    ProfileError
+        if the speaker's own profile is damaged, or was made for another model.
+    """
+    speaker, mark, _ = store.checked(name).partition(store.MARK)
+    if mark and store.has_profile(speaker):
+        return store.fitted(model, speaker), speaker
+    return model, None
+
+
+def make_profile(
+    name: str, model: Model, model_name: str, method: Method | None = None, *, vtln: bool = False, jobs: int = 1
+) -> tuple[Enrollment, list[str]]:
+    """Make a speaker's profile from the takes that are kept, and keep it.
+
+    Parameters
+    ----------
+    name : of the speaker; that of a condition starts from the speaker's own profile, where there is one
+    model : the base; takes of words that it does not have are passed over
+    model_name : what the model is called, for messages
+    method : how; chosen by cross-validation when None
+    vtln : also look for a warp of the frequency axis that makes the takes likelier, see `best_warp`
+    jobs : processes for the analysis
+
+    Returns
+    -------
+    enrollment : what came of it
+    refused : the takes that could not be used, and why
+
+    Raises
+    ------
+    AdaptationError
+        if there is no usable take; an earlier profile stays.
+    ProfileError
+        if the profile cannot be kept, or the speaker's own was made for another model.
+    """
+    prior, whose = prior_of(name, model)
+    utterances = [take for take in store.takes(name) if take.word in model.words]
+    usable, refused = analyse_takes(utterances, prior, jobs=jobs)
+    if not usable:
+        reason = f" ({refused[0]})" if refused else ""
+        raise AdaptationError(
+            f"speaker {name!r} has no usable take{reason}; record some with `recognizer enroll {name}`"
+        )
+    warp = best_warp(utterances, prior, jobs=jobs) if vtln else 1.0
+    if warp == 1:
+        enrollment = enroll(usable, prior, method)
+    else:
+        stretched = warped(prior, warp)
+        enrollment = enroll(analyse_takes(utterances, stretched, jobs=jobs)[0], stretched, method)
+        enrollment = replace(enrollment, before=try_base(usable, prior))  # which is without the warp
+    record = record_of(enrollment, model) | _origin(whose, method, any(map(store.is_heard, utterances)))
+    record |= {"vtln": vtln, "warp": enrollment.model.front_end.warp}
+    store.save(name, Profile.of(enrollment.model, model, model_name, record))
+    return enrollment, refused
+
+
+def make_unlabelled_profile(
+    name: str, model: Model, model_name: str, paths: Sequence[Path], method: Method | None = None, *, jobs: int = 1
+) -> tuple[dict, list[Utterance], list[str]]:
+    """Make a speaker's profile from recordings that nobody labelled, and keep it.
+
+    Parameters
+    ----------
+    name, model, model_name, jobs : as in `make_profile`
+    paths : the recordings
+    method : how; the usual one when None
+
+    Returns
+    -------
+    record : what the profile tells of it
+    sure : the recordings that were learned from, with the words that were taken to be said
+    refused : the recordings that cannot be read, and why
+
+    Raises
+    ------
+    AdaptationError
+        if no recording is sure enough to learn from; an earlier profile stays.
+    ProfileError
+        if the profile cannot be kept, or the speaker's own was made for another model.
+    """
+    prior, whose = prior_of(name, model)
+    found = list(analyse_files(paths, prior.front_end, prior.endpointer, finish=False, jobs=jobs))
+    refused = [str(analysis) for analysis in found if isinstance(analysis, AudioError)]
+    read = [(path, analysis) for path, analysis in zip(paths, found) if isinstance(analysis, Analysis)]
+    if not read:
+        raise AdaptationError(f"no recording can be read ({refused[0]}); record some words")
+    chosen = method or usual(model.models)
+    adapted = self_adapt([analysis for _, analysis in read], prior, chosen)
+    sure = [Utterance(path, model.words[word], None) for (path, _), word in zip(read, adapted.words) if word >= 0]
+    if not sure:
+        raise AdaptationError(
+            f"no word is sure in any of the {len(read)} recordings; record more, or label them and use --from"
+        )
+    record = {
+        "made": date.today().isoformat(),
+        "takes": _counted(adapted.words[adapted.words >= 0], model),
+        "recordings": len(read),
+        "passes": adapted.passes,
+        "method": str(chosen),
+        "why": f"{chosen}, {'as asked' if method else 'the usual method'}",
+        "before": None,
+        "after": None,
+    }
+    record |= _origin(whose, method, unlabelled=True)
+    store.save(name, Profile.of(adapted.model, model, model_name, record))
+    return record, sure, refused
+
+
+def _origin(whose: str | None, method: Method | None, unlabelled: bool) -> dict:
+    """What a profile tells of where it came from: the profile it started from, the method if one was asked for,
+    and whether a recognizer told the words of some takes."""
+    return {"prior": whose, "asked": method and asdict(method), "unlabelled": unlabelled}
+
+
+def record_of(enrollment: Enrollment, model: Model) -> dict:
+    """What a profile tells of the enrollment that it was made from, plain JSON data."""
+
+    def told(trial: Trial | None) -> dict | None:
+        return trial and {
+            "correct": trial.correct,
+            "n": len(trial.words),
+            "confidence": round(trial.confidence(model.calibration), 4),
+        }
+
+    return {
+        "made": date.today().isoformat(),
+        "takes": _counted(enrollment.before.words, model),
+        "method": str(enrollment.method),
+        "why": enrollment.why,
+        "before": told(enrollment.before),
+        "after": told(enrollment.after),
+    }
+
+
+def _counted(words: np.ndarray, model: Model) -> dict[str, int]:
+    """Takes of each word that has some."""
+    return {word: int(n) for word, n in zip(model.words, np.bincount(words, minlength=len(model.words))) if n}

@@ -1,0 +1,198 @@
+"""From a corpus to a model: analyse all recordings, train, calibrate on speech held out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from recognizer.corpus import Utterance
+from recognizer.errors import AudioError, TrainingError, shown
+from recognizer.features import parameter_files
+from recognizer.features.analysis import Analysis, analyse_files
+from recognizer.features.front_end import FrontEnd, GivenFeatures
+from recognizer.model import Model
+from recognizer.sound.endpoint import Endpointer
+from recognizer.sound.perturbation import MILD, PLAIN, Perturbation
+from recognizer.training.settings import TrainingSettings
+from recognizer.training.training import train
+from recognizer.training.trials import (
+    ENOUGH_TO_CALIBRATE,
+    Calibrated,
+    Material,
+    Progress,
+    Refusal,
+    calibrate_held_out,
+    unknown_features,
+)
+
+FEW_TAKES = 15  # of a word, on average; with more there is little to gain
+BORROWED_FRAMES = 20.0
+FLOOR_BESIDE_BORROWED = 0.1  # lower than the usual one, whose task what is borrowed takes over
+
+
+def build(
+    utterances: Sequence[Utterance],
+    *,
+    front_end: FrontEnd | None = None,
+    endpointer: Endpointer = Endpointer(),
+    settings: TrainingSettings = TrainingSettings(),
+    perturbations: Sequence[Perturbation] = (),
+    unknown: Sequence[Path] = (),
+    calibrate: bool = True,
+    enough: int = ENOUGH_TO_CALIBRATE,
+    few: bool | None = None,
+    jobs: int = 1,
+    card: dict | None = None,
+    progress: Progress = lambda stage, done, total, note: None,
+) -> tuple[Model, list[Refusal]]:
+    """Train a model on a corpus.
+
+    Parameters
+    ----------
+    utterances : labelled recordings
+    front_end : analysis settings; the defaults for the corpus' sample rate when None
+    endpointer : how the word is found in a recording
+    settings : sizes and limits of the training
+    perturbations : copies of every recording to train on beside itself, such as `perturbation.VTLP`
+    unknown : recordings of other words and of noises, to be rejected; every folder of them counts the same
+    calibrate : train a second model without a third of the speakers (or takes), to fit confidences and
+        rejection on them and to see how many of them it gets right; a model without never rejects
+    enough : utterances to hold out: up to two more such models are trained, each without another third of the
+        speakers, until there are so many
+    few : train as few recordings of a word demand: on mild copies of them beside what is asked for, with
+        variances borrowed from the background model; when None, if there are up to FEW_TAKES of a word
+    jobs : processes for the analysis, threads for the training
+    card : what to say of the data and their licence
+    progress : called with stage, steps done, steps in all, and a note
+
+    Returns
+    -------
+    model : the model, calibrated
+    refused : the utterances left out
+
+    Raises
+    ------
+    TrainingError
+        if a word has no utterance that can be trained on.
+    """
+    front_end = front_end or corpus_front_end(utterances)
+    if (perturbations or unknown) and not front_end.hears:
+        raise TrainingError(
+            "copies with other tracts or noise, and what is unknown, need sound, and these are parameter files; "
+            "leave them out"
+        )
+    words = tuple(sorted({u.word for u in utterances}))
+    if len(utterances) <= FEW_TAKES * len(words) if few is None else few:
+        settings = replace(settings, borrowed_frames=BORROWED_FRAMES, variance_floor=FLOOR_BESIDE_BORROWED)
+        perturbations = tuple(dict.fromkeys((*perturbations, *(MILD if front_end.hears else ()))))
+    material, refused = _analyse(utterances, front_end, endpointer, settings, (PLAIN, *perturbations), jobs, progress)
+    _check_words(words, material, refused)
+    strangers, unreadable = (
+        unknown_features(unknown, words, material.front_end, endpointer, jobs) if calibrate else ([], [])
+    )
+    refused += unreadable
+    calibrated = Calibrated()
+    if calibrate:
+        calibrated = calibrate_held_out(material, words, settings, endpointer, strangers, enough, jobs, progress)
+
+    def report(stage: str, iteration: int, log_likelihood: float) -> None:
+        progress(stage, iteration, settings.max_iterations, f"log likelihood {log_likelihood:.3f} a frame")
+
+    everyone = range(len(material.utterances))
+    models = train(*material.training_set(everyone, words), settings, jobs=jobs, progress=report)
+    speakers = {u.speaker for u in material.utterances} - {None}
+    card = {
+        "made": date.today().isoformat(),
+        "utterances": len(material.utterances),
+        "speakers": len(speakers) or None,
+        "perturbations": [asdict(p) for p in perturbations],
+        "held_out": calibrated.held_out,
+        **(card or {}),
+    }
+    calibration, rejection = calibrated.calibration, calibrated.rejection
+    return Model(words, material.front_end, endpointer, models, calibration, rejection, card), refused
+
+
+def corpus_front_end(utterances: Sequence[Utterance]) -> FrontEnd | GivenFeatures:
+    """The defaults for the sample rate of recordings; of parameter files, what is in the first that can be read.
+
+    Raises
+    ------
+    TrainingError
+        if that holds symbols.
+    """
+    given = [u.path for u in utterances if u.path.suffix.lower() in parameter_files.SUFFIXES]
+    for path in given if len(given) == len(utterances) else ():
+        try:
+            found = parameter_files.read(path)
+        except AudioError:
+            continue
+        if found.kind == "DISCRETE":
+            raise TrainingError(
+                f"{shown(path)}: holds symbols, which cannot be clustered again; train from the features they stand for"
+            )
+        return GivenFeatures(parameter_files.normalised_kind(found.kind), found.vectors.shape[1], found.period)
+    return FrontEnd.for_rate(corpus_rate(utterances))
+
+
+def corpus_rate(utterances: Sequence[Utterance]) -> int:
+    """The rate to train at: 16 kHz if most recordings have it, else 8 kHz."""
+    import soundfile
+
+    rates = []
+    for utterance in utterances[:: max(1, len(utterances) // 200)]:
+        try:
+            rates.append(soundfile.info(str(utterance.path)).samplerate)
+        except (OSError, RuntimeError, TypeError):  # unreadable ones are reported when they are loaded
+            continue
+    return 16000 if rates and np.median(rates) >= 16000 else 8000
+
+
+def _analyse(utterances, front_end, endpointer, settings, perturbations, jobs, progress):
+    """Analyse every recording, normalise, and set aside what cannot be trained on."""
+    kept: list[Utterance] = []
+    analyses: list[Analysis] = []
+    refused: list[Refusal] = []
+    found = analyse_files([u.path for u in utterances], front_end, endpointer, perturbations, finish=False, jobs=jobs)
+    for number, (utterance, analysis) in enumerate(zip(utterances, found), 1):
+        progress("analysis", number, len(utterances), "")
+        if isinstance(analysis, AudioError):
+            refused.append(Refusal(utterance, str(analysis)))
+        elif analysis.reason:
+            refused.append(Refusal(utterance, f"{shown(utterance.path)}: {_REMEDY[analysis.reason]}"))
+        elif (frames := analysis.features[0].shape[1]) < settings.states:
+            refused.append(
+                Refusal(
+                    utterance,
+                    f"{shown(utterance.path)}: {frames} frames, fewer than the {settings.states} states of a "
+                    "word; record it longer or train with fewer --states",
+                )
+            )
+        else:
+            kept.append(utterance)
+            analyses.append(analysis)
+    if kept:
+        front_end = front_end.with_speech(
+            np.concatenate([a.features[0][:, slice(*a.speech)] for a in analyses], axis=1)
+        )
+    finished = [replace(a, features=tuple(front_end.finish(f, a.speech) for f in a.features)) for a in analyses]
+    return Material(kept, finished, front_end), refused
+
+
+_REMEDY = {
+    "too quiet": "no speech found; record it again, or leave it out",
+    "too short": "too short to hold a word; record it again, or leave it out",
+}
+
+
+def _check_words(words: Sequence[str], material: Material, refused: Sequence[Refusal]) -> None:
+    missing = sorted(set(words) - {u.word for u in material.utterances})
+    if missing:
+        reason = next(r.reason for r in refused if r.utterance.word == missing[0])
+        raise TrainingError(
+            f"no usable recording of {', '.join(map(repr, missing))} (such as {reason}); add one or leave the word out"
+        )

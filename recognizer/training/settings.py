@@ -1,0 +1,54 @@
+"""What a user may choose of the training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recognizer.acoustics.chain import TOPOLOGIES
+from recognizer.acoustics.density import KINDS
+from recognizer.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What a user may choose of the training.
+
+    Attributes
+    ----------
+    states : emitting states of a word
+    topology : how a path may go through a word, one of `hmm.TOPOLOGIES`
+    density : kind of the states' densities, a name in `density.KINDS`
+    mixtures : Gaussians of a state of its own, fewer where the data do not support them
+    codebook : Gaussians that all states share, or cells of each stream; as is usual for the density when None
+    background_mixtures : Gaussians of the background model
+    variance_floor : smallest variance, as a fraction of the variance of all training frames
+    borrowed_frames : that every Gaussian counts as having seen, which spread about its mean as the Gaussians of
+        the background model spread: with a few recordings of a word, what a state lacks is known from all words
+    tolerance : a stage has converged when the log likelihood per frame rises by less
+    max_iterations : of either stage
+    """
+
+    states: int = 5
+    topology: str = "left-right"
+    density: str = "continuous"
+    mixtures: int = 8
+    codebook: int | None = None
+    background_mixtures: int = 64
+    variance_floor: float = 0.3
+    borrowed_frames: float = 0.0
+    tolerance: float = 0.01
+    max_iterations: int = 20
+
+    def __post_init__(self) -> None:
+        if self.topology not in TOPOLOGIES:
+            raise TrainingError(f"topology {self.topology!r} is not {' or '.join(TOPOLOGIES)}")
+        if self.density not in KINDS:
+            raise TrainingError(f"density {self.density!r} is not {', '.join(KINDS)}")
+        KINDS[self.density].check_codebook(self.codebook)
+        for name in ("states", "mixtures", "background_mixtures", "max_iterations"):
+            if getattr(self, name) < 1:
+                raise TrainingError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        if not self.borrowed_frames >= 0:
+            raise TrainingError(f"borrowed_frames is {self.borrowed_frames}; it must be 0 or more")
+        if not self.variance_floor > 0:
+            raise TrainingError(f"variance_floor is {self.variance_floor}; it must be over 0")

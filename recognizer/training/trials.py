@@ -1,0 +1,231 @@
+"""Trials: recordings held out, to calibrate on and to see how good a model is."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+
+from recognizer.acoustics.gaussians import GaussianBank
+from recognizer.acoustics.word_models import WordModels
+from recognizer.corpus import Utterance
+from recognizer.errors import AudioError, RecognizerWarning
+from recognizer.features.analysis import Analysis, analyse, analyse_pieces
+from recognizer.features.front_end import FrontEnd, GivenFeatures
+from recognizer.intervals import wilson
+from recognizer.recognition.calibration import Calibration, fit_calibration, posteriors
+from recognizer.recognition.verification import Rejection, default, examine, fit, train_noise, with_operating_points
+from recognizer.sound.audio import Recording
+from recognizer.sound.endpoint import Endpointer
+from recognizer.sound.noises import synthetic_noises
+from recognizer.training.settings import TrainingSettings
+from recognizer.training.training import train, variance_floor
+
+HELD_OUT = 3  # every third speaker, or take, is held out to calibrate
+FEWEST_TO_CALIBRATE = 30  # held-out utterances; below, the default calibration is kept
+ENOUGH_TO_CALIBRATE = 300  # held-out utterances; a trial more, of other speakers, is made until there are so many
+FEWEST_WORDS = 3  # to leave one out: two must stay, for the lead of one over the other is evidence
+NOISES = 120  # made up: half of them to train on, half to calibrate on
+NOISES_COUNT = 1.0  # for all of them together, as much as for all words left out, or all unknown recordings
+
+
+Progress = Callable[[str, int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An utterance that could not be trained on, and why."""
+
+    utterance: Utterance
+    reason: str
+
+
+@dataclass(frozen=True)
+class Material:
+    """Analysed utterances that can be trained on; every one has its plain features first, then the copies."""
+
+    utterances: list[Utterance]
+    analyses: list[Analysis]
+    front_end: FrontEnd | GivenFeatures
+
+    def training_set(self, members: Sequence[int], words: Sequence[str]) -> tuple[list, np.ndarray, list]:
+        """Features, word indices and speech spans of some utterances, with their copies."""
+        features, labels, spans = [], [], []
+        for i in members:
+            label = words.index(self.utterances[i].word)
+            for f in self.analyses[i].features:
+                features.append(f)
+                labels.append(label)
+                spans.append(self.analyses[i].speech)
+        return features, np.array(labels), spans
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What was fitted on speech held out of the training; defaults where that is too little.
+
+    Attributes
+    ----------
+    calibration, rejection : for the model
+    held_out : how many utterances the first trial got right, for the card
+    """
+
+    calibration: Calibration = field(default_factory=Calibration)
+    rejection: Rejection | None = None
+    held_out: dict | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A model that has not heard every third speaker (or take), tried on them and on what is to be rejected.
+
+    Attributes
+    ----------
+    members : (U,) which utterances were held out
+    truth : (U,) indices of their words
+    scores : (U, W), -inf for words that the trial's model lacks
+    evidence : (U, E)
+    left_out : (U, E), where the word itself was left out of the vocabulary; (0, E) with too few words
+    noises, strangers : (N, E) and (M, E)
+    """
+
+    members: np.ndarray
+    truth: np.ndarray
+    scores: np.ndarray
+    evidence: np.ndarray
+    left_out: np.ndarray
+    noises: np.ndarray
+    strangers: np.ndarray
+
+
+def calibrate_held_out(
+    material: Material,
+    words: Sequence[str],
+    settings: TrainingSettings,
+    endpointer: Endpointer,
+    strangers: Sequence[tuple[str, np.ndarray]],
+    enough: int,
+    jobs: int,
+    progress: Progress,
+) -> Calibrated:
+    """Calibration and rejection from as many trials as it takes to hold out enough."""
+    if not material.utterances:
+        return Calibrated()
+    noises = _noises(material.front_end, endpointer) if material.front_end.hears else []
+    everything = np.concatenate([f for analysis in material.analyses for f in analysis.features])
+    noise = train_noise(noises[::2], variance_floor(everything, settings)) if noises else None
+    speakers = sorted({u.speaker or "" for u in material.utterances})
+    by_speaker = len(speakers) >= HELD_OUT
+    groups = np.array([speakers.index(u.speaker or "") if by_speaker else i for i, u in enumerate(material.utterances)])
+    others = [f for _, f in strangers]
+    trials: list[Trial] = []
+    for fold in (1, 2, 0):
+        if sum(len(trial.truth) for trial in trials) >= enough:
+            break
+        seen = np.flatnonzero(groups % HELD_OUT != fold)
+        known = sorted({material.utterances[i].word for i in seen})
+        members = [i for i in np.flatnonzero(groups % HELD_OUT == fold) if material.utterances[i].word in known]
+        if len(known) < 2 or len(members) < FEWEST_TO_CALIBRATE:
+            if not trials:
+                return Calibrated(rejection=noise and default(noise))
+            continue
+        progress("held-out test", len(trials), HELD_OUT, "")
+        trials.append(_try(material, words, seen, np.array(members), noise, noises[1::2], others, settings, jobs))
+        right = int((trials[-1].scores.argmax(1) == trials[-1].truth).sum())
+        progress("held-out test", len(trials), HELD_OUT, f"{right} of {len(members)} right")
+    first = trials[0]
+    correct, n = int((first.scores.argmax(1) == first.truth).sum()), len(first.truth)
+    held_out = {
+        "accuracy": correct / n,
+        "n": n,
+        "interval": list(wilson(correct, n)),
+        "unseen": "speakers" if by_speaker else "takes",
+    }
+    return Calibrated(*_fit(noise, trials, groups, [folder for folder, _ in strangers]), held_out)
+
+
+def _try(
+    material: Material,
+    words: Sequence[str],
+    seen: np.ndarray,
+    members: np.ndarray,
+    noise: GaussianBank | None,
+    noises: Sequence[np.ndarray],
+    strangers: Sequence[np.ndarray],
+    settings: TrainingSettings,
+    jobs: int,
+) -> Trial:
+    """Train on some utterances, and try the model on others of the same words."""
+    known = sorted({material.utterances[i].word for i in seen})
+    with warnings.catch_warnings():  # about a model that nobody gets
+        warnings.simplefilter("ignore", RecognizerWarning)
+        models: WordModels = train(*material.training_set(seen, known), settings, jobs=jobs)
+    features = [material.analyses[i].features[0] for i in members]
+    truth = np.array([known.index(material.utterances[i].word) for i in members])
+    found = examine(models, noise, features)
+    scores = np.full((len(members), len(words)), -np.inf)
+    column = np.array([words.index(word) for word in known])
+    scores[:, column] = found.scores
+    left_out = found.evidence[:0]
+    if len(known) >= FEWEST_WORDS:
+        left_out = examine(models, noise, features, left_out=truth).evidence
+    sounds = [examine(models, noise, sound).evidence for sound in (noises, strangers)]
+    return Trial(members, column[truth], scores, found.evidence, left_out, *sounds)
+
+
+def _fit(
+    noise: GaussianBank | None, trials: Sequence[Trial], groups: np.ndarray, folders: Sequence[str]
+) -> tuple[Calibration, Rejection | None]:
+    """Calibration and rejection from all trials together; no rejection where nothing is known of noise.
+
+    What the trials mistake for another word is no example of a word known: to reject it is right.
+    """
+    pooled = {f.name: np.concatenate([getattr(trial, f.name) for trial in trials]) for f in fields(Trial)}
+    scores, truth, evidence = pooled["scores"], pooled["truth"], pooled["evidence"]
+    # A speaker's takes are alike: a hundred of them tell less than takes of a hundred speakers.
+    takes = _shares(groups[pooled["members"]])
+    weight = np.sqrt(takes)
+    calibration = fit_calibration(scores, truth, weight)
+    if noise is None:
+        return calibration, None
+    left_out = np.concatenate([np.full(len(trial.truth), len(trial.left_out) > 0) for trial in trials])
+    sounds = [(pooled["left_out"], weight[left_out], 1.0)]
+    sounds += [(pooled["noises"], np.ones(len(pooled["noises"])), NOISES_COUNT)]
+    sounds += [(pooled["strangers"], np.tile(_shares(folders), len(trials)), 1.0)]
+    sounds = [(found, w * count / w.sum()) for found, w, count in sounds if len(found)]
+    right = scores.argmax(1) == truth
+    if not right.any() or not sounds:
+        return calibration, default(noise)
+    other, other_weight = (np.concatenate(parts) for parts in zip(*sounds))
+    rejection = fit(noise, evidence[right], weight[right], other, other_weight)
+    probable = np.minimum(posteriors(scores, calibration).max(1), rejection.known(evidence))
+    return calibration, with_operating_points(rejection, probable[right], takes[right])
+
+
+def _shares(groups: Sequence) -> np.ndarray:
+    """A weight for each member, so that all groups weigh one."""
+    _, group, size = np.unique(np.array(groups), return_inverse=True, return_counts=True)
+    return 1.0 / size[group]
+
+
+def _noises(front_end: FrontEnd, endpointer: Endpointer) -> list[np.ndarray]:
+    """Features of made-up noises."""
+    rate = front_end.sample_rate
+    found = (analyse(Recording(x, rate, rate), front_end, endpointer) for x in synthetic_noises(NOISES, rate))
+    return [analysis.features[0] for analysis in found if analysis.features]
+
+
+def unknown_features(
+    paths: Sequence[Path], words: Sequence[str], front_end: FrontEnd, endpointer: Endpointer, jobs: int
+) -> tuple[list[tuple[str, np.ndarray]], list[Refusal]]:
+    """Features of unknown recordings, each with its folder, and those that cannot be read."""
+    strangers, refused = [], []
+    for path, pieces in zip(paths, analyse_pieces(paths, front_end, endpointer, jobs=jobs)):
+        if isinstance(pieces, AudioError):
+            refused.append(Refusal(Utterance(path, "", None), str(pieces)))
+        else:
+            strangers += [(str(path.parent), piece.features[0]) for piece in pieces if piece.features]
+    return strangers, refused

@@ -41,7 +41,7 @@ class Model:
     ----------
     words : the vocabulary, in the order of the acoustic models
     front_end, endpointer : how recordings become features
-    models : the word models
+    acoustics : the word models
     calibration : how scores become confidences
     rejection : how other words and noises are told from the vocabulary; without it nothing is rejected
     card : what the model was made from and how well it does, plain JSON data
@@ -50,7 +50,7 @@ class Model:
     words: tuple[str, ...]
     front_end: FrontEnd | GivenFeatures
     endpointer: Endpointer
-    models: WordModels
+    acoustics: WordModels
     calibration: Calibration
     rejection: Rejection | None = None
     card: dict = field(default_factory=dict)
@@ -106,7 +106,7 @@ class Model:
 
 
 def _arrays(model: Model) -> dict[str, np.ndarray]:
-    chain = model.models.chain
+    chain = model.acoustics.chain
     arrays = {f"chain_{name}": getattr(chain, name) for name in CHAIN}
     arrays |= {f"{JUMP}{distance}": log_jump for distance, log_jump in chain.log_jumps.items()}
     for name, bank in _banks(model).items():
@@ -117,7 +117,7 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
 
 
 def _banks(model: Model) -> dict[str, Density]:
-    banks = {"bank": model.models.bank, "background": model.models.background}
+    banks = {"bank": model.acoustics.bank, "background": model.acoustics.background}
     return banks | ({"noise": model.rejection.noise} if model.rejection else {})
 
 
@@ -130,7 +130,7 @@ def _header(model: Model) -> dict:
         "front_end": asdict(model.front_end),
         "endpointer": asdict(model.endpointer),
         "calibration": asdict(model.calibration),
-        "history": model.models.history,
+        "history": model.acoustics.history,
         **({"rejection": {"bias": rejection.bias, "thresholds": rejection.thresholds}} if rejection else {}),
     }
 
@@ -204,8 +204,8 @@ def _fault(model: Model) -> str | None:
             numbers = value if isinstance(value, tuple | list) else (value,)
             if not all(math.isfinite(x) for x in numbers if isinstance(x, float)):
                 return f"{key} is not finite"
-    chain = [getattr(model.models.chain, name) for name in CHAIN]
-    chain += model.models.chain.log_jumps.values()
+    chain = [getattr(model.acoustics.chain, name) for name in CHAIN]
+    chain += model.acoustics.chain.log_jumps.values()
     positions = chain[0].shape[-1] if chain[0].ndim else 0
     if positions < 3 or any(x.shape != (words, positions) for x in chain):
         return "its transitions do not fit its words"

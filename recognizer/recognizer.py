@@ -247,7 +247,7 @@ class Recognizer:
         results = [_nothing(analysis, analysis.reason) for analysis in analyses]
         if speech:
             noise = self.model.rejection and self.model.rejection.noise
-            found = examine(self.model.models, noise, [analyses[i].features[0] for i in speech], indices)
+            found = examine(self.model.acoustics, noise, [analyses[i].features[0] for i in speech], indices)
             for i, row, span, evidence in zip(speech, found.scores, found.spans, found.evidence):
                 results[i] = self._result(analyses[i], row, span, evidence, indices, least)
         return results

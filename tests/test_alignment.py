@@ -52,15 +52,15 @@ def test_the_segments_are_the_path_that_has_the_score(built, word):
     found = align_recording(recording, built, word)
     segments = found.segments
     assert all(before.end == after.start for before, after in pairwise(segments))
-    assert [s.state for s in segments if s.state] == list(range(1, built.models.states + 1))
-    assert {s.state for s in segments[1:-1]} <= set(range(1, built.models.states + 1)), "silence is only around a word"
+    assert [s.state for s in segments if s.state] == list(range(1, built.acoustics.states + 1))
+    assert {s.state for s in segments[1:-1]} <= set(range(1, built.acoustics.states + 1)), "silence is only around a word"
     frames = np.array([s.frames for s in segments])
     hop = built.front_end.hop
     lengths = np.array([s.end - s.start for s in segments])
     np.testing.assert_allclose(lengths[1:-1], frames[1:-1] * hop)
     margin = (built.front_end.window - hop) / 2
     np.testing.assert_allclose(lengths[[0, -1]], frames[[0, -1]] * hop + margin)
-    positions = [s.state or (0 if place == 0 else built.models.states + 1) for place, s in enumerate(segments)]
+    positions = [s.state or (0 if place == 0 else built.acoustics.states + 1) for place, s in enumerate(segments)]
     entry, moves = hmm_matrices(built, word)
     path = np.repeat(positions, frames)
     transitions = np.log(entry[path[0]]) + np.log(moves[path, [*path[1:], -1]]).sum()
@@ -70,7 +70,7 @@ def test_the_segments_are_the_path_that_has_the_score(built, word):
 
 def hmm_matrices(model, word):
     """Probabilities from the entry, (P,), and from each position to each other and, last, to the exit."""
-    entry, moves = model.models.chain.word(np.array([model.words.index(word)])).matrices()
+    entry, moves = model.acoustics.chain.word(np.array([model.words.index(word)])).matrices()
     return entry[0], moves[0]
 
 
@@ -106,7 +106,7 @@ def test_another_word_scores_worse_but_is_aligned(built):
 def test_a_transform_of_the_features_counts_as_it_does_in_recognition(built):
     dims = built.front_end.dims
     transform = np.column_stack([np.full(dims, 0.1), 1.1 * np.eye(dims)])
-    fitted = replace(built, models=replace(built.models, transform=transform))
+    fitted = replace(built, acoustics=replace(built.acoustics, transform=transform))
     recording = recorded(say("fall"))
     result = Recognizer(fitted).recognize(recording.samples, RATE)
     assert align_recording(recording, fitted).score == pytest.approx(result.nbest[0].score)

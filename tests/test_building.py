@@ -46,7 +46,7 @@ def right(model: Model, names: dict[str, str] | None = None, speakers: Iterable[
 
 
 def never_falls(model: Model) -> bool:
-    return all((np.diff(curve) > -1e-9).all() for curve in model.models.history.values())
+    return all((np.diff(curve) > -1e-9).all() for curve in model.acoustics.history.values())
 
 
 # What comes out
@@ -73,8 +73,8 @@ def test_what_the_caller_chooses_is_in_the_model(utterances, small):
     assert replace(model.front_end, mean=()) == front_end
     assert len(model.front_end.mean) == 10
     assert model.endpointer == endpointer
-    assert model.models.states == 3
-    assert model.models.bank.means.shape == (len(WORDS) * 3 + 1, 2, 30)
+    assert model.acoustics.states == 3
+    assert model.acoustics.bank.means.shape == (len(WORDS) * 3 + 1, 2, 30)
     assert model.card["licence"] == "CC0"
     assert right(model) == 1
 
@@ -215,7 +215,7 @@ def test_identical_recordings(tmp_path, small):
     ]
     model, _ = build(same, settings=small)
     assert right(model, speakers=["carl"]) == 1
-    for values in (model.models.bank.variances, model.models.background.variances):
+    for values in (model.acoustics.bank.variances, model.acoustics.background.variances):
         assert (values > 0).all()
 
 
@@ -293,7 +293,7 @@ def test_a_copy_that_changes_nothing_changes_no_mean(utterances, small):
     once, _ = build(utterances, settings=small)
     twice, _ = build(utterances, settings=small, perturbations=[Perturbation()])
     for name in ("weights", "means", "variances"):
-        bank, other = once.models.bank, twice.models.bank
+        bank, other = once.acoustics.bank, twice.acoustics.bank
         np.testing.assert_allclose(getattr(other, name), getattr(bank, name), rtol=1e-3, atol=1e-3)
 
 
@@ -477,6 +477,6 @@ def test_one_take_of_each_word_is_enough_for_the_same_voice(recordings):
     first = [t[0] for (speaker, _), t in takes.items() if speaker == "anna"]
     rest = [u for (speaker, _), t in takes.items() if speaker == "anna" for u in t[1:]]
     model, _ = building.build(first, calibrate=False)
-    assert np.isfinite(model.models.bank.variances).all()
+    assert np.isfinite(model.acoustics.bank.variances).all()
     heard = Recognizer(model).recognize_files([u.path for u in rest], threshold=0)
     assert [item.result.word for item in heard] == [u.word for u in rest]

@@ -103,7 +103,7 @@ def test_json_tells_everything(run, built, model_file):
     outcome = run("models", "show", model_file, "--json")
     assert (outcome.status, outcome.stderr) == (0, "")
     record = json.loads(outcome.stdout)
-    bank, durations = built.models.bank, state_durations(built.models, 0.010).sum(1)
+    bank, durations = built.acoustics.bank, state_durations(built.acoustics, 0.010).sum(1)
     assert record == {
         "file": str(model_file),
         "bytes": model_file.stat().st_size,
@@ -113,7 +113,7 @@ def test_json_tells_everything(run, built, model_file):
         "density": "continuous",
         "mixtures": bank.weights.shape[1],
         "gaussians": int((bank.weights > 0).sum()),
-        "background_gaussians": int((built.models.background.weights > 0).sum()),
+        "background_gaussians": int((built.acoustics.background.weights > 0).sum()),
         "dims": bank.means.shape[2],
         "durations": pytest.approx(dict(zip(built.words, durations)), abs=1e-4),
         "confusable": alike(built),
@@ -126,7 +126,7 @@ def test_json_tells_everything(run, built, model_file):
             **built.rejection.thresholds,
             "noise_gaussians": int((built.rejection.noise.weights > 0).sum()),
         },
-        "history": built.models.history,
+        "history": built.acoustics.history,
         "card": built.card,
     }
 

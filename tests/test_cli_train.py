@@ -44,7 +44,7 @@ def test_a_model_is_written_that_hears(run, recordings, output):
     first, second, *stages = outcome.stdout.splitlines()
     assert first == f"{output}: 4 words from 48 recordings"
     assert second == "words: fall, hum, peep, rise"
-    for line, (stage, curve) in zip(stages, model.models.history.items(), strict=True):
+    for line, (stage, curve) in zip(stages, model.acoustics.history.items(), strict=True):
         assert line.startswith(f"{stage}: ")
         assert f"{curve[0]:.3f} to {curve[-1]:.3f}, {len(curve)} iterations" in line
 
@@ -58,7 +58,7 @@ def test_json_tells_what_is_in_the_file(run, recordings, output):
         "utterances": 48,
         "left_out": [],
         "held_out": None,
-        "history": model.models.history,
+        "history": model.acoustics.history,
     }
     assert outcome.stderr == ""
 
@@ -79,8 +79,8 @@ def test_options_are_in_the_model(run, recordings, output):
     outcome = run("train", recordings, "-o", output, *options)
     assert outcome.status == 0
     model = Model.load(output)
-    assert model.models.states == 3
-    assert model.models.bank.means.shape[1] == 2
+    assert model.acoustics.states == 3
+    assert model.acoustics.bank.means.shape[1] == 2
     assert model.front_end.sample_rate == 16000
     assert model.card["licence"] == "CC0, made up"
     assert model.card["data"] == recordings.name
@@ -265,7 +265,7 @@ def test_unknown_recordings_are_learned_to_be_rejected(run, tmp_path, output):
     assert run("train", known, "-o", plain, *SMALL).status == 0
     with_, without = Recognizer.load(output), Recognizer.load(plain)
     assert with_.model.rejection.bias != without.model.rejection.bias
-    np.testing.assert_array_equal(with_.model.models.bank.means, without.model.models.bank.means)
+    np.testing.assert_array_equal(with_.model.acoustics.bank.means, without.model.acoustics.bank.means)
     assert not any(with_.recognize(say("peep", take=take), RATE).accepted for take in range(5))
     assert sum(with_.recognize(say(w, take=t), RATE).word == w for w in ("fall", "rise", "hum") for t in range(5)) >= 13
 

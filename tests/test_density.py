@@ -344,12 +344,12 @@ def test_what_train_makes_batch_can_use(kind, files, run, tmp_path):
     assert len(answers) == len(WORDS)
     shown = json.loads(run("models", "show", files[kind], "--json").stdout)
     assert shown["density"] == kind
-    assert shown.items() >= Model.load(files[kind]).models.bank.summary().items()
+    assert shown.items() >= Model.load(files[kind]).acoustics.bank.summary().items()
 
 
 @EVERY
 def test_options_reach_the_model(kind, files):
-    models = Model.load(files[kind]).models
+    models = Model.load(files[kind]).acoustics
     assert type(models.bank) is KINDS[kind]
     assert bool(models.chain.log_jumps) == (CASES[kind] == "skip")
     if kind != "continuous":
@@ -377,27 +377,27 @@ def test_wrong_options_are_wrong_usage(wrong, message, run, recordings, tmp_path
 @pytest.mark.parametrize("topology", TOPOLOGIES)
 def test_a_model_comes_back_as_it_was_saved(kind, topology, files, tmp_path):
     model = Model.load(files[kind])
-    models = model.models
+    models = model.acoustics
     chain = Chain.of_topology(len(model.words), models.states, topology, stay=0.7)
-    model = replace(model, models=replace(models, chain=chain))
+    model = replace(model, acoustics=replace(models, chain=chain))
     model.save(tmp_path / "m.npz")
     back = Model.load(tmp_path / "m.npz")
-    same(back.models, model.models)
+    same(back.acoustics, model.acoustics)
     assert back.fingerprint == model.fingerprint
     for name, array in arrays_of(models.bank).items():
         bank = replace(models.bank, **{name: np.nextafter(array, 9)})
-        assert replace(model, models=replace(model.models, bank=bank)).fingerprint != model.fingerprint, name
+        assert replace(model, acoustics=replace(model.acoustics, bank=bank)).fingerprint != model.fingerprint, name
     if topology == "skip":
         without = replace(chain, log_jumps={})
-        assert replace(model, models=replace(model.models, chain=without)).fingerprint != model.fingerprint
+        assert replace(model, acoustics=replace(model.acoustics, chain=without)).fingerprint != model.fingerprint
 
 
 @EVERY
 def test_a_model_with_a_damaged_density_is_refused(kind, files, tmp_path):
     model = Model.load(files[kind])
-    for name, array in arrays_of(model.models.bank).items():
-        broken = replace(model.models.bank, **{name: np.full_like(array, np.nan)})
-        replace(model, models=replace(model.models, bank=broken)).save(tmp_path / "m.npz")
+    for name, array in arrays_of(model.acoustics.bank).items():
+        broken = replace(model.acoustics.bank, **{name: np.full_like(array, np.nan)})
+        replace(model, acoustics=replace(model.acoustics, bank=broken)).save(tmp_path / "m.npz")
         with pytest.raises(ModelError, match=r"is no working model \(the bank's .*\); train it again"):
             Model.load(tmp_path / "m.npz")
 
@@ -409,19 +409,19 @@ def test_a_speaker_is_enrolled(kind, files, home):
         write(store.take_path("eve", word), say(word, "eve", 50))
     enrollment, refused = make_profile("eve", model, kind)
     assert not refused
-    assert enrollment.method.fits(model.models)
+    assert enrollment.method.fits(model.acoustics)
     own = store.fitted(model, "eve")
-    same(own.models, enrollment.model.models)
+    same(own.acoustics, enrollment.model.acoustics)
     recognizer = Recognizer(own)
     assert [recognizer.recognize(say(word, "eve", 60), RATE).word for word in WORDS] == list(WORDS)
     by_map, _ = make_profile("eve", model, kind, Method("map"))
-    assert type(by_map.model.models.bank) is KINDS[kind]
-    fitted, base = (arrays_of(m.models.bank) for m in (by_map.model, model))
+    assert type(by_map.model.acoustics.bank) is KINDS[kind]
+    fitted, base = (arrays_of(m.acoustics.bank) for m in (by_map.model, model))
     changed = {name for name in base if not np.array_equal(fitted[name], base[name])}
     assert changed == {"continuous": {"means", "variances"}, "discrete": {"weights"}}.get(kind, GAUSSIANS)
     for other in KINDS:
         if other != kind:
-            bank = Model.load(files[other]).models.bank
+            bank = Model.load(files[other]).acoustics.bank
             foreign = replace(Profile.of(own, model, kind, {}), bank=bank)
             with pytest.raises(ProfileError, match="does not fit it"):
                 foreign.apply(model)
@@ -457,9 +457,9 @@ def test_a_live_session_learns_or_says_that_it_cannot(kind, files):
         return
     adaptation, samples = Adaptation(recognizer), say("rise", "eve", 60)
     assert adaptation.learn(samples, recognizer.recognize(samples, RATE))
-    learned = adaptation.recognizer.model.models.bank
+    learned = adaptation.recognizer.model.acoustics.bank
     assert learned.fault(len(learned.weights), learned.dims) is None
-    assert not np.array_equal(learned.means, recognizer.model.models.bank.means)
+    assert not np.array_equal(learned.means, recognizer.model.acoustics.bank.means)
     assert adaptation.undo() == "rise"
     assert adaptation.recognizer is recognizer
 

@@ -16,17 +16,17 @@ from recognizer.features.front_end import FrontEnd
 
 def test_durations_of_states_that_are_left_with_a_known_probability(built):
     """A state that is left with probability p lasts 1 / p frames (Rabiner 1989, eq. 5)."""
-    models = replace(built.models, chain=Chain.of_topology(4, 5, stay=0.75))
+    models = replace(built.acoustics, chain=Chain.of_topology(4, 5, stay=0.75))
     np.testing.assert_allclose(state_durations(models, 0.01), np.full((4, 5), 0.04))
 
 
 def test_words_last_as_long_as_they_were_said(built):
-    seconds = state_durations(built.models, built.front_end.hop).sum(1)
+    seconds = state_durations(built.acoustics, built.front_end.hop).sum(1)
     assert ((seconds > 0.25) & (seconds < 0.5)).all(), "the tones last 0.3 to 0.4 s"
 
 
 def test_the_closest_pair_is_told_by_its_words(built):
-    distance = divergence(built.models)
+    distance = divergence(built.acoustics)
     told = alike(built)
     assert len(told) == 5, "of six"
     for pair in told:
@@ -68,6 +68,6 @@ def test_filters_are_where_the_mel_scale_puts_them():
 
 def test_a_model_without_a_training_is_drawn(built, tmp_path):
     pytest.importorskip("matplotlib")
-    untrained = replace(built, models=replace(built.models, history={}))
+    untrained = replace(built, acoustics=replace(built.acoustics, history={}))
     write_picture(untrained, WORDS[0], tmp_path / "m.png")
     assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")

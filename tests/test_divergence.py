@@ -47,28 +47,28 @@ def test_a_state_that_differs_counts_by_its_share_of_the_word():
 
 
 def test_distances_are_symmetric_and_repeatable(built):
-    first = divergence(built.models)
+    first = divergence(built.acoustics)
     assert first.shape == (4, 4)
     np.testing.assert_array_equal(first, first.T)
     np.testing.assert_array_equal(np.diag(first), 0)
     assert (first[np.triu_indices(4, 1)] > 0).all()
-    np.testing.assert_array_equal(first, divergence(built.models))
-    assert (first != divergence(built.models, seed=1)).any()
-    np.testing.assert_allclose(first, divergence(built.models, seed=1), rtol=0.1)
+    np.testing.assert_array_equal(first, divergence(built.acoustics))
+    assert (first != divergence(built.acoustics, seed=1)).any()
+    np.testing.assert_allclose(first, divergence(built.acoustics, seed=1), rtol=0.1)
 
 
 def test_some_of_the_words(built):
-    whole, some = divergence(built.models), divergence(built.models, np.array([3, 1]))
+    whole, some = divergence(built.acoustics), divergence(built.acoustics, np.array([3, 1]))
     assert some[0, 1] == pytest.approx(whole[3, 1], rel=0.1)
 
 
 def test_the_closest_pairs_come_first(built):
-    distance = divergence(built.models)
-    pairs = closest_pairs(built.models, 3)
+    distance = divergence(built.acoustics)
+    pairs = closest_pairs(built.acoustics, 3)
     first, second = np.triu_indices(4, 1)
     assert [d for *_, d in pairs] == sorted(distance[first, second])[:3]
     assert all(distance[i, j] == d and i < j for i, j, d in pairs)
-    assert len(closest_pairs(built.models, 100)) == 6
+    assert len(closest_pairs(built.acoustics, 100)) == 6
 
 
 def test_one_word_has_no_pairs():

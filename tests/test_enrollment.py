@@ -49,7 +49,7 @@ def heard_as(model, speaker="zoe", takes=range(10, 16)):
             analysis = static(model, say(word, speaker, take))
             features.append(model.front_end.finish(analysis.features[0], analysis.speech))
             words.append(number)
-    scores = score_words(model.models, features)
+    scores = score_words(model.acoustics, features)
     said = scores[np.arange(len(words)), words] / [len(f) for f in features]
     return (scores.argmax(1) == words).mean(), said.mean()
 
@@ -60,10 +60,10 @@ def static(model, samples):
 
 
 def same_models(one, other, **tolerance):
-    same_bank(one.models.bank, other.models.bank, **tolerance)
-    assert (one.models.transform is None) == (other.models.transform is None)
-    if one.models.transform is not None:
-        np.testing.assert_allclose(one.models.transform, other.models.transform, **tolerance)
+    same_bank(one.acoustics.bank, other.acoustics.bank, **tolerance)
+    assert (one.acoustics.transform is None) == (other.acoustics.transform is None)
+    if one.acoustics.transform is not None:
+        np.testing.assert_allclose(one.acoustics.transform, other.acoustics.transform, **tolerance)
     np.testing.assert_allclose(one.front_end.mean, other.front_end.mean, **tolerance)
 
 
@@ -115,7 +115,7 @@ def test_the_base_is_left_alone(built, tmp_path):
     assert built.fingerprint == before != own.fingerprint
     for name in ("words", "calibration", "rejection", "endpointer"):
         assert getattr(own, name) is getattr(built, name)
-    assert own.models.chain is built.models.chain
+    assert own.acoustics.chain is built.acoustics.chain
 
 
 def test_the_same_takes_give_the_same_model_to_the_last_bit(built, tmp_path):
@@ -162,8 +162,8 @@ def test_all_readings_of_all_takes_are_learned_from_each_counting_for_its_share(
     own = enroll(used, built, USUAL).model
     features = [own.front_end.finish(f, take.analysis.speech) for take in used for f in take.analysis.features]
     words = np.repeat([take.word for take in used], len(READINGS))
-    expected = adapt(built.models, list(chunks_by_word(features, words)), USUAL, enrollment.SHARE)
-    same_bank(own.models.bank, expected.bank, rtol=1e-9, atol=1e-9)
+    expected = adapt(built.acoustics, list(chunks_by_word(features, words)), USUAL, enrollment.SHARE)
+    same_bank(own.acoustics.bank, expected.bank, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("takes", [(0,), (0, 1)])
@@ -171,7 +171,7 @@ def test_before_is_what_the_base_says_of_the_takes(built, tmp_path, takes):
     used = takes_of(tmp_path, built, takes=takes)
     found = enroll(used, built)
     features = [built.front_end.finish(take.analysis.features[0], take.analysis.speech) for take in used]
-    np.testing.assert_array_equal(found.before.scores, score_words(built.models, features))
+    np.testing.assert_array_equal(found.before.scores, score_words(built.acoustics, features))
     assert list(found.before.words) == [number for number in range(len(WORDS)) for _ in takes]
     assert list(found.before.frames) == [len(f) for f in features]
 
@@ -204,7 +204,7 @@ def test_a_take_with_fewer_frames_than_a_word_has_states_is_too_short(built, tmp
     takes, _ = analyse_takes([utterance], built)
     frames = takes[0].analysis.features[0].shape[1]
     for states, usable in ((frames, True), (frames + 1, False)):
-        longer = replace(built, models=replace(built.models, chain=Chain.of_topology(len(WORDS), states)))
+        longer = replace(built, acoustics=replace(built.acoustics, chain=Chain.of_topology(len(WORDS), states)))
         takes, refused = analyse_takes([utterance], longer)
         assert bool(takes) is usable
         assert refused == ([] if usable else [f"{utterance.path}: too short for a word; record it again"])
@@ -272,7 +272,7 @@ def test_the_result_is_the_base_fitted_to_what_it_was_sure_of(built, speaker, al
     assert (len(sure) == len(features)) is all_sure
     chunks = list(chunks_by_word([features[i] for i in sure], found.words[sure]))
     method = USUAL if len(sure) >= ENOUGH_TO_MAP * len(WORDS) else Method("mllr")
-    same_bank(found.model.models.bank, adapt(built.models, chunks, method).bank, rtol=1e-9, atol=1e-9)
+    same_bank(found.model.acoustics.bank, adapt(built.acoustics, chunks, method).bank, rtol=1e-9, atol=1e-9)
 
 
 def test_silence_and_foreign_sounds_are_passed_over(built):
@@ -296,7 +296,7 @@ def test_only_foreign_sounds_leave_the_models_as_they_are(built):
     found = self_adapt(sounds, built)
     assert list(found.words) == [-1, -1, -1]
     assert found.passes == 1
-    assert found.model.models is built.models
+    assert found.model.acoustics is built.acoustics
 
 
 @pytest.mark.parametrize("sounds", [[], ["quiet"], ["quiet", "short"]])
@@ -322,7 +322,7 @@ def test_without_rejection_only_the_probability_counts(built):
     plain = replace(built, rejection=None)
     analyses = unlabelled(plain, "eve", [0])
     features = [plain.front_end.finish(a.features[0], a.speech) for a in analyses]
-    probable = posteriors(score_words(plain.models, features), plain.calibration)
+    probable = posteriors(score_words(plain.acoustics, features), plain.calibration)
     expected = np.where(probable.max(1) >= SURE, probable.argmax(1), -1)
     np.testing.assert_array_equal(sure_words(plain, features), expected)
     assert (expected >= 0).any()

@@ -63,7 +63,7 @@ def exported(model: Model, folder, files=()) -> tuple[HVite, dict]:
 
 def scores(model: Model, file) -> dict[str, float]:
     analysis = analyse_file(file, model.front_end, model.endpointer)
-    return dict(zip(model.words, decoding.score_words(model.models, [analysis.features[0]])[0]))
+    return dict(zip(model.words, decoding.score_words(model.acoustics, [analysis.features[0]])[0]))
 
 
 def compare(hvite: HVite, model: Model, files: dict, tolerance: float = CLOSE) -> None:
@@ -140,9 +140,9 @@ def test_hvite_hears_what_the_recognizer_hears_in_real_speech(shared_data, tmp_p
 
 def test_models_fitted_to_a_speaker(built, enroll, recordings, tmp_path):
     model = enroll("eve")
-    banks = model.models.bank, built.models.bank
+    banks = model.acoustics.bank, built.acoustics.bank
     assert any((getattr(banks[0], name) != getattr(banks[1], name)).any() for name in ("means", "variances"))
-    model = replace(model, models=replace(model.models, transform=None))
+    model = replace(model, acoustics=replace(model.acoustics, transform=None))
     hvite, targets = exported(model, tmp_path, sorted(recordings.glob("*_anna_0.wav")))
     compare(hvite, model, targets)
 
@@ -151,7 +151,7 @@ def test_features_transformed_for_a_speaker_have_no_place(trained, tmp_path):
     model = trained()
     transform = np.eye(39, 40, 1)
     with pytest.raises(ModelError, match="transform the features for a speaker; export the model itself"):
-        write(replace(model, models=replace(model.models, transform=transform)), tmp_path / "m.mmf")
+        write(replace(model, acoustics=replace(model.acoustics, transform=transform)), tmp_path / "m.mmf")
     assert not list(tmp_path.iterdir())
 
 
@@ -178,7 +178,7 @@ def test_there_and_back(trained, recordings, tmp_path, density, topology):
     _, targets = exported(model, tmp_path / "once", sorted(recordings.glob("*_dora_1.wav")))
     again = read(tmp_path / "once" / "models.mmf")
     assert again.words == model.words
-    assert again.models.bank.weights.shape == model.models.bank.weights.shape
+    assert again.acoustics.bank.weights.shape == model.acoustics.bank.weights.shape
     again.save(tmp_path / "again.npz")
     again = Model.load(tmp_path / "again.npz")
     tolerance = ROUNDED if density == "discrete" else 1e-6
@@ -389,7 +389,7 @@ def test_models_that_htk_trained(made_in_htk, tmp_path):
     model = imported(tmp_path, herest(hmms))
     assert model.words == ("one", "two", "three", "a")
     assert model.front_end == GivenFeatures("MFCC_D_A_0", 39)
-    assert model.models.states == 5
+    assert model.acoustics.states == 5
     oracle = Mmf(tmp_path / "words.mmf")
     code = MFCC | CODES["0"] | CODES["D"] | CODES["A"]
     right = 0

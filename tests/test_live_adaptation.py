@@ -51,12 +51,12 @@ def test_the_models_are_those_that_all_statistics_ask_for(recognizer, said):
     own = learned_from(recognizer, said).recognizer.model
     features = [model.front_end.extract(*heard(model, samples)) for samples, _ in said]
     words = np.array([model.words.index(answer.word) for _, answer in said])
-    statistics = accumulate(model.models, list(chunks_by_word(features, words)), recursions.soft_posteriors)
-    expected = fitted(model.models, statistics, METHOD, tree_of(model.models))
+    statistics = accumulate(model.acoustics, list(chunks_by_word(features, words)), recursions.soft_posteriors)
+    expected = fitted(model.acoustics, statistics, METHOD, tree_of(model.acoustics))
     for name in ("weights", "means", "variances"):
-        np.testing.assert_allclose(getattr(own.models.bank, name), getattr(expected.bank, name), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(getattr(own.acoustics.bank, name), getattr(expected.bank, name), rtol=1e-4, atol=1e-4)
     assert own.front_end == model.front_end
-    assert replace(own, models=model.models) == model
+    assert replace(own, acoustics=model.acoustics) == model
 
 
 def heard(model, samples: np.ndarray) -> tuple[np.ndarray, float, tuple[int, int]]:
@@ -158,8 +158,8 @@ def test_it_goes_on_from_a_profile(enroll, recognizer, said):
 def test_another_method(recognizer, said):
     adaptation = Adaptation(recognizer, Method("map", tau=1.0))
     assert adaptation.learn(*said[0])
-    bank, base = adaptation.recognizer.model.models.bank, recognizer.model.models.bank
+    bank, base = adaptation.recognizer.model.acoustics.bank, recognizer.model.acoustics.bank
     changed = (bank.means != base.means).any((1, 2))
-    rows = np.unique(recognizer.model.models.rows(0))
+    rows = np.unique(recognizer.model.acoustics.rows(0))
     assert set(np.flatnonzero(changed)) <= set(rows), "MAP moves what was heard alone"
     assert changed.any()

@@ -31,7 +31,7 @@ def refused(path: Path, *parts: object) -> str:
 
 def arrays(model: Model) -> dict[str, np.ndarray]:
     """All numbers of the acoustic models, found without the code that saves them."""
-    parts = {"chain": model.models.chain, "bank": model.models.bank, "background": model.models.background}
+    parts = {"chain": model.acoustics.chain, "bank": model.acoustics.bank, "background": model.acoustics.background}
     names = [(name, part, field.name) for name, part in parts.items() for field in fields(part)]
     return {f"{name}_{field}": getattr(part, field) for name, part, field in names if field != "log_jumps"}
 
@@ -39,8 +39,8 @@ def arrays(model: Model) -> dict[str, np.ndarray]:
 def with_array(model: Model, name: str, value: np.ndarray) -> Model:
     """The model with another array of a name as in `arrays`."""
     part, _, attribute = name.partition("_")
-    changed = replace(getattr(model.models, part), **{attribute: value})
-    return replace(model, models=replace(model.models, **{part: changed}))
+    changed = replace(getattr(model.acoustics, part), **{attribute: value})
+    return replace(model, acoustics=replace(model.acoustics, **{part: changed}))
 
 
 def with_item(values: np.ndarray, place: int, value: float) -> np.ndarray:
@@ -69,12 +69,12 @@ def test_a_saved_model_comes_back(built, model_file):
         assert after[name].dtype == values.dtype
         np.testing.assert_array_equal(after[name], values, strict=True)
     for field in fields(Model):
-        if field.name not in ("models", "rejection"):
+        if field.name not in ("acoustics", "rejection"):
             assert getattr(loaded, field.name) == getattr(built, field.name)
     np.testing.assert_array_equal(loaded.rejection.weights, built.rejection.weights, strict=True)
     assert (loaded.rejection.bias, loaded.rejection.thresholds) == (built.rejection.bias, built.rejection.thresholds)
-    assert loaded.models.history == built.models.history
-    assert set(loaded.models.history) == {"viterbi", "baum-welch"}
+    assert loaded.acoustics.history == built.acoustics.history
+    assert set(loaded.acoustics.history) == {"viterbi", "baum-welch"}
     assert loaded.fingerprint == built.fingerprint
     for word in WORDS:
         sound = say(word), 8000
@@ -431,16 +431,16 @@ def poison(value: float) -> Iterator[tuple[str, Callable[[Model], Model]]]:
     "change",
     [
         *(pytest.param(change, id=name) for value in (np.nan, np.inf) for name, change in poison(value)),
-        pytest.param(lambda m: with_array(m, "bank_variances", 0 * m.models.bank.variances), id="variance 0"),
-        pytest.param(lambda m: with_array(m, "bank_weights", 0 * m.models.bank.weights), id="weights 0"),
-        pytest.param(lambda m: with_array(m, "bank_weights", 2 * m.models.bank.weights), id="weights 2"),
-        pytest.param(lambda m: with_array(m, "bank_means", m.models.bank.means[:-1]), id="a state less"),
-        pytest.param(lambda m: with_array(m, "bank_means", m.models.bank.means[..., 1:]), id="a dim less"),
-        pytest.param(lambda m: with_array(m, "bank_means", m.models.bank.means.ravel()), id="flat"),
+        pytest.param(lambda m: with_array(m, "bank_variances", 0 * m.acoustics.bank.variances), id="variance 0"),
+        pytest.param(lambda m: with_array(m, "bank_weights", 0 * m.acoustics.bank.weights), id="weights 0"),
+        pytest.param(lambda m: with_array(m, "bank_weights", 2 * m.acoustics.bank.weights), id="weights 2"),
+        pytest.param(lambda m: with_array(m, "bank_means", m.acoustics.bank.means[:-1]), id="a state less"),
+        pytest.param(lambda m: with_array(m, "bank_means", m.acoustics.bank.means[..., 1:]), id="a dim less"),
+        pytest.param(lambda m: with_array(m, "bank_means", m.acoustics.bank.means.ravel()), id="flat"),
         pytest.param(lambda m: with_array(m, "bank_weights", np.array(1.0)), id="one number"),
-        pytest.param(lambda m: with_array(m, "chain_log_stay", m.models.chain.log_stay[1:]), id="a row less"),
+        pytest.param(lambda m: with_array(m, "chain_log_stay", m.acoustics.chain.log_stay[1:]), id="a row less"),
         pytest.param(lambda m: with_array(m, "chain_log_entry", np.array(0.0)), id="no rows"),
-        pytest.param(lambda m: with_array(m, "chain_log_next", m.models.chain.log_next[:, 1:]), id="columns"),
+        pytest.param(lambda m: with_array(m, "chain_log_next", m.acoustics.chain.log_next[:, 1:]), id="columns"),
         pytest.param(lambda m: replace(m, words=m.words[1:]), id="a word less"),
         pytest.param(lambda m: replace(m, words=(*m.words, "more")), id="a word more"),
         pytest.param(lambda m: replace(m, words=("", *m.words[1:])), id="empty word"),
@@ -542,9 +542,9 @@ def test_home(tmp_path, monkeypatch):
 
 
 def test_chains_of_a_saved_model_are_impossible_where_they_were(built, model_file):
-    loaded = Model.load(model_file).models.chain
-    for (distance, after), (_, before) in zip(loaded.moves(), built.models.chain.moves(), strict=True):
+    loaded = Model.load(model_file).acoustics.chain
+    for (distance, after), (_, before) in zip(loaded.moves(), built.acoustics.chain.moves(), strict=True):
         assert (np.isneginf(after) == np.isneginf(before)).all(), distance
     for name in ("log_entry", "log_exit"):
-        assert (np.isneginf(getattr(loaded, name)) == np.isneginf(getattr(built.models.chain, name))).all()
+        assert (np.isneginf(getattr(loaded, name)) == np.isneginf(getattr(built.acoustics.chain, name))).all()
     assert np.isneginf(loaded.log_next[:, -1]).all()

@@ -25,15 +25,15 @@ ANEW = "make it anew from the kept takes with `recognizer speakers refresh`, or 
 
 def shifted(model: Model, size=0.1, transform=True) -> Model:
     """The model fitted to somebody, made up."""
-    bank, dims = model.models.bank, model.front_end.dims
+    bank, dims = model.acoustics.bank, model.front_end.dims
     random = np.random.default_rng(0)
     means = bank.means + size * random.normal(0, 1, bank.means.shape)
     own = np.column_stack([random.normal(0, size, dims), np.eye(dims) + 0.01 * random.normal(0, 1, (dims, dims))])
     models = replace(
-        model.models, bank=GaussianBank(bank.weights, means, 1.1 * bank.variances), transform=own if transform else None
+        model.acoustics, bank=GaussianBank(bank.weights, means, 1.1 * bank.variances), transform=own if transform else None
     )
     mean = tuple(m + size for m in model.front_end.mean)
-    return replace(model, models=models, front_end=replace(model.front_end, mean=mean, mean_weight=123.5))
+    return replace(model, acoustics=models, front_end=replace(model.front_end, mean=mean, mean_weight=123.5))
 
 
 @pytest.fixture
@@ -81,13 +81,13 @@ def test_a_saved_profile_comes_back_to_the_last_bit(built, tmp_path, transform):
 
 
 def test_what_is_applied_is_the_model_that_was_fitted_and_the_base_stays(built, path):
-    before, bank = built.fingerprint, built.models.bank
+    before, bank = built.fingerprint, built.acoustics.bank
     own = Profile.load(path).apply(built)
     assert own.fingerprint == shifted(built).fingerprint
-    np.testing.assert_array_equal(own.models.transform, shifted(built).models.transform)
+    np.testing.assert_array_equal(own.acoustics.transform, shifted(built).acoustics.transform)
     assert built.fingerprint == before
-    assert built.models.bank is bank
-    assert built.models.transform is None
+    assert built.acoustics.bank is bank
+    assert built.acoustics.transform is None
     assert (own.words, own.rejection, own.calibration) == (built.words, built.rejection, built.calibration)
     for word in WORDS:
         sound = say(word), 8000
@@ -97,7 +97,7 @@ def test_what_is_applied_is_the_model_that_was_fitted_and_the_base_stays(built, 
 def test_a_profile_of_the_base_itself_changes_no_answer(built):
     own = Profile.of(built, built, "tones", {}).apply(built)
     features = [built.front_end.extract(say(word)) for word in WORDS]
-    np.testing.assert_array_equal(score_words(own.models, features), score_words(built.models, features))
+    np.testing.assert_array_equal(score_words(own.acoustics, features), score_words(built.acoustics, features))
 
 
 def test_another_model_is_refused_with_both_fingerprints(built, path):

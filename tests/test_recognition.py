@@ -429,7 +429,7 @@ def test_adaptation_starts_from_the_speakers_profile(tones, enroll, of_eve):
     results, adaptation = own.recognize_adapted(of_eve)
     other, _ = tones.recognize_adapted(of_eve)
     assert list(results) != list(other)
-    assert not np.array_equal(adaptation.model.models.bank.means, own.model.models.bank.means)
+    assert not np.array_equal(adaptation.model.acoustics.bank.means, own.model.acoustics.bank.means)
 
 
 def test_reading_is_told_and_may_be_shared_out(tones, of_eve, monkeypatch):

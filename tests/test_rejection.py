@@ -61,7 +61,7 @@ def brute_loop(log_density: np.ndarray, penalty: float) -> tuple[float, list[flo
 
 
 def test_the_evidence_is_what_it_says(fitted, utterances):
-    models, noise = fitted.models, fitted.rejection.noise
+    models, noise = fitted.acoustics, fitted.rejection.noise
     found = examine(models, noise, utterances)
     scores = score_words(models, utterances)
     np.testing.assert_allclose(found.scores, scores)
@@ -87,7 +87,7 @@ def test_the_evidence_is_what_it_says(fitted, utterances):
 
 
 def test_evidence_does_not_depend_on_the_company(fitted, utterances):
-    models, noise = fitted.models, fitted.rejection.noise
+    models, noise = fitted.acoustics, fitted.rejection.noise
     together = examine(models, noise, utterances)
     for i, features in enumerate(utterances):
         alone = examine(models, noise, [features])
@@ -96,7 +96,7 @@ def test_evidence_does_not_depend_on_the_company(fitted, utterances):
 
 
 def test_a_word_left_out_is_as_if_it_had_never_been(fitted, utterances):
-    models = fitted.models
+    models = fitted.acoustics
     for lacking in range(len(WORDS)):
         kept = [w for w in range(len(WORDS)) if w != lacking]
         rows = np.append(np.concatenate([models.rows(w)[1:-1] for w in kept]), len(models.bank.weights) - 1)
@@ -110,7 +110,7 @@ def test_a_word_left_out_is_as_if_it_had_never_been(fitted, utterances):
 
 def test_words_that_are_not_chosen_from_still_speak_against_the_others(fitted):
     features = [fitted.front_end.extract(say("rise"))]
-    models, noise = fitted.models, fitted.rejection.noise
+    models, noise = fitted.acoustics, fitted.rejection.noise
     other = np.array([WORDS.index("hum")])
     lead = EVIDENCE.index("lead")
     assert (
@@ -123,14 +123,14 @@ def test_words_that_are_not_chosen_from_still_speak_against_the_others(fitted):
 
 
 def test_utterances_shorter_than_a_word_have_no_evidence(fitted, utterances):
-    found = examine(fitted.models, fitted.rejection.noise, [utterances[0][:3], utterances[0]])
+    found = examine(fitted.acoustics, fitted.rejection.noise, [utterances[0][:3], utterances[0]])
     assert np.isneginf(found.scores[0]).all()
     assert not found.evidence[0].any()
     assert np.isfinite(found.evidence).all()
 
 
 def test_a_vocabulary_of_one_word_has_evidence_too(fitted, utterances):
-    models = fitted.models
+    models = fitted.acoustics
     rows = np.append(models.rows(0)[1:-1], len(models.bank.weights) - 1)
     one = replace(models, bank=models.bank.take(rows), chain=models.chain.word([0]))
     found = examine(one, fitted.rejection.noise, utterances)

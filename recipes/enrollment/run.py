@@ -76,7 +76,7 @@ class Voice:
         """How many of some recordings a model gets right; those without speech it does not."""
         chosen = [i for i in np.flatnonzero(members) if self.analyses[i].features]
         features = [model.front_end.finish(self.analyses[i].features[0], self.analyses[i].speech) for i in chosen]
-        heard = score_words(model.models, features).argmax(1)
+        heard = score_words(model.acoustics, features).argmax(1)
         return Score(int((heard == self.words[chosen]).sum()), int(members.sum()))
 
 
@@ -193,8 +193,8 @@ def fitted_by(method: Method) -> Callable[[Voice, np.ndarray], Model]:
         front_end = with_speaker_mean(voice.base.front_end, [take.analysis for take in takes])
         readings = [[front_end.finish(f, take.analysis.speech) for f in take.analysis.features] for take in takes]
         material = Material(np.array([take.word for take in takes]), readings, SHARE)
-        models = adapt(voice.base.models, material.chunks(), method, SHARE)
-        return replace(voice.base, front_end=front_end, models=models)
+        models = adapt(voice.base.acoustics, material.chunks(), method, SHARE)
+        return replace(voice.base, front_end=front_end, acoustics=models)
 
     return fit
 

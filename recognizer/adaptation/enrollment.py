@@ -103,17 +103,17 @@ def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) ->
         why = f"{method}, as asked"
     elif len(takes) < FEWEST:
         count = "1 take is" if len(takes) == 1 else f"{len(takes)} takes are"
-        method = usual(model.models)
+        method = usual(model.acoustics)
         why = f"{method}, the usual method: {count} too few to compare it with others"
     else:
-        same_mean = replace(before, scores=score_words(model.models, [take[0] for take in readings]))
-        trial, why = compare(model.models, material, same_mean)
+        same_mean = replace(before, scores=score_words(model.acoustics, [take[0] for take in readings]))
+        trial, why = compare(model.acoustics, material, same_mean)
         method, after = trial.method, trial if several_takes(words) else None
     if method.kind == "none":
         return Enrollment(model, method, why, before, before, ())
-    models = adapt(model.models, material.chunks(), method, SHARE)
+    models = adapt(model.acoustics, material.chunks(), method, SHARE)
     after = after or _tried(model, material, method)
-    own = replace(model, front_end=front_end, models=models)
+    own = replace(model, front_end=front_end, acoustics=models)
     return Enrollment(own, method, why, before, after, _doubts(takes, model, before, after))
 
 
@@ -122,7 +122,7 @@ def try_base(takes: Sequence[Take], model: Model) -> Trial:
     words = np.array([take.word for take in takes])
     plain = [model.front_end.finish(take.analysis.features[0], take.analysis.speech) for take in takes]
     frames = np.array([len(features) for features in plain])
-    return Trial(Method("none"), words, score_words(model.models, plain), frames)
+    return Trial(Method("none"), words, score_words(model.acoustics, plain), frames)
 
 
 def _tried(model: Model, material: Material, method: Method) -> Trial | None:
@@ -130,8 +130,8 @@ def _tried(model: Model, material: Material, method: Method) -> Trial | None:
     if len(material.words) < FEWEST:
         return None
     if several_takes(material.words):
-        return cross_validate(model.models, material, [method])[0]
-    return cross_validate_words(model.models, material, method)
+        return cross_validate(model.acoustics, material, [method])[0]
+    return cross_validate_words(model.acoustics, material, method)
 
 
 def _doubts(takes: Sequence[Take], model: Model, before: Trial, after: Trial | None) -> tuple[Doubt, ...]:

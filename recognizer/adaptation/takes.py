@@ -82,4 +82,4 @@ def with_speaker_mean(front_end: FrontEnd, analyses: Sequence[Analysis]) -> Fron
 
 
 def long_enough(analysis: Analysis, model: Model) -> bool:
-    return bool(analysis.features) and analysis.features[0].shape[1] >= model.models.least_frames
+    return bool(analysis.features) and analysis.features[0].shape[1] >= model.acoustics.least_frames

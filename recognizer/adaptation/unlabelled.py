@@ -76,7 +76,7 @@ def self_adapt(
         raise AdaptationError("there is no speech to adapt to in any of the recordings; record some words")
     front_end = with_speaker_mean(model.front_end, [analyses[i] for i in heard])
     features = [front_end.finish(analyses[i].features[0], analyses[i].speech) for i in heard]
-    method = method or usual(model.models)
+    method = method or usual(model.acoustics)
     own, words = replace(model, front_end=front_end), np.full(len(heard), -1)
     for passes in range(1, PASSES + 1):  # noqa: B007 - told to the caller
         before, words = words, sure_words(own, features, allowed, threshold)
@@ -86,7 +86,7 @@ def self_adapt(
         chunks = list(chunks_by_word([features[i] for i in sure], words[sure])) if len(sure) else []
         few = len(sure) < ENOUGH_TO_MAP * len(model.words)
         careful = replace(method, kind=method.transforms or "none") if few else method
-        own = replace(own, models=adapt(model.models, chunks, careful))
+        own = replace(own, acoustics=adapt(model.acoustics, chunks, careful))
     by_recording = np.full(len(analyses), -1)
     by_recording[heard] = words
     return SelfAdaptation(own, by_recording, passes)
@@ -101,9 +101,9 @@ def sure_words(
     """The word of each utterance, as its index; -1 where that is not sure enough to learn from, (U,)."""
     allowed = np.arange(len(model.words)) if allowed is None else allowed
     if model.rejection is None:
-        scores, known = score_words(model.models, features, allowed), np.ones(len(features))
+        scores, known = score_words(model.acoustics, features, allowed), np.ones(len(features))
     else:
-        found = examine(model.models, model.rejection.noise, features, allowed)
+        found = examine(model.acoustics, model.rejection.noise, features, allowed)
         scores, known = found.scores, model.rejection.known(found.evidence)
     least = least_probability(threshold, model.rejection)
     probable = posteriors(scores, model.calibration)

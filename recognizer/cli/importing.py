@@ -82,7 +82,7 @@ def import_(
         typer.echo(json.dumps(record, ensure_ascii=False))
     else:
         words = counted(len(model.words), "word")
-        typer.echo(f"{output}: {words}, {model.models.bank.name}, for {model.front_end.source}")
+        typer.echo(f"{output}: {words}, {model.acoustics.bank.name}, for {model.front_end.source}")
         typer.echo(f"words: {', '.join(model.words)}")
     renamed = [word for word in model.words if word.startswith(exchange.RENAMED)]
     if renamed and not quiet and (beside := file.parent / exchange.DICTIONARY).is_file():

@@ -126,7 +126,7 @@ def _record(model: Model, path: Path) -> dict:
     from recognizer.evaluation.description import alike, state_durations
     from recognizer.recognition.verification import EVIDENCE
 
-    models, rejection = model.models, model.rejection
+    models, rejection = model.acoustics, model.rejection
     durations = state_durations(models, model.front_end.hop).sum(1)
     return {
         "file": str(path),

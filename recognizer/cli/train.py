@@ -133,7 +133,7 @@ def train(
         complain(f"left out: {refusal.reason}")
     if len(refused) > SHOWN:
         complain(f"left out: {len(refused) - SHOWN} more")
-    held_out, history = model.card["held_out"], model.models.history
+    held_out, history = model.card["held_out"], model.acoustics.history
     if as_json:
         summary = {
             "model": str(output),

@@ -113,7 +113,7 @@ def align(analysis: Analysis, model: Model, word: str | None = None) -> Alignmen
     AudioError
         if there is no speech in the recording, or too little for the word.
     """
-    models = model.models
+    models = model.acoustics
     candidates = np.arange(len(model.words)) if word is None else np.array([word_index(model.words, word)])
     if not analysis.features:
         raise AudioError(f"no word can be aligned, it is {analysis.reason}; record a whole word, closer or louder")

@@ -32,7 +32,7 @@ def state_durations(models: WordModels, hop: float) -> np.ndarray:
 
 def alike(model: Model) -> list[dict]:
     """The words that are most easily taken for each other, closest first, with their `divergence`, as plain data."""
-    pairs = closest_pairs(model.models, ALIKE)
+    pairs = closest_pairs(model.acoustics, ALIKE)
     return [{"words": [model.words[i], model.words[j]], "distance": round(d, 3)} for i, j, d in pairs]
 
 
@@ -77,12 +77,12 @@ def write_picture(model: Model, word: str, path: Path) -> None:
     from matplotlib.figure import Figure
 
     height = float(np.clip(0.25 * len(model.words), 3, 15))
-    with lettering([*model.words, *model.models.history]) as drawable, replacing(path) as temporary:
+    with lettering([*model.words, *model.acoustics.history]) as drawable, replacing(path) as temporary:
         figure = Figure(figsize=(11, 4 + height), layout="constrained")
         grid = figure.add_gridspec(2, 2, height_ratios=(4, height))
-        _draw_training(figure.add_subplot(grid[0, 0]), {drawable(k): v for k, v in model.models.history.items()})
+        _draw_training(figure.add_subplot(grid[0, 0]), {drawable(k): v for k, v in model.acoustics.history.items()})
         _draw_spectra(figure.add_subplot(grid[0, 1]), model, model.words.index(word), drawable(word))
-        durations = state_durations(model.models, model.front_end.hop)
+        durations = state_durations(model.acoustics, model.front_end.hop)
         _draw_durations(figure.add_subplot(grid[1, :]), durations, [drawable(word) for word in model.words])
         figure.savefig(temporary, dpi=110)
 
@@ -101,7 +101,7 @@ def _draw_training(axes, history: dict[str, list[float]]) -> None:
 def _draw_spectra(axes, model: Model, index: int, word: str) -> None:
     from matplotlib import colormaps
 
-    means = model.models.bank.state_means()[model.models.rows(index)[1:-1]]
+    means = model.acoustics.bank.state_means()[model.acoustics.rows(index)[1:-1]]
     if model.front_end.hears:
         frequency, level = spectra(model.front_end, means)
         labels = {"title": f"mean spectra of the states of {word}", "xlabel": "frequency, Hz", "ylabel": "level, dB"}

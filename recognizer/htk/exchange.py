@@ -62,9 +62,9 @@ def to_definitions(model: Model) -> Definitions:
         if the model transforms its features for a speaker, which HTK has no place for beside the models; if it has
         more streams than HTK, or numbers that HTK cannot hold.
     """
-    if model.models.transform is not None:
+    if model.acoustics.transform is not None:
         raise ModelError("the models transform the features for a speaker; export the model itself")
-    models, chain = model.models, model.models.chain
+    models, chain = model.acoustics, model.acoustics.chain
     streams, codebooks = models.bank.to_htk()
     if len(streams[0]) > MOST_STREAMS:
         raise ModelError(f"the model has {len(streams[0])} streams, and HTK reads {MOST_STREAMS}; join some")
@@ -200,7 +200,7 @@ def write_parameters(model: Model, files: dict[Path, Path], *, jobs: int = 1) ->
     ------
     None for each that was written, or why it was not.
     """
-    bank, front_end = model.models.bank, model.front_end
+    bank, front_end = model.acoustics.bank, model.front_end
     for path, found in zip(files, analyse_files(list(files), front_end, model.endpointer, jobs=jobs)):
         if isinstance(found, AudioError):
             yield str(found)

@@ -81,10 +81,10 @@ class Adaptation:
         threshold: str | float = "normal",
     ) -> None:
         self._base, self._method, self._words, self._threshold = recognizer, method, words, threshold
-        if not method.fits(recognizer.model.models):
-            kind = recognizer.model.models.bank.name
+        if not method.fits(recognizer.model.acoustics):
+            kind = recognizer.model.acoustics.bank.name
             raise AdaptationError(f"a {kind} model cannot learn from its answers; leave --adapt out, or enroll")
-        self._tree = tree_of(recognizer.model.models)
+        self._tree = tree_of(recognizer.model.acoustics)
         self.reset()
 
     @property
@@ -109,8 +109,8 @@ class Adaptation:
         analysis = analyse(audio.prepare(samples, rate, rate), model.front_end, model.endpointer)
         features, word = analysis.features[0], model.words.index(result.word)
         chunk = Chunk(word, features, Batch.of(np.array([len(features)])))
-        rows = model.models.rows(word)[:-1]
-        statistics = accumulate(model.models, [chunk], recursions.soft_posteriors).take(rows)
+        rows = model.acoustics.rows(word)[:-1]
+        statistics = accumulate(model.acoustics, [chunk], recursions.soft_posteriors).take(rows)
         self._recent.append(Learned(result.word, rows, statistics))
         if len(self._recent) > KEPT:
             oldest = self._recent.popleft()
@@ -136,7 +136,7 @@ class Adaptation:
         """Forget all: the recognizer is what it was in the beginning."""
         self.recognizer = self._base
         self._recent: deque[Learned] = deque()
-        self._sum, self._earlier = self._base.model.models.bank.statistics(), 0
+        self._sum, self._earlier = self._base.model.acoustics.bank.statistics(), 0
 
     def _fit(self) -> None:
         if not self.learned:
@@ -145,8 +145,8 @@ class Adaptation:
         model, statistics = self._base.model, self._sum.scaled(1.0)
         for utterance in self._recent:  # summed anew each time, which takes out what is taken back without a trace
             statistics.add(utterance.statistics, utterance.rows)
-        models = fitted(model.models, statistics, self._method, self._tree)
-        self.recognizer = replace(self._base, model=replace(model, models=models))
+        models = fitted(model.acoustics, statistics, self._method, self._tree)
+        self.recognizer = replace(self._base, model=replace(model, acoustics=models))
 
 
 def _is_sure(result: Result) -> bool:

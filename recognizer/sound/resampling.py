@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-ZERO_CROSSINGS = 20  # of the resampling filter of streams, on either side
-PASS_BAND = 0.93  # of the lower Nyquist frequency, where that filter has fallen to a half
+ZERO_CROSSINGS = 22  # of the resampling filter of streams, on either side
+PASS_BAND = 0.935  # of the lower Nyquist frequency, where that filter has fallen to a half
 
 
 class Resampler:
@@ -30,7 +30,7 @@ class Resampler:
         self._up, self._down = sample_rate // common, source_rate // common
         slower = max(self._up, self._down)
         self._centre = ZERO_CROSSINGS * slower
-        response = self._up * firwin(2 * self._centre + 1, PASS_BAND / slower, window=("kaiser", 8.0))
+        response = self._up * firwin(2 * self._centre + 1, PASS_BAND / slower, window=("kaiser", 8.6))
         # Delayed until the filter's own delay is a whole number of outputs.
         self._filter = np.concatenate([np.zeros(-self._centre % self._down), response]).astype(np.float32)
         self._delay = -(-self._centre // self._down)

@@ -124,7 +124,7 @@ def make_unlabelled_profile(
     read = [(path, analysis) for path, analysis in zip(paths, found) if isinstance(analysis, Analysis)]
     if not read:
         raise AdaptationError(f"no recording can be read ({refused[0]}); record some words")
-    chosen = method or usual(model.models)
+    chosen = method or usual(model.acoustics)
     adapted = self_adapt([analysis for _, analysis in read], prior, chosen)
     sure = [Utterance(path, model.words[word], None) for (path, _), word in zip(read, adapted.words) if word >= 0]
     if not sure:

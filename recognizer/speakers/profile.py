@@ -44,7 +44,7 @@ class Profile:
     @classmethod
     def of(cls, fitted: Model, base: Model, model_name: str, record: dict) -> Profile:
         """What makes the fitted model of the base."""
-        front_end, models = fitted.front_end, fitted.models
+        front_end, models = fitted.front_end, fitted.acoustics
         speaker = (front_end.mean, front_end.mean_weight, front_end.warp)
         return cls(base.fingerprint, model_name, models.bank, models.transform, *speaker, record)
 
@@ -62,14 +62,14 @@ class Profile:
                 f"this one has {model.fingerprint[:12]}; use that model, or make the profile anew for this one with "
                 "`recognizer speakers refresh NAME --model MODEL`"
             )
-        fits = alike(self.bank, model.models.bank) and len(self.mean) == len(model.front_end.mean)
+        fits = alike(self.bank, model.acoustics.bank) and len(self.mean) == len(model.front_end.mean)
         if not fits:
             raise ProfileError(
                 f"the profile names this model but does not fit it, so it was changed or damaged; {_ANEW}"
             )
         front_end = model.front_end.of_speaker(self.mean, self.mean_weight, self.warp)
         return replace(
-            model, front_end=front_end, models=replace(model.models, bank=self.bank, transform=self.transform)
+            model, front_end=front_end, acoustics=replace(model.acoustics, bank=self.bank, transform=self.transform)
         )
 
     def save(self, path: Path) -> None:

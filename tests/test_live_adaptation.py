@@ -53,8 +53,9 @@ def test_the_models_are_those_that_all_statistics_ask_for(recognizer, said):
     words = np.array([model.words.index(answer.word) for _, answer in said])
     statistics = accumulate(model.acoustics, list(chunks_by_word(features, words)), recursions.soft_posteriors)
     expected = fitted(model.acoustics, statistics, METHOD, tree_of(model.acoustics))
+    bank = own.acoustics.bank
     for name in ("weights", "means", "variances"):
-        np.testing.assert_allclose(getattr(own.acoustics.bank, name), getattr(expected.bank, name), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(getattr(bank, name), getattr(expected.bank, name), rtol=1e-4, atol=1e-4)
     assert own.front_end == model.front_end
     assert replace(own, acoustics=model.acoustics) == model
 

@@ -29,9 +29,8 @@ def shifted(model: Model, size=0.1, transform=True) -> Model:
     random = np.random.default_rng(0)
     means = bank.means + size * random.normal(0, 1, bank.means.shape)
     own = np.column_stack([random.normal(0, size, dims), np.eye(dims) + 0.01 * random.normal(0, 1, (dims, dims))])
-    models = replace(
-        model.acoustics, bank=GaussianBank(bank.weights, means, 1.1 * bank.variances), transform=own if transform else None
-    )
+    moved = GaussianBank(bank.weights, means, 1.1 * bank.variances)
+    models = replace(model.acoustics, bank=moved, transform=own if transform else None)
     mean = tuple(m + size for m in model.front_end.mean)
     return replace(model, acoustics=models, front_end=replace(model.front_end, mean=mean, mean_weight=123.5))
 

@@ -23,7 +23,7 @@ from recognizer.recognition.verification import EVIDENCE, REFUSED, Rejection
 from recognizer.sound.endpoint import Endpointer
 
 FORMAT = "recognizer-model"
-VERSION = 2  # 2: the cepstral mean is taken over the speech alone; rejection
+VERSION = 3  # 3: the front end is in the file as the matrices it consists of; no background mixture
 BANKS = ("bank", "background", "noise")
 
 
@@ -31,6 +31,7 @@ CHAIN = ("log_entry", "log_stay", "log_next", "log_exit")
 
 
 JUMP = "chain_jump_"
+FRONT_END = "front_end_"
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
         arrays |= {f"{name}_{key}": array for key, array in arrays_of(bank).items()}
     if model.rejection:
         arrays["rejection_weights"] = model.rejection.weights
-    return arrays
+    return arrays | {f"{FRONT_END}{name}": array for name, array in model.front_end.arrays.items()}
 
 
 def _banks(model: Model) -> dict[str, Density]:
@@ -127,7 +128,7 @@ def _header(model: Model) -> dict:
         "format": FORMAT,
         "version": VERSION,
         "words": list(model.words),
-        "front_end": asdict(model.front_end),
+        "front_end": model.front_end.settings,
         "endpointer": asdict(model.endpointer),
         "calibration": asdict(model.calibration),
         "history": model.acoustics.history,
@@ -159,7 +160,8 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
         )
     if header["version"] < VERSION:
         raise ModelError(
-            f"{name} has format version {header['version']}, whose features were normalised otherwise; train it again"
+            f"{name} has format version {header['version']}, whose features were computed otherwise; train it again "
+            "with `recognizer train`"
         )
     card, fingerprint = header.pop("card", {}), header.pop("fingerprint", None)
     changed = ModelError(f"{name} was changed or damaged after it was saved; train it again or fetch a new copy")
@@ -175,7 +177,7 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
         chain = Chain(*(arrays[f"chain_{name}"] for name in CHAIN), jumps)
         model = Model(
             tuple(header["words"]),
-            of_settings(header["front_end"]),
+            of_settings(header["front_end"], _starting(arrays, FRONT_END)),
             Endpointer(**header["endpointer"]),
             WordModels(banks["bank"], chain, banks["background"], header["history"]),
             Calibration(**header["calibration"]),
@@ -199,11 +201,13 @@ def _fault(model: Model) -> str | None:
     words = len(model.words)
     if not all(isinstance(word, str) and word for word in model.words) or len(set(model.words)) < words:
         return "a word is empty or there twice"
-    for part in (model.front_end, model.endpointer, model.calibration):
-        for key, value in asdict(part).items():
+    for part in (model.front_end.settings, asdict(model.endpointer), asdict(model.calibration)):
+        for key, value in part.items():
             numbers = value if isinstance(value, tuple | list) else (value,)
             if not all(math.isfinite(x) for x in numbers if isinstance(x, float)):
                 return f"{key} is not finite"
+    if fault := model.front_end.fault:
+        return f"the front end's {fault}"
     chain = [getattr(model.acoustics.chain, name) for name in CHAIN]
     chain += model.acoustics.chain.log_jumps.values()
     positions = chain[0].shape[-1] if chain[0].ndim else 0

@@ -13,16 +13,13 @@ import numpy as np
 from recognizer.adaptation import unlabelled
 from recognizer.adaptation.unlabelled import SelfAdaptation
 from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning
-from recognizer.features.analysis import Analysis, analyse, analyse_file, analyse_files
-from recognizer.features.front_end import FrontEnd
+from recognizer.features.analysis import FILES_AT_ONCE, Analysis, analyse, analyse_file, analyse_files, finished
 from recognizer.model import Model, locate
 from recognizer.recognition.calibration import posteriors
 from recognizer.recognition.result import Candidate, Result
 from recognizer.recognition.verification import NO_WORD, TOO_CLOSE, USUAL, examine, least_probability
 from recognizer.sound import audio
 from recognizer.speakers import store
-
-FILES_AT_ONCE = 32  # decoded together; also how often results come back
 
 
 @dataclass(frozen=True)
@@ -130,8 +127,6 @@ class Recognizer:
             if sample_rate is not None:
                 raise TypeError("sample_rate goes with samples; a file knows its own")
             analysis = analyse_file(Path(recording), front_end, endpointer)
-            if isinstance(analysis, AudioError):
-                raise analysis
         else:
             if sample_rate is None:
                 raise TypeError("samples need their sample_rate in Hz, as in recognize(samples, 16000)")
@@ -213,8 +208,9 @@ class Recognizer:
             by_path[readable] = adaptation.words
         except AdaptationError:  # no speech: nothing to learn, but the files are still to be told of
             adaptation = SelfAdaptation(self.model, by_path, 0)
-        finished = (_finished(analysis, adaptation.model.front_end) for analysis in found)
-        results = replace(self, model=adaptation.model)._file_results(paths, finished, indices, least)
+        normalised = iter(finished(heard, adaptation.model.front_end))
+        analyses = (next(normalised) if isinstance(analysis, Analysis) else analysis for analysis in found)
+        results = replace(self, model=adaptation.model)._file_results(paths, analyses, indices, least)
         return results, replace(adaptation, words=by_path)
 
     def _file_results(
@@ -309,13 +305,6 @@ def batched(items: Iterable, size: int) -> Iterator[list]:
             group = []
     if group:
         yield group
-
-
-def _finished(analysis: Analysis | AudioError, front_end: FrontEnd) -> Analysis | AudioError:
-    """An analysis with its features normalised, from static cepstra."""
-    if isinstance(analysis, AudioError):
-        return analysis
-    return replace(analysis, features=tuple(front_end.finish(f, analysis.speech) for f in analysis.features))
 
 
 def _nothing(analysis: Analysis, reason: str | None) -> Result:

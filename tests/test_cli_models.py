@@ -117,7 +117,7 @@ def test_json_tells_everything(run, built, model_file):
         "dims": bank.means.shape[2],
         "durations": pytest.approx(dict(zip(built.words, durations)), abs=1e-4),
         "confusable": alike(built),
-        "front_end": json.loads(json.dumps(asdict(built.front_end))),
+        "front_end": json.loads(json.dumps(built.front_end.settings)),
         "endpointer": asdict(built.endpointer),
         "calibration": asdict(built.calibration),
         "rejection": {

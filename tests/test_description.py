@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from extracting import extract
 from synthetic import RATE, WORDS
 
 from recognizer.acoustics.chain import Chain
@@ -38,7 +39,7 @@ def test_the_closest_pair_is_told_by_its_words(built):
 def test_the_spectrum_of_a_tone_peaks_there(frequency):
     front_end = FrontEnd.for_rate(RATE)
     tone = np.sin(2 * np.pi * frequency * np.arange(RATE) / RATE)
-    axis, level = spectra(front_end, front_end.extract(tone)[20:21])
+    axis, level = spectra(front_end, extract(front_end, tone)[20:21])
     assert axis.shape == (front_end.filters,)
     assert (np.diff(axis) > 0).all()
     assert axis[level[0].argmax()] == pytest.approx(frequency, rel=0.12)

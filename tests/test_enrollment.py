@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from adapting import same_bank
+from extracting import finished
 from synthetic import WORDS, say, write
 
 from recognizer.acoustics.chain import Chain
@@ -47,7 +48,7 @@ def heard_as(model, speaker="zoe", takes=range(10, 16)):
     for number, word in enumerate(WORDS):
         for take in takes:
             analysis = static(model, say(word, speaker, take))
-            features.append(model.front_end.finish(analysis.features[0], analysis.speech))
+            features.append(finished(model.front_end, analysis.features[0], analysis.speech))
             words.append(number)
     scores = score_words(model.acoustics, features)
     said = scores[np.arange(len(words)), words] / [len(f) for f in features]
@@ -160,7 +161,7 @@ def test_no_take_says_so(built):
 def test_all_readings_of_all_takes_are_learned_from_each_counting_for_its_share(built, tmp_path):
     used = takes_of(tmp_path, built)
     own = enroll(used, built, USUAL).model
-    features = [own.front_end.finish(f, take.analysis.speech) for take in used for f in take.analysis.features]
+    features = [finished(own.front_end, f, take.analysis.speech) for take in used for f in take.analysis.features]
     words = np.repeat([take.word for take in used], len(READINGS))
     expected = adapt(built.acoustics, list(chunks_by_word(features, words)), USUAL, enrollment.SHARE)
     same_bank(own.acoustics.bank, expected.bank, rtol=1e-9, atol=1e-9)
@@ -170,7 +171,7 @@ def test_all_readings_of_all_takes_are_learned_from_each_counting_for_its_share(
 def test_before_is_what_the_base_says_of_the_takes(built, tmp_path, takes):
     used = takes_of(tmp_path, built, takes=takes)
     found = enroll(used, built)
-    features = [built.front_end.finish(take.analysis.features[0], take.analysis.speech) for take in used]
+    features = [finished(built.front_end, take.analysis.features[0], take.analysis.speech) for take in used]
     np.testing.assert_array_equal(found.before.scores, score_words(built.acoustics, features))
     assert list(found.before.words) == [number for number in range(len(WORDS)) for _ in takes]
     assert list(found.before.frames) == [len(f) for f in features]
@@ -202,7 +203,7 @@ def test_takes_that_cannot_be_learned_from_are_named(built, tmp_path):
 def test_a_take_with_fewer_frames_than_a_word_has_states_is_too_short(built, tmp_path):
     utterance = recorded(tmp_path, words=["hum"])[0]
     takes, _ = analyse_takes([utterance], built)
-    frames = takes[0].analysis.features[0].shape[1]
+    frames = takes[0].analysis.features[0].shape[0]
     for states, usable in ((frames, True), (frames + 1, False)):
         longer = replace(built, acoustics=replace(built.acoustics, chain=Chain.of_topology(len(WORDS), states)))
         takes, refused = analyse_takes([utterance], longer)
@@ -237,7 +238,7 @@ def test_a_doubt_needs_the_base_and_the_other_takes_to_agree(built, tmp_path):
 def test_the_mean_of_a_speaker_is_that_of_the_speech_and_of_frames_of_the_old_one(built):
     analyses = [static(built, say(word, "zoe")) for word in WORDS]
     found = with_speaker_mean(built.front_end, analyses)
-    frames = [a.features[0][:, t] for a in analyses for t in range(*a.speech)]
+    frames = [a.features[0][t] for a in analyses for t in range(*a.speech)]
     old = np.array(built.front_end.mean)
     expected = (np.sum(frames, axis=0, dtype=float) + MEAN_PRIOR * old) / (len(frames) + MEAN_PRIOR)
     np.testing.assert_allclose(found.mean, expected, rtol=1e-6)
@@ -266,7 +267,7 @@ def test_the_result_is_the_base_fitted_to_what_it_was_sure_of(built, speaker, al
     found = self_adapt(analyses, built)
     again = self_adapt(analyses, built)
     assert found.model.fingerprint == again.model.fingerprint
-    features = [found.model.front_end.finish(a.features[0], a.speech) for a in analyses]
+    features = [finished(found.model.front_end, a.features[0], a.speech) for a in analyses]
     np.testing.assert_array_equal(sure_words(found.model, features), found.words)
     sure = np.flatnonzero(found.words >= 0)
     assert (len(sure) == len(features)) is all_sure
@@ -321,7 +322,7 @@ def test_answers_that_never_settle_end_after_the_last_pass(built, monkeypatch):
 def test_without_rejection_only_the_probability_counts(built):
     plain = replace(built, rejection=None)
     analyses = unlabelled(plain, "eve", [0])
-    features = [plain.front_end.finish(a.features[0], a.speech) for a in analyses]
+    features = [finished(plain.front_end, a.features[0], a.speech) for a in analyses]
     probable = posteriors(score_words(plain.acoustics, features), plain.calibration)
     expected = np.where(probable.max(1) >= SURE, probable.argmax(1), -1)
     np.testing.assert_array_equal(sure_words(plain, features), expected)
@@ -359,8 +360,8 @@ def test_the_warp_that_undoes_a_warp_is_found(built, tmp_path):
 def test_a_warp_must_make_takes_likelier_that_it_was_not_chosen_by(built, monkeypatch, gains, warp):
     by_warp = {1.0: np.zeros(len(gains)), 1.12: np.array(gains)}
 
-    def likelihood(utterances, model, jobs):
-        return by_warp.get(model.front_end.warp, np.full(len(gains), -9.0))
+    def likelihood(utterances, model, warps, jobs):
+        return np.stack([by_warp.get(warp, np.full(len(gains), -9.0)) for warp in warps])
 
     monkeypatch.setattr("recognizer.adaptation.vtln._likelihood", likelihood)
     assert best_warp([Utterance(None, "hum", None)] * len(gains), built) == warp

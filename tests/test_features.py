@@ -7,11 +7,12 @@ from dataclasses import replace
 import librosa
 import numpy as np
 import pytest
+from extracting import extract, finished, statics_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.fft import idct
 
-from recognizer.features.front_end import FrontEnd, mel_filters
+from recognizer.features.front_end import FrontEnd, mel_filters, segment_quantile
 
 FRONT_END = FrontEnd(
     sample_rate=8000,
@@ -43,7 +44,7 @@ def tone(frequency, rate=8000, seconds=0.3):
 
 
 def log_spectrum(statics):
-    return idct(statics, axis=0, norm="ortho")
+    return idct(statics, axis=1, norm="ortho")
 
 
 # Mel filters
@@ -92,8 +93,8 @@ def test_warped_filters_stay_in_order_inside_the_band_and_overlap_by_half(warp):
 @pytest.mark.parametrize("front_end", [FRONT_END, WIDE])
 @pytest.mark.parametrize("warp", [0.8, 1.0, 1.25])
 def test_no_filter_is_empty_at_the_resolution_of_the_transform(front_end, warp):
-    bins = len(front_end._power(noise()))
-    filters = mel_filters(front_end.sample_rate, 2 * (bins - 1), front_end.filters, front_end.low, front_end.high, warp)
+    size = 2 * (front_end.matrices.filters.shape[1] - 1)
+    filters = mel_filters(front_end.sample_rate, size, front_end.filters, front_end.low, front_end.high, warp)
     assert (filters > 0).any(1).all()
 
 
@@ -107,7 +108,7 @@ def test_there_are_as_many_frames_as_fit_wholly_inside(samples, rate):
     window, hop = round(0.025 * rate), round(0.010 * rate)
     fitting = sum(1 for start in range(0, samples, hop) if start + window <= samples)
     assert front_end.frames(samples) == max(1, fitting)
-    features = front_end.extract(noise(samples=samples))
+    features = extract(front_end, noise(samples=samples))
     assert features.shape == (front_end.frames(samples), front_end.dims)
     assert features.dtype == np.float32
 
@@ -121,15 +122,15 @@ def test_a_sample_matters_to_the_frames_that_hold_it_and_to_no_other(place):
     samples[[place, place + 1]] = 0.5, -0.5
     swapped = samples.copy()
     swapped[[place, place + 1]] = -0.5, 0.5
-    changed = np.abs(front_end.statics(samples) - front_end.statics(swapped))[1:].max(0) > 1e-3
+    changed = np.abs(statics_of(front_end, samples) - statics_of(front_end, swapped))[:, 1:].max(1) > 1e-3
     start = np.arange(front_end.frames(2000)) * HOP
     # The difference from the sample before, taken ahead of the analysis, reaches one further.
     np.testing.assert_array_equal(changed, (start <= place + 2) & (place < start + WINDOW))
 
 
 def test_one_sample_makes_the_difference_of_a_frame():
-    assert FRONT_END.statics(noise(samples=WINDOW + HOP - 1)).shape[1] == 1
-    assert FRONT_END.statics(noise(samples=WINDOW + HOP)).shape[1] == 2
+    assert statics_of(FRONT_END, noise(samples=WINDOW + HOP - 1)).shape[0] == 1
+    assert statics_of(FRONT_END, noise(samples=WINDOW + HOP)).shape[0] == 2
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 1.0])
@@ -138,8 +139,8 @@ def test_the_floor_is_a_fraction_of_the_power_in_loud_frames(floor, share):
     front_end = replace(SPECTRUM, floor=floor)
     samples = np.zeros(8000)
     samples[: round(share * 8000)] = noise(samples=round(share * 8000))
-    power = np.exp(log_spectrum(front_end.statics(samples).astype(float))) - floor
-    loud = power[:, : round(share * 90)].mean()
+    power = np.exp(log_spectrum(statics_of(front_end, samples).astype(float))) - floor
+    loud = power[: round(share * 90)].mean()
     assert loud == pytest.approx(1, abs=0.3)
 
 
@@ -147,7 +148,7 @@ def test_the_samples_after_the_last_whole_frame_do_not_matter():
     samples = noise(samples=WINDOW + 10 * HOP + 70)
     shuffled = samples.copy()
     shuffled[-70:] = samples[-70:][::-1]
-    np.testing.assert_allclose(FRONT_END.extract(samples), FRONT_END.extract(shuffled), atol=1e-5)
+    np.testing.assert_allclose(extract(FRONT_END, samples), extract(FRONT_END, shuffled), atol=1e-5)
 
 
 # What does not matter
@@ -158,27 +159,27 @@ def test_the_samples_after_the_last_whole_frame_do_not_matter():
 def test_gain_and_dc_do_not_matter(seed, decades, offset):
     samples = noise(seed)
     gained = 10**decades * (samples + offset)
-    np.testing.assert_allclose(FRONT_END.extract(gained), FRONT_END.extract(samples), atol=1e-3)
+    np.testing.assert_allclose(extract(FRONT_END, gained), extract(FRONT_END, samples), atol=1e-3)
 
 
 def test_the_precision_and_the_kind_of_the_samples_do_not_matter():
     samples = np.round(noise() * 20000).astype(np.int16)
-    expected = FRONT_END.extract(samples.astype(np.float64))
-    np.testing.assert_allclose(FRONT_END.extract(samples), expected, atol=1e-4)
-    np.testing.assert_allclose(FRONT_END.extract(samples.astype(np.float32)), expected, atol=1e-4)
+    expected = extract(FRONT_END, samples.astype(np.float64))
+    np.testing.assert_allclose(extract(FRONT_END, samples), expected, atol=1e-4)
+    np.testing.assert_allclose(extract(FRONT_END, samples.astype(np.float32)), expected, atol=1e-4)
 
 
 def test_the_samples_are_left_as_they_are():
     samples = noise()
     before = samples.copy()
-    FRONT_END.extract(samples)
+    extract(FRONT_END, samples)
     np.testing.assert_array_equal(samples, before)
 
 
 def test_noise_far_under_the_speech_does_not_matter():
     speech = np.concatenate([np.zeros(800), noise(1), np.zeros(800)])
     hiss = noise(2, len(speech)) * 1e-5
-    difference = FRONT_END.statics(speech) - FRONT_END.statics(speech + hiss)
+    difference = statics_of(FRONT_END, speech) - statics_of(FRONT_END, speech + hiss)
     assert np.abs(difference).max() < 0.1
 
 
@@ -187,7 +188,7 @@ def test_noise_far_under_the_speech_does_not_matter():
 
 @pytest.mark.parametrize("samples", [1, 2, 3, 79, 80, 199, 200, 201, 280])
 def test_a_few_samples_give_finite_features(samples):
-    features = FRONT_END.extract(noise(samples=samples))
+    features = extract(FRONT_END, noise(samples=samples))
     assert features.shape == (FRONT_END.frames(samples), FRONT_END.dims)
     assert np.isfinite(features).all()
 
@@ -208,11 +209,11 @@ def test_a_few_samples_give_finite_features(samples):
 )
 @pytest.mark.parametrize("warp", [0.8, 1.0, 1.2])
 def test_odd_samples_give_finite_features(samples, warp):
-    assert np.isfinite(FRONT_END.extract(samples, warp)).all()
+    assert np.isfinite(extract(FRONT_END, samples, warp)).all()
 
 
 def test_silence_has_no_changes():
-    features = FRONT_END.extract(np.zeros(2000))
+    features = extract(FRONT_END, np.zeros(2000))
     np.testing.assert_allclose(features[:, FRONT_END.cepstra :], 0, atol=1e-5)
 
 
@@ -220,16 +221,16 @@ def test_silence_has_no_changes():
 
 
 def test_features_are_statics_deltas_and_accelerations_of_librosa():
-    statics = FRONT_END.statics(noise())
-    first, second = (librosa.feature.delta(statics, width=9, order=n, mode="nearest") for n in (1, 2))
-    expected = np.concatenate([statics, first, second]).T
-    np.testing.assert_allclose(FRONT_END.extract(noise()), expected, atol=1e-5)
+    statics = statics_of(FRONT_END, noise())
+    first, second = (librosa.feature.delta(statics.T, width=9, order=n, mode="nearest").T for n in (1, 2))
+    expected = np.concatenate([statics, first, second], axis=1)
+    np.testing.assert_allclose(extract(FRONT_END, noise()), expected, atol=1e-5)
 
 
 def test_derivatives_are_those_of_a_line_and_a_parabola_fitted_around_the_frame():
     cepstra, width = FRONT_END.cepstra, FRONT_END.delta_width
     half = width // 2
-    features = FRONT_END.extract(noise()).astype(np.float64)
+    features = extract(FRONT_END, noise()).astype(np.float64)
     time = np.arange(-half, half + 1)
     for t in range(half, len(features) - half):
         around = features[t - half : t + half + 1, :cepstra]
@@ -241,30 +242,92 @@ def test_derivatives_are_those_of_a_line_and_a_parabola_fitted_around_the_frame(
 def test_the_mean_taken_off_is_between_the_known_one_and_the_utterances_own(weight):
     known = tuple(np.linspace(-5, 5, FRONT_END.cepstra))
     front_end = replace(FRONT_END, mean=known, mean_weight=weight)
-    statics = FRONT_END.statics(noise())
-    frames = statics.shape[1]
-    mean = (frames * statics.mean(1) + weight * np.array(known)) / (frames + weight)
-    features, plain = front_end.extract(noise()), FRONT_END.extract(noise())
-    np.testing.assert_allclose(features[:, : FRONT_END.cepstra], statics.T - mean, atol=1e-4)
+    statics = statics_of(FRONT_END, noise())
+    frames = len(statics)
+    mean = (frames * statics.mean(0) + weight * np.array(known)) / (frames + weight)
+    features, plain = extract(front_end, noise()), extract(FRONT_END, noise())
+    np.testing.assert_allclose(features[:, : FRONT_END.cepstra], statics - mean, atol=1e-4)
     np.testing.assert_allclose(features[:, FRONT_END.cepstra :], plain[:, FRONT_END.cepstra :], atol=1e-4)
 
 
 def test_silence_beside_the_word_does_not_move_its_cepstra():
     front_end = replace(FRONT_END, mean=tuple(np.ones(FRONT_END.cepstra)), mean_weight=5.0)
-    statics = FRONT_END.statics(noise())
-    frames = statics.shape[1]
-    silence = np.full((FRONT_END.cepstra, 30), -20.0, dtype=np.float32)
-    padded = front_end.finish(np.concatenate([silence, statics, silence], axis=1), (30, 30 + frames))
-    expected = front_end.finish(statics)[:, : FRONT_END.cepstra]
+    statics = statics_of(FRONT_END, noise())
+    frames = len(statics)
+    silence = np.full((30, FRONT_END.cepstra), -20.0, dtype=np.float32)
+    [padded] = front_end.finish([np.concatenate([silence, statics, silence])], [(30, 30 + frames)])
+    expected = finished(front_end, statics)[:, : FRONT_END.cepstra]
     np.testing.assert_allclose(padded[30 : 30 + frames, : FRONT_END.cepstra], expected, atol=1e-5)
 
 
-def test_extracting_is_statics_and_then_finishing():
-    front_end = replace(FRONT_END, mean=tuple(np.ones(FRONT_END.cepstra)))
-    for warp in (0.9, 1.0, 1.1):
-        statics = front_end.statics(noise(), warp)
-        assert statics.shape == (front_end.cepstra, front_end.frames(len(noise())))
-        np.testing.assert_array_equal(front_end.extract(noise(), warp), front_end.finish(statics))
+@pytest.mark.parametrize("front_end", [FRONT_END, WIDE, FrontEnd(), FrontEnd.for_rate(16000)])
+@pytest.mark.parametrize("samples", [noise(), noise(3, 777), tone(700), np.round(noise(5) * 20000).astype(np.int16)])
+def test_statics_are_those_that_librosas_own_stages_give(front_end, samples):
+    """STFT, mel filters and cosine transform as librosa runs them; between them the logarithm as it is described."""
+    rate, coefficient = front_end.sample_rate, front_end.pre_emphasis
+    plain = samples - np.mean(samples, dtype=np.float64)
+    plain = plain / np.abs(plain).max()
+    emphasised = plain - coefficient * np.concatenate([plain[:1], plain[:-1]])
+    window, hop = round(front_end.window * rate), round(front_end.hop * rate)
+    size = 2 ** int(np.ceil(np.log2(2 * window)))
+    padded = np.pad(emphasised, (size - window) // 2 + np.array([0, (size - window) % 2]))
+    spectrum = librosa.stft(padded, n_fft=size, hop_length=hop, win_length=window, window="hamming", center=False)
+    mel = librosa.filters.mel(
+        sr=rate, n_fft=size, n_mels=front_end.filters, fmin=front_end.low, fmax=front_end.high, htk=True, norm=None
+    )
+    power = mel @ np.abs(spectrum) ** 2
+    log_power = np.log(power / (np.percentile(power.mean(0), 90) + 1e-10) + front_end.floor)
+    expected = librosa.feature.mfcc(S=log_power, n_mfcc=front_end.cepstra)
+    np.testing.assert_allclose(statics_of(front_end, samples).T, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_matrices_are_librosas_own():
+    matrices = FRONT_END.matrices
+    expected = librosa.filters.mel(sr=8000, n_fft=512, n_mels=24, fmin=100, fmax=3800, htk=True, norm=None)
+    np.testing.assert_allclose(matrices.filters, expected, atol=1e-7)
+    np.testing.assert_array_equal(matrices.window, librosa.filters.get_window("hamming", WINDOW))
+    some = np.random.default_rng(1).normal(size=(24, 5))
+    np.testing.assert_allclose(matrices.cosines @ some, librosa.feature.mfcc(S=some, n_mfcc=13), atol=1e-12)
+    line = np.random.default_rng(2).normal(size=9)
+    around = [librosa.feature.delta(line, width=9, order=order)[4] for order in (1, 2)]
+    np.testing.assert_allclose(matrices.derivatives @ line, around, atol=1e-12)
+
+
+def test_other_settings_have_other_matrices():
+    """Whoever changes a setting that they depend on does not keep the old ones."""
+    assert replace(FRONT_END, mean=(1.0,) * 13, warp=1.1).matrices is FRONT_END.matrices
+    for change in ({"filters": 20}, {"high": 3700.0}, {"cepstra": 12}, {"sample_rate": 11025}, {"delta_width": 7}):
+        assert replace(FRONT_END, **change).matrices is not FRONT_END.matrices
+        assert replace(FRONT_END, **change).fault is None
+
+
+# Many words at a time
+
+
+@quick
+@given(seeds, st.lists(st.integers(1, 4000), min_size=1, max_size=12), st.sampled_from([(1.0,), (0.9, 1.0, 1.2)]))
+def test_a_word_has_the_same_features_whatever_it_is_analysed_with(seed, lengths, warps):
+    front_end = replace(FRONT_END, mean=tuple(np.linspace(-3, 3, 13)))
+    words = [noise(seed + i, n) for i, n in enumerate(lengths)]
+    together = front_end.statics(words, warps)
+    for word, readings in zip(words, together, strict=True):
+        for warp, statics in zip(warps, readings, strict=True):
+            assert statics.dtype == np.float32
+            np.testing.assert_allclose(statics, statics_of(front_end, word, warp), rtol=1e-5, atol=1e-5)
+    plain = [readings[0] for readings in together]
+    speech = [(len(statics) // 3, len(statics) // 3 + 1) for statics in plain]
+    for statics, span, features in zip(plain, speech, front_end.finish(plain, speech), strict=True):
+        np.testing.assert_allclose(features, front_end.finish([statics], [span])[0], rtol=1e-5, atol=1e-5)
+
+
+def test_nothing_gives_nothing():
+    assert FRONT_END.statics([]) == FRONT_END.finish([], []) == []
+
+
+@given(st.lists(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9), min_size=1, max_size=6), st.floats(0, 1))
+def test_a_quantile_of_runs_is_numpys_of_each(runs, share):
+    found = segment_quantile(np.concatenate(runs), np.array([len(run) for run in runs]), share)
+    np.testing.assert_allclose(found, [np.quantile(run, share) for run in runs], rtol=1e-9, atol=1e-6)
 
 
 # Frequencies
@@ -274,7 +337,7 @@ def test_extracting_is_statics_and_then_finishing():
 def test_a_tone_is_loudest_in_the_filter_around_it(frequency):
     mel = mel_filters(8000, 512, 24, 100.0, 3800.0, 1.0)
     expected = mel[:, round(frequency * 512 / 8000)].argmax()
-    spectrum = log_spectrum(SPECTRUM.statics(tone(frequency))).mean(1)
+    spectrum = log_spectrum(statics_of(SPECTRUM, tone(frequency))).mean(0)
     assert spectrum.argmax() == expected
 
 
@@ -283,9 +346,9 @@ def test_a_tone_is_loudest_in_the_filter_around_it(frequency):
 def test_a_tone_under_a_warp_looks_like_one_lower_by_the_warp(frequency, warp):
     """A factor over 1 reads a short vocal tract, whose formants are high, as a longer one."""
     front_end = replace(SPECTRUM, floor=1e-2)
-    seen = front_end.statics(tone(frequency), warp).mean(1)
+    seen = statics_of(front_end, tone(frequency), warp).mean(0)
     factors = np.array([0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3])
-    distances = [np.linalg.norm(seen - front_end.statics(tone(frequency / factor)).mean(1)) for factor in factors]
+    distances = [np.linalg.norm(seen - statics_of(front_end, tone(frequency / factor)).mean(0)) for factor in factors]
     assert factors[np.argmin(distances)] == pytest.approx(warp, abs=0.051)
 
 
@@ -302,7 +365,7 @@ def test_the_front_end_for_a_rate_covers_the_band_of_speech(rate):
     default = FrontEnd()
     for name in ("window", "hop", "pre_emphasis", "low", "cepstra", "delta_width", "floor", "mean_weight"):
         assert getattr(front_end, name) == getattr(default, name)
-    assert np.isfinite(front_end.extract(noise())).all()
+    assert np.isfinite(extract(front_end, noise())).all()
 
 
 def test_filters_are_as_far_apart_at_every_rate():
@@ -322,6 +385,6 @@ def test_the_same_sound_at_two_rates_has_the_same_spectrum_below_the_lower_band(
     sound = noise(samples=16000)
     at_16, at_8 = (librosa.resample(sound, orig_sr=48000, target_sr=rate) for rate in (16000, 8000))
     wide = replace(FRONT_END, sample_rate=16000)
-    seen = [log_spectrum(replace(f, cepstra=f.filters).statics(x)) for f, x in ((wide, at_16), (FRONT_END, at_8))]
-    shape = [x.mean(1)[4:-4] - x.mean() for x in seen]
+    seen = [log_spectrum(statics_of(replace(f, cepstra=f.filters), x)) for f, x in ((wide, at_16), (FRONT_END, at_8))]
+    shape = [x.mean(0)[4:-4] - x.mean() for x in seen]
     assert np.corrcoef(np.diff(shape[0]), np.diff(shape[1]))[0, 1] > 0.8

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from extracting import extract
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import RATE, WORDS, say
@@ -49,7 +50,7 @@ def learned_from(recognizer: Recognizer, said: list[Said]) -> Adaptation:
 def test_the_models_are_those_that_all_statistics_ask_for(recognizer, said):
     model = recognizer.model
     own = learned_from(recognizer, said).recognizer.model
-    features = [model.front_end.extract(*heard(model, samples)) for samples, _ in said]
+    features = [extract(model.front_end, *heard(model, samples)) for samples, _ in said]
     words = np.array([model.words.index(answer.word) for _, answer in said])
     statistics = accumulate(model.acoustics, list(chunks_by_word(features, words)), recursions.soft_posteriors)
     expected = fitted(model.acoustics, statistics, METHOD, tree_of(model.acoustics))

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from extracting import extract
 from refusing import refusal
 from synthetic import WORDS, say
 
@@ -95,7 +96,7 @@ def test_what_is_applied_is_the_model_that_was_fitted_and_the_base_stays(built, 
 
 def test_a_profile_of_the_base_itself_changes_no_answer(built):
     own = Profile.of(built, built, "tones", {}).apply(built)
-    features = [built.front_end.extract(say(word)) for word in WORDS]
+    features = [extract(built.front_end, say(word)) for word in WORDS]
     np.testing.assert_array_equal(score_words(own.acoustics, features), score_words(built.acoustics, features))
 
 

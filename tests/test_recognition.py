@@ -244,7 +244,8 @@ def test_workers_give_the_same(tones, files, monkeypatch):
 
 
 def test_files_are_read_only_as_answers_are_wanted(tones, files, monkeypatch):
-    monkeypatch.setattr(front_door, "FILES_AT_ONCE", 2)
+    for module in (front_door, analysis):
+        monkeypatch.setattr(module, "FILES_AT_ONCE", 2)
     read, load = [], analysis.audio.load
     monkeypatch.setattr(analysis.audio, "load", lambda path, rate: (read.append(path), load(path, rate))[1])
     results = tones.recognize_files(files)

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from extracting import extract
 from scipy.optimize import approx_fprime
 from synthetic import RATE, WORDS, say
 
@@ -40,7 +41,7 @@ def fitted(tmp_path_factory):
 def utterances(fitted):
     """Features of words, of different lengths."""
     sounds = [say(word, "carl", take) for take in (50, 51) for word in WORDS] + [say("rise", "anna", seconds=0.9)]
-    return [fitted.front_end.extract(sound) for sound in sounds]
+    return [extract(fitted.front_end, sound) for sound in sounds]
 
 
 def brute_loop(log_density: np.ndarray, penalty: float) -> tuple[float, list[float]]:
@@ -109,7 +110,7 @@ def test_a_word_left_out_is_as_if_it_had_never_been(fitted, utterances):
 
 
 def test_words_that_are_not_chosen_from_still_speak_against_the_others(fitted):
-    features = [fitted.front_end.extract(say("rise"))]
+    features = [extract(fitted.front_end, say("rise"))]
     models, noise = fitted.acoustics, fitted.rejection.noise
     other = np.array([WORDS.index("hum")])
     lead = EVIDENCE.index("lead")

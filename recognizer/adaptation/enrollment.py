@@ -27,6 +27,7 @@ from recognizer.adaptation.takes import (
     with_speaker_mean,
 )
 from recognizer.errors import AdaptationError, shown
+from recognizer.features.analysis import finished
 from recognizer.model import Model
 from recognizer.recognition.calibration import posteriors
 from recognizer.recognition.decoding import score_words
@@ -95,7 +96,7 @@ def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) ->
         raise AdaptationError("there is no take to learn from; record some")
     words = np.array([take.word for take in takes])
     front_end = with_speaker_mean(model.front_end, [take.analysis for take in takes])
-    readings = [[front_end.finish(f, take.analysis.speech) for f in take.analysis.features] for take in takes]
+    readings = [analysis.features for analysis in finished([take.analysis for take in takes], front_end)]
     material = Material(words, readings, SHARE)
     before = try_base(takes, model)
     after = None
@@ -120,7 +121,7 @@ def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) ->
 def try_base(takes: Sequence[Take], model: Model) -> Trial:
     """How a model that is fitted to none of the takes does on them."""
     words = np.array([take.word for take in takes])
-    plain = [model.front_end.finish(take.analysis.features[0], take.analysis.speech) for take in takes]
+    plain = model.front_end.finish([t.analysis.features[0] for t in takes], [t.analysis.speech for t in takes])
     frames = np.array([len(features) for features in plain])
     return Trial(Method("none"), words, score_words(model.acoustics, plain), frames)
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 # Every take is also heard as other rooms and slightly other tracts would have it: what they share is the speaker.
 from recognizer.corpus import Utterance
 from recognizer.errors import AudioError, shown
@@ -77,9 +75,9 @@ def analyse_takes(
 
 def with_speaker_mean(front_end: FrontEnd, analyses: Sequence[Analysis]) -> FrontEnd:
     """The front end with the mean of the speaker's own speech, with MEAN_PRIOR frames of what it was."""
-    speech = np.concatenate([a.features[0][:, slice(*a.speech)] for a in analyses], axis=1)
-    return front_end.with_speech(speech, MEAN_PRIOR, MEAN_WEIGHT)
+    statics, speech = [a.features[0] for a in analyses], [a.speech for a in analyses]
+    return front_end.with_speech(statics, speech, MEAN_PRIOR, MEAN_WEIGHT)
 
 
 def long_enough(analysis: Analysis, model: Model) -> bool:
-    return bool(analysis.features) and analysis.features[0].shape[1] >= model.acoustics.least_frames
+    return bool(analysis.features) and len(analysis.features[0]) >= model.acoustics.least_frames

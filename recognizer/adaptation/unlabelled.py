@@ -75,7 +75,7 @@ def self_adapt(
     if not heard:
         raise AdaptationError("there is no speech to adapt to in any of the recordings; record some words")
     front_end = with_speaker_mean(model.front_end, [analyses[i] for i in heard])
-    features = [front_end.finish(analyses[i].features[0], analyses[i].speech) for i in heard]
+    features = front_end.finish([analyses[i].features[0] for i in heard], [analyses[i].speech for i in heard])
     method = method or usual(model.acoustics)
     own, words = replace(model, front_end=front_end), np.full(len(heard), -1)
     for passes in range(1, PASSES + 1):  # noqa: B007 - told to the caller

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 
 # Every take is also heard as other rooms and slightly other tracts would have it: what they share is the speaker.
-from recognizer.adaptation.enrollment import try_base
 from recognizer.adaptation.takes import analyse_takes
 from recognizer.corpus import Utterance
 from recognizer.model import Model
-from recognizer.sound.perturbation import PLAIN
+from recognizer.recognition.decoding import score_words
+from recognizer.sound.perturbation import Perturbation
 
 WARPS = (0.84, 0.88, 0.92, 0.96, 1.0, 1.04, 1.08, 1.12, 1.16)  # from a long vocal tract to a child's
 
@@ -38,7 +38,7 @@ def best_warp(utterances: Sequence[Utterance], model: Model, *, jobs: int = 1) -
     """
     known = [u for u in utterances if u.word in model.words]
     warps = sorted(WARPS, key=lambda warp: abs(warp - 1))  # the first is 1, and taken where others are as good
-    likelihood = np.stack([_likelihood(known, warped(model, warp), jobs) for warp in warps])
+    likelihood = _likelihood(known, model, warps, jobs)
     total = likelihood.sum(1)
     by_others = (total[:, None] - likelihood).argmax(0)
     tried = likelihood[by_others, np.arange(len(known))].sum()
@@ -51,11 +51,15 @@ def warped(model: Model, warp: float) -> Model:
     return replace(model, front_end=front_end.of_speaker(front_end.mean, front_end.mean_weight, front_end.warp * warp))
 
 
-def _likelihood(utterances: Sequence[Utterance], model: Model, jobs: int) -> np.ndarray:
-    """(U,) log likelihood of what is said in each recording; 0, which is the same for all warps, if it is no take."""
-    takes, _ = analyse_takes(utterances, model, readings=(PLAIN,), jobs=jobs)
-    if not takes:
-        return np.zeros(len(utterances))
-    trial = try_base(takes, model)
-    by_path = dict(zip((take.path for take in takes), trial.said * trial.frames))
-    return np.array([by_path.get(utterance.path, 0.0) for utterance in utterances])
+def _likelihood(utterances: Sequence[Utterance], model: Model, warps: Sequence[float], jobs: int) -> np.ndarray:
+    """Log likelihood of what is said in each recording, (warps, U); 0, the same for all warps, if it is no take."""
+    takes, _ = analyse_takes(utterances, model, readings=[Perturbation(warp) for warp in warps], jobs=jobs)
+    likelihood = np.zeros((len(warps), len(utterances)))
+    if takes:
+        place = {utterance.path: i for i, utterance in enumerate(utterances)}
+        members = [place[take.path] for take in takes]
+        everyone, words = np.arange(len(takes)), [take.word for take in takes]
+        speech = [take.analysis.speech for take in takes]
+        for own, statics in zip(likelihood, zip(*(take.analysis.features for take in takes))):
+            own[members] = score_words(model.acoustics, model.front_end.finish(statics, speech))[everyone, words]
+    return likelihood

@@ -66,8 +66,6 @@ def align(
     fitted = Recognizer.load(model, None if speaker is None else checked_speaker(speaker)).model
     front_end = fitted.front_end
     analysis = analyse_file(file, front_end, fitted.endpointer)
-    if isinstance(analysis, AudioError):
-        raise analysis
     source_rate = analysis.source_rate
     if not quiet and source_rate and source_rate < front_end.sample_rate:
         complain(f"warning: {low_rate(str(source_rate), front_end.sample_rate)}")

@@ -140,7 +140,7 @@ def _record(model: Model, path: Path) -> dict:
         "dims": model.front_end.dims,
         "durations": {word: round(float(seconds), 4) for word, seconds in zip(model.words, durations)},
         "confusable": alike(model),
-        "front_end": asdict(model.front_end),
+        "front_end": model.front_end.settings,
         "endpointer": asdict(model.endpointer),
         "calibration": asdict(model.calibration),
         "rejection": rejection

@@ -9,13 +9,12 @@ import numpy as np
 from recognizer.acoustics.chain import expected_durations
 from recognizer.acoustics.word_models import WordModels
 from recognizer.evaluation.divergence import closest_pairs
-from recognizer.features.front_end import FrontEnd, mel_filters
+from recognizer.features.front_end import FrontEnd
 from recognizer.files.pictures import lettering
 from recognizer.files.writing import replacing
 from recognizer.model import Model
 
 ALIKE = 5  # pairs of words that are told
-RESOLUTION = 1024  # of the Fourier transform that tells where a filter's peak is
 LABELLED_WORDS = 60  # of which a picture has the names
 
 
@@ -55,10 +54,7 @@ def spectra(front_end: FrontEnd, means: np.ndarray) -> tuple[np.ndarray, np.ndar
 
     cepstra = means[:, : front_end.cepstra] + (np.array(front_end.mean) if front_end.mean else 0.0)
     log_power = idct(cepstra, type=2, n=front_end.filters, axis=1, norm="ortho")
-    filters = mel_filters(
-        front_end.sample_rate, RESOLUTION, front_end.filters, front_end.low, front_end.high, front_end.warp
-    )
-    return filters.argmax(1) * front_end.sample_rate / RESOLUTION, 10 / np.log(10) * log_power
+    return front_end.centres, 10 / np.log(10) * log_power
 
 
 def write_picture(model: Model, word: str, path: Path) -> None:

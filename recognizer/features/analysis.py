@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from recognizer.sound.audio import Recording
 from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.perturbation import PLAIN, Perturbation, add_noise
 
+FILES_AT_ONCE = 64  # analysed together: enough for long matrix products, few enough for little memory
 PARALLEL_FROM = 200  # files; below, starting workers takes longer than the work
 WHOLE = 4.0  # seconds; a longer recording is not of one word
 PIECE = 2.0  # seconds, of what is cut from it
@@ -28,7 +30,7 @@ class Analysis:
 
     Attributes
     ----------
-    features : (T, dims) float32, of the word with its margins, or static cepstra (cepstra, T) while training;
+    features : (T, dims) float32, of the word with its margins, or static cepstra (T, cepstra) while training;
         one array a perturbation; none where there is no speech
     speech : first and past-the-last frame of the speech inside them
     start : where the features begin in the recording, seconds
@@ -48,51 +50,123 @@ class Analysis:
     window: float = FrontEnd.window
 
 
-def analyse(
-    recording: Recording,
+@dataclass(frozen=True, eq=False)
+class _Place:
+    """Where the word is in a recording: its samples with their margins, and the speech inside them."""
+
+    start: int
+    samples: np.ndarray
+    speech: slice
+
+
+def analyse(recording: Recording, *args, **kwargs) -> Analysis:
+    """Find the word in one recording and extract its features; parameters as of `analyse_all`."""
+    return analyse_all([recording], *args, **kwargs)[0]
+
+
+def analyse_all(
+    recordings: Sequence[Recording],
     front_end: FrontEnd,
     endpointer: Endpointer,
     perturbations: Sequence[Perturbation] = (PLAIN,),
     *,
     finish: bool = True,
-) -> Analysis:
-    """Find the word in a recording and extract its features.
+) -> list[Analysis]:
+    """Find the word in each recording and extract its features, those of all recordings at once.
 
     Parameters
     ----------
-    recording : at the front end's sample rate
-    perturbations : how to read the recording, once for each
-    finish : False leaves the features static and unnormalised, (cepstra, T), for training
+    recordings : at the front end's sample rate
+    perturbations : how to read each recording, once for each
+    finish : False leaves the features static and unnormalised, (T, cepstra), for training
     """
+    places = [_place(recording, front_end, endpointer) for recording in recordings]
+    words = [place for place in places if isinstance(place, _Place)]
+    readings = iter(_read(words, front_end, perturbations))
+    rate, grid = front_end.sample_rate, {"hop": front_end.hop, "window": front_end.window}
+    hop = round(front_end.hop * rate)
+    analyses = []
+    for recording, place in zip(recordings, places):
+        duration = len(recording.samples) / rate
+        if isinstance(place, str):
+            analyses.append(Analysis((), (0, 0), 0.0, duration, recording.source_rate, place))
+            continue
+        count = front_end.frames(len(place.samples))
+        first = min(place.speech.start // hop, count - 1)
+        last = max(first + 1, min(place.speech.stop // hop, count))
+        start = place.start / rate
+        analyses.append(Analysis(next(readings), (first, last), start, duration, recording.source_rate, **grid))
+    return finished(analyses, front_end) if finish else analyses
+
+
+def _place(recording: Recording, front_end: FrontEnd, endpointer: Endpointer) -> _Place | str:
+    """Where the word is, or why there is none."""
     samples, rate = recording.samples, recording.sample_rate
-    duration = len(samples) / rate
     if len(samples) < round(front_end.window * rate):
-        return Analysis((), (0, 0), 0.0, duration, recording.source_rate, "too short")
+        return "too short"
     span = endpointer.find(samples, rate)
     if span is None:
-        return Analysis((), (0, 0), 0.0, duration, recording.source_rate, "too quiet")
+        return "too quiet"
     start, end = endpointer.widen(span, len(samples), rate)
-    word, speech = samples[start:end], slice(span[0] - start, span[1] - start)
-    read = [word if p.snr is None else add_noise(word, speech, p.snr) for p in perturbations]
-    hop = round(front_end.hop * rate)
-    count = front_end.frames(end - start)
-    first = min((span[0] - start) // hop, count - 1)
-    last = max(first + 1, min((span[1] - start) // hop, count))
-    features = [front_end.statics(samples, p.warp) for samples, p in zip(read, perturbations)]
-    if finish:
-        features = [front_end.finish(f, (first, last)) for f in features]
-    grid = {"hop": front_end.hop, "window": front_end.window}
-    return Analysis(tuple(features), (first, last), start / rate, duration, recording.source_rate, **grid)
+    return _Place(start, samples[start:end], slice(span[0] - start, span[1] - start))
 
 
-def analyse_file(path: Path, front_end: FrontEnd | GivenFeatures, *args, **kwargs) -> Analysis | AudioError:
-    """`analyse` a file; an unreadable one gives its error as the value, so that the others go on."""
-    try:
-        if path.suffix.lower() in parameter_files.SUFFIXES:
-            return read_parameters(path, front_end, **kwargs)
-        return analyse(audio.load(path, _rate(path, front_end)), front_end, *args, **kwargs)
-    except AudioError as error:
-        return error
+def _read(
+    words: Sequence[_Place], front_end: FrontEnd, perturbations: Sequence[Perturbation]
+) -> list[tuple[np.ndarray, ...]]:
+    """Static cepstra of each word, one array a perturbation; those that differ by their warp alone share spectra."""
+    if not words:
+        return []
+    columns: dict[int, list[np.ndarray]] = {}
+    for snr in dict.fromkeys(p.snr for p in perturbations):
+        alike = [i for i, p in enumerate(perturbations) if p.snr == snr]
+        heard = [w.samples if snr is None else add_noise(w.samples, w.speech, snr) for w in words]
+        by_word = front_end.statics(heard, [perturbations[i].warp for i in alike])
+        columns |= zip(alike, map(list, zip(*by_word)))
+    return list(zip(*(columns[i] for i in range(len(perturbations)))))
+
+
+def finished(analyses: Sequence[Analysis], front_end: FrontEnd | GivenFeatures) -> list[Analysis]:
+    """Analyses with their features normalised, and with derivatives, from static cepstra."""
+    readings = [f for analysis in analyses for f in analysis.features]
+    speech = [analysis.speech for analysis in analyses for _ in analysis.features]
+    features = iter(front_end.finish(readings, speech))
+    return [replace(a, features=tuple(next(features) for _ in a.features)) if a.features else a for a in analyses]
+
+
+def analyse_file(path: Path, *args, **kwargs) -> Analysis:
+    """`analyse` a file.
+
+    Raises
+    ------
+    AudioError
+        if it cannot be read.
+    """
+    [found] = _analyse_group([path], *args, **kwargs)
+    if isinstance(found, AudioError):
+        raise found
+    return found
+
+
+def _analyse_group(
+    paths: Sequence[Path], front_end: FrontEnd | GivenFeatures, *args, **kwargs
+) -> list[Analysis | AudioError]:
+    """Some files, each with its analysis, or its error where it cannot be read, so that the others go on."""
+    found: list[Analysis | Recording | AudioError] = []
+    for path in paths:
+        try:
+            if path.suffix.lower() in parameter_files.SUFFIXES:
+                found.append(read_parameters(path, front_end, finish=kwargs.get("finish", True)))
+            else:
+                found.append(audio.load(path, _rate(path, front_end)))
+        except AudioError as error:
+            found.append(error)
+    heard = [i for i, item in enumerate(found) if isinstance(item, Recording)]
+    if heard:
+        analyses = analyse_all([found[i] for i in heard], front_end, *args, **kwargs)
+        for i, analysis in zip(heard, analyses):
+            found[i] = analysis
+    return found
 
 
 def _rate(path: Path, front_end: FrontEnd | GivenFeatures) -> int:
@@ -131,43 +205,49 @@ def read_parameters(path: Path, front_end: FrontEnd | GivenFeatures, *, finish: 
             f"{shown(path)}: has symbols from {features.min():.0f} to {features.max():.0f}, and the model knows 1 to "
             f"{most}; quantise with the model's codebook"
         )
-    if not finish:
-        if front_end.hears:
-            raise AudioError(f"{shown(path)}: holds finished features, and this needs the sound; give the recording")
-        features = features.T
+    if not finish and front_end.hears:
+        raise AudioError(f"{shown(path)}: holds finished features, and this needs the sound; give the recording")
     period = found.period
     return Analysis((features,), (0, frames), 0.0, frames * period, None, hop=period, window=period)
 
 
-def analyse_piecewise(path: Path, front_end: FrontEnd, *args, **kwargs) -> list[Analysis] | AudioError:
-    """`analyse` a file of whatever sounds: whole if it is short enough for a word, else cut into pieces."""
-    try:
-        recording = audio.load(path, front_end.sample_rate)
-    except AudioError as error:
-        return error
-    rate, samples = recording.sample_rate, recording.samples
-    size = len(samples) if len(samples) <= WHOLE * rate else round(PIECE * rate)
-    pieces = [samples[start : start + size] for start in range(0, len(samples), size)]
-    return [analyse(replace(recording, samples=piece), front_end, *args, **kwargs) for piece in pieces]
+def _analyse_pieces(paths: Sequence[Path], front_end: FrontEnd, *args, **kwargs) -> list[list[Analysis] | AudioError]:
+    """Files of whatever sounds, each analysed whole if it is short enough for a word, else cut into pieces."""
+    found: list[list[Analysis] | AudioError] = []
+    for path in paths:
+        try:
+            recording = audio.load(path, front_end.sample_rate)
+        except AudioError as error:
+            found.append(error)
+            continue
+        rate, samples = recording.sample_rate, recording.samples
+        size = len(samples) if len(samples) <= WHOLE * rate else round(PIECE * rate)
+        pieces = [replace(recording, samples=samples[i : i + size]) for i in range(0, len(samples), size)]
+        found.append(analyse_all(pieces, front_end, *args, **kwargs))
+    return found
 
 
 def analyse_files(paths: Sequence[Path], *args, jobs: int = 1, **kwargs) -> Iterator[Analysis | AudioError]:
-    """`analyse_file` for many, in order, on `jobs` processes when there are enough files."""
-    return _map(analyse_file, paths, *args, jobs=jobs, **kwargs)
+    """Analyse many files, in order, some at a time, on `jobs` processes when there are enough.
+
+    An unreadable one gives its error as the value, so that the others go on; parameters as of `analyse_all`.
+    """
+    return _map(_analyse_group, paths, *args, jobs=jobs, **kwargs)
 
 
 def analyse_pieces(paths: Sequence[Path], *args, jobs: int = 1, **kwargs) -> Iterator[list[Analysis] | AudioError]:
-    """`analyse_piecewise` for many, likewise."""
-    return _map(analyse_piecewise, paths, *args, jobs=jobs, **kwargs)
+    """Analyse files of whatever sounds, likewise: whole where they are short enough for a word, else in pieces."""
+    return _map(_analyse_pieces, paths, *args, jobs=jobs, **kwargs)
 
 
 def _map(function: Callable, paths: Sequence[Path], *args, jobs: int, **kwargs) -> Iterator:
+    groups = [paths[start : start + FILES_AT_ONCE] for start in range(0, len(paths), FILES_AT_ONCE)]
     if jobs == 1 or len(paths) < PARALLEL_FROM:
-        return (function(path, *args, **kwargs) for path in paths)
+        return chain.from_iterable(function(group, *args, **kwargs) for group in groups)
     from joblib import Parallel, delayed
 
-    pool = Parallel(n_jobs=jobs, batch_size=32, return_as="generator")
-    return pool(delayed(_in_worker)(function, path, *args, **kwargs) for path in paths)
+    pool = Parallel(n_jobs=jobs, return_as="generator")
+    return chain.from_iterable(pool(delayed(_in_worker)(function, group, *args, **kwargs) for group in groups))
 
 
 def _in_worker(function: Callable, *args, **kwargs) -> object:

@@ -1,13 +1,19 @@
 """The front end: samples in, mel-frequency cepstra with their derivatives out.
 
-The stages are librosa's (STFT, DCT, deltas); the logarithm between them is ours, because `power_to_db`
-clips relative to the loudest frame of a clip, and the mel filters are, because their frequency axis can be
-warped to imitate a longer or a shorter vocal tract.
+librosa defines it. When a front end is made, librosa gives what it consists of, a window, mel filters, a cosine
+transform and two regressions over neighbouring frames, as arrays that the model carries along. From then on these few
+lines of NumPy do the rest, for all recordings of a batch at once, in training and in recognition alike. Two parts are
+our own: the logarithm, because `librosa.power_to_db` clips relative to the loudest frame of a clip, and filters whose
+frequency axis is warped to imitate a longer or a shorter vocal tract.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import ClassVar
 
@@ -17,11 +23,35 @@ from recognizer.errors import AudioError
 
 MEL_SPACING = 80.0  # mel between filters; wider ones blur formants, narrower ones resolve pitch
 SILENT = 1e-10  # power of digital silence, relative to a full-scale sine, so that nothing divides by zero
+LOUD = 0.9  # quantile of the frames' levels that stands for the speech; the loudest of all may be a click
+KNEE = 0.85  # of the highest frequency, from where a warped axis runs straight to its end (HTK Book, section 5.6)
+SHAPE = ("sample_rate", "window", "filters", "low", "high", "cepstra", "delta_width")
+FRAMES_AT_ONCE = 128  # spectra held at once: few enough to stay in the cache
+
+
+@dataclass(frozen=True, eq=False)
+class Matrices:
+    """What a front end consists of.
+
+    Attributes
+    ----------
+    shape : the settings of the front end that they were computed for, see `FrontEnd.shape`
+    window : (window,), a factor for each sample of a frame
+    filters : (filters, bins), of the power spectrum
+    cosines : (cepstra, filters), of the logarithms of the filters' powers
+    derivatives : (2, delta_width), of the frames around one, which give its delta and its acceleration
+    """
+
+    shape: tuple[float, ...]
+    window: np.ndarray
+    filters: np.ndarray
+    cosines: np.ndarray
+    derivatives: np.ndarray
 
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """Settings of the analysis; every model carries the ones it was trained with.
+    """Settings of the analysis, and the matrices they become; every model carries the ones it was trained with.
 
     Attributes
     ----------
@@ -39,6 +69,7 @@ class FrontEnd:
     mean : (cepstra,), the mean of the training speech, without silence; empty before training
     warp : factor on the frequency axis of everything that is analysed, chosen for one speaker; over 1 reads a
         short vocal tract as a longer one
+    matrices : computed by librosa where none are given
     """
 
     hears: ClassVar[bool] = True  # computes features from sound, where others read them
@@ -57,6 +88,11 @@ class FrontEnd:
     mean_weight: float = 60.0
     mean: tuple[float, ...] = ()
     warp: float = 1.0
+    matrices: Matrices | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.matrices is None or self.matrices.shape != self.shape:
+            object.__setattr__(self, "matrices", baked(*self.shape))
 
     @classmethod
     def for_rate(cls, sample_rate: int) -> FrontEnd:
@@ -75,17 +111,54 @@ class FrontEnd:
         """What it reads, for people."""
         return f"{self.sample_rate} Hz"
 
-    def with_speech(self, speech: np.ndarray, prior: float = 0.0, mean_weight: float | None = None) -> FrontEnd:
+    @property
+    def shape(self) -> tuple[float, ...]:
+        """The settings that the matrices depend on, in the order of SHAPE."""
+        return tuple(getattr(self, name) for name in SHAPE)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """All but the matrices, as plain data."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Its matrices by name, for a file."""
+        return {f.name: getattr(self.matrices, f.name) for f in fields(Matrices) if f.name != "shape"}
+
+    @property
+    def fault(self) -> str | None:
+        """What keeps its matrices from being those of its settings; None when nothing does."""
+        matrices, window = self.matrices, round(self.window * self.sample_rate)
+        bins = matrices.filters.shape[-1]
+        shapes = {
+            "window": (window,),
+            "filters": (self.filters, bins),
+            "cosines": (self.cepstra, self.filters),
+            "derivatives": (2, self.delta_width),
+        }
+        if any(getattr(matrices, name).shape != shape for name, shape in shapes.items()) or 2 * (bins - 1) < window:
+            return "matrices do not fit its settings"
+        return None if all(np.isfinite(x).all() for x in self.arrays.values()) else "matrices are not finite"
+
+    def with_speech(
+        self,
+        statics: Sequence[np.ndarray],
+        speech: Sequence[tuple[int, int]],
+        prior: float = 0.0,
+        mean_weight: float | None = None,
+    ) -> FrontEnd:
         """With the mean of this speech.
 
         Parameters
         ----------
-        speech : (cepstra, T), static cepstra before normalisation
+        statics, speech : as for `finish`
         prior : frames of the mean so far that count beside it
         mean_weight : of the mean beside that of an utterance; what it was when None
         """
+        total, frames = _speech_sums(statics, speech)
         before = prior * np.array(self.mean) if prior else 0.0
-        mean = (speech.sum(1, dtype=np.float64) + before) / (speech.shape[1] + prior)
+        mean = (total.sum(0) + before) / (frames.sum() + prior)
         weight = self.mean_weight if mean_weight is None else mean_weight
         return replace(self, mean=tuple(map(float, mean)), mean_weight=weight)
 
@@ -103,69 +176,116 @@ class FrontEnd:
         hop, window = round(self.hop * self.sample_rate), round(self.window * self.sample_rate)
         return 1 + max(0, samples - window) // hop
 
-    def extract(self, samples: np.ndarray, warp: float = 1.0, speech: tuple[int, int] | None = None) -> np.ndarray:
-        """Features of one utterance.
+    def statics(self, words: Sequence[np.ndarray], warps: Sequence[float] = (1.0,)) -> list[list[np.ndarray]]:
+        """Static cepstra before normalisation, of whole recordings or of the words in them.
 
         Parameters
         ----------
-        samples : (n,), finite, at `sample_rate`; scale and DC offset do not matter
-        warp : factor on the frequency axis beside the front end's own
-        speech : as for `finish`
+        words : each (n,), finite, at `sample_rate`; scale and DC offset do not matter
+        warps : factors on the frequency axis beside the front end's own; all share the spectra
 
         Returns
         -------
-        (T, dims) float32
+        By word and warp (T, cepstra) float32
         """
-        return self.finish(self.statics(samples, warp), speech)
+        if not words:
+            return []
+        mel = self._filtered(words, np.concatenate([self._warped_filters(self.warp * warp) for warp in warps]))
+        frames = np.array([self.frames(len(word)) for word in words])
+        by_warp = []
+        for own in np.split(mel, len(warps), axis=1):
+            level = segment_quantile(own.mean(1), frames, LOUD) + SILENT
+            own = own / np.repeat(level, frames)[:, None] + self.floor
+            statics = (np.log(own, out=own) @ self.matrices.cosines.T).astype(np.float32)
+            by_warp.append(np.split(statics, frames.cumsum()[:-1]))
+        return [list(readings) for readings in zip(*by_warp)]
 
-    def statics(self, samples: np.ndarray, warp: float = 1.0) -> np.ndarray:
-        """Static cepstra before normalisation, (cepstra, T) float32; parameters as in `extract`."""
-        from librosa.feature import mfcc
-
-        power = self._power(samples)
-        size = 2 * (len(power) - 1)
-        mel = mel_filters(self.sample_rate, size, self.filters, self.low, self.high, self.warp * warp) @ power
-        level = np.percentile(mel.mean(0), 90) + SILENT
-        return mfcc(S=np.log(mel / level + self.floor), n_mfcc=self.cepstra).astype(np.float32)
-
-    def finish(self, statics: np.ndarray, speech: tuple[int, int] | None = None) -> np.ndarray:
+    def finish(self, statics: Sequence[np.ndarray], speech: Sequence[tuple[int, int]]) -> list[np.ndarray]:
         """Normalised cepstra with deltas and accelerations.
 
         Parameters
         ----------
-        statics : (cepstra, T)
-        speech : first and past-the-last frame of the speech, which alone makes the mean: how much silence
-            stands beside a word says nothing of the speaker or the microphone; all frames when None
+        statics : each (T, cepstra)
+        speech : of each the first and past-the-last frame of the speech, which alone makes the mean: how much silence
+            stands beside a word says nothing of the speaker or the microphone
 
         Returns
         -------
-        (T, dims) float32
+        Of each (T, dims) float32
         """
-        from librosa.feature import delta
-
+        if not statics:
+            return []
+        frames = np.array([len(s) for s in statics])
+        first = frames.cumsum() - frames
+        everything = np.concatenate(statics)
         if self.mean:
-            own = statics if speech is None else statics[:, slice(*speech)]
-            known = np.array(self.mean, dtype=np.float32)
-            mean = (own.sum(1) + self.mean_weight * known) / (own.shape[1] + self.mean_weight)
-            statics = statics - mean[:, None]
-        derivatives = [delta(statics, width=self.delta_width, order=n, mode="nearest") for n in (1, 2)]
-        return np.concatenate([statics, *derivatives]).T.astype(np.float32)
+            total, heard = _speech_sums(statics, speech)
+            mean = (total + self.mean_weight * np.array(self.mean)) / (heard + self.mean_weight)[:, None]
+            everything -= np.repeat(mean, frames, axis=0).astype(np.float32)
+        features = np.empty((len(everything), 3, self.cepstra), dtype=np.float32)
+        features[:, 0] = everything
+        features[:, 1:] = self._derivatives(everything, np.repeat(first, frames), np.repeat(first + frames - 1, frames))
+        return np.split(features.reshape(len(features), self.dims), first[1:])
 
-    def _power(self, samples: np.ndarray) -> np.ndarray:
-        """Power spectrum of frames that lie wholly inside the samples, (bins, T), at a peak of 1."""
-        from librosa import stft
-        from librosa.effects import preemphasis
+    def _derivatives(self, everything: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        """Deltas and accelerations, (N, 2, cepstra): regressions over frames; utterances go on as they end.
 
-        window, hop = round(self.window * self.sample_rate), round(self.hop * self.sample_rate)
-        size = 2 ** int(np.ceil(np.log2(2 * window)))  # twice as fine as needed: narrow warped filters stay smooth
-        samples = np.asarray(samples, dtype=np.float64)
-        samples = samples - samples.mean()
-        samples = samples / max(np.abs(samples).max(), np.finfo(np.float32).tiny)
-        samples = np.pad(samples, (0, max(0, window - len(samples))))
-        samples = preemphasis(samples, coef=self.pre_emphasis)
-        samples = np.pad(samples, (size - window) // 2 + np.array([0, (size - window) % 2]))
-        spectrum = stft(samples, n_fft=size, hop_length=hop, win_length=window, window="hamming", center=False)
-        return np.abs(spectrum) ** 2
+        Parameters
+        ----------
+        everything : (N, cepstra), utterances end to end
+        first, last : (N,), of every frame's utterance
+        """
+        half, place = self.delta_width // 2, np.arange(len(everything))
+        derivatives = np.zeros((len(everything), 2, self.cepstra), dtype=np.float32)
+        for distance, weights in zip(range(-half, half + 1), self.matrices.derivatives.T.astype(np.float32)):
+            near = everything[np.clip(place + distance, first, last)]
+            for order, weight in enumerate(weights):
+                if weight:
+                    derivatives[:, order] += weight * near
+        return derivatives
+
+    def _filtered(self, words: Sequence[np.ndarray], filters: np.ndarray) -> np.ndarray:
+        """Power of each filter in the frames that lie wholly inside the words, (N, filters)."""
+        window, hop = self.matrices.window, round(self.hop * self.sample_rate)
+        size = 2 * (filters.shape[1] - 1)
+        # Sums of the squares of real and imaginary parts, which lie side by side.
+        weights = np.repeat(filters, 2, axis=1).T
+        mel = np.empty((sum(self.frames(len(word)) for word in words), len(filters)))
+        buffer = np.zeros((min(FRAMES_AT_ONCE, len(mel)), size))
+        done = filled = 0
+        for word in words:
+            rest = np.lib.stride_tricks.sliding_window_view(self._conditioned(word), len(window))[::hop]
+            while len(rest):
+                some, rest = np.split(rest, [len(buffer) - filled])
+                np.multiply(some, window, out=buffer[filled : filled + len(some), : len(window)])
+                filled += len(some)
+                if filled == len(buffer) or done + filled == len(mel):
+                    parts = np.fft.rfft(buffer[:filled]).view(float)
+                    np.matmul(np.square(parts, out=parts), weights, out=mel[done : done + filled])
+                    done, filled = done + filled, 0
+        return mel
+
+    def _conditioned(self, samples: np.ndarray) -> np.ndarray:
+        """Samples without their mean, at a peak of 1, emphasised, at least a frame of them, (n,)."""
+        samples = samples.astype(np.float64)
+        samples -= samples.sum() / len(samples)
+        samples /= max(samples.max(), -samples.min(), np.finfo(np.float32).tiny)
+        emphasised = np.zeros(max(len(samples), len(self.matrices.window)))
+        emphasised[0] = (1.0 - self.pre_emphasis) * samples[0]  # as if it had been there before
+        emphasised[1 : len(samples)] = samples[1:] - self.pre_emphasis * samples[:-1]
+        return emphasised
+
+    @property
+    def centres(self) -> np.ndarray:
+        """Frequencies at the peaks of its filters, (filters,), Hz."""
+        return filter_edges(self.filters, self.low, self.high, self.warp)[1:-1]
+
+    def _warped_filters(self, warp: float) -> np.ndarray:
+        """Its filters with their frequency axis warped, (filters, bins)."""
+        if warp == 1:
+            return self.matrices.filters
+        size = 2 * (self.matrices.filters.shape[1] - 1)
+        return mel_filters(self.sample_rate, size, self.filters, self.low, self.high, warp)
 
 
 @dataclass(frozen=True)
@@ -215,7 +335,22 @@ class GivenFeatures:
             f"{self.dims} values a frame; give it such files, or choose another --model"
         )
 
-    def with_speech(self, speech: np.ndarray, prior: float = 0.0, mean_weight: float | None = None) -> GivenFeatures:
+    @property
+    def settings(self) -> dict[str, object]:
+        """All of it, as plain data."""
+        return asdict(self)
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """None: it computes nothing."""
+        return {}
+
+    @property
+    def fault(self) -> str | None:
+        """None: nothing can be wrong with it."""
+        return None
+
+    def with_speech(self, *_: object) -> GivenFeatures:
         """Itself: there is no mean to subtract."""
         return self
 
@@ -223,13 +358,18 @@ class GivenFeatures:
         """Itself: nothing in it is a speaker's."""
         return self
 
-    def finish(self, statics: np.ndarray, speech: tuple[int, int] | None = None) -> np.ndarray:
-        """The features as they are: (dims, T) as (T, dims) float32."""
-        return statics.T.astype(np.float32)
+    def finish(self, statics: Sequence[np.ndarray], speech: Sequence[tuple[int, int]]) -> list[np.ndarray]:
+        """The features as they are, each (T, dims) float32."""
+        return [features.astype(np.float32) for features in statics]
 
 
-def of_settings(settings: dict) -> FrontEnd | GivenFeatures:
+def of_settings(settings: dict, matrices: dict[str, np.ndarray]) -> FrontEnd | GivenFeatures:
     """The front end that has these settings, and the defaults in all others.
+
+    Parameters
+    ----------
+    settings : as `FrontEnd.settings` gives them
+    matrices : what they became when the front end was made, by name
 
     Raises
     ------
@@ -237,10 +377,75 @@ def of_settings(settings: dict) -> FrontEnd | GivenFeatures:
         if there is none.
     """
     plain = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
-    for kind in (FrontEnd, GivenFeatures):
-        if set(plain) <= {f.name for f in fields(kind)}:
-            return kind(**plain)
-    raise KeyError(next(iter(plain)))
+    if set(plain) <= {f.name for f in fields(FrontEnd)} - {"matrices"}:
+        return FrontEnd(**plain, matrices=Matrices(tuple(plain[name] for name in SHAPE), **matrices))
+    return GivenFeatures(**plain)
+
+
+@lru_cache(maxsize=8)
+def baked(
+    sample_rate: int, window: float, filters: int, low: float, high: float, cepstra: int, delta_width: int
+) -> Matrices:
+    """What a front end of such a shape consists of, by librosa's word; the settings are those of `FrontEnd`."""
+    length = round(window * sample_rate)
+    size = 2 ** int(np.ceil(np.log2(2 * length)))  # twice as fine as needed: narrow warped filters stay smooth
+    with _nothing_compiled():
+        from librosa.feature import delta, mfcc
+        from librosa.filters import get_window, mel
+
+    impulse = np.zeros(2 * delta_width + 1)
+    impulse[delta_width] = 1.0
+    half = delta_width // 2
+    around = slice(delta_width - half, delta_width + half + 1)
+    derivatives = [delta(impulse, width=delta_width, order=order, mode="nearest")[around][::-1] for order in (1, 2)]
+    return Matrices(
+        (sample_rate, window, filters, low, high, cepstra, delta_width),
+        get_window("hamming", length),
+        mel(sr=sample_rate, n_fft=size, n_mels=filters, fmin=low, fmax=high, htk=True, norm=None, dtype=np.float64),
+        mfcc(S=np.eye(filters), n_mfcc=cepstra),
+        np.stack(derivatives),
+    )
+
+
+@contextmanager
+def _nothing_compiled() -> Iterator[None]:
+    """A first import of librosa has numba compile for a quarter of a minute, and fails where no cache can be written.
+
+    Nothing that is asked of librosa here is ever compiled, so its functions stay plain Python in this process; where a
+    program has loaded numba before, everything is as that program wants it.
+    """
+    if "numba" in sys.modules:
+        yield
+        return
+    os.environ["NUMBA_DISABLE_JIT"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["NUMBA_DISABLE_JIT"]
+        sys.modules["numba"].config.DISABLE_JIT = 0  # for whatever the program has compiled later
+
+
+def _speech_sums(statics: Sequence[np.ndarray], speech: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Sums over the frames of speech, (U, cepstra) float64, and how many they are, (U,)."""
+    parts = [s[slice(*span)] for s, span in zip(statics, speech)]
+    return np.array([part.sum(0, dtype=np.float64) for part in parts]), np.array([len(part) for part in parts])
+
+
+def segment_quantile(values: np.ndarray, lengths: np.ndarray, quantile: float) -> np.ndarray:
+    """A quantile of each of several runs of values, linearly interpolated as `numpy.quantile` does it, (U,).
+
+    Parameters
+    ----------
+    values : (N,), the runs end to end
+    lengths : (U,), values of each, at least one
+    """
+    run = np.repeat(np.arange(len(lengths)), lengths)
+    ordered = values[np.lexsort((values, run))]
+    place = quantile * (lengths - 1)
+    below = place.astype(np.intp)
+    first = lengths.cumsum() - lengths
+    low, high = ordered[first + below], ordered[first + np.minimum(below + 1, lengths - 1)]
+    return low + (place - below) * (high - low)
 
 
 def _mel(frequency: np.ndarray | float) -> np.ndarray | float:
@@ -248,24 +453,34 @@ def _mel(frequency: np.ndarray | float) -> np.ndarray | float:
     return 2595.0 * np.log10(1.0 + np.asarray(frequency) / 700.0)
 
 
+def filter_edges(filters: int, low: float, high: float, warp: float = 1.0) -> np.ndarray:
+    """Where triangular filters, equally spaced in mel, begin, peak and end: (filters + 2,) frequencies, Hz.
+
+    A warp multiplies them up to a knee; from there the axis runs straight to `high`, which stays (piecewise linear
+    vocal tract length normalisation; HTK Book, section 5.6).
+
+    Parameters
+    ----------
+    low, high : range of the unwarped filters, Hz
+    warp : factor on frequencies below the knee
+    """
+    edges = 700.0 * (10 ** (np.linspace(_mel(low), _mel(high), filters + 2) / 2595.0) - 1.0)
+    knee = KNEE * high / max(warp, 1.0)
+    above = high - (high - warp * knee) * (high - edges) / (high - knee)
+    return np.where(edges <= knee, warp * edges, above)
+
+
 @lru_cache(maxsize=64)
 def mel_filters(sample_rate: int, size: int, filters: int, low: float, high: float, warp: float) -> np.ndarray:
-    """Triangular filters, equally spaced in mel, of height one, (filters, size // 2 + 1).
-
-    A warp multiplies the filters' edges, up to a knee; from there the axis runs straight to `high`, which
-    stays (piecewise linear vocal tract length normalisation; HTK Book, section 5.6).
+    """Triangular filters of height one, as librosa makes them, but with a warp; (filters, size // 2 + 1).
 
     Parameters
     ----------
     sample_rate : Hz
     size : of the Fourier transform
-    low, high : range of the unwarped filters, Hz
-    warp : factor on frequencies below the knee
+    filters, low, high, warp : as for `filter_edges`
     """
-    edges = 700.0 * (10 ** (np.linspace(_mel(low), _mel(high), filters + 2) / 2595.0) - 1.0)
-    knee = 0.85 * high / max(warp, 1.0)
-    above = high - (high - warp * knee) * (high - edges) / (high - knee)
-    edges = np.where(edges <= knee, warp * edges, above)
+    edges = filter_edges(filters, low, high, warp)
     frequency = np.arange(size // 2 + 1) * sample_rate / size
     rising = (frequency - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - frequency) / (edges[2:] - edges[1:-1])[:, None]

@@ -238,10 +238,9 @@ def _blocks(path: Path, size: Callable[[int], int]) -> Iterator[tuple[np.ndarray
     try:
         with open(path, "rb") as file:
             # libsndfile moves about in a file; of a pipe it needs all the bytes first.
-            source = file if file.seekable() else io.BytesIO(file.read())
-            if not source.seek(0, os.SEEK_END):
+            source = io.BytesIO(file.read()) if not file.seekable() else _native_name(path)
+            if not (source.getbuffer().nbytes if isinstance(source, io.BytesIO) else os.fstat(file.fileno()).st_size):
                 raise AudioError("is empty (0 bytes); record or copy it again")
-            source.seek(0)
             with soundfile.SoundFile(source) as sound:
                 # Reading straight on, block by block, needs no length in the header (encoders that write
                 # to a pipe leave it out), and no memory for channels that are averaged anyway.
@@ -249,6 +248,8 @@ def _blocks(path: Path, size: Callable[[int], int]) -> Iterator[tuple[np.ndarray
                 frames = size(sound.samplerate)
                 while len(block := sound.read(frames, dtype="float32", always_2d=True)):
                     yield _mono(block), sound.samplerate
+                    if len(block) < frames:
+                        break
     except OSError as error:
         raise AudioError(_why_not_opened(path, error)) from error
     except ValueError as error:  # a zero character in the name
@@ -256,6 +257,11 @@ def _blocks(path: Path, size: Callable[[int], int]) -> Iterator[tuple[np.ndarray
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless file named .raw
         reason = " ".join(getattr(error, "error_string", str(error)).split()).rstrip(".")
         raise AudioError(f"is not sound or is damaged ({reason}); convert it to WAV, FLAC or OGG") from error
+
+
+def _native_name(path: Path) -> str | bytes:
+    """A file's name as libsndfile opens it, which reads twice as fast by itself as by way of Python."""
+    return str(path) if os.name == "nt" else os.fsencode(path)
 
 
 def _why_not_opened(path: Path, error: OSError) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 HOP = 0.010  # seconds; the energy is measured in frames of this length
 TILT = 0.9  # of the difference that lowers hum so that fricatives count
 TILT_RATE = 8000  # Hz; its lag is one sample at this rate, so that it favours the same band at any rate
+FLOOR = 0.1  # quantile of the frames' levels that stands for the room
 PEAK_FRAMES = 5  # the loudest frames that make a peak: longer than a click, whatever the recording's length
 
 
@@ -51,7 +52,8 @@ class Endpointer:
         level = frame_level(samples, hop, max(1, round(sample_rate / TILT_RATE)))
         if not len(level):
             return None
-        floor, peak = np.percentile(level, 10), np.sort(level)[-PEAK_FRAMES:][0]
+        ordered = np.sort(level)
+        floor, peak = np.interp(FLOOR * (len(level) - 1), np.arange(len(level)), ordered), ordered[-PEAK_FRAMES:][0]
         noise = peak - floor < self.flattest and len(level) * HOP > self.steady
         if peak < self.quietest or noise:
             return None
@@ -76,9 +78,12 @@ def frame_level(samples: np.ndarray, hop: int, lag: int) -> np.ndarray:
     frames = len(samples) // hop
     if not frames:
         return np.zeros(0)
-    centred = np.asarray(samples[: frames * hop], dtype=np.float64)
-    centred = centred - centred.mean()
-    tilted = centred - TILT * np.concatenate([centred[:lag], centred[:-lag]])
-    energy = (tilted.reshape(frames, hop) ** 2).mean(1)
-    smooth = np.convolve(np.pad(energy, 1, mode="edge"), np.ones(3) / 3, mode="valid")
-    return 10 * np.log10(smooth + 1e-12)
+    centred = samples[: frames * hop].astype(np.float64)
+    centred -= centred.sum() / len(centred)
+    tilted = centred.copy()
+    tilted[lag:] -= TILT * centred[:-lag]
+    tilted[:lag] -= TILT * centred[:lag]
+    by_frame = tilted.reshape(frames, hop)
+    energy = np.einsum("fn,fn->f", by_frame, by_frame) / hop
+    beside = np.concatenate([energy[:1], energy, energy[-1:]])
+    return 10 * np.log10((beside[:-2] + energy + beside[2:]) / 3 + 1e-12)

@@ -12,7 +12,7 @@ import numpy as np
 from recognizer.corpus import Utterance
 from recognizer.errors import AudioError, TrainingError, shown
 from recognizer.features import parameter_files
-from recognizer.features.analysis import Analysis, analyse_files
+from recognizer.features.analysis import Analysis, analyse_files, finished
 from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.model import Model
 from recognizer.sound.endpoint import Endpointer
@@ -164,7 +164,7 @@ def _analyse(utterances, front_end, endpointer, settings, perturbations, jobs, p
             refused.append(Refusal(utterance, str(analysis)))
         elif analysis.reason:
             refused.append(Refusal(utterance, f"{shown(utterance.path)}: {_REMEDY[analysis.reason]}"))
-        elif (frames := analysis.features[0].shape[1]) < settings.states:
+        elif (frames := len(analysis.features[0])) < settings.states:
             refused.append(
                 Refusal(
                     utterance,
@@ -176,11 +176,8 @@ def _analyse(utterances, front_end, endpointer, settings, perturbations, jobs, p
             kept.append(utterance)
             analyses.append(analysis)
     if kept:
-        front_end = front_end.with_speech(
-            np.concatenate([a.features[0][:, slice(*a.speech)] for a in analyses], axis=1)
-        )
-    finished = [replace(a, features=tuple(front_end.finish(f, a.speech) for f in a.features)) for a in analyses]
-    return Material(kept, finished, front_end), refused
+        front_end = front_end.with_speech([a.features[0] for a in analyses], [a.speech for a in analyses])
+    return Material(kept, finished(analyses, front_end), front_end), refused
 
 
 _REMEDY = {

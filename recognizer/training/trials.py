@@ -13,7 +13,7 @@ from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import Utterance
 from recognizer.errors import AudioError, RecognizerWarning
-from recognizer.features.analysis import Analysis, analyse, analyse_pieces
+from recognizer.features.analysis import Analysis, analyse_all, analyse_pieces
 from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.intervals import wilson
 from recognizer.recognition.calibration import Calibration, fit_calibration, posteriors
@@ -214,7 +214,8 @@ def _shares(groups: Sequence) -> np.ndarray:
 def _noises(front_end: FrontEnd, endpointer: Endpointer) -> list[np.ndarray]:
     """Features of made-up noises."""
     rate = front_end.sample_rate
-    found = (analyse(Recording(x, rate, rate), front_end, endpointer) for x in synthetic_noises(NOISES, rate))
+    noises = [Recording(x, rate, rate) for x in synthetic_noises(NOISES, rate)]
+    found = analyse_all(noises, front_end, endpointer)
     return [analysis.features[0] for analysis in found if analysis.features]
 
 

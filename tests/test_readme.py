@@ -17,7 +17,10 @@ from test_sound_stack import server  # noqa: F401 - a fixture
 from recognizer.cli.screen import WIDTH, large
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PAGES = [REPOSITORY / "README.md"]
+PAGES += [REPOSITORY / "docs" / f"{name}.md" for name in ("live", "enrollment", "results", "recordings", "own-words")]
+PAGES += [REPOSITORY / "docs" / f"{name}.md" for name in ("program", "htk", "formats")]
+README = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = [
     part.strip()

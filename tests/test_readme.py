@@ -19,6 +19,7 @@ from test_cli_live import KEYS
 from test_sound_stack import server  # noqa: F401 - a fixture
 from test_theory import resolved
 
+from recognizer.cli import app
 from recognizer.cli.screen import WIDTH, large
 from recognizer.model import locate
 

@@ -127,8 +127,6 @@ def without_microphone(name: str, options: list[str]) -> list[str]:
 
 def test_every_command_is_shown():
     """What a person can do is told somewhere."""
-    from recognizer.cli import app
-
     shown = {name for page in PAGES for name, *_ in commands(page)}
     assert shown == {command.name or command.callback.__name__ for command in app.registered_commands} | {
         group.name for group in app.registered_groups

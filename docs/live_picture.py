@@ -89,7 +89,7 @@ def svg(pictures: list[tuple[float, list[Run]]]) -> str:
     wide, tall = round(WIDTH * CELL + 2 * MARGIN), height * LINE + 2 * MARGIN
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{tall}" viewBox="0 0 {wide} {tall}" '
-        f'xml:space="preserve" font-family="{FONTS}" font-size="14" role="img">',
+        f'font-family="{FONTS}" font-size="14" role="img">',
         "<title>recognizer live, hearing four recordings</title>",
         f'<rect width="{wide}" height="{tall}" rx="10" fill="{PAPER}"/>',
         f'<rect x="{MARGIN}" y="{MARGIN + LINE / 2}" width="{wide - 2 * MARGIN}" height="{(height - 1) * LINE}" rx="6" '
@@ -119,7 +119,8 @@ def drawn(run: Run) -> str:
     if text.strip("·") == "":
         dots = f'stroke="{colour}" stroke-width="2" stroke-dasharray="2 {CELL - 2:.1f}" opacity="0.6"'
         return f'<path d="M{x + CELL / 2 - 1:.1f} {middle}h{length:.1f}" {dots}/>'
-    return f'<text x="{x:.1f}" y="{middle + 4.5}" textLength="{length:.1f}" {look}>{escape(text)}</text>'
+    kept = escape(text).replace(" ", "\N{NO-BREAK SPACE}")  # of others, several in a row would shrink to one
+    return f'<text x="{x:.1f}" y="{middle + 4.5}" textLength="{length:.1f}" {look}>{kept}</text>'
 
 
 def blinking(times: list[float], seen: list[bool]) -> str:

@@ -17,20 +17,21 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer.acoustics import density
 from recognizer.acoustics.chain import Chain
 from recognizer.acoustics.gaussians import single_gaussian
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import audio_files
 from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWarning, shown
+from recognizer.evaluation.densities import state_means
 from recognizer.features import parameter_files
 from recognizer.features.analysis import analyse_files
 from recognizer.features.front_end import GivenFeatures
 from recognizer.features.parameter_files import Parameters
 from recognizer.files.writing import replacing
-from recognizer.htk import definitions as htk
 from recognizer.htk import parser
-from recognizer.htk.definitions import HMM, Definitions, State
+from recognizer.htk.definitions import HMM, Definitions, State, printed, quoted
+from recognizer.htk.densities import Streams, of_htk, to_htk, to_parameters
+from recognizer.htk.scanner import unquoted
 from recognizer.model import Model
 from recognizer.recognition.calibration import Calibration
 from recognizer.sound.endpoint import Endpointer
@@ -65,9 +66,9 @@ def to_definitions(model: Model) -> Definitions:
     if model.acoustics.transform is not None:
         raise ModelError("the models transform the features for a speaker; export the model itself")
     models, chain = model.acoustics, model.acoustics.chain
-    streams, codebooks = models.bank.to_htk()
+    streams, codebooks = to_htk(models.bank)
     if len(streams[0]) > MOST_STREAMS:
-        raise ModelError(f"the model has {len(streams[0])} streams, and HTK reads {MOST_STREAMS}; join some")
+        raise ModelError(f"the model has {len(streams[0])} streams, and HTK reads {MOST_STREAMS}; train one with fewer")
     silence = State(SILENCE, streams[-1])
     states = [State(None, stream) for stream in streams[:-1]] + [silence]
     entry, moves = chain.matrices()
@@ -113,7 +114,7 @@ def _htk_words(words: Sequence[str], names: Sequence[str]) -> list[str]:
     """The words as HTK's networks and dictionaries take them; the name of the model where they cannot."""
     unfit = [word in HTK_WORDS or len(word.encode()) > LONGEST_NAME for word in words]
     spoken = [name if bad else word for word, name, bad in zip(words, names, unfit)]
-    return [word if re.fullmatch(r"\w[\w'+-]*", word, re.ASCII) else htk.quoted(word) for word in spoken]
+    return [word if re.fullmatch(r"\w[\w'+-]*", word, re.ASCII) else quoted(word) for word in spoken]
 
 
 def _julius_output(word: str) -> str:
@@ -146,7 +147,7 @@ def write(model: Model, path: Path) -> list[Path]:
     network += [f"I={number} W={word}" for number, word in enumerate(nodes)]
     network += [f"J={number} S={start} E={end}" for number, (start, end) in enumerate(arcs)]
     texts = {
-        path.name: htk.printed(to_definitions(model)),
+        path.name: printed(to_definitions(model)),
         NETWORK: "\n".join(network) + "\n",
         DICTIONARY: "".join(f"{word} {name}\n" for word, name in sorted(zip(spoken, names))),
         LIST: "".join(f"{name}\n" for name in [*names, HEAD, TAIL]),
@@ -207,7 +208,7 @@ def write_parameters(model: Model, files: dict[Path, Path], *, jobs: int = 1) ->
         elif found.reason:
             yield f"{shown(path)}: {found.reason}; there is no word to write"
         else:
-            features, kind = bank.to_parameters(found.features[0], front_end.kind)
+            features, kind = to_parameters(bank, found.features[0], front_end.kind)
             yield _written(files[path], Parameters(features, kind, found.hop))
 
 
@@ -236,7 +237,7 @@ class _Word:
     """
 
     name: str
-    states: list[tuple[htk.Density, ...]]
+    states: list[Streams]
     entry: np.ndarray
     moves: np.ndarray
 
@@ -292,10 +293,10 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
         densities += word.states + word.states[-1:] * (size - len(word.states))
     densities.append(_silence(defined.hmms) or densities[0])
     try:
-        bank = density.of_htk(densities, defined.codebooks, defined.widths)
+        bank = of_htk(densities, defined.codebooks, defined.widths)
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from error
-    background = single_gaussian(bank.state_means(), np.full(bank.dims, ABSOLUTE_VARIANCE_FLOOR))
+    background = single_gaussian(state_means(bank), np.full(bank.dims, ABSOLUTE_VARIANCE_FLOOR))
     models = WordModels(bank, Chain.of_matrices(entry, moves), background)
     symbols = max(stream.symbols for state in densities for stream in state)
     kind = densities[0][0].parameter_kind(defined.kind) if defined.kind or symbols else ""
@@ -341,7 +342,7 @@ def _word(model: HMM, spoken: str, file: str) -> _Word:
     return _Word(spoken, [s.streams for s in states[leading : count - trailing]], entry, moves)
 
 
-def _silence(hmms: Sequence[HMM]) -> tuple[htk.Density, ...] | None:
+def _silence(hmms: Sequence[HMM]) -> Streams | None:
     """The density of silence, where the file has one."""
     named = [s for h in hmms for s in h.states if s.name == SILENCE]
     models = [h.states[len(h.states) // 2] for h in hmms if h.name in NO_WORDS]
@@ -372,7 +373,7 @@ def _spoken(dictionary: Path, known: Collection[str], file: str) -> dict[str, st
         if not (found := ENTRY.fullmatch(line)):
             raise ModelError(f"{where}, line {number}: {line.strip()!r} is not a word and its one HMM; mend it")
         try:
-            word, name = unicodedata.normalize("NFC", parser.unquoted(found[1])), parser.unquoted(found[2])
+            word, name = unicodedata.normalize("NFC", unquoted(found[1])), unquoted(found[2])
         except ModelError as error:
             raise ModelError(f"{where}, line {number}: {line.strip()!r} is not UTF-8 text; mend it") from error
         if name not in known:

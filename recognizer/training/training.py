@@ -87,7 +87,7 @@ def train(
     for stage in STAGES:
         models = converge(models, chunks, stage, settings, floor, jobs=jobs, progress=progress)
     # Borrowed frames say that few recordings are expected.
-    if not settings.borrowed_frames and (shortage := models.bank.shortage(settings.mixtures, settings.codebook)):
+    if not settings.borrowed_frames and (shortage := settings.shortage(models.bank)):
         warnings.warn(shortage, RecognizerWarning, stacklevel=2)
     return models
 

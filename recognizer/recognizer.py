@@ -129,7 +129,7 @@ class Recognizer:
         if isinstance(recording, str | Path):
             if sample_rate is not None:
                 raise TypeError("sample_rate goes with samples; a file knows its own")
-            analysis = analyse_file(Path(recording), front_end, endpointer)
+            analysis = analyse_file(Path(recording), front_end, endpointer, cells=self.model.acoustics.bank.cells)
             if isinstance(analysis, AudioError):
                 raise analysis
         else:
@@ -166,7 +166,8 @@ class Recognizer:
         """
         indices, least = self._indices(words), least_probability(threshold, self.model.rejection)
         paths = [Path(path) for path in paths]
-        analyses = analyse_files(paths, self.model.front_end, self.model.endpointer, jobs=jobs)
+        cells = self.model.acoustics.bank.cells
+        analyses = analyse_files(paths, self.model.front_end, self.model.endpointer, jobs=jobs, cells=cells)
         return self._file_results(paths, analyses, indices, least)
 
     def recognize_adapted(

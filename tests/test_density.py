@@ -26,6 +26,8 @@ from recognizer.cli import app
 from recognizer.errors import AdaptationError, ModelError, ProfileError, RecognizerWarning, TrainingError
 from recognizer.evaluation.densities import draw, state_means
 from recognizer.evaluation.densities import sizes as sizes_of
+from recognizer.features import parameter_files
+from recognizer.features.parameter_files import Parameters
 from recognizer.htk.densities import to_htk
 from recognizer.live.adapting import Adaptation
 from recognizer.model import Model
@@ -384,6 +386,59 @@ def test_what_train_makes_batch_can_use(kind, files, run, tmp_path):
     shown = json.loads(run("models", "show", files[kind], "--json").stdout)
     assert shown["density"] == kind
     assert shown.items() >= sizes_of(Model.load(files[kind]).acoustics.bank).items()
+
+
+@EVERY
+def test_a_model_reads_the_parameter_files_that_were_exported_with_it(kind, files, run, tmp_path):
+    """Those of a discrete model hold symbols: the same cells of its codebook, and so the same likelihoods."""
+    folder = record(tmp_path / "unheard", speakers=("eve",), takes=1)
+    for recordings, place in ((folder, "mfc"), (tmp_path / "mfc", "again")):
+        outcome = run("export", files[kind], recordings, "--parameters", tmp_path / place)
+        assert (outcome.status, outcome.stderr) == (0, "")
+    mfc = sorted((tmp_path / "mfc").iterdir())
+    assert {parameter_files.read(file).kind for file in mfc} == {"DISCRETE" if kind == "discrete" else "USER"}
+    assert all(file.read_bytes() == (tmp_path / "again" / file.name).read_bytes() for file in mfc)
+    heard, seen = (
+        [json.loads(line) for line in run("batch", place, "--model", files[kind], "--json").stdout.splitlines()]
+        for place in (folder, tmp_path / "mfc")
+    )
+    assert len(seen) == len(heard) == len(WORDS)
+    for one, other in zip(heard, seen):
+        assert Path(one["file"]).stem == Path(other["file"]).stem
+        assert one["word"] == other["word"]
+        scores = [{c["word"]: c["score"] for c in answer["nbest"]} for answer in (one, other)]
+        assert scores[0] == pytest.approx(scores[1], abs=2e-4)  # printed with four digits
+    aligned = [
+        json.loads(run("align", file, "--model", files[kind], "--word", one["word"], "--json").stdout)
+        for one, file in ((heard[0], heard[0]["file"]), (heard[0], mfc[0]))
+    ]
+    states = [[state["frames"] for state in answer["segments"]] for answer in aligned]
+    assert states[0] == states[1]
+
+
+def test_symbols_are_for_the_model_whose_they_are(files, run, tmp_path):
+    def answers(symbols):
+        parameter_files.write(tmp_path / "a.mfc", Parameters(np.array(symbols), "DISCRETE", 0.01))
+        return {
+            kind: json.loads(run("batch", tmp_path / "a.mfc", "--model", file, "--json").stdout)["error"]
+            for kind, file in files.items()
+        }
+
+    cells = Model.load(files["discrete"]).acoustics.bank.cells.shape[1]
+    found = answers([[1, 1, cells]] * 20)
+    assert found.pop("discrete") is None
+    assert set(found.values()) == {
+        f"{tmp_path / 'a.mfc'}: 3 values a frame of kind DISCRETE, and the model needs 39 of kind USER; convert the "
+        "file, or choose another --model"
+    }
+    assert answers([[1, 1, cells + 1]] * 20)["discrete"] == (
+        f"{tmp_path / 'a.mfc'}: has symbols from 1 to {cells + 1}, and the model knows 1 to {cells}; quantise with the "
+        "model's codebook"
+    )
+    assert answers([[1, 1]] * 20)["discrete"] == (
+        f"{tmp_path / 'a.mfc'}: 2 values a frame of kind DISCRETE, and the model needs 3 of kind DISCRETE; convert the "
+        "file, or choose another --model"
+    )
 
 
 @EVERY

@@ -65,7 +65,7 @@ def align(
 
     fitted = Recognizer.load(model, None if speaker is None else checked_speaker(speaker)).model
     front_end = fitted.front_end
-    analysis = analyse_file(file, front_end, fitted.endpointer)
+    analysis = analyse_file(file, front_end, fitted.endpointer, cells=fitted.acoustics.bank.cells)
     if isinstance(analysis, AudioError):
         raise analysis
     source_rate = analysis.source_rate

@@ -7,6 +7,7 @@ there are the same, and so are their transitions; HTK counts the entry as state 
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 import warnings
@@ -169,6 +170,11 @@ def write(model: Model, path: Path) -> list[Path]:
 def parameter_paths(recordings: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """Where the features of each recording go: into the folder, laid out as the recordings are.
 
+    Parameters
+    ----------
+    recordings : files, folders and manifests, as `audio_files` takes them
+    folder : for all
+
     Raises
     ------
     CorpusError
@@ -178,7 +184,7 @@ def parameter_paths(recordings: Sequence[Path], folder: Path) -> dict[Path, Path
     sources: dict[Path, Path] = {}
     for root in recordings:
         for file in audio_files([root]):
-            place = file.relative_to(root) if file != root else Path(file.name)
+            place = _place(file, root)
             target = folder / place.with_suffix(".mfc")
             if (other := sources.setdefault(target, file)) != file:
                 raise CorpusError(
@@ -186,6 +192,14 @@ def parameter_paths(recordings: Sequence[Path], folder: Path) -> dict[Path, Path
                 )
             targets[file] = target
     return targets
+
+
+def _place(file: Path, root: Path) -> Path:
+    """Where a recording lies in the folder, or beside the manifest, that tells of it; its name where it is neither."""
+    folder = root if root.is_dir() else root.parent
+    place = Path(os.path.normpath(file))
+    inside = file != root and place.is_relative_to(os.path.normpath(folder))
+    return place.relative_to(os.path.normpath(folder)) if inside else Path(file.name)
 
 
 def write_parameters(model: Model, files: dict[Path, Path], *, jobs: int = 1) -> Iterator[str | None]:
@@ -202,7 +216,8 @@ def write_parameters(model: Model, files: dict[Path, Path], *, jobs: int = 1) ->
     None for each that was written, or why it was not.
     """
     bank, front_end = model.acoustics.bank, model.front_end
-    for path, found in zip(files, analyse_files(list(files), front_end, model.endpointer, jobs=jobs)):
+    analyses = analyse_files(list(files), front_end, model.endpointer, jobs=jobs, cells=bank.cells)
+    for path, found in zip(files, analyses):
         if isinstance(found, AudioError):
             yield str(found)
         elif found.reason:

@@ -89,9 +89,9 @@ def test_json(run, model_file, recordings, out):
 def test_workers_are_passed_on(run, model_file, recordings, out, monkeypatch):
     asked, analyse = [], exchange.analyse_files
 
-    def counting(*arguments, jobs):
+    def counting(*arguments, jobs, **others):
         asked.append(jobs)
-        return analyse(*arguments, jobs=jobs)
+        return analyse(*arguments, jobs=jobs, **others)
 
     monkeypatch.setattr(exchange, "analyse_files", counting)
     assert run("export", model_file, recordings, "--parameters", out, "--jobs", 2).status == 0
@@ -147,7 +147,7 @@ def test_a_place_in_the_way(run, model_file, recordings, out):
     outcome = run("export", model_file, out.parent / "in", "--parameters", out)
     assert (outcome.status, outcome.stdout) == (1, f"{out}: 1 parameter file\n")
     assert outcome.stderr.startswith(f"error: {out / 'sub' / 'a.mfc'}: its folder cannot be made (")
-    assert outcome.stderr.endswith("; choose another --parameters\n")
+    assert outcome.stderr.endswith("; choose another one\n")
     (out / "b.mfc").unlink()
     (out / "b.mfc").mkdir()
     outcome = run("export", model_file, out.parent / "in" / "b.wav", "--parameters", out)

@@ -289,7 +289,7 @@ def test_the_models_are_not_named_as_what_stands_beside_them(trained, tmp_path):
 
 def test_a_folder_that_cannot_be_written(trained, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ModelError, match=r"file/models.mmf cannot be written: .*; choose another --htk"):
+    with pytest.raises(OSError, match="file"):
         write(trained(), tmp_path / "file" / "models.mmf")
 
 
@@ -414,7 +414,7 @@ def test_models_that_htk_trained(made_in_htk, tmp_path):
 def test_a_file_of_silence_alone(made_in_htk, tmp_path):
     hmms, _ = made_in_htk
     message = refusal(tmp_path, herest({"sil": hmms["sil"]}))
-    assert message == "words.mmf: defines no word; give a file with an HMM for each, or another --dictionary"
+    assert message == "words.mmf: defines no word; give a file with an HMM for each, or another dictionary"
 
 
 WORD = """~h "{name}" <BEGINHMM> <NUMSTATES> 4
@@ -563,8 +563,8 @@ def test_words_in_two_ways_to_write_a_letter_are_one(tmp_path):
         ('"" h1\n', "dict: '' is no word to be written; rename it"),
         ('"a\\012b" h1\n', "dict: 'a\\nb' is no word to be written; rename it"),
         ('"\\377" h1\n', "dict, line 1: '\"\\\\377\" h1' is not UTF-8 text; mend it"),
-        ("", "words.mmf: defines no word; give a file with an HMM for each, or another --dictionary"),
-        ("SILENCE sil\n", "words.mmf: defines no word; give a file with an HMM for each, or another --dictionary"),
+        ("", "words.mmf: defines no word; give a file with an HMM for each, or another dictionary"),
+        ("SILENCE sil\n", "words.mmf: defines no word; give a file with an HMM for each, or another dictionary"),
     ],
 )
 def test_a_dictionary_that_does_not_fit(tmp_path, dictionary, message):

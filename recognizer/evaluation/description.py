@@ -15,9 +15,9 @@ from recognizer.files.pictures import lettering
 from recognizer.files.writing import replacing
 from recognizer.model import Model
 
-ALIKE = 5  # pairs of words that are told
+ALIKE = 5  # pairs of words that are told: those to think about, on a screen that has more to tell
 RESOLUTION = 1024  # of the Fourier transform that tells where a filter's peak is
-LABELLED_WORDS = 60  # of which a picture has the names
+LABELLED_WORDS = 60  # of which a picture has the names: at 15 inches, more would overlap
 
 
 def state_durations(models: WordModels, hop: float) -> np.ndarray:

@@ -16,7 +16,9 @@ from recognizer.evaluation.densities import draw, state_means
 from recognizer.recognition.decoding import score_words
 
 FRAMES = 40_000  # drawn in all; with ten words of a third of a second, a distance is then right to about 1 %
-COMPARED = 40  # words whose distances are measured: of more, those that seem closest
+COMPARED = (
+    40  # words whose distances are measured, for the time grows with their number: of more, those that seem closest
+)
 
 
 def divergence(models: WordModels, words: np.ndarray | None = None, *, seed: int = 0) -> np.ndarray:

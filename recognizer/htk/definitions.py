@@ -18,9 +18,9 @@ from recognizer.errors import AudioError, ModelError
 from recognizer.features.parameter_files import normalised_kind
 
 LOG_SCALE = 2371.8  # discrete probabilities are written as -ln(p) times this (HTK Book 3.4, section 7.6)
-LOG_ZERO = 32767  # and zero as this
-LONGEST_RUN = 255  # of equal weights, written as weight*run
-A_LINE = 50  # numbers
+LOG_ZERO = 32767  # and zero as this, the largest short (likewise)
+LONGEST_RUN = 255  # of equal weights, written as weight*run; where HTK writes it in binary, the run is a byte
+A_LINE = 50  # numbers of at most 20 characters: a line is under 1 kB, and fits any reader's buffer
 
 
 class StreamDensity(Protocol):

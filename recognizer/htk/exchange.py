@@ -40,15 +40,15 @@ from recognizer.training.training import ABSOLUTE_VARIANCE_FLOOR
 
 SILENCE = "silence"  # macro of the state that words share at both ends
 HEAD, TAIL = "silB", "silE"  # models that Julius puts around every word
-NO_WORDS = frozenset({HEAD, TAIL, SILENCE, "sil", "sp", "SIL", "SP"})
+NO_WORDS = frozenset({HEAD, TAIL, SILENCE, "sil", "sp", "SIL", "SP"})  # silence, as HTK's Book and Julius name it
 RENAMED = "word_"  # begins the HMM names of words that are no names to HTK
-BARELY = 1e-20  # probability of hearing anything in HEAD and TAIL: the words have silence of their own
+BARELY = 1e-20  # probability of hearing anything in HEAD and TAIL: less than any silence in the words themselves
 NETWORK, DICTIONARY, LIST, JULIUS_DICTIONARY = "network.slf", "dict.txt", "models.list", "words.dict"
 # A letter first, for HTK's dictionary takes what C reads as a number, "inf" and "nan" among them, for a probability
 # (HDict.c, ReadDictWord); and no - or +, by which HTK and Julius tell contexts.
 PLAIN_NAME = re.compile(r"(?!inf|nan)[A-Za-z][A-Za-z0-9_]*", re.IGNORECASE)
 LONGEST_NAME = 100  # bytes; HTK has room for 131 where it reads a network (HNet.c, ReadOneLattice)
-HTK_WORDS = frozenset({"!NULL", "!SUBLATID"})  # mean something to HTK
+HTK_WORDS = frozenset({"!NULL", "!SUBLATID"})  # to HTK's networks: no word, and a network inside
 _STRING = r""" ("(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s"'[]\S*) """
 # A line of a dictionary: the word, what to print for it, how probable it is, its HMM.
 ENTRY = re.compile(rf"\s* {_STRING} (?:\s+\[[^]]*\])? (?:\s+[01]?\.?\d+)? \s+ {_STRING} \s*", re.VERBOSE)
@@ -138,6 +138,8 @@ def write(model: Model, path: Path) -> list[Path]:
     Raises
     ------
     ModelError
+        if HTK has no such models, see `to_definitions`, or the name of the file is that of another.
+    OSError
         if a file cannot be written.
     """
     names = model_names(model.words)
@@ -158,12 +160,9 @@ def write(model: Model, path: Path) -> list[Path]:
         raise ModelError(f"{shown(path)} is the name of another file that is written; choose another for the models")
     for name, text in texts.items():
         file = path.parent / name
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(file) as temporary:
-                temporary.write_text(text, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise ModelError(f"{shown(file)} cannot be written: {error.strerror}; choose another --htk") from error
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
     return [path.parent / name for name in texts]
 
 
@@ -235,7 +234,7 @@ def _written(path: Path, features: Parameters) -> str | None:
     except AudioError as error:
         return str(error)
     except OSError as error:
-        return f"{shown(path)}: its folder cannot be made ({error.strerror}); choose another --parameters"
+        return f"{shown(path)}: its folder cannot be made ({error.strerror}); choose another one"
     return None
 
 
@@ -289,7 +288,7 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
         known = {h.name for h in defined.hmms} | hmms.keys()
         spoken = {h: word for h, word in _spoken(dictionary, known, name).items() if h in hmms}
     if not spoken:
-        raise ModelError(f"{name}: defines no word; give a file with an HMM for each, or another --dictionary")
+        raise ModelError(f"{name}: defines no word; give a file with an HMM for each, or another dictionary")
     _check_words(list(spoken.values()), shown(dictionary) if dictionary else name)
     if _energies_apart(defined):
         raise ModelError(

@@ -27,12 +27,12 @@ from recognizer.htk.definitions import (
 )
 from recognizer.htk.scanner import LARGEST, Scanner, amount, shown_word
 
-ROW_TOLERANCE = 1e-3  # of the sum of a row of transitions
+ROW_TOLERANCE = 1e-3  # of the sum of a row of transitions: numbers cut to four digits pass, slips do not
 WEIGHT_TOLERANCE = 1e-2  # of the sum of the weights of a mixture, as in HTK
-EQUAL_TOLERANCE = 1e-6  # between a stream weight and one
-MANY = 10  # numbers of states or mixtures that a message lists
-BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-LIGHT = 1e-4  # what the weights of the mixtures that a file leaves out may add up to
+EQUAL_TOLERANCE = 1e-6  # between a stream weight and one: HTK prints seven digits
+MANY = 10  # numbers of states or mixtures that a message lists: it is to stay one line
+BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # control characters, but for those that part words and lines
+LIGHT = 1e-4  # what the weights of the mixtures that a file leaves out may add up to; HTK leaves out those under 1e-5
 REFUSED_OPTIONS = {
     **dict.fromkeys(("FULLC", "LLTC", "XFORMC", "INVDIAGC"), "only diagonal covariances (<DIAGC>) are read"),
     **dict.fromkeys(("POISSOND", "GAMMAD", "RELD", "GEND"), "only models without durations (<NULLD>) are read"),

@@ -16,7 +16,7 @@ LARGEST_INTEGER = 32767  # HTK keeps sizes and indices in shorts
 SPACE = re.compile(r"\s*")
 KEYWORD = re.compile(r"<\s*([^<>\s]*)\s*>")
 MACRO = re.compile(r"~[A-Za-z]")
-NUMBERS_END = re.compile(r"[<~]")
+NUMBERS_END = re.compile(r"[<~]")  # begin a keyword and a macro
 OCTAL = re.compile(r"[0-3][0-7]{2}")
 # What some place in a file has; parameter kinds come on top.
 KEYWORDS = {"BEGINHMM", "ENDHMM", "NUMSTATES", "STATE", "NUMMIXES", "SWEIGHTS", "STREAM", "MIXTURE", "TMIX", "DPROB"}

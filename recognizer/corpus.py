@@ -23,6 +23,7 @@ AUDIO_SUFFIXES = frozenset(
 WORD_FOLDER = "{word}/{anything}.wav"
 WORD_SPEAKER_TAKE = "{word}_{speaker}_{take}.wav"
 SPEAKER_WORD_TAKE = "{speaker}/{speaker}-{word}-{take}.wav"
+MANIFEST_SUFFIX = ".csv"  # compare in lower case
 MANIFEST = "a CSV manifest with the columns path,word,speaker"
 _SKIPPED = (".", "_background_noise_")
 _SPEAKER_MARK = "_nohash_"
@@ -122,25 +123,27 @@ def audio_files(paths: Iterable[str | Path]) -> list[Path]:
     Parameters
     ----------
     paths : iterable of str or Path
-        Files, taken as they are, even if missing (reading reports that); and folders, searched at any
-        depth as in `find`.
+        Files, taken as they are, even if missing (reading reports that); folders, searched at any depth as in
+        `find`; and manifests, which end in .csv.
 
     Returns
     -------
     list of Path
-        In the order of the arguments; the files of each folder sorted. A folder below that cannot be opened
-        stands there itself, for reading it to report why.
+        In the order of the arguments and of a manifest's lines; the files of each folder sorted. A folder below
+        that cannot be opened stands there itself, for reading it to report why.
 
     Raises
     ------
     CorpusError
-        If a folder holds no audio or cannot be opened.
+        If a folder holds no audio or cannot be opened, or a manifest is wrong.
     """
     found = []
     for path in map(Path, paths):
         if os.path.isdir(path):
             files, closed = _search(path)
             found += sorted([*files, *closed])
+        elif path.suffix.lower() == MANIFEST_SUFFIX and os.path.isfile(path):
+            found += [utterance.path for utterance in _from_manifest(path)]
         else:
             found.append(path)
     return found

@@ -126,7 +126,7 @@ class Recognizer:
         if isinstance(recording, str | Path):
             if sample_rate is not None:
                 raise TypeError("sample_rate goes with samples; a file knows its own")
-            analysis = analyse_file(Path(recording), front_end, endpointer)
+            analysis = analyse_file(Path(recording), front_end, endpointer, cells=self.model.acoustics.bank.cells)
         else:
             if sample_rate is None:
                 raise TypeError("samples need their sample_rate in Hz, as in recognize(samples, 16000)")
@@ -161,7 +161,8 @@ class Recognizer:
         """
         indices, least = self._indices(words), least_probability(threshold, self.model.rejection)
         paths = [Path(path) for path in paths]
-        analyses = analyse_files(paths, self.model.front_end, self.model.endpointer, jobs=jobs)
+        cells = self.model.acoustics.bank.cells
+        analyses = analyse_files(paths, self.model.front_end, self.model.endpointer, jobs=jobs, cells=cells)
         return self._file_results(paths, analyses, indices, least)
 
     def recognize_adapted(

@@ -78,6 +78,19 @@ def test_what_was_said_is_heard_and_the_bad_file_is_told(run, model_file, files)
     assert outcome.stderr == f"1 of {len(files)} files could not be read\n"
 
 
+def test_a_manifest_is_read_as_the_recordings_it_lists(run, model_file, files, tmp_path):
+    manifest = tmp_path / "test.csv"
+    manifest.write_text("path,word\n" + "".join(f"{file},any\n" for file in files), encoding="utf-8")
+    whole, listed = (run("batch", "--json", "-m", model_file, *paths) for paths in (files, [manifest]))
+    assert listed == whole
+    manifest.write_text("word,speaker\nyes,eve\n", encoding="utf-8")
+    outcome = run("batch", "--json", "-m", model_file, manifest, files[0])
+    assert outcome.status == 1
+    wrong, right = json_lines(outcome.stdout)
+    assert wrong["error"] == f"{manifest}: line 1: no column 'path'; begin with the header path,word,speaker"
+    assert right["file"] == str(files[0])
+
+
 def test_words_are_written_as_they_are(run, built, tmp_path, files):
     replace(built, words=("语言", "语音", "né", "a,b")).save(tmp_path / "m.npz")
     outcome = run("batch", "--json", "-m", tmp_path / "m.npz", files[1])

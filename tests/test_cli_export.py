@@ -50,6 +50,21 @@ def test_features_alone(run, model_file, recordings, out):
     assert (vectors.shape[1], kind, period) == (39, "USER", 0.01)
 
 
+def test_a_manifest_is_read_as_the_recordings_it_lists(run, model_file, recordings, out, tmp_path):
+    """Beside the manifest, elsewhere, and above it: nothing is written outside the folder."""
+    beside = write(tmp_path / "set" / "eve" / "1.wav", say("hum"))
+    above = write(tmp_path / "2.wav", say("fall"))
+    manifest = tmp_path / "set" / "test.csv"
+    elsewhere = recordings / "hum_bob_0.wav"
+    manifest.write_text(f"path,word\neve/{beside.name},hum\n../{above.name},fall\n{elsewhere},hum\n", encoding="utf-8")
+    before = set(tmp_path.rglob("*"))
+    outcome = run("export", model_file, manifest, "--parameters", out)
+    assert (outcome.status, outcome.stdout, outcome.stderr) == (0, f"{out}: 3 parameter files\n", "")
+    written = set(tmp_path.rglob("*.mfc"))
+    assert written == {out / "eve" / "1.mfc", out / "2.mfc", out / "hum_bob_0.mfc"}
+    assert set(tmp_path.rglob("*")) - before == {*written, out, out / "eve"}
+
+
 def test_the_digits_by_name(run, out):
     assert run("export", "digits", "--htk", out / "models.mmf").status == 0
     assert {*HVite(out / "models.mmf").dictionary} == {
@@ -74,9 +89,9 @@ def test_json(run, model_file, recordings, out):
 def test_workers_are_passed_on(run, model_file, recordings, out, monkeypatch):
     asked, analyse = [], exchange.analyse_files
 
-    def counting(*arguments, jobs):
+    def counting(*arguments, jobs, **others):
         asked.append(jobs)
-        return analyse(*arguments, jobs=jobs)
+        return analyse(*arguments, jobs=jobs, **others)
 
     monkeypatch.setattr(exchange, "analyse_files", counting)
     assert run("export", model_file, recordings, "--parameters", out, "--jobs", 2).status == 0
@@ -132,7 +147,7 @@ def test_a_place_in_the_way(run, model_file, recordings, out):
     outcome = run("export", model_file, out.parent / "in", "--parameters", out)
     assert (outcome.status, outcome.stdout) == (1, f"{out}: 1 parameter file\n")
     assert outcome.stderr.startswith(f"error: {out / 'sub' / 'a.mfc'}: its folder cannot be made (")
-    assert outcome.stderr.endswith("; choose another --parameters\n")
+    assert outcome.stderr.endswith("; choose another one\n")
     (out / "b.mfc").unlink()
     (out / "b.mfc").mkdir()
     outcome = run("export", model_file, out.parent / "in" / "b.wav", "--parameters", out)

@@ -249,6 +249,17 @@ def test_audio_files_take_files_as_they_are_and_search_folders(tmp_path):
     assert audio_files([]) == []
 
 
+def test_audio_files_of_a_manifest_are_those_it_lists(tmp_path):
+    touch(tmp_path, "b/2.wav", "b/1.wav", "sets/c.wav")
+    manifest = tmp_path / "sets" / "Test.CSV"
+    manifest.write_text(f"path,word\n../b/2.wav,yes\nc.wav,no\n{tmp_path / 'b' / '1.wav'},no\n", encoding="utf-8")
+    found = audio_files([tmp_path / "b" / "1.wav", manifest])
+    assert found == [tmp_path / "b/1.wav", tmp_path / "sets/../b/2.wav", tmp_path / "sets/c.wav", tmp_path / "b/1.wav"]
+    manifest.write_text("path\nc.wav\n", encoding="utf-8")
+    refused(lambda: audio_files([manifest]), manifest, "line 1", "no column 'word'")
+    assert audio_files([tmp_path / "missing.csv"]) == [tmp_path / "missing.csv"]
+
+
 # Labels
 
 

@@ -18,6 +18,7 @@ from recognizer.acoustics.gaussians import GaussianBank, single_gaussian
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import Utterance, audio_files, find
 from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWarning
+from recognizer.evaluation.densities import state_means
 from recognizer.features import parameter_files
 from recognizer.features.analysis import analyse_file
 from recognizer.features.front_end import GivenFeatures
@@ -84,7 +85,7 @@ def small_model(words, states=2, dims=3, **changes) -> Model:
         "variances": random.uniform(0.5, 2, shape),
     }
     bank = GaussianBank(**arrays | changes)
-    background = single_gaussian(bank.state_means(), np.ones(dims))
+    background = single_gaussian(state_means(bank), np.ones(dims))
     models = WordModels(bank, Chain.of_topology(len(words), states), background)
     return Model(tuple(words), GivenFeatures("USER", dims), Endpointer(), models, Calibration())
 
@@ -275,7 +276,7 @@ def test_streams_beyond_those_of_htk(tmp_path):
     text = f"""~o <VECSIZE> 5 <STREAMINFO> 5 1 1 1 1 1 <DISCRETE> ~h "a" <BEGINHMM> <NUMSTATES> 3 <STATE> 2
     <NUMMIXES> 2 2 2 2 2 {streams} <TRANSP> 3 0 1 0 0 .5 .5 0 0 0 <ENDHMM>"""
     model = imported(tmp_path, text)
-    with pytest.raises(ModelError, match="the model has 5 streams, and HTK reads 4; join some"):
+    with pytest.raises(ModelError, match="the model has 5 streams, and HTK reads 4; train one with fewer"):
         write(model, tmp_path / "again.mmf")
 
 
@@ -288,7 +289,7 @@ def test_the_models_are_not_named_as_what_stands_beside_them(trained, tmp_path):
 
 def test_a_folder_that_cannot_be_written(trained, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ModelError, match=r"file/models.mmf cannot be written: .*; choose another --htk"):
+    with pytest.raises(OSError, match="file"):
         write(trained(), tmp_path / "file" / "models.mmf")
 
 
@@ -413,7 +414,7 @@ def test_models_that_htk_trained(made_in_htk, tmp_path):
 def test_a_file_of_silence_alone(made_in_htk, tmp_path):
     hmms, _ = made_in_htk
     message = refusal(tmp_path, herest({"sil": hmms["sil"]}))
-    assert message == "words.mmf: defines no word; give a file with an HMM for each, or another --dictionary"
+    assert message == "words.mmf: defines no word; give a file with an HMM for each, or another dictionary"
 
 
 WORD = """~h "{name}" <BEGINHMM> <NUMSTATES> 4
@@ -458,7 +459,8 @@ def test_gaussians_in_several_streams(tmp_path):
     <STREAM> 1 <MEAN> 1 0 <VARIANCE> 1 1 <STREAM> 2 <MEAN> 1 0 <VARIANCE> 1 1
     <TRANSP> 3 0 1 0 0 .5 .5 0 0 0 <ENDHMM>"""
     assert refusal(tmp_path, text) == (
-        "words.mmf: its Gaussians stand in 2 streams, and only one is read; join them in HTK, or tie them"
+        "words.mmf: its Gaussians stand in 2 streams, and only of codebooks are several read; tie them to one "
+        "codebook a stream (HHEd's TI)"
     )
 
 
@@ -560,8 +562,8 @@ def test_words_in_two_ways_to_write_a_letter_are_one(tmp_path):
         ('"" h1\n', "dict: '' is no word to be written; rename it"),
         ('"a\\012b" h1\n', "dict: 'a\\nb' is no word to be written; rename it"),
         ('"\\377" h1\n', "dict, line 1: '\"\\\\377\" h1' is not UTF-8 text; mend it"),
-        ("", "words.mmf: defines no word; give a file with an HMM for each, or another --dictionary"),
-        ("SILENCE sil\n", "words.mmf: defines no word; give a file with an HMM for each, or another --dictionary"),
+        ("", "words.mmf: defines no word; give a file with an HMM for each, or another dictionary"),
+        ("SILENCE sil\n", "words.mmf: defines no word; give a file with an HMM for each, or another dictionary"),
     ],
 )
 def test_a_dictionary_that_does_not_fit(tmp_path, dictionary, message):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
@@ -21,8 +21,6 @@ from recognizer.acoustics.gaussians import (
     with_squares,
 )
 from recognizer.acoustics.statistics import Statistics
-from recognizer.errors import TrainingError
-from recognizer.htk import definitions as htk
 
 FRAMES = 50_000  # to make a codebook from; more do not move it
 
@@ -36,13 +34,10 @@ class CodebookBank:
     weights : (S, R, N) float64, sums over the last axis are one
     """
 
-    weights: np.ndarray
+    has_codebook: ClassVar[bool] = True
+    cells: ClassVar[np.ndarray | None] = None
 
-    @classmethod
-    def check_codebook(cls, size: int | None) -> None:
-        """See `Density.check_codebook`."""
-        if size is not None and size < 1:
-            raise TrainingError(f"codebook is {size}; it must be 1 or more")
+    weights: np.ndarray
 
     @property
     @abstractmethod
@@ -83,11 +78,6 @@ class CodebookBank:
     def drop_starved(self, statistics: Statistics, min_frames: float) -> Self:
         """Itself: what one state does not use, another one does."""
         return self
-
-    def _drawn(self, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """An entry of each stream for each of the given states, (T, R)."""
-        entry = (random.random((len(states), self.weights.shape[1], 1)) > self.weights[states].cumsum(-1)).sum(-1)
-        return np.minimum(entry, self.weights.shape[-1] - 1)
 
 
 @dataclass(frozen=True)
@@ -135,19 +125,6 @@ class CodebookShares:
 def stream_masks(widths: Sequence[int]) -> np.ndarray:
     """Which dimensions belong to which stream, (R, D), one or zero."""
     return (np.repeat(np.arange(len(widths)), widths) == np.arange(len(widths))[:, None]).astype(np.float64)
-
-
-def padded(states: Sequence[tuple[htk.Density, ...]], name: str, size: int) -> np.ndarray:
-    """Weights of all states and streams, (S, R, N)."""
-    weights = [[getattr(stream, name) for stream in state] for state in states]
-    return np.array([[np.pad(w, (0, size - len(w))) for w in state] for state in weights])
-
-
-def too_few(size: int, asked: int | None, what: str) -> str | None:
-    if asked is None or size >= asked:
-        return None
-    few = f"the codebook has {size} {what}, not {asked}, for lack of frames"
-    return f"{few}; record more or train with --codebook {size}"
 
 
 def sample_frames(groups: Sequence[np.ndarray]) -> np.ndarray:

@@ -12,7 +12,6 @@ from recognizer.acoustics.discrete import DiscreteBank
 from recognizer.acoustics.gaussians import BorrowedVariance, GaussianBank, Sizes
 from recognizer.acoustics.statistics import Statistics
 from recognizer.acoustics.tied import TiedBank
-from recognizer.htk import definitions as htk
 
 
 class Shares(Protocol):
@@ -39,6 +38,9 @@ class Density(Protocol):
     ----------
     name : of the kind
     fitted_by : what can fit it to a speaker, of "map", "mllr" and "cmllr"
+    has_codebook : whether its states share their components
+    cells : (R, N, D), the features that the symbols of each stream stand for, a frame being the sum over its streams;
+        None if it knows no symbols
     weights : (S, ..., K), by component of a state
     dims : D, of the features
     values : numbers that are computed for one frame
@@ -46,19 +48,11 @@ class Density(Protocol):
 
     name: str
     fitted_by: frozenset[str]
+    has_codebook: bool
+    cells: np.ndarray | None
     weights: np.ndarray
     dims: int
     values: int
-
-    @classmethod
-    def check_codebook(cls, size: int | None) -> None:
-        """Refuse a size of the codebook that cannot be, None being no wish.
-
-        Raises
-        ------
-        TrainingError
-            if there is none so small, or none at all.
-        """
 
     @classmethod
     def start(cls, groups: Sequence[np.ndarray], sizes: Sizes) -> Self:
@@ -93,30 +87,6 @@ class Density(Protocol):
     def with_gaussians(self, gaussians: GaussianBank, states: slice) -> Self:
         """With those replaced."""
 
-    def sample(self, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """A frame drawn from each of the given states, (T, D)."""
-
-    def state_means(self) -> np.ndarray:
-        """The mean of the frames of each state, (S, D)."""
-
-    def to_htk(self) -> tuple[list[tuple[htk.Density, ...]], dict[str, htk.Gaussians]]:
-        """The density of every state as HTK defines it, and codebooks."""
-
-    @classmethod
-    def of_htk(
-        cls, states: Sequence[tuple[htk.Density, ...]], codebooks: dict[str, htk.Gaussians], widths: tuple[int, ...]
-    ) -> Self:
-        """From the densities of states as HTK defines them."""
-
-    def to_parameters(self, features: np.ndarray, kind: str) -> tuple[np.ndarray, str]:
-        """Features as HTK has to be given them, and their kind."""
-
-    def summary(self) -> dict[str, object]:
-        """Its sizes, for people."""
-
-    def shortage(self, mixtures: int, codebook: int | None) -> str | None:
-        """What is less than asked for, for lack of frames, and the remedy; None when nothing is."""
-
     def fault(self, states: int, dims: int) -> str | None:
         """What keeps it from being a density of so many states over so many dimensions."""
 
@@ -139,20 +109,6 @@ def of_arrays(arrays: dict[str, np.ndarray]) -> Density:
     """
     kinds = {frozenset(f.name for f in fields(kind)): kind for kind in KINDS.values()}
     return kinds[frozenset(arrays)](**arrays)
-
-
-def of_htk(
-    states: Sequence[tuple[htk.Density, ...]], codebooks: dict[str, htk.Gaussians], widths: tuple[int, ...]
-) -> Density:
-    """The density of states as HTK defines them, each the densities of its streams.
-
-    Raises
-    ------
-    ModelError
-        if it is none that is known here.
-    """
-    kinds = {htk.Gaussians: GaussianBank, htk.TiedWeights: TiedBank, htk.Symbols: DiscreteBank}
-    return kinds[type(states[0][0])].of_htk(states, codebooks, widths)
 
 
 def alike(one: Density, other: Density) -> bool:

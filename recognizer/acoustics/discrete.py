@@ -11,10 +11,8 @@ import numpy as np
 
 from recognizer.acoustics.codebook import (
     CodebookBank,
-    padded,
     sample_frames,
     stream_masks,
-    too_few,
 )
 from recognizer.acoustics.gaussians import (
     LEAST_LOG_SHARE,
@@ -26,7 +24,6 @@ from recognizer.acoustics.kmeans import kmeans, nearest
 from recognizer.acoustics.simplex import distribution_fault, floored_distribution
 from recognizer.acoustics.statistics import Statistics
 from recognizer.errors import TrainingError
-from recognizer.htk import definitions as htk
 
 STREAMS = 3  # of a discrete density: statics, deltas, accelerations
 CELLS = 128  # of each stream of a discrete one
@@ -54,6 +51,11 @@ class DiscreteBank(CodebookBank):
     @property
     def dims(self) -> int:
         return self.centres.shape[-1]
+
+    @property
+    def cells(self) -> np.ndarray:
+        """See `Density.cells`: the centres, zero in the dimensions of other streams."""
+        return self.centres * (self.precision > 0)[:, None]
 
     @classmethod
     def start(cls, groups: Sequence[np.ndarray], sizes: Sizes) -> DiscreteBank:
@@ -129,40 +131,6 @@ class DiscreteBank(CodebookBank):
     def with_gaussians(self, gaussians: GaussianBank, states: slice) -> DiscreteBank:
         """Itself, which has none."""
         return self
-
-    def to_htk(self) -> tuple[list[tuple[htk.Density, ...]], dict[str, htk.Gaussians]]:
-        """The density of every state as HTK defines it; there are no codebooks of Gaussians."""
-        return [tuple(htk.Symbols(stream) for stream in state) for state in self.weights], {}
-
-    @classmethod
-    def of_htk(
-        cls, states: Sequence[tuple[htk.Density, ...]], codebooks: dict[str, htk.Gaussians], widths: tuple[int, ...]
-    ) -> DiscreteBank:
-        """From the densities of states as HTK defines them: its features are the symbols themselves, from 1 on."""
-        streams = np.eye(len(states[0]))
-        size = max(len(stream.probabilities) for state in states for stream in state)
-        centres = streams[:, None] * np.arange(1, size + 1)[:, None]
-        return cls(padded(states, "probabilities", size), centres, streams)
-
-    def to_parameters(self, features: np.ndarray, kind: str) -> tuple[np.ndarray, str]:
-        """Features as HTK has to be given them, and their kind: the symbols of the streams, (T, R), from 1 on."""
-        return self.symbols(features).astype(np.float32) + 1, "DISCRETE"
-
-    def sample(self, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Features drawn at random, the centre of a cell for each of the given states, (T, D)."""
-        return (self.centres[np.arange(len(self.centres)), self._drawn(states, random)] * (self.precision > 0)).sum(1)
-
-    def state_means(self) -> np.ndarray:
-        """The mean of the frames of each state, (S, D)."""
-        return np.einsum("srn,rnd,rd->sd", self.weights, self.centres, self.precision > 0)
-
-    def summary(self) -> dict[str, object]:
-        """Its sizes, for people."""
-        return {"streams": self.centres.shape[0], "cells": self.centres.shape[1]}
-
-    def shortage(self, mixtures: int, codebook: int | None) -> str | None:
-        """See `Density.shortage`."""
-        return too_few(self.centres.shape[1], codebook, "cells")
 
     def fault(self, states: int, dims: int) -> str | None:
         """What keeps it from being a bank of so many states over so many dimensions; None when nothing does."""

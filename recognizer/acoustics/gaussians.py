@@ -16,8 +16,6 @@ import numpy as np
 from recognizer.acoustics.kmeans import CHUNK_VALUES, kmeans, nearest, slices
 from recognizer.acoustics.simplex import distribution_fault, floored_distribution
 from recognizer.acoustics.statistics import Statistics
-from recognizer.errors import ModelError, TrainingError
-from recognizer.htk import definitions as htk
 
 WEIGHT_FLOOR = 1e-3  # of a component that is in use; keeps a rarely visited one reachable
 MIN_FRAMES = 6  # a component needs to have a mean and a variance worth the name
@@ -70,25 +68,12 @@ class GaussianBank:
 
     name: ClassVar[str] = "continuous"
     fitted_by: ClassVar[frozenset[str]] = frozenset({"map", "mllr", "cmllr"})
+    has_codebook: ClassVar[bool] = False
+    cells: ClassVar[np.ndarray | None] = None
 
     weights: np.ndarray
     means: np.ndarray
     variances: np.ndarray
-
-    @classmethod
-    def check_codebook(cls, size: int | None) -> None:
-        """Refuse any size of a codebook, for every state has its own Gaussians.
-
-        Raises
-        ------
-        TrainingError
-            if a size is asked for.
-        """
-        if size is not None:
-            raise TrainingError(
-                f"a codebook of {size} is for a semi-continuous or discrete density; leave it out, or choose such a "
-                "density"
-            )
 
     @property
     def dims(self) -> int:
@@ -188,46 +173,12 @@ class GaussianBank:
         """With the Gaussians that `gaussians` gave replaced; the weights stay."""
         return self.put(states, replace(gaussians, weights=self.weights[states]))
 
-    def summary(self) -> dict[str, object]:
-        """Its sizes, for people."""
-        return {"mixtures": self.weights.shape[1], "gaussians": int((self.weights > 0).sum())}
-
-    def shortage(self, mixtures: int, codebook: int | None) -> str | None:
-        """See `Density.shortage`."""
-        kept = (self.weights > 0).sum(1)
-        if not (small := int((kept < mixtures).sum())):
-            return None
-        return (
-            f"{small} of {len(kept)} states keep fewer than {mixtures} Gaussians (the least {kept.min()}), "
-            f"for lack of recordings; record more or train with --mixtures {max(1, int(kept.min()))}"
-        )
-
     def fault(self, states: int, dims: int) -> str | None:
         """What keeps it from being a bank of so many mixtures over so many dimensions; None when nothing does."""
         shape = (states, *self.weights.shape[1:2], dims)
         if self.weights.shape != shape[:-1] or not self.means.shape == self.variances.shape == shape:
             return "Gaussians do not fit its words and front end"
         return distribution_fault(self.weights) or gaussian_fault(self.means, self.variances)
-
-    def sample(self, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Features drawn at random, one frame from each of the given mixtures.
-
-        Parameters
-        ----------
-        states : (T,) rows of the bank
-
-        Returns
-        -------
-        (T, D)
-        """
-        component = (random.random(len(states))[:, None] > self.weights[states].cumsum(1)).sum(1)
-        component = np.minimum(component, self.weights.shape[1] - 1)
-        drawn = random.standard_normal((len(states), self.means.shape[-1]))
-        return self.means[states, component] + np.sqrt(self.variances[states, component]) * drawn
-
-    def state_means(self) -> np.ndarray:
-        """The mean of the frames of each mixture, (S, D)."""
-        return (self.weights[..., None] * self.means).sum(1)
 
     def update(
         self, statistics: Statistics, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
@@ -264,40 +215,6 @@ class GaussianBank:
         """
         parts = [from_clusters(g, sizes.mixtures, sizes.variance_floor, sizes.borrowed) for g in groups]
         return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
-
-    def to_htk(self) -> tuple[list[tuple[htk.Density, ...]], dict[str, htk.Gaussians]]:
-        """The density of every state as HTK defines it, without the unused components; there are no codebooks."""
-        used = self.weights > 0
-        rows = zip(self.weights, self.means, self.variances, used)
-        return [(htk.Gaussians(w[u], mean[u], variance[u]),) for w, mean, variance, u in rows], {}
-
-    @classmethod
-    def of_htk(
-        cls, states: Sequence[tuple[htk.Density, ...]], codebooks: dict[str, htk.Gaussians], widths: tuple[int, ...]
-    ) -> GaussianBank:
-        """From the densities of states as HTK defines them.
-
-        Raises
-        ------
-        ModelError
-            if a state has several streams.
-        """
-        if len(widths) > 1:
-            raise ModelError(
-                f"its Gaussians stand in {len(widths)} streams, and only one is read; join them in HTK, or tie them"
-            )
-        mixtures = max(len(state.weights) for (state,) in states)
-        arrays = [[], [], []]
-        for (state,) in states:
-            room = (0, mixtures - len(state.weights))
-            arrays[0].append(np.pad(state.weights, room))
-            arrays[1].append(np.pad(state.means, (room, (0, 0))))
-            arrays[2].append(np.pad(state.variances, (room, (0, 0)), constant_values=1.0))
-        return cls(*map(np.stack, arrays))
-
-    def to_parameters(self, features: np.ndarray, kind: str) -> tuple[np.ndarray, str]:
-        """Features as HTK has to be given them, (T, D), and their kind: as they are."""
-        return features, kind
 
     def split(self, mixtures: int) -> GaussianBank:
         """Grow every mixture to `mixtures` components by splitting the heaviest, means 0.2 deviations apart.

@@ -7,12 +7,15 @@ import warnings
 import numpy as np
 
 from recognizer.acoustics.gaussians import (
+    MIN_FRAMES,
     GaussianBank,
     single_gaussian,
     with_squares,
 )
 from recognizer.acoustics.statistics import Statistics
 from recognizer.errors import RecognizerWarning
+
+FRAMES = 50_000  # more frames than this no longer change a mixture of 64 Gaussians
 
 
 def expectation_maximisation(
@@ -58,3 +61,10 @@ def grow(features: np.ndarray, mixtures: int, variance_floor: np.ndarray, **em: 
     while (size := bank.weights.shape[1]) < mixtures:
         bank, _ = expectation_maximisation(bank.split(min(2 * size, mixtures)), features, variance_floor, **em)
     return bank
+
+
+def of_sample(frames: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
+    """One mixture over all of a kind of sound, grown by splitting, from an even sample of the frames (T, D)."""
+    sample = frames[:: max(1, len(frames) // FRAMES)]
+    mixtures = max(1, min(mixtures, len(sample) // MIN_FRAMES))
+    return grow(sample, mixtures, variance_floor, tolerance=0.02, max_iterations=100)

@@ -11,10 +11,7 @@ import numpy as np
 
 from recognizer.acoustics.codebook import (
     CodebookBank,
-    padded,
     sample_frames,
-    stream_masks,
-    too_few,
 )
 from recognizer.acoustics.gaussians import (
     LEAST_LOG_SHARE,
@@ -30,8 +27,6 @@ from recognizer.acoustics.gaussians import (
 from recognizer.acoustics.kmeans import CHUNK_VALUES, slices
 from recognizer.acoustics.simplex import distribution_fault
 from recognizer.acoustics.statistics import Statistics, no_transitions
-from recognizer.errors import ModelError
-from recognizer.htk import definitions as htk
 
 GAUSSIANS = 256  # of a semi-continuous codebook, when nothing else is asked for
 EM_ITERATIONS = 5  # of a semi-continuous codebook alone, before the words are trained
@@ -131,62 +126,6 @@ class TiedBank(CodebookBank):
         """With the Gaussians that `gaussians` gave replaced; the weights stay."""
         means, variances = (x.reshape(self.means.shape) for x in (gaussians.means, gaussians.variances))
         return replace(self, means=means, variances=variances)
-
-    def to_htk(self) -> tuple[list[tuple[htk.Density, ...]], dict[str, htk.Gaussians]]:
-        """The density of every state as HTK defines it, and the codebook of each stream."""
-        codebooks = {}
-        for number, (means, variances, own) in enumerate(zip(self.means, self.variances, self.streams > 0), 1):
-            equal = np.full(len(means), 1.0 / len(means))
-            codebooks[f"codebook{number}_"] = htk.Gaussians(equal, means[:, own], variances[:, own])
-        states = [tuple(htk.TiedWeights(name, w) for name, w in zip(codebooks, state)) for state in self.weights]
-        return states, codebooks
-
-    @classmethod
-    def of_htk(
-        cls, states: Sequence[tuple[htk.Density, ...]], codebooks: dict[str, htk.Gaussians], widths: tuple[int, ...]
-    ) -> TiedBank:
-        """From the densities of states as HTK defines them.
-
-        Raises
-        ------
-        ModelError
-            if states use different codebooks.
-        """
-        names = tuple(stream.codebook for stream in states[0])
-        if any(tuple(stream.codebook for stream in state) != names for state in states):
-            raise ModelError("its states use different codebooks, and one for all is read; tie them to one")
-        size, dims = max(len(codebooks[name].means) for name in names), sum(widths)
-        means, variances = np.zeros((len(names), size, dims)), np.ones((len(names), size, dims))
-        streams = stream_masks(widths)
-        for r, name in enumerate(names):
-            own, found = np.flatnonzero(streams[r]), codebooks[name]
-            means[r, : len(found.means), own] = found.means.T
-            variances[r, : len(found.means), own] = found.variances.T
-        return cls(padded(states, "weights", size), means, variances, streams)
-
-    def to_parameters(self, features: np.ndarray, kind: str) -> tuple[np.ndarray, str]:
-        """Features as HTK has to be given them, (T, D), and their kind: as they are."""
-        return features, kind
-
-    def sample(self, states: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Features drawn at random, one frame from each of the given states, (T, D)."""
-        entry = self._drawn(states, random)
-        stream = np.arange(len(self.streams))
-        drawn = random.standard_normal((len(states), *self.streams.shape))
-        values = self.means[stream, entry] + np.sqrt(self.variances[stream, entry]) * drawn
-        return (values * self.streams).sum(1)
-
-    def state_means(self) -> np.ndarray:
-        """The mean of the frames of each state, (S, D)."""
-        return np.einsum("srn,rnd,rd->sd", self.weights, self.means, self.streams)
-
-    def summary(self) -> dict[str, object]:
-        """Its sizes, for people."""
-        return {"streams": len(self.streams), "gaussians": self.means[..., 0].size}
-
-    def shortage(self, mixtures: int, codebook: int | None) -> str | None:
-        """See `Density.shortage`."""
-        return too_few(self.means.shape[1], codebook, "Gaussians")
 
     def fault(self, states: int, dims: int) -> str | None:
         """What keeps it from being a bank of so many states over so many dimensions; None when nothing does."""

@@ -56,8 +56,7 @@ def align(
     the piece fits what is heard there, the higher the better.
     """
     png_for(plot, "--plot")
-    from recognizer import errors
-    from recognizer.errors import AudioError
+    from recognizer.errors import AudioError, shown
     from recognizer.evaluation import alignment
     from recognizer.features.analysis import analyse_file
     from recognizer.recognizer import Recognizer, low_rate
@@ -65,16 +64,16 @@ def align(
 
     fitted = Recognizer.load(model, None if speaker is None else checked_speaker(speaker)).model
     front_end = fitted.front_end
-    analysis = analyse_file(file, front_end, fitted.endpointer)
+    analysis = analyse_file(file, front_end, fitted.endpointer, cells=fitted.acoustics.bank.cells)
     source_rate = analysis.source_rate
     if not quiet and source_rate and source_rate < front_end.sample_rate:
         complain(f"warning: {low_rate(str(source_rate), front_end.sample_rate)}")
     if plot is not None and source_rate is None:
-        raise usage_error(f"--plot draws sound, and {errors.shown(file)} holds none; leave it out")
+        raise usage_error(f"--plot draws sound, and {shown(file)} holds none; leave it out")
     try:
         found = alignment.align(analysis, fitted, word)
     except AudioError as error:
-        raise AudioError(f"{errors.shown(file)}: {error}") from error
+        raise AudioError(f"{shown(file)}: {error}") from error
     for path, option, write in (
         (textgrid, "--textgrid", lambda path: alignment.write_textgrid(found, path)),
         (plot, "--plot", lambda path: alignment.write_picture(found, audio.load(file, front_end.sample_rate), path)),
@@ -83,11 +82,11 @@ def align(
             with writing(path, option):
                 write(path)
             if not quiet:
-                complain(f"written to {errors.shown(path)}")
+                complain(f"written to {shown(path)}")
     if as_json:
         typer.echo(json.dumps({"file": str(file), **found.as_json()}, ensure_ascii=False))
     else:
-        _print(errors.shown(file), found)
+        _print(shown(file), found)
     return ExitStatus.OK
 
 

@@ -19,6 +19,7 @@ from recognizer.cli.common import (
     reports_errors,
     usage_error,
     workers,
+    writing,
 )
 
 
@@ -79,7 +80,8 @@ def export(
     files = exchange.parameter_paths(recordings or [], parameters) if recordings else {}
     written = []
     if htk is not None:
-        written = exchange.write(loaded, htk)
+        with writing(htk, "--htk"):
+            written = exchange.write(loaded, htk)
     refused = []
     with progress_bar(quiet) as progress:
         found = exchange.write_parameters(loaded, files, jobs=workers(jobs))

@@ -123,6 +123,7 @@ def _record(model: Model, path: Path) -> dict:
     """All that is told of a model, as plain JSON data."""
     from dataclasses import asdict
 
+    from recognizer.evaluation.densities import sizes
     from recognizer.evaluation.description import alike, state_durations
     from recognizer.recognition.verification import EVIDENCE
 
@@ -135,8 +136,8 @@ def _record(model: Model, path: Path) -> dict:
         "words": list(model.words),
         "states": models.states,
         "density": models.bank.name,
-        **models.bank.summary(),
-        "background_gaussians": models.background.summary()["gaussians"],
+        **sizes(models.bank),
+        "background_gaussians": sizes(models.background)["gaussians"],
         "dims": model.front_end.dims,
         "durations": {word: round(float(seconds), 4) for word, seconds in zip(model.words, durations)},
         "confusable": alike(model),
@@ -148,7 +149,7 @@ def _record(model: Model, path: Path) -> dict:
             **dict(zip(EVIDENCE, map(float, rejection.weights))),
             "bias": rejection.bias,
             **rejection.thresholds,
-            "noise_gaussians": rejection.noise.summary()["gaussians"],
+            "noise_gaussians": sizes(rejection.noise)["gaussians"],
         },
         "history": models.history,
         "card": model.card,

@@ -26,9 +26,9 @@ from recognizer.recognition import decoding
 from recognizer.sound.audio import Recording
 
 SHOWN_AROUND = 0.25  # seconds of the recording that a picture has on both sides of what was analysed
-SHOWN_DEPTH = 60.0  # dB from the strongest to the weakest that a spectrogram shows
+SHOWN_DEPTH = 60.0  # dB from the strongest to the weakest that a spectrogram shows: about what speech has over a room
 WIDEBAND = 0.006  # seconds; a short window shows formants, and when they move, rather than the pitch
-NAMED_WORDS = 20  # of a vocabulary, in an error
+NAMED_WORDS = 20  # of a vocabulary, in an error, which is to stay one line
 
 
 @dataclass(frozen=True)

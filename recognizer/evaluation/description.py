@@ -8,14 +8,15 @@ import numpy as np
 
 from recognizer.acoustics.chain import expected_durations
 from recognizer.acoustics.word_models import WordModels
+from recognizer.evaluation.densities import state_means
 from recognizer.evaluation.divergence import closest_pairs
 from recognizer.features.front_end import FrontEnd
 from recognizer.files.pictures import lettering
 from recognizer.files.writing import replacing
 from recognizer.model import Model
 
-ALIKE = 5  # pairs of words that are told
-LABELLED_WORDS = 60  # of which a picture has the names
+ALIKE = 5  # pairs of words that are told: those to think about, on a screen that has more to tell
+LABELLED_WORDS = 60  # of which a picture has the names: at 15 inches, more would overlap
 
 
 def state_durations(models: WordModels, hop: float) -> np.ndarray:
@@ -97,7 +98,7 @@ def _draw_training(axes, history: dict[str, list[float]]) -> None:
 def _draw_spectra(axes, model: Model, index: int, word: str) -> None:
     from matplotlib import colormaps
 
-    means = model.acoustics.bank.state_means()[model.acoustics.rows(index)[1:-1]]
+    means = state_means(model.acoustics.bank)[model.acoustics.rows(index)[1:-1]]
     if model.front_end.hears:
         frequency, level = spectra(model.front_end, means)
         labels = {"title": f"mean spectra of the states of {word}", "xlabel": "frequency, Hz", "ylabel": "level, dB"}

@@ -12,10 +12,13 @@ import numpy as np
 
 from recognizer.acoustics.chain import expected_durations, walk
 from recognizer.acoustics.word_models import WordModels
+from recognizer.evaluation.densities import draw, state_means
 from recognizer.recognition.decoding import score_words
 
 FRAMES = 40_000  # drawn in all; with ten words of a third of a second, a distance is then right to about 1 %
-COMPARED = 40  # words whose distances are measured: of more, those that seem closest
+COMPARED = (
+    40  # words whose distances are measured, for the time grows with their number: of more, those that seem closest
+)
 
 
 def divergence(models: WordModels, words: np.ndarray | None = None, *, seed: int = 0) -> np.ndarray:
@@ -73,7 +76,7 @@ def _drawn(models: WordModels, word: int, random: np.random.Generator) -> np.nda
     """One utterance of a word, (T, D), without silence."""
     path = walk(models.chain.word(word), random)
     path = path[(path > 0) & (path <= models.states)]
-    return models.bank.sample(models.rows(word)[path], random)
+    return draw(models.bank, models.rows(word)[path], random)
 
 
 def _behind(scores: np.ndarray, own: int, lengths: np.ndarray) -> np.ndarray:
@@ -92,7 +95,7 @@ def _ranked(distance: np.ndarray) -> list[tuple[int, int, float]]:
 
 def _likely(models: WordModels) -> np.ndarray:
     """Words in the order in which they first appear in close pairs, by the means of their states alone."""
-    means = models.bank.state_means()
+    means = state_means(models.bank)
     words = range(len(models.chain.log_stay))
     typical = [means[models.rows(word)[1:-1]] for word in words]
     scores = score_words(models, typical)

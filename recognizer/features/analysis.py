@@ -149,14 +149,19 @@ def analyse_file(path: Path, *args, **kwargs) -> Analysis:
 
 
 def _analyse_group(
-    paths: Sequence[Path], front_end: FrontEnd | GivenFeatures, *args, **kwargs
+    paths: Sequence[Path], front_end: FrontEnd | GivenFeatures, *args, cells: np.ndarray | None = None, **kwargs
 ) -> list[Analysis | AudioError]:
-    """Some files, each with its analysis, or its error where it cannot be read, so that the others go on."""
+    """Some files, each with its analysis, or its error where it cannot be read, so that the others go on.
+
+    Parameters
+    ----------
+    cells : as `read_parameters` takes them
+    """
     found: list[Analysis | Recording | AudioError] = []
     for path in paths:
         try:
             if path.suffix.lower() in parameter_files.SUFFIXES:
-                found.append(read_parameters(path, front_end, finish=kwargs.get("finish", True)))
+                found.append(read_parameters(path, front_end, cells, finish=kwargs.get("finish", True)))
             else:
                 found.append(audio.load(path, _rate(path, front_end)))
         except AudioError as error:
@@ -177,13 +182,17 @@ def _rate(path: Path, front_end: FrontEnd | GivenFeatures) -> int:
         raise AudioError(f"{shown(path)}: {error}") from error
 
 
-def read_parameters(path: Path, front_end: FrontEnd | GivenFeatures, *, finish: bool = True) -> Analysis:
+def read_parameters(
+    path: Path, front_end: FrontEnd | GivenFeatures, cells: np.ndarray | None = None, *, finish: bool = True
+) -> Analysis:
     """The features in one of HTK's parameter files, as an analysis of whatever recording they come from.
 
     Parameters
     ----------
     path : the file
     front_end : what the features must be of
+    cells : (R, N, D), what the symbols of a model stand for that quantises what it hears, see `Density.cells`: it knows
+        files of its symbols, as they were exported with it, beside those of its features
     finish : False gives them as static cepstra come, for training
 
     Raises
@@ -192,19 +201,24 @@ def read_parameters(path: Path, front_end: FrontEnd | GivenFeatures, *, finish: 
         if the file cannot be read, or its features are of another kind or width, or symbols that the model lacks.
     """
     found = parameter_files.read(path)
-    frames, dims = found.vectors.shape
-    needed = front_end.kind or found.kind
-    if parameter_files.normalised_kind(found.kind) != parameter_files.normalised_kind(needed) or dims != front_end.dims:
+    features, (frames, dims) = found.vectors, found.vectors.shape
+    quantised = front_end.hears and cells is not None and found.kind == "DISCRETE"
+    if quantised:
+        needed, width, most = found.kind, len(cells), cells.shape[1]
+    else:
+        needed, width, most = front_end.kind or found.kind, front_end.dims, front_end.symbols
+    if parameter_files.normalised_kind(found.kind) != parameter_files.normalised_kind(needed) or dims != width:
         raise AudioError(
-            f"{shown(path)}: {dims} values a frame of kind {found.kind}, and the model needs {front_end.dims} of kind "
+            f"{shown(path)}: {dims} values a frame of kind {found.kind}, and the model needs {width} of kind "
             f"{needed}; convert the file, or choose another --model"
         )
-    features = found.vectors
-    if (most := front_end.symbols) and not ((features >= 1) & (features <= most)).all():
+    if most and not ((features >= 1) & (features <= most)).all():
         raise AudioError(
             f"{shown(path)}: has symbols from {features.min():.0f} to {features.max():.0f}, and the model knows 1 to "
             f"{most}; quantise with the model's codebook"
         )
+    if quantised:
+        features = cells[np.arange(width), features.astype(int) - 1].sum(1).astype(np.float32)
     if not finish and front_end.hears:
         raise AudioError(f"{shown(path)}: holds finished features, and this needs the sound; give the recording")
     period = found.period

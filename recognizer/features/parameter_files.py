@@ -11,9 +11,10 @@ import numpy as np
 from recognizer.errors import AudioError, shown
 from recognizer.files.writing import replacing
 
-SUFFIXES = frozenset({".mfc", ".mfcc", ".htk", ".user", ".plp", ".fea", ".fbank", ".lpc"})  # compare in lower case
+# As such files are usually named, by what is in them; compare in lower case.
+SUFFIXES = frozenset({".mfc", ".mfcc", ".htk", ".user", ".plp", ".fea", ".fbank", ".lpc"})
 HEADER = ">iihH"  # frames, period in units of 100 ns, bytes a frame, kind
-HEADER_BYTES = 12
+HEADER_BYTES = struct.calcsize(HEADER)
 TICKS = 1e7  # a second, the unit of the period
 BASES = (
     "WAVEFORM",
@@ -29,7 +30,7 @@ BASES = (
     "DISCRETE",
     "PLP",
 )  # by code
-BASE_MASK = 0o77
+BASE_MASK = 0o77  # of a kind, the rest of which are qualifiers, a bit each
 COMPRESSED, CHECKSUM = 0o2000, 0o10000
 QUALIFIERS = {  # in the order HTK prints them
     "E": 0o100,
@@ -44,11 +45,10 @@ QUALIFIERS = {  # in the order HTK prints them
     "V": 0o40000,
 }
 STORAGE = COMPRESSED | CHECKSUM  # these two tell how the file is stored, not what the numbers are
-COMPRESSION_FRAMES = 4  # which two vectors of floats fill, where a frame has shorts
-CHECKSUM_MODULUS = 36897
+CHECKSUM_MODULUS = 36897  # HParm.c, UpdateCRCC
 FULL_SCALE = 32767.0  # of IREFC, reflection coefficients stored as shorts
-LARGEST_SHORT = 32767
-LARGEST_PERIOD = 2**31 - 1
+LARGEST_SHORT = 32767  # the header holds the bytes of a frame, and a file of symbols these, as shorts
+LARGEST_PERIOD = 2**31 - 1  # the header holds it in 32 bits, one of them the sign
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,7 @@
 """HTK's definitions of HMMs, files of which are called MMFs (HTK Book 3.4, chapter 7), and how they are written.
 
 HTK 3.4.1 reads what is written here, and so does Julius 4.6 (which knows no discrete probabilities). How such files
-are read is the matter of `recognizer.htk.reading`.
+are read is the matter of `recognizer.htk.parser`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from recognizer.errors import AudioError, ModelError
 from recognizer.features.parameter_files import normalised_kind
 
 LOG_SCALE = 2371.8  # discrete probabilities are written as -ln(p) times this (HTK Book 3.4, section 7.6)
-LOG_ZERO = 32767  # and zero as this
-LONGEST_RUN = 255  # of equal weights, written as weight*run
-A_LINE = 50  # numbers
+LOG_ZERO = 32767  # and zero as this, the largest short (likewise)
+LONGEST_RUN = 255  # of equal weights, written as weight*run; where HTK writes it in binary, the run is a byte
+A_LINE = 50  # numbers of at most 20 characters: a line is under 1 kB, and fits any reader's buffer
 
 
-class Density(Protocol):
+class StreamDensity(Protocol):
     """The density of one stream of a state.
 
     Attributes
@@ -77,11 +77,11 @@ class Gaussians:
         return self.means.shape[1]
 
     def parameter_kind(self, kind: str) -> str:
-        """See `Density.parameter_kind`."""
+        """See `StreamDensity.parameter_kind`."""
         return kind or "USER"
 
     def lines(self, numbered: bool) -> list[str]:
-        """See `Density.lines`."""
+        """See `StreamDensity.lines`."""
         lines = []
         used = self.weights > 0
         parts = zip(self.weights[used], self.means[used], self.variances[used])
@@ -117,11 +117,11 @@ class TiedWeights:
         return codebooks[self.codebook].width(codebooks)
 
     def parameter_kind(self, kind: str) -> str:
-        """See `Density.parameter_kind`."""
+        """See `StreamDensity.parameter_kind`."""
         return kind or "USER"
 
     def lines(self, numbered: bool) -> list[str]:
-        """See `Density.lines`."""
+        """See `StreamDensity.lines`."""
         return [f"<TMIX> {quoted(self.codebook)}", *_rows(_runs(map(_float, self.weights)))]
 
 
@@ -151,11 +151,11 @@ class Symbols:
         return 1
 
     def parameter_kind(self, kind: str) -> str:
-        """See `Density.parameter_kind`."""
+        """See `StreamDensity.parameter_kind`."""
         return "DISCRETE" if kind in ("", "USER") else kind
 
     def lines(self, numbered: bool) -> list[str]:
-        """See `Density.lines`."""
+        """See `StreamDensity.lines`."""
         with np.errstate(divide="ignore"):
             codes = np.minimum(np.round(-np.log(self.probabilities) * LOG_SCALE), LOG_ZERO).astype(int)
         return ["<DPROB>", *_rows(_runs(map(str, codes)))]
@@ -172,7 +172,7 @@ class State:
     """
 
     name: str | None
-    streams: tuple[Density, ...]
+    streams: tuple[StreamDensity, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,7 +199,7 @@ class Definitions:
 
     Attributes
     ----------
-    kind : parameter kind, as `parameters.normalised_kind` has it; "" where the file does not say
+    kind : parameter kind, as `parameter_files.normalised_kind` has it; "" where the file does not say
     widths : how many values of a frame each stream has; ones if the densities are `Symbols`
     hmms : at least one
     codebooks : those that states refer to; their weights are all equal and mean nothing

@@ -7,6 +7,7 @@ there are the same, and so are their transitions; HTK counts the entry as state 
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 import warnings
@@ -17,20 +18,21 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer.acoustics import density
 from recognizer.acoustics.chain import Chain
 from recognizer.acoustics.gaussians import single_gaussian
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import audio_files
 from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWarning, shown
+from recognizer.evaluation.densities import state_means
 from recognizer.features import parameter_files
 from recognizer.features.analysis import analyse_files
 from recognizer.features.front_end import GivenFeatures
 from recognizer.features.parameter_files import Parameters
 from recognizer.files.writing import replacing
-from recognizer.htk import definitions as htk
 from recognizer.htk import parser
-from recognizer.htk.definitions import HMM, Definitions, State
+from recognizer.htk.definitions import HMM, Definitions, State, printed, quoted
+from recognizer.htk.densities import Streams, of_htk, to_htk, to_parameters
+from recognizer.htk.scanner import unquoted
 from recognizer.model import Model
 from recognizer.recognition.calibration import Calibration
 from recognizer.sound.endpoint import Endpointer
@@ -38,15 +40,15 @@ from recognizer.training.training import ABSOLUTE_VARIANCE_FLOOR
 
 SILENCE = "silence"  # macro of the state that words share at both ends
 HEAD, TAIL = "silB", "silE"  # models that Julius puts around every word
-NO_WORDS = frozenset({HEAD, TAIL, SILENCE, "sil", "sp", "SIL", "SP"})
+NO_WORDS = frozenset({HEAD, TAIL, SILENCE, "sil", "sp", "SIL", "SP"})  # silence, as HTK's Book and Julius name it
 RENAMED = "word_"  # begins the HMM names of words that are no names to HTK
-BARELY = 1e-20  # probability of hearing anything in HEAD and TAIL: the words have silence of their own
+BARELY = 1e-20  # probability of hearing anything in HEAD and TAIL: less than any silence in the words themselves
 NETWORK, DICTIONARY, LIST, JULIUS_DICTIONARY = "network.slf", "dict.txt", "models.list", "words.dict"
 # A letter first, for HTK's dictionary takes what C reads as a number, "inf" and "nan" among them, for a probability
 # (HDict.c, ReadDictWord); and no - or +, by which HTK and Julius tell contexts.
 PLAIN_NAME = re.compile(r"(?!inf|nan)[A-Za-z][A-Za-z0-9_]*", re.IGNORECASE)
 LONGEST_NAME = 100  # bytes; HTK has room for 131 where it reads a network (HNet.c, ReadOneLattice)
-HTK_WORDS = frozenset({"!NULL", "!SUBLATID"})  # mean something to HTK
+HTK_WORDS = frozenset({"!NULL", "!SUBLATID"})  # to HTK's networks: no word, and a network inside
 _STRING = r""" ("(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s"'[]\S*) """
 # A line of a dictionary: the word, what to print for it, how probable it is, its HMM.
 ENTRY = re.compile(rf"\s* {_STRING} (?:\s+\[[^]]*\])? (?:\s+[01]?\.?\d+)? \s+ {_STRING} \s*", re.VERBOSE)
@@ -65,9 +67,9 @@ def to_definitions(model: Model) -> Definitions:
     if model.acoustics.transform is not None:
         raise ModelError("the models transform the features for a speaker; export the model itself")
     models, chain = model.acoustics, model.acoustics.chain
-    streams, codebooks = models.bank.to_htk()
+    streams, codebooks = to_htk(models.bank)
     if len(streams[0]) > MOST_STREAMS:
-        raise ModelError(f"the model has {len(streams[0])} streams, and HTK reads {MOST_STREAMS}; join some")
+        raise ModelError(f"the model has {len(streams[0])} streams, and HTK reads {MOST_STREAMS}; train one with fewer")
     silence = State(SILENCE, streams[-1])
     states = [State(None, stream) for stream in streams[:-1]] + [silence]
     entry, moves = chain.matrices()
@@ -113,7 +115,7 @@ def _htk_words(words: Sequence[str], names: Sequence[str]) -> list[str]:
     """The words as HTK's networks and dictionaries take them; the name of the model where they cannot."""
     unfit = [word in HTK_WORDS or len(word.encode()) > LONGEST_NAME for word in words]
     spoken = [name if bad else word for word, name, bad in zip(words, names, unfit)]
-    return [word if re.fullmatch(r"\w[\w'+-]*", word, re.ASCII) else htk.quoted(word) for word in spoken]
+    return [word if re.fullmatch(r"\w[\w'+-]*", word, re.ASCII) else quoted(word) for word in spoken]
 
 
 def _julius_output(word: str) -> str:
@@ -136,6 +138,8 @@ def write(model: Model, path: Path) -> list[Path]:
     Raises
     ------
     ModelError
+        if HTK has no such models, see `to_definitions`, or the name of the file is that of another.
+    OSError
         if a file cannot be written.
     """
     names = model_names(model.words)
@@ -146,7 +150,7 @@ def write(model: Model, path: Path) -> list[Path]:
     network += [f"I={number} W={word}" for number, word in enumerate(nodes)]
     network += [f"J={number} S={start} E={end}" for number, (start, end) in enumerate(arcs)]
     texts = {
-        path.name: htk.printed(to_definitions(model)),
+        path.name: printed(to_definitions(model)),
         NETWORK: "\n".join(network) + "\n",
         DICTIONARY: "".join(f"{word} {name}\n" for word, name in sorted(zip(spoken, names))),
         LIST: "".join(f"{name}\n" for name in [*names, HEAD, TAIL]),
@@ -156,17 +160,19 @@ def write(model: Model, path: Path) -> list[Path]:
         raise ModelError(f"{shown(path)} is the name of another file that is written; choose another for the models")
     for name, text in texts.items():
         file = path.parent / name
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(file) as temporary:
-                temporary.write_text(text, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise ModelError(f"{shown(file)} cannot be written: {error.strerror}; choose another --htk") from error
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(file) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
     return [path.parent / name for name in texts]
 
 
 def parameter_paths(recordings: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """Where the features of each recording go: into the folder, laid out as the recordings are.
+
+    Parameters
+    ----------
+    recordings : files, folders and manifests, as `audio_files` takes them
+    folder : for all
 
     Raises
     ------
@@ -177,7 +183,7 @@ def parameter_paths(recordings: Sequence[Path], folder: Path) -> dict[Path, Path
     sources: dict[Path, Path] = {}
     for root in recordings:
         for file in audio_files([root]):
-            place = file.relative_to(root) if file != root else Path(file.name)
+            place = _place(file, root)
             target = folder / place.with_suffix(".mfc")
             if (other := sources.setdefault(target, file)) != file:
                 raise CorpusError(
@@ -185,6 +191,14 @@ def parameter_paths(recordings: Sequence[Path], folder: Path) -> dict[Path, Path
                 )
             targets[file] = target
     return targets
+
+
+def _place(file: Path, root: Path) -> Path:
+    """Where a recording lies in the folder, or beside the manifest, that tells of it; its name where it is neither."""
+    folder = root if root.is_dir() else root.parent
+    place = Path(os.path.normpath(file))
+    inside = file != root and place.is_relative_to(os.path.normpath(folder))
+    return place.relative_to(os.path.normpath(folder)) if inside else Path(file.name)
 
 
 def write_parameters(model: Model, files: dict[Path, Path], *, jobs: int = 1) -> Iterator[str | None]:
@@ -201,13 +215,14 @@ def write_parameters(model: Model, files: dict[Path, Path], *, jobs: int = 1) ->
     None for each that was written, or why it was not.
     """
     bank, front_end = model.acoustics.bank, model.front_end
-    for path, found in zip(files, analyse_files(list(files), front_end, model.endpointer, jobs=jobs)):
+    analyses = analyse_files(list(files), front_end, model.endpointer, jobs=jobs, cells=bank.cells)
+    for path, found in zip(files, analyses):
         if isinstance(found, AudioError):
             yield str(found)
         elif found.reason:
             yield f"{shown(path)}: {found.reason}; there is no word to write"
         else:
-            features, kind = bank.to_parameters(found.features[0], front_end.kind)
+            features, kind = to_parameters(bank, found.features[0], front_end.kind)
             yield _written(files[path], Parameters(features, kind, found.hop))
 
 
@@ -219,7 +234,7 @@ def _written(path: Path, features: Parameters) -> str | None:
     except AudioError as error:
         return str(error)
     except OSError as error:
-        return f"{shown(path)}: its folder cannot be made ({error.strerror}); choose another --parameters"
+        return f"{shown(path)}: its folder cannot be made ({error.strerror}); choose another one"
     return None
 
 
@@ -236,7 +251,7 @@ class _Word:
     """
 
     name: str
-    states: list[tuple[htk.Density, ...]]
+    states: list[Streams]
     entry: np.ndarray
     moves: np.ndarray
 
@@ -273,7 +288,7 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
         known = {h.name for h in defined.hmms} | hmms.keys()
         spoken = {h: word for h, word in _spoken(dictionary, known, name).items() if h in hmms}
     if not spoken:
-        raise ModelError(f"{name}: defines no word; give a file with an HMM for each, or another --dictionary")
+        raise ModelError(f"{name}: defines no word; give a file with an HMM for each, or another dictionary")
     _check_words(list(spoken.values()), shown(dictionary) if dictionary else name)
     if _energies_apart(defined):
         raise ModelError(
@@ -292,10 +307,10 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
         densities += word.states + word.states[-1:] * (size - len(word.states))
     densities.append(_silence(defined.hmms) or densities[0])
     try:
-        bank = density.of_htk(densities, defined.codebooks, defined.widths)
+        bank = of_htk(densities, defined.codebooks, defined.widths)
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from error
-    background = single_gaussian(bank.state_means(), np.full(bank.dims, ABSOLUTE_VARIANCE_FLOOR))
+    background = single_gaussian(state_means(bank), np.full(bank.dims, ABSOLUTE_VARIANCE_FLOOR))
     models = WordModels(bank, Chain.of_matrices(entry, moves), background)
     symbols = max(stream.symbols for state in densities for stream in state)
     kind = densities[0][0].parameter_kind(defined.kind) if defined.kind or symbols else ""
@@ -341,7 +356,7 @@ def _word(model: HMM, spoken: str, file: str) -> _Word:
     return _Word(spoken, [s.streams for s in states[leading : count - trailing]], entry, moves)
 
 
-def _silence(hmms: Sequence[HMM]) -> tuple[htk.Density, ...] | None:
+def _silence(hmms: Sequence[HMM]) -> Streams | None:
     """The density of silence, where the file has one."""
     named = [s for h in hmms for s in h.states if s.name == SILENCE]
     models = [h.states[len(h.states) // 2] for h in hmms if h.name in NO_WORDS]
@@ -372,7 +387,7 @@ def _spoken(dictionary: Path, known: Collection[str], file: str) -> dict[str, st
         if not (found := ENTRY.fullmatch(line)):
             raise ModelError(f"{where}, line {number}: {line.strip()!r} is not a word and its one HMM; mend it")
         try:
-            word, name = unicodedata.normalize("NFC", parser.unquoted(found[1])), parser.unquoted(found[2])
+            word, name = unicodedata.normalize("NFC", unquoted(found[1])), unquoted(found[2])
         except ModelError as error:
             raise ModelError(f"{where}, line {number}: {line.strip()!r} is not UTF-8 text; mend it") from error
         if name not in known:

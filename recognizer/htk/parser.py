@@ -6,45 +6,33 @@ The language is that of HTK Book 3.4, chapter 7.
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from recognizer.errors import AudioError, ModelError, RecognizerWarning, shown
+from recognizer.errors import AudioError, ModelError, shown
 from recognizer.features.parameter_files import normalised_kind
 from recognizer.htk.definitions import (
     HMM,
     LOG_SCALE,
     LOG_ZERO,
     Definitions,
-    Density,
     Gaussians,
     State,
+    StreamDensity,
     Symbols,
     TiedWeights,
 )
+from recognizer.htk.scanner import LARGEST, Scanner, amount, shown_word
 
-ROW_TOLERANCE = 1e-3  # of the sum of a row of transitions
+ROW_TOLERANCE = 1e-3  # of the sum of a row of transitions: numbers cut to four digits pass, slips do not
 WEIGHT_TOLERANCE = 1e-2  # of the sum of the weights of a mixture, as in HTK
-EQUAL_TOLERANCE = 1e-6  # between a stream weight and one
-LARGEST = float(np.finfo(np.float32).max)  # HTK computes in single precision
-LARGEST_INTEGER = 32767  # HTK keeps sizes and indices in shorts
-MANY = 10  # numbers of states or mixtures that a message lists
-BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")
-SPACE = re.compile(r"\s*")
-KEYWORD = re.compile(r"<\s*([^<>\s]*)\s*>")
-MACRO = re.compile(r"~[A-Za-z]")
-NUMBERS_END = re.compile(r"[<~]")
-OCTAL = re.compile(r"[0-3][0-7]{2}")
-# What some place in a file has; parameter kinds come on top.
-KEYWORDS = {"BEGINHMM", "ENDHMM", "NUMSTATES", "STATE", "NUMMIXES", "SWEIGHTS", "STREAM", "MIXTURE", "TMIX", "DPROB"}
-KEYWORDS |= {"MEAN", "VARIANCE", "INVCOVAR", "LLTCOVAR", "XFORM", "GCONST", "DURATION", "TRANSP", "RCLASS", "NODE"}
-KEYWORDS |= {"STREAMINFO", "VECSIZE", "HMMSETID", "NULLD", "DIAGC", "REGTREE", "TNODE"}
-LIGHT = 1e-4  # what the weights of the mixtures that a file leaves out may add up to
+EQUAL_TOLERANCE = 1e-6  # between a stream weight and one: HTK prints seven digits
+MANY = 10  # numbers of states or mixtures that a message lists: it is to stay one line
+BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]")  # control characters, but for those that part words and lines
+LIGHT = 1e-4  # what the weights of the mixtures that a file leaves out may add up to; HTK leaves out those under 1e-5
 REFUSED_OPTIONS = {
     **dict.fromkeys(("FULLC", "LLTC", "XFORMC", "INVDIAGC"), "only diagonal covariances (<DIAGC>) are read"),
     **dict.fromkeys(("POISSOND", "GAMMAD", "RELD", "GEND"), "only models without durations (<NULLD>) are read"),
@@ -95,186 +83,13 @@ def parse(text: str, where: str) -> Definitions:
         if the definitions are damaged, contradict themselves, or use what is not supported; one line that tells
         the line of the text, the model and the state.
     """
-    return _Parser(_Scanner(text, where)).definitions()
-
-
-class _Scanner:
-    """A place in the text; knows how to tell it in a message."""
-
-    def __init__(self, text: str, where: str):
-        self.text, self.where, self.position = text, where, 0
-        self.within: list[str] = []  # the model, the state
-
-    def failure(self, message: str) -> ModelError:
-        line = self.text.count("\n", 0, self.position) + 1
-        return ModelError(", ".join([self.where, f"line {line}", *self.within]) + f": {message}")
-
-    def warn(self, message: str) -> None:
-        warnings.warn(str(self.failure(message)), RecognizerWarning, stacklevel=2)
-
-    @contextmanager
-    def inside(self, what: str) -> Iterator[None]:
-        self.within.append(what)
-        yield  # not undone after an error: the message is made where it is raised
-        self.within.pop()
-
-    def at_end(self) -> bool:
-        """Whether nothing but space is left, behind which this moves."""
-        self.position = SPACE.match(self.text, self.position).end()
-        return self.position == len(self.text)
-
-    def peek(self) -> str:
-        """The next keyword in upper case, such as "MEAN", or macro letter with its tilde, such as "~s"; "" at the end.
-
-        Raises
-        ------
-        ModelError
-            if something else comes.
-        """
-        if self.at_end():
-            return ""
-        if match := KEYWORD.match(self.text, self.position):
-            return match[1].upper()
-        if match := MACRO.match(self.text, self.position):
-            return match[0]
-        found = self.text[self.position :].split(maxsplit=1)[0][:40]
-        raise self.failure(f"found {found!r} where a keyword such as <MEAN> or a macro such as ~h belongs; correct it")
-
-    def step(self) -> str:
-        """As `peek`, and move behind it."""
-        word = self.peek()
-        if word.startswith("~"):
-            self.position += len(word)
-        elif word:
-            self.position = self.text.index(">", self.position) + 1
-        return word
-
-    def take(self, *expected: str) -> str:
-        """As `step`, if one of the expected words comes."""
-        word = self.peek()
-        if word not in expected:
-            raise self.unexpected(word, " or ".join(map(_shown_word, expected)))
-        return self.step()
-
-    def unexpected(self, word: str, expected: str) -> ModelError:
-        if not word:
-            return self.failure(f"the file ends where {expected} belongs; it is cut off, get it again")
-        unknown = "" if word in KEYWORDS or word.startswith("~") else "unknown keyword "
-        return self.failure(f"{unknown or 'found '}{_shown_word(word)} where {expected} belongs; correct it")
-
-    def name(self) -> str:
-        """A string in quotes or up to the next space, with HTK's escapes: backslash and character, or octal byte."""
-        if self.at_end():
-            raise self.failure("the file ends where a name belongs; it is cut off, get it again")
-        quote = self.text[self.position]
-        quoted = quote in "\"'"
-        place = self.position + quoted
-        raw = bytearray()
-        while place < len(self.text):
-            character = self.text[place]
-            if character == quote if quoted else character.isspace():
-                break
-            place += 1
-            if character == "\\":
-                if octal := OCTAL.match(self.text, place):
-                    raw.append(int(octal[0], 8))
-                    place += 3
-                    continue
-                character = self.text[place : place + 1]
-                place += 1
-            raw += character.encode("utf-8", "surrogatepass")
-        else:
-            if quoted:
-                raise self.failure("a name begins with a quote that nothing ends; close it")
-        self.position = place + quoted
-        try:
-            return raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise self.failure(f"the name {bytes(raw)!r} is not UTF-8; rename it") from error
-
-    def tokens(self) -> list[str]:
-        """All up to the next keyword or macro."""
-        end = match.start() if (match := NUMBERS_END.search(self.text, self.position)) else len(self.text)
-        numbers = self.text[self.position : end].rstrip()
-        self.position += len(numbers)  # of the last number, whose line a message tells
-        return numbers.split()
-
-    def counted(self, what: str, words: list[str], count: int) -> None:
-        if len(words) < count and SPACE.fullmatch(self.text, self.position):
-            raise self.failure(
-                f"the file ends after {len(words)} of {count} numbers of {what}; it is cut off, get it again"
-            )
-        if len(words) != count:
-            raise self.failure(f"{what} needs {_counted(count, 'number')}, found {len(words)}; correct it")
-
-    def number(self, word: str, what: str) -> float:
-        try:
-            value = float(word.replace("_", "?"))  # Python would take 1_000
-        except ValueError:
-            raise self.failure(f"{word[:40]!r} in {what} is not a number; correct it") from None
-        if not abs(value) <= LARGEST:
-            raise self.failure(
-                f"{what} holds {word[:40]}, which is not a finite number in single precision; train the model again"
-            )
-        return value
-
-    def numbers(self, count: int, what: str) -> np.ndarray:
-        """The next `count` numbers, after which a keyword or macro must come."""
-        words = self.tokens()
-        self.counted(what, words, count)
-        return self.values(words, what)
-
-    def values(self, words: list[str], what: str) -> np.ndarray:
-        try:
-            values = np.array([float(word) for word in words])
-        except ValueError:
-            values = np.array([np.nan])
-        if not (np.abs(values) <= LARGEST).all() or any("_" in word for word in words):
-            values = np.array([self.number(word, what) for word in words])
-        return values
-
-    def integers(self, what: str) -> list[int]:
-        """All whole numbers up to the next keyword or macro, at least one, none negative."""
-        words = self.tokens()
-        if not words:
-            self.counted(what, words, 1)
-        return [self.integer(word, what) for word in words]
-
-    def integer(self, word: str, what: str) -> int:
-        if not (word.isascii() and word.isdigit() and len(word) <= 9 and int(word) <= LARGEST_INTEGER):
-            raise self.failure(f"{word[:40]!r} after {what} is no whole number up to {LARGEST_INTEGER}; correct it")
-        return int(word)
-
-    def one_integer(self, what: str) -> int:
-        words = self.tokens()
-        self.counted(what, words, 1)
-        return self.integer(words[0], what)
-
-    def vector(self, what: str) -> np.ndarray:
-        """A length and as many numbers."""
-        words = self.tokens()
-        if not words:
-            self.counted(what, words, 1)
-        count = self.integer(words[0], what)
-        self.counted(f"{what} {count}", words[1:], count)
-        return self.values(words[1:], what)
-
-    def runs(self, count: int, what: str) -> np.ndarray:
-        """`count` numbers, a number n times in a row as number*n."""
-        values: list[float] = []
-        for word in self.tokens():
-            value, star, times = word.partition("*")
-            values += [self.number(value, what)] * (self.integer(times, f"{value}* in {what}") if star else 1)
-            if len(values) > count:
-                break
-        self.counted(what, [""] * len(values), count)
-        return np.array(values)
+    return _Parser(Scanner(text, where)).definitions()
 
 
 class _Parser:
     """The grammar; what a file has defined so far."""
 
-    def __init__(self, scanner: _Scanner):
+    def __init__(self, scanner: Scanner):
         self.scan = scanner
         self.macros: dict[tuple[str, str], object] = {}
         self.kind = ""
@@ -437,7 +252,7 @@ class _Parser:
             return self.referred("~s")[1]
         return State(None, self.state_parts())
 
-    def state_parts(self) -> tuple[Density, ...]:
+    def state_parts(self) -> tuple[StreamDensity, ...]:
         """The streams of a state that is defined here."""
         sizes = None
         if self.scan.peek() == "NUMMIXES":
@@ -454,7 +269,7 @@ class _Parser:
                     f"stream weights other than 1 ({weights.tolist()}) are not supported; set all to 1"
                 )
         count = len(self.widths) if self.widths else len(sizes or [1])
-        streams: dict[int, Density] = {}
+        streams: dict[int, StreamDensity] = {}
         while not streams or self.scan.peek() == "STREAM":
             number = 1
             if self.scan.peek() == "STREAM":
@@ -467,7 +282,7 @@ class _Parser:
             if number in streams:
                 raise self.scan.failure(f"stream {number} is defined twice; remove one")
             if sizes is not None and len(sizes) != count:
-                raise self.scan.failure(f"<NUMMIXES> needs {_counted(count, 'number')}, one a stream, not {len(sizes)}")
+                raise self.scan.failure(f"<NUMMIXES> needs {amount(count, 'number')}, one a stream, not {len(sizes)}")
             streams[number] = self.stream(sizes[number - 1] if sizes else 1)
         if self.scan.peek() in ("DURATION", "~d"):
             raise self.scan.failure("<DURATION> is not supported; save the models without durations")
@@ -477,18 +292,18 @@ class _Parser:
         self.check_widths(ordered)
         return ordered
 
-    def check_widths(self, streams: tuple[Density, ...]) -> None:
+    def check_widths(self, streams: tuple[StreamDensity, ...]) -> None:
         found = tuple(stream.width(self.codebooks) for stream in streams)
         if self.widths is None:
             self.widths = found
         for number, (width, expected) in enumerate(zip(found, self.widths), 1):
             if width != expected:
                 raise self.scan.failure(
-                    f"stream {number} has {_counted(width, 'value')} a frame but {expected} elsewhere in the file "
+                    f"stream {number} has {amount(width, 'value')} a frame but {expected} elsewhere in the file "
                     "(<VECSIZE>, <STREAMINFO> or an earlier state); correct it"
                 )
 
-    def stream(self, size: int) -> Density:
+    def stream(self, size: int) -> StreamDensity:
         word = self.scan.peek()
         if size < 1:
             raise self.scan.failure(f"<NUMMIXES> is {size}; need 1 or more")
@@ -578,7 +393,7 @@ class _Parser:
         variance = self.variance("VARIANCE", "INVCOVAR", "~v")
         if len(mean) != len(variance):
             raise self.scan.failure(
-                f"the mean has {_counted(len(mean), 'value')}, the variance {len(variance)}; correct one"
+                f"the mean has {amount(len(mean), 'value')}, the variance {len(variance)}; correct one"
             )
         if not len(mean):
             raise self.scan.failure("the mean has no values; give one or more")
@@ -606,7 +421,7 @@ class _Parser:
         found = self.scan.peek()
         if found in REFUSED_COVARIANCES:
             raise self.scan.failure(
-                f"{_shown_word(found)} is not supported: only diagonal covariances are read; convert the models"
+                f"{shown_word(found)} is not supported: only diagonal covariances are read; convert the models"
             )
         return self.scan.take(*words)
 
@@ -641,7 +456,7 @@ def transition_fault(matrix: np.ndarray) -> str | None:
     """
     count = len(matrix)
     if count < 3:
-        return f"<TRANSP> is for {_counted(count, 'state')}; need at least 3: entry, one that emits, exit"
+        return f"<TRANSP> is for {amount(count, 'state')}; need at least 3: entry, one that emits, exit"
     if (matrix < 0).any():
         row = int(np.argmax((matrix < 0).any(1)))
         return f"row {row + 1} of <TRANSP> holds {matrix[row].min():g}, less than 0; correct it"
@@ -673,14 +488,6 @@ def transition_fault(matrix: np.ndarray) -> str | None:
     )
 
 
-def _shown_word(word: str) -> str:
-    return word if word.startswith("~") else f"<{word}>"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
-
-
 def _and(items: list[str]) -> str:
     if len(items) > MANY:
         items = [*items[: MANY - 1], f"{len(items) - MANY + 1} others"]
@@ -689,8 +496,3 @@ def _and(items: list[str]) -> str:
 
 def _listed(what: str, items: list[str]) -> str:
     return f"{what} {items[0]} is" if len(items) == 1 else f"{what}s {_and(items)} are"
-
-
-def unquoted(name: str) -> str:
-    """What a name stands for, in quotes or without, as HTK reads it."""
-    return _Scanner(name, name).name()

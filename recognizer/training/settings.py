@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from recognizer.acoustics.chain import TOPOLOGIES
-from recognizer.acoustics.density import KINDS
+from recognizer.acoustics.density import KINDS, Density
 from recognizer.errors import TrainingError
 
 
@@ -44,7 +44,13 @@ class TrainingSettings:
             raise TrainingError(f"topology {self.topology!r} is not {' or '.join(TOPOLOGIES)}")
         if self.density not in KINDS:
             raise TrainingError(f"density {self.density!r} is not {', '.join(KINDS)}")
-        KINDS[self.density].check_codebook(self.codebook)
+        if self.codebook is not None and not KINDS[self.density].has_codebook:
+            raise TrainingError(
+                f"a codebook of {self.codebook} is for a semi-continuous or discrete density; leave it out, or choose "
+                "such a density"
+            )
+        if self.codebook is not None and self.codebook < 1:
+            raise TrainingError(f"codebook is {self.codebook}; it must be 1 or more")
         for name in ("states", "mixtures", "background_mixtures", "max_iterations"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} is {getattr(self, name)}; it must be 1 or more")
@@ -52,3 +58,21 @@ class TrainingSettings:
             raise TrainingError(f"borrowed_frames is {self.borrowed_frames}; it must be 0 or more")
         if not self.variance_floor > 0:
             raise TrainingError(f"variance_floor is {self.variance_floor}; it must be over 0")
+
+    def shortage(self, bank: Density) -> str | None:
+        """What a trained density has less of than was asked for, for lack of frames, and the remedy."""
+        if bank.has_codebook:
+            size = bank.weights.shape[-1]
+            if self.codebook is None or size >= self.codebook:
+                return None
+            return (
+                f"the codebook has {size} entries, not {self.codebook}, for lack of frames; record more or train with "
+                f"a codebook of {size}"
+            )
+        kept = (bank.weights > 0).sum(1)
+        if not (small := int((kept < self.mixtures).sum())):
+            return None
+        return (
+            f"{small} of {len(kept)} states keep fewer than {self.mixtures} Gaussians (the least {kept.min()}), "
+            f"for lack of recordings; record more or train with mixtures of {max(1, int(kept.min()))}"
+        )

@@ -17,7 +17,7 @@ from recognizer.acoustics import recursions
 from recognizer.acoustics.chain import Chain
 from recognizer.acoustics.density import KINDS, Density, Shares
 from recognizer.acoustics.gaussians import MIN_FRAMES, BorrowedVariance, GaussianBank, Sizes
-from recognizer.acoustics.mixture import grow
+from recognizer.acoustics.mixture import of_sample
 from recognizer.acoustics.recursions import Batch
 from recognizer.acoustics.statistics import Statistics
 from recognizer.acoustics.word_models import WordModels, position_rows
@@ -27,7 +27,6 @@ from recognizer.training.settings import TrainingSettings
 CHUNK_FRAMES = 8192  # frames whose densities are computed at once: small enough to stay in the cache
 NEGLIGIBLE = 1e-100  # occupation; products with less would be denormal numbers, fifty times slower than others
 ABSOLUTE_VARIANCE_FLOOR = 1e-4  # for features that do not vary at all in the training data
-BACKGROUND_FRAMES = 50_000  # more frames than this no longer change a background of 64 Gaussians
 
 
 Progress = Callable[[str, int, float], None]
@@ -80,14 +79,14 @@ def train(
     words = np.asarray(words)
     everything = np.concatenate(features)
     floor = variance_floor(everything, settings)
-    background = train_background(everything, settings.background_mixtures, floor)
+    background = of_sample(everything, settings.background_mixtures, floor)
     bank, chain = cut_and_cluster(features, words, spans, settings, floor, _borrowed(background, settings))
     models = WordModels(bank, chain, background)
     chunks = list(chunks_by_word(features, words))
     for stage in STAGES:
         models = converge(models, chunks, stage, settings, floor, jobs=jobs, progress=progress)
     # Borrowed frames say that few recordings are expected.
-    if not settings.borrowed_frames and (shortage := models.bank.shortage(settings.mixtures, settings.codebook)):
+    if not settings.borrowed_frames and (shortage := settings.shortage(models.bank)):
         warnings.warn(shortage, RecognizerWarning, stacklevel=2)
     return models
 
@@ -135,13 +134,6 @@ def _borrowed(background: GaussianBank, settings: TrainingSettings) -> BorrowedV
         return None
     spread = (background.weights[0, :, None] * background.variances[0]).sum(0)
     return BorrowedVariance(spread, settings.borrowed_frames)
-
-
-def train_background(frames: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
-    """One mixture over all speech, grown by splitting, from an even sample of the frames (T, D)."""
-    sample = frames[:: max(1, len(frames) // BACKGROUND_FRAMES)]
-    mixtures = max(1, min(mixtures, len(sample) // MIN_FRAMES))
-    return grow(sample, mixtures, variance_floor, tolerance=0.02, max_iterations=100)
 
 
 def viterbi_occupation(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple:

@@ -174,14 +174,14 @@ def enroll(
             return status
     _tell_of_earlier(name, base, quiet)
     try:
-        with working("fitting the model to the voice", quiet):
+        with working("fitting the model to the voice", quiet), store.locked(name):
             enrollment, unusable = make_profile(name, base, model_name, fitting, vtln=vtln, jobs=workers(jobs))
+            record = store.load(name).record
+            _forget(name, forget_audio, quiet)  # nothing that was not learned from
     except KeyboardInterrupt:
         complain("interrupted; the takes are kept; the same command goes on from there")
         return ExitStatus.INTERRUPTED
     refused += unusable
-    _forget(name, forget_audio, quiet)
-    record = store.load(name).record
     _report(name, model_name, record, [doubted(name, doubt) for doubt in enrollment.doubts], refused, as_json, quiet)
     if labelled is None and not asked and not (as_json or quiet):
         more = min(_told(name, wanted).values()) + 1
@@ -270,7 +270,6 @@ def _ask(
     from recognizer.files import naming
     from recognizer.live.guide import Guide, prompts
     from recognizer.recognizer import low_rate
-    from recognizer.sound import audio
     from recognizer.speakers import store
     from recognizer.speakers.enrolling import prior_of
 
@@ -292,7 +291,7 @@ def _ask(
         outcome = collect(
             guide,
             microphone,
-            lambda prompt, samples: audio.save(store.take_path(name, prompt.word), samples, rate),
+            lambda prompt, samples: store.add_take(name, prompt.word, samples, rate),
             f"{title} at {own} Hz",
             quiet,
             as_json,
@@ -447,21 +446,20 @@ def _without_labels(
 
     if not folder.exists():
         raise CorpusError(f"--unlabelled {shown(folder)}: no such folder; check the name")
-    kept = store.takes(name)
-    if told := [take for take in kept if not store.is_heard(take)]:
+    if told := [take for take in store.takes(name) if not store.is_heard(take)]:
         raise AdaptationError(
             f"{name} has {len(told)} takes whose words are known, which tell more than {shown(folder)}; to add it, "
             f"enroll a condition, which starts from them: {_condition(name)}"
         )
     for word in model.words:
         naming.checked(word, "word")
-    paths = [take.path for take in kept] + store.not_kept(name, corpus.audio_files([folder]))
     _tell_of_earlier(name, model, quiet)
-    with working("fitting the model to the voice", quiet):
+    with working("fitting the model to the voice", quiet), store.locked(name):
+        paths = [take.path for take in store.takes(name)] + store.not_kept(name, corpus.audio_files([folder]))
         record, sure, refused = make_unlabelled_profile(name, model, model_name, paths, method, jobs=workers(jobs))
-    if not forget_audio:
-        store.keep(name, sure, heard=True)
-    _forget(name, forget_audio, quiet)
+        if not forget_audio:
+            store.keep(name, sure, heard=True)
+        _forget(name, forget_audio, quiet)
     _report(name, model_name, record, (), refused, as_json, quiet)
     return ExitStatus.FAILED if refused else ExitStatus.OK
 

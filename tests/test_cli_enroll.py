@@ -21,7 +21,7 @@ from synthetic import RATE, WORDS, answer, say, write
 from test_guide import loud
 
 from recognizer import Recognizer
-from recognizer.live.guide import Prompt, prompts
+from recognizer.live.prompts import Prompt, prompts
 from recognizer.model import Model
 from recognizer.speakers import store
 from recognizer.speakers.profile import Profile

@@ -13,9 +13,9 @@ from rich.console import Console
 from synthetic import WORDS
 from test_live import blocks, talk
 
-from recognizer.cli.drawing import METER_CELLS, TALL, WIDTH, large
-from recognizer.cli.screen import STATES, Picture, screen
-from recognizer.live.events import Event
+from recognizer.cli.drawing import METER_CELLS, TALL, WIDTH, kept_up_to_date, large
+from recognizer.cli.screen import STATES, Picture
+from recognizer.live.events import Adapted, Answer, Calibrated, DeviceLost, Heard, Partial, Rejected
 from recognizer.live.session import Session
 from recognizer.recognition.result import Candidate, Result
 from recognizer.recognizer import Recognizer
@@ -39,12 +39,13 @@ def lines(picture: Picture) -> list[str]:
     return drawn
 
 
-def result(*words: str, reason: str | None = None) -> Event:
+def result(*words: str, reason: str | None = None) -> Answer:
     """An answer, or a rejection if there is a reason."""
     nbest = tuple(Candidate(word, -10.0 - n, 0.8 / 2**n) for n, word in enumerate(words))
     word, confidence = (nbest[0].word, nbest[0].confidence) if reason is None else (None, 0.0)
     answer = Result(word, confidence, reason is None, nbest, 0.1, 0.5, 0.8, reason)
-    return Event("result" if reason is None else "rejected", 1.0, 0.5, 0.9, answer, np.zeros(9, np.int16), 0.01)
+    about = {"time": 1.0, "start": 0.5, "end": 0.9, "samples": np.zeros(9, np.int16), "latency": 0.01}
+    return (Heard if reason is None else Rejected)(result=answer, **about)
 
 
 def holds(drawn: list[str], letters: str) -> bool:
@@ -119,7 +120,7 @@ def test_an_answer_is_large_with_its_confidence_and_what_else_it_may_be(session,
 
 def test_a_guess_is_large_without_confidence(session):
     picture = Picture(session, "title")
-    picture.take(Event("partial", 1.0, start=0.5, result=result("seven").result))
+    picture.take(Partial(time=1.0, start=0.5, result=result("seven").result))
     drawn = lines(picture)
     assert holds(drawn, large("seven"))
     assert "0.80" not in "".join(drawn)
@@ -146,9 +147,9 @@ def test_what_came_before_is_there_newest_first(session):
 
 def test_a_note_stays_until_it_calibrates_again(session):
     picture = Picture(session, "title")
-    picture.take(Event("device_lost", 1.0, note="Desk Mic: the device is gone"))
+    picture.take(DeviceLost(time=1.0, note="Desk Mic: the device is gone"))
     assert "Desk Mic: the device is gone" in "\n".join(lines(picture))
-    picture.take(Event("calibrated", 2.0, floor=-60.0))
+    picture.take(Calibrated(time=2.0, floor=-60.0))
     assert "Desk Mic" not in "\n".join(lines(picture))
 
 
@@ -157,7 +158,7 @@ def test_what_it_is_adapted_to_has_a_line_of_its_own(built, session):
     height = len(lines(picture))
     assert height == len(lines(Picture(session, "title"))) + 1
     assert "not adapted yet" in "\n".join(lines(picture))
-    picture.take(Event("device_lost", 1.0, note="Desk Mic: the device is gone"))
+    picture.take(DeviceLost(time=1.0, note="Desk Mic: the device is gone"))
     for learned, note, told in (
         (1, None, "adapted to 1 word; u and Enter takes the last back"),
         (7, None, "adapted to 7 words; u and Enter takes the last back"),
@@ -170,7 +171,7 @@ def test_what_it_is_adapted_to_has_a_line_of_its_own(built, session):
             "those before can be taken back only all at once; adap",
         ),
     ):
-        picture.take(Event("adapted", 2.0, learned=learned, word="seven", note=note))
+        picture.take(Adapted(time=2.0, learned=learned, word="seven", note=note))
         drawn = lines(picture)
         assert told in "\n".join(drawn)
         assert "Desk Mic: the device is gone" in "\n".join(drawn), "that still holds"
@@ -231,7 +232,7 @@ def test_the_meter_rises_with_the_sound_and_falls_slowly(session):
 
 def test_it_is_drawn_anew_only_when_something_has_changed(session, capsys, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
-    with screen(session, "title") as show:
+    with kept_up_to_date(lambda width: Picture(session, "title", width)) as show:
         show([])
         before = capsys.readouterr().out
         for _ in range(10):

@@ -14,7 +14,7 @@ import pytest
 from test_cli_live import KEYS
 from test_sound_stack import server  # noqa: F401 - a fixture
 
-from recognizer.cli.screen import WIDTH, large
+from recognizer.cli.drawing import WIDTH, large
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.common import (
+from recognizer.cli.options import (
     DebugOption,
-    ExitStatus,
     JsonOption,
     ModelOption,
     QuietOption,
     SpeakerOption,
     checked_speaker,
-    complain,
     png_for,
-    reports_errors,
     usage_error,
-    writing,
 )
+from recognizer.cli.reporting import ExitStatus, complain, reports_errors, writing
 
 if TYPE_CHECKING:
     from recognizer.evaluation.alignment import Alignment

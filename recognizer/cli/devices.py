@@ -9,17 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.common import (
-    DebugOption,
-    DeviceOption,
-    ExitStatus,
-    JsonOption,
-    QuietOption,
-    complain,
-    native_messages_hidden,
-    reports_errors,
-    usage_error,
-)
+from recognizer.cli.options import DebugOption, DeviceOption, JsonOption, QuietOption, usage_error
+from recognizer.cli.reporting import ExitStatus, complain, native_messages_hidden, reports_errors
 
 if TYPE_CHECKING:
     from recognizer.sound.microphone import Device

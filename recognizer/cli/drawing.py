@@ -6,13 +6,17 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.align import Align
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.panel import Panel
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from recognizer.live.events import Event
 
 REFRESH = 0.12  # seconds between two pictures at least, and only when something has changed
 METER = (-80.0, 0.0)  # dB full scale at its ends
@@ -20,12 +24,13 @@ METER_CELLS = 32
 FALL = 3.0  # dB a picture that the meter falls at most, so that the eye can follow
 WIDTH = 76
 TALL = 6  # lines of the large letters
+BAR_CELLS = 30  # of a bar that shows a share
 
 
 class Picture(Protocol):
     """What can be kept up to date on a terminal."""
 
-    def take(self, event) -> None:
+    def take(self, event: Event) -> None:
         """Learn of an event."""
 
     def seen(self) -> tuple:
@@ -35,13 +40,55 @@ class Picture(Protocol):
         """The picture."""
 
 
+class Heard(Protocol):
+    """A stream of sound that a meter can show; levels in dB full scale."""
+
+    level: float
+    floor: float
+
+
+class Meter:
+    """The level of a stream, with a mark at the noise floor; it falls no faster than an eye can follow.
+
+    Parameters
+    ----------
+    stream : whose level it is
+    """
+
+    def __init__(self, stream: Heard) -> None:
+        self._stream, self._level = stream, METER[0]
+
+    def follow(self) -> tuple[int, int]:
+        """Go with the level: how many cells are full now, and where the mark is."""
+        self._level = max(self._stream.level, self._level - FALL)
+        return cells(self._level), cells(self._stream.floor)
+
+    def bar(self) -> Text:
+        """The picture of it."""
+        full, mark = cells(self._level), cells(self._stream.floor)
+        bar = Text("█" * full + "·" * (METER_CELLS - full))
+        bar.stylize("green", 0, full)
+        bar.stylize("red", round(0.9 * METER_CELLS), full)
+        bar.stylize("dim", full)
+        if mark < METER_CELLS:
+            bar.stylize("yellow", mark, mark + 1)
+        return bar
+
+
 @contextmanager
-def kept_up_to_date(picture: Picture, console: Console) -> Iterator[Callable[[list], None]]:
-    """Draw a picture whenever it has changed: gives a function of what has happened since."""
+def kept_up_to_date(make: Callable[[int], Picture]) -> Iterator[Callable[[list[Event]], None]]:
+    """Draw a picture whenever it has changed: gives a function of what has happened since.
+
+    Parameters
+    ----------
+    make : the picture, given its width in cells
+    """
+    console = Console()
+    picture = make(min(WIDTH, console.width))
     with Live(picture.draw(), console=console, auto_refresh=False, transient=False) as live:
         drawn, due = picture.seen(), 0.0
 
-        def show(events: list) -> None:
+        def show(events: list[Event]) -> None:
             nonlocal drawn, due
             for event in events:
                 picture.take(event)
@@ -62,16 +109,15 @@ def cells(level: float) -> int:
     return round(min(1.0, max(0.0, (level - low) / (high - low))) * METER_CELLS)
 
 
-def meter_bar(level: float, floor: float) -> Text:
-    """The meter at a level, with a mark at the noise floor, dB full scale."""
-    full, mark = cells(level), cells(floor)
-    bar = Text("█" * full + "·" * (METER_CELLS - full))
-    bar.stylize("green", 0, full)
-    bar.stylize("red", round(0.9 * METER_CELLS), full)
-    bar.stylize("dim", full)
-    if mark < METER_CELLS:
-        bar.stylize("yellow", mark, mark + 1)
-    return bar
+def framed(lines: list[RenderableType], title: str, width: int) -> Panel:
+    """Lines in a frame; a Text as title, because names may look like markup."""
+    return Panel(Group(*lines), title=headline(title, width), subtitle="Ctrl-C ends", width=width, padding=(1, 1))
+
+
+def share_bar(share: float, length: int) -> Text:
+    """A bar of so many cells, of which a share from 0 to 1 is full."""
+    full = round(share * length)
+    return Text.assemble(("━" * full, "green"), ("━" * (length - full), "dim"))
 
 
 def headline(text: str, width: int) -> Text:

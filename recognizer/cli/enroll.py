@@ -11,27 +11,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.common import (
+from recognizer.cli.options import (
     DebugOption,
     DeviceOption,
-    ExitStatus,
     JobsOption,
     JsonOption,
     ModelOption,
     QuietOption,
     checked_speaker,
     chosen_words,
-    complain,
-    doubted,
     lasting_name,
-    native_messages_hidden,
-    reports_errors,
     usage_error,
-    warn_of_low_rates,
     workers,
-    working,
 )
 from recognizer.cli.prompting import collect
+from recognizer.cli.reporting import (
+    ExitStatus,
+    complain,
+    doubted,
+    native_messages_hidden,
+    reports_errors,
+    warn_of_low_rates,
+    working,
+)
 from recognizer.errors import AdaptationError, CorpusError, NewerProfileError, ProfileError
 
 if TYPE_CHECKING:
@@ -268,7 +270,8 @@ def _ask(
 ) -> tuple[ExitStatus, int]:
     """Ask for the takes that are missing: how that ended, and how many there were to ask for."""
     from recognizer.files import naming
-    from recognizer.live.guide import Guide, prompts
+    from recognizer.live.guide import Guide
+    from recognizer.live.prompts import prompts
     from recognizer.recognizer import low_rate
     from recognizer.speakers import store
     from recognizer.speakers.enrolling import prior_of

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.common import (
+from recognizer.cli.options import (
     AdaptOption,
     CsvOption,
     DebugOption,
-    ExitStatus,
     JobsOption,
     JsonOption,
     ModelOption,
@@ -25,14 +24,17 @@ from recognizer.cli.common import (
     SpeakerOption,
     ThresholdOption,
     checked_speaker,
+    threshold_of,
+    usage_error,
+    workers,
+)
+from recognizer.cli.reporting import (
+    ExitStatus,
     complain,
     progress_bar,
     reports_errors,
     tell_of_adaptations,
-    threshold_of,
-    usage_error,
     warn_of_low_rates,
-    workers,
 )
 
 if TYPE_CHECKING:

@@ -7,19 +7,8 @@ from typing import Annotated
 
 import typer
 
-from recognizer.cli.common import (
-    DebugOption,
-    ExitStatus,
-    JobsOption,
-    JsonOption,
-    QuietOption,
-    complain,
-    counted,
-    progress_bar,
-    reports_errors,
-    usage_error,
-    workers,
-)
+from recognizer.cli.options import DebugOption, JobsOption, JsonOption, QuietOption, usage_error, workers
+from recognizer.cli.reporting import ExitStatus, complain, counted, progress_bar, reports_errors
 
 
 @reports_errors

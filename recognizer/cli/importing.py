@@ -7,16 +7,8 @@ from typing import Annotated
 
 import typer
 
-from recognizer.cli.common import (
-    DebugOption,
-    ExitStatus,
-    JsonOption,
-    QuietOption,
-    complain,
-    counted,
-    reports_errors,
-    usage_error,
-)
+from recognizer.cli.options import DebugOption, JsonOption, QuietOption, usage_error
+from recognizer.cli.reporting import ExitStatus, complain, counted, reports_errors
 
 
 def _make_folder(folder: Path) -> None:

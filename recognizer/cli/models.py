@@ -10,20 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.common import (
-    DebugOption,
+from recognizer.cli.options import DebugOption, JobsOption, JsonOption, QuietOption, png_for, usage_error, workers
+from recognizer.cli.reporting import (
     ExitStatus,
-    JobsOption,
-    JsonOption,
-    QuietOption,
     complain,
     counted,
-    png_for,
     progress_bar,
     reports_errors,
-    usage_error,
     warn_of_low_rates,
-    workers,
     working,
     writing,
 )

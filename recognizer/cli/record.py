@@ -12,24 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.common import (
-    DebugOption,
-    DeviceOption,
-    ExitStatus,
-    JsonOption,
-    QuietOption,
-    complain,
-    native_messages_hidden,
-    reports_errors,
-    usage_error,
-)
+from recognizer.cli.options import DebugOption, DeviceOption, JsonOption, QuietOption, usage_error
 from recognizer.cli.prompting import collect
+from recognizer.cli.reporting import ExitStatus, complain, native_messages_hidden, reports_errors
 from recognizer.errors import CorpusError, NamingError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from recognizer.live.guide import Prompt
+    from recognizer.live.prompts import Prompt
 
 FOLDER = "recordings"  # where none is named, in the folder where the command is called
 SPEAKER_MARK = "_nohash_"  # what stands between speaker and take, see `recognizer.corpus`
@@ -63,7 +54,8 @@ def record(
 ) -> ExitStatus:
     """Record words to train a model from."""
     from recognizer.errors import shown
-    from recognizer.live.guide import Guide, prompts
+    from recognizer.live.guide import Guide
+    from recognizer.live.prompts import prompts
 
     words = _checked_words(words)
     speaker = None if speaker is None else _checked_name(speaker, "speaker")

@@ -11,21 +11,17 @@ from typing import Annotated
 
 import typer
 
-from recognizer.cli.common import (
+from recognizer.cli.options import (
     DebugOption,
-    ExitStatus,
     JobsOption,
     JsonOption,
     QuietOption,
     checked_speaker,
-    complain,
-    counted,
-    doubted,
     lasting_name,
-    reports_errors,
     usage_error,
     workers,
 )
+from recognizer.cli.reporting import ExitStatus, complain, counted, doubted, reports_errors
 from recognizer.errors import NamingError, ProfileError, RecognizerError
 
 app = typer.Typer(

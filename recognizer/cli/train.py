@@ -8,18 +8,8 @@ from typing import Annotated
 
 import typer
 
-from recognizer.cli.common import (
-    DebugOption,
-    ExitStatus,
-    JobsOption,
-    JsonOption,
-    QuietOption,
-    complain,
-    progress_bar,
-    reports_errors,
-    usage_error,
-    workers,
-)
+from recognizer.cli.options import DebugOption, JobsOption, JsonOption, QuietOption, usage_error, workers
+from recognizer.cli.reporting import ExitStatus, complain, progress_bar, reports_errors
 
 SHOWN = 5  # refused files that are named; the rest are counted
 

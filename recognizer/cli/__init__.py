@@ -3,51 +3,77 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
-# Names in the order of the help, with the module of each and what it does, so that only what is called is imported.
+if TYPE_CHECKING:
+    from click import HelpFormatter
+
+# In the order of the help: the module and the name in it of a command or a group, and what it does. What is not called
+# is not imported, which would take three quarters of the time to --help.
 COMMANDS = {
-    "live": ("live", "Recognise words as they are spoken, until Ctrl-C."),
-    "batch": ("batch", "Recognise the word in every recording."),
-    "train": ("train", "Train a model on labelled recordings."),
-    "record": ("record", "Record words to train a model from."),
-    "enroll": ("enroll", "Fit a model to a voice, at the microphone or from recordings."),
-    "evaluate": ("evaluate", "Measure accuracy on labelled recordings, see the mistakes, and hear them."),
-    "align": ("align", "Show where each state of a word begins and ends in a recording, in seconds."),
-    "export": ("export", "Write a model, or the features of recordings, in HTK's formats."),
-    "import": ("importing", "Make a model from HTK's files, such as those of `HERest` or of `recognizer export`."),
-    "devices": ("devices", "List the microphones, or test one."),
-    "models": ("models", "List the installed models, show one, or compare two."),
+    "live": ("live:live", "Recognise words as they are spoken, until Ctrl-C."),
+    "batch": ("batch:batch", "Recognise the word in every recording."),
+    "train": ("train:train", "Train a model on labelled recordings."),
+    "record": ("record:record", "Record words to train a model from."),
+    "enroll": ("enroll:enroll", "Fit a model to a voice, at the microphone or from recordings."),
+    "evaluate": ("evaluate:evaluate", "Measure accuracy on labelled recordings, and how many are rejected."),
+    "align": ("align:align", "Show where each state of a word begins and ends in a recording, in seconds."),
+    "export": ("export:export", "Write a model, and the features of recordings, for HTK and Julius."),
+    "import": (
+        "importing:import_",
+        "Read a model that was made with HTK; it recognises parameter files of the kind it was trained on.",
+    ),
+    "devices": ("devices:devices", "List the microphones, or test one."),
+    "models": ("models:app", "List the installed models, show one, or compare two."),
     "speakers": (
-        "speakers",
+        "speakers:app",
         "List, show, rename, remove, move or refresh the speakers that are enrolled, or forget takes.",
     ),
 }
 
 
-class Commands(TyperGroup):
-    """The commands, each imported when it is called."""
+class Commands(Mapping):
+    """All commands by name, each imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> TyperCommand | TyperGroup:
+        place, _ = COMMANDS[name]
+        module, attribute = place.split(":")
+        found = getattr(import_module(f"recognizer.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_command(found)
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(name)(found)
+        return typer.main.get_command(alone)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class Program(TyperGroup):
+    """The program, whose help needs none of its commands."""
+
+    def __init__(self, **attributes: object) -> None:
+        super().__init__(**attributes)
+        self.commands = Commands()
 
     def list_commands(self, ctx: typer.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self.commands)
 
-    def get_command(self, ctx: typer.Context, cmd_name: str) -> typer.core.TyperCommand | TyperGroup | None:
-        """The command with its options; None if there is none of that name."""
-        if cmd_name not in COMMANDS:
-            return None
-        app = import_module(f"recognizer.cli.{COMMANDS[cmd_name][0]}").app
-        return typer.main.get_command(app)
-
-    def format_commands(self, ctx: typer.Context, formatter) -> None:
+    def format_commands(self, ctx: typer.Context, formatter: HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
 app = typer.Typer(
-    cls=Commands,
+    cls=Program,
     name="recognizer",
     help="Recognise single spoken words: private, offline, trainable on a handful of recordings.",
     no_args_is_help=True,
@@ -59,10 +85,10 @@ app = typer.Typer(
 
 @app.callback()
 def recognizer() -> None:
-    """Nothing is common to the commands."""
+    """Nothing that the commands share: without this, there would be no group."""
 
 
 def main() -> None:
     """Entry point of the console script."""
     sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may not be text of any encoding
-    app(prog_name="recognizer")
+    app()

@@ -32,7 +32,10 @@ FIRST = ("accuracy", "held_out", "licence", "data", "utterances", "speakers")  #
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 app = typer.Typer(
-    help="List the installed models, show one, or compare two.", no_args_is_help=True, rich_markup_mode=None
+    help="List the installed models, show one, or compare two.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 

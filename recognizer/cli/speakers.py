@@ -27,6 +27,7 @@ from recognizer.errors import NamingError, ProfileError, RecognizerError
 app = typer.Typer(
     help="List, show, rename, remove, move or refresh the speakers that are enrolled, or forget takes.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

@@ -92,6 +92,25 @@ def test_what_became_of_it_is_told_whole_and_nothing_moves(event, part):
     assert len(lines(picture)) == height
 
 
+def test_on_a_small_terminal_nothing_is_torn():
+    """Of 40 cells and 20 lines, as of a telephone: the whole verdict and the progress can be read."""
+    picture = PromptPicture(Guide(TWO, RATE), "record: Desk Mic at 44100 Hz", 40)
+    heights = set()
+    for event in (told(events.Prompted), told(events.Again, problem=PROBLEM), told(events.Kept)):
+        picture.take(event)
+        file = io.StringIO()
+        Console(file=file, width=40, force_terminal=False, color_system=None).print(picture.draw())
+        drawn = file.getvalue().splitlines()
+        assert {cell_len(line) for line in drawn} == {40}
+        heights.add(len(drawn))
+        whole = " ".join(" ".join(line.strip("│ ") for line in drawn).split())
+        assert "0 of 2" in whole
+        if isinstance(event, events.Again):
+            assert f"hum, again: {PROBLEM}" in whole
+    assert max(heights) < 20
+    assert len(heights) == 1, "nothing moves"
+
+
 def test_states_and_progress_follow_the_guide():
     guide = Guide(TWO, RATE)
     picture = PromptPicture(guide, "record")

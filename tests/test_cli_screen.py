@@ -145,6 +145,33 @@ def test_what_came_before_is_there_newest_first(session):
     assert [row.index(word) for word in WORDS] == sorted((row.index(word) for word in WORDS), reverse=True)
 
 
+SMALL = 40, 20  # cells and lines of a terminal, such as a telephone's
+
+
+@pytest.mark.parametrize("word", ["seven", "语音", "w" * 60])
+def test_on_a_small_terminal_nothing_is_torn(built, word):
+    width, height = SMALL
+    picture = Picture(Session(Recognizer(built), adapt=True), "tones, Desk Mic at 44100 Hz", width)
+    heights = set()
+    for event in (
+        None,
+        result(word, "other", "third"),
+        Adapted(time=1.0, learned=1, word=word),
+        result(reason="short"),
+    ):
+        if event:
+            picture.take(event)
+        file = io.StringIO()
+        Console(file=file, width=width, force_terminal=False, color_system=None).print(picture.draw())
+        drawn = file.getvalue().splitlines()
+        assert {cell_len(line) for line in drawn} == {width}
+        assert {line[0] + line[-1] for line in drawn[1:-1]} == {"││"}
+        assert any("calibrating: be quiet" in line for line in drawn)
+        heights.add(len(drawn))
+    assert max(heights) < height
+    assert len(heights) == 1, "nothing moves"
+
+
 def test_a_note_stays_until_it_calibrates_again(session):
     picture = Picture(session, "title")
     picture.take(DeviceLost(time=1.0, note="Desk Mic: the device is gone"))

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 REFRESH = 0.12  # seconds between two pictures at least, and only when something has changed
 METER = (-80.0, 0.0)  # dB full scale at its ends
-METER_CELLS = 32
+METER_CELLS = 32  # 2.5 dB each
+LOUD = 0.9  # of the meter, from where on it is red: 8 dB under full scale, where loud vowels begin to clip
 FALL = 3.0  # dB a picture that the meter falls at most, so that the eye can follow
-WIDTH = 76
+WIDTH = 76  # cells of a picture, which fits a terminal of 80; what is narrower is a small one
+NAME_CELLS = 12  # of what stands before a line
 TALL = 6  # lines of the large letters
 BAR_CELLS = 30  # of a bar that shows a share
 
@@ -53,26 +55,35 @@ class Meter:
     Parameters
     ----------
     stream : whose level it is
+    width : of the picture, cells
     """
 
-    def __init__(self, stream: Heard) -> None:
+    def __init__(self, stream: Heard, width: int) -> None:
         self._stream, self._level = stream, METER[0]
+        self._narrow, self._length = width < WIDTH, min(METER_CELLS, width - 8)
 
     def follow(self) -> tuple[int, int]:
         """Go with the level: how many cells are full now, and where the mark is."""
         self._level = max(self._stream.level, self._level - FALL)
-        return cells(self._level), cells(self._stream.floor)
+        return self._cells(self._level), self._cells(self._stream.floor)
 
-    def bar(self) -> Text:
-        """The picture of it."""
-        full, mark = cells(self._level), cells(self._stream.floor)
-        bar = Text("█" * full + "·" * (METER_CELLS - full))
+    def line(self, state: str, style: str) -> Text:
+        """The picture of it, with a state beside it, or below where there is no room."""
+        full, mark = self._cells(self._level), self._cells(self._stream.floor)
+        bar = Text("█" * full + "·" * (self._length - full))
         bar.stylize("green", 0, full)
-        bar.stylize("red", round(0.9 * METER_CELLS), full)
+        bar.stylize("red", round(LOUD * self._length), full)
         bar.stylize("dim", full)
-        if mark < METER_CELLS:
+        if mark < self._length:
             bar.stylize("yellow", mark, mark + 1)
-        return bar
+        return Text.assemble(
+            "  ", bar, "\n" if self._narrow else "  ", (state, style), no_wrap=True, overflow="ellipsis"
+        )
+
+    def _cells(self, level: float) -> int:
+        """How far a level, dB full scale, reaches."""
+        low, high = METER
+        return round(min(1.0, max(0.0, (level - low) / (high - low))) * self._length)
 
 
 @contextmanager
@@ -103,21 +114,17 @@ def kept_up_to_date(make: Callable[[int], Picture]) -> Iterator[Callable[[list[E
         yield show
 
 
-def cells(level: float) -> int:
-    """How far a level, dB full scale, reaches on the meter."""
-    low, high = METER
-    return round(min(1.0, max(0.0, (level - low) / (high - low))) * METER_CELLS)
-
-
 def framed(lines: list[RenderableType], title: str, width: int) -> Panel:
-    """Lines in a frame; a Text as title, because names may look like markup."""
-    return Panel(Group(*lines), title=headline(title, width), subtitle="Ctrl-C ends", width=width, padding=(1, 1))
+    """Lines in a frame; where it is narrow, mostly low as well, without blank lines above and below."""
+    padding = (0 if width < WIDTH else 1, 1)
+    return Panel(Group(*lines), title=headline(title, width), subtitle="Ctrl-C ends", width=width, padding=padding)
 
 
-def share_bar(share: float, length: int) -> Text:
-    """A bar of so many cells, of which a share from 0 to 1 is full."""
+def share_row(name: str, share: float, before: str, after: str, width: int) -> Text:
+    """A line with a bar of which a share from 0 to 1 is full, between two texts."""
+    length = max(0, min(BAR_CELLS, width - NAME_CELLS - 6 - cell_len(before + after)))
     full = round(share * length)
-    return Text.assemble(("━" * full, "green"), ("━" * (length - full), "dim"))
+    return row(name, Text.assemble(before, ("━" * full, "green"), ("━" * (length - full), "dim"), after))
 
 
 def headline(text: str, width: int) -> Text:
@@ -134,7 +141,7 @@ def poster(word: Text) -> Group:
 
 def row(name: str, value: Text) -> Text:
     """A line with its name before it."""
-    return Text.assemble((f"{name:>12}  ", "dim"), value, no_wrap=True, overflow="ellipsis")
+    return Text.assemble((f"{name:>{NAME_CELLS}}  ", "dim"), value, no_wrap=True, overflow="ellipsis")
 
 
 def large(word: str, width: int = WIDTH) -> str:

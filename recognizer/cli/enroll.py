@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -30,7 +29,9 @@ from recognizer.cli.reporting import (
     complain,
     doubted,
     native_messages_hidden,
+    print_json,
     reports_errors,
+    tell_of_refusals,
     warn_of_low_rates,
     working,
 )
@@ -46,7 +47,6 @@ TAKES, MOST_TAKES = 2, 20  # of each word: with two, what was gained can be meas
 METHODS = ("auto", "map", "mllr", "cmllr", "mllr-map", "cmllr-map")
 CLEARLY, HARDLY = 0.9, 0.02  # confidence of another word, at least, and of the one asked for, at most, to object
 KEPT_RATE = 16000  # Hz of takes, at least, where the microphone has it: a later model may need more than this one
-SHOWN = 5  # takes that are named; the rest are counted
 
 
 @reports_errors
@@ -169,7 +169,8 @@ def enroll(
     if unlabelled is not None:
         return _without_labels(name, base, model_name, unlabelled, fitting, forget_audio, as_json, jobs, quiet)
     if labelled is not None:
-        refused = _take_over(name, base, labelled, voice, workers(jobs), quiet)
+        with working("reading the recordings", quiet):
+            refused = _take_over(name, base, labelled, voice, workers(jobs), quiet)
     else:
         status, asked = _ask(name, base, wanted, takes or TAKES, device, as_json, quiet, debug)
         if status == ExitStatus.INTERRUPTED:
@@ -279,7 +280,8 @@ def _ask(
     prior, _ = prior_of(name, model)
     for word in words:
         naming.checked(word, "word")
-    missing = prompts(words, takes, _usable(name, words, prior))
+    with working("listening to the takes there are", quiet):
+        missing = prompts(words, takes, _usable(name, words, prior))
     if not missing:
         return ExitStatus.OK, 0
     from recognizer.sound.microphone import Microphone
@@ -299,9 +301,6 @@ def _ask(
             quiet,
             as_json,
         )
-    if outcome.skipped:
-        left = ", ".join(f"{prompt.word} (take {prompt.take})" for prompt in outcome.skipped)
-        complain(f"left out: {left}; the same command asks for them again")
     return outcome.status, len(missing)
 
 
@@ -532,17 +531,14 @@ def _report(
     quiet: bool,
 ) -> None:
     """Tell what came of it."""
-    for refusal in refused[:SHOWN]:
-        complain(f"left out: {refusal}")
-    if len(refused) > SHOWN:
-        complain(f"left out: {len(refused) - SHOWN} more")
+    tell_of_refusals(refused)
     if as_json:
         told = {"event": "enrolled", "speaker": name, "model": model_name}
         told |= {key: record.get(key) for key in ("takes", "method", "why", "before", "after", "unlabelled")}
         if "passes" in record:
             told |= {key: record[key] for key in ("recordings", "passes")}
         told |= {"doubts": list(doubts), "refused": list(refused)}
-        typer.echo(json.dumps(told, ensure_ascii=False))
+        print_json(told)
         return
     for line in _lines_of(name, record):
         typer.echo(line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,6 +30,7 @@ from recognizer.cli.options import (
 from recognizer.cli.reporting import (
     ExitStatus,
     complain,
+    print_json,
     progress_bar,
     reports_errors,
     tell_of_adaptations,
@@ -111,7 +111,7 @@ def evaluate(
         tell_of_adaptations(adaptations)
         warn_of_low_rates(rates, recognizer.model.front_end)
     if as_json:
-        typer.echo(json.dumps(evaluation.as_json(), ensure_ascii=False))
+        print_json(evaluation.as_json())
     elif as_csv:
         csv.writer(sys.stdout, lineterminator="\n").writerows(score_rows(evaluation))
     else:

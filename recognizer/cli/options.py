@@ -92,9 +92,11 @@ def threshold_of(option: str) -> str | float:
 
 def workers(jobs: int) -> int:
     """Number of processes that `--jobs` asks for."""
+    if jobs:
+        return jobs
     import joblib
 
-    return jobs or joblib.cpu_count()
+    return joblib.cpu_count()
 
 
 def png_for(path: Path | None, option: str) -> None:

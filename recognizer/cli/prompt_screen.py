@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from rich.panel import Panel
 from rich.text import Text
 
-from recognizer.cli.drawing import BAR_CELLS, WIDTH, Meter, framed, large, poster, row, share_bar
+from recognizer.cli.drawing import WIDTH, Meter, framed, large, poster, share_row
 from recognizer.live import events
 
 if TYPE_CHECKING:
     from recognizer.live.guide import Guide
 
 INDENT = 4  # cells before a verdict
-VERDICT_LINES = 2
+VERDICT_CELLS = 120  # as long as the longest verdict on a word
 STATES = {
     "calibrating": ("◌ be quiet for a moment", "yellow"),
     "pause": ("◌ wait", "yellow"),
@@ -38,7 +38,7 @@ class PromptPicture:
 
     def __init__(self, guide: Guide, title: str, width: int = WIDTH) -> None:
         self._guide, self._width, self._title = guide, width, f"recognizer {title}"
-        self._meter = Meter(guide)
+        self._meter = Meter(guide, width)
         self._word = " "
         self._verdict, self._note = self._told("", "", ""), ""
         self._version = 0
@@ -70,13 +70,14 @@ class PromptPicture:
         state, style = STATES[guide.state]
         asked = guide.state in ("listening", "speech")
         attempt = f"   attempt {guide.attempt}" if guide.attempt > 1 and guide.current else ""
-        bar = share_bar(guide.done / max(1, guide.total), BAR_CELLS)
+        progress = f" {guide.done} of {guide.total}{attempt}"
+        blank = [Text()] if self._width == WIDTH else []
         lines = [
-            Text.assemble("  ", self._meter.bar(), "  ", (state, style)),
-            Text(),
+            self._meter.line(state, style),
+            *blank,
             poster(Text(large(self._word, self._width), style="bold cyan" if asked else "dim")),
-            row("progress", Text.assemble(bar, f" {guide.done} of {guide.total}{attempt}")),
-            Text(),
+            share_row("progress", guide.done / max(1, guide.total), "", progress, self._width),
+            *blank,
             self._verdict,
             Text(self._note, style="yellow"),
         ]
@@ -84,6 +85,7 @@ class PromptPicture:
 
     def _told(self, mark: str, style: str, what: str) -> Text:
         """What became of the last take, on so many lines that nothing moves whatever is told."""
-        lines = textwrap.wrap(what, max(1, self._width - INDENT - 6))
-        blank = "\n" * max(0, VERDICT_LINES - max(1, len(lines)))
+        length = max(1, self._width - INDENT - 6)
+        lines = textwrap.wrap(what, length)
+        blank = "\n" * max(0, -(-VERDICT_CELLS // length) - max(1, len(lines)))
         return Text.assemble((f"{mark:>{INDENT}} ", style), ("\n" + " " * (INDENT + 1)).join(lines) + blank)

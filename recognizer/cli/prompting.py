@@ -82,6 +82,9 @@ def collect(
         complain(f"interrupted; {_so_far(kept, guide)}")
     elif guide.skipped or guide.current:
         status = ExitStatus.FAILED
+    if guide.skipped:
+        left = ", ".join(f"{prompt.word} (take {prompt.take})" for prompt in guide.skipped)
+        complain(f"left out: {left}; the same command asks for them again")
     return Outcome(kept, tuple(guide.skipped), status)
 
 

@@ -10,7 +10,7 @@ import signal
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from recognizer.adaptation.unlabelled import SelfAdaptation
     from recognizer.features.front_end import FrontEnd, GivenFeatures
     from recognizer.live.events import Adapted, Event
+
+NAMED = 5  # refused recordings that are named, which is enough to see what is wrong; the rest are counted
 
 
 class ExitStatus(IntEnum):
@@ -111,6 +113,24 @@ def print_json(record: object) -> None:
     typer.echo(json.dumps(record, ensure_ascii=False))
 
 
+def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """Lines in which the cells of each column stand below each other.
+
+    Parameters
+    ----------
+    rows : of cells; one with fewer cells than the first row is not aligned
+    right : columns whose cells end below each other, as numbers do
+    """
+    whole = [row for row in rows if len(row) == len(rows[0])]
+    widths = [max(map(width_of, column)) for column in zip(*whole)]
+    lines = []
+    for row in rows:
+        sized = widths if len(row) == len(widths) else [0] * len(row)
+        cells = (padded(cell, width, place in right) for place, (cell, width) in enumerate(zip(row, sized)))
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
 def padded(text: str, cells: int, right: bool = False) -> str:
     """A text as wide as so many cells of a terminal, or wider: Chinese letters take two cells, marks none."""
     blank = " " * (cells - width_of(text))
@@ -167,6 +187,14 @@ def tell_of_adaptations(adaptations: Sequence[SelfAdaptation]) -> None:
     passes = max(adaptation.passes for adaptation in adaptations)
     speakers = f" of {len(adaptations)} speakers, each in up to" if len(adaptations) > 1 else " in"
     complain(f"adapted to {learned} of {recordings} recordings{speakers} {passes} pass{'' if passes == 1 else 'es'}")
+
+
+def tell_of_refusals(reasons: Sequence[str]) -> None:
+    """What was left out and why: the first few, and how many more."""
+    for reason in reasons[:NAMED]:
+        complain(f"left out: {reason}")
+    if len(reasons) > NAMED:
+        complain(f"left out: {len(reasons) - NAMED} more")
 
 
 def counted(number: int, what: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.panel import Panel
 from rich.text import Text
 
-from recognizer.cli.drawing import BAR_CELLS, WIDTH, Meter, framed, large, poster, row, share_bar
+from recognizer.cli.drawing import WIDTH, Meter, framed, large, poster, row, share_row
 from recognizer.cli.reporting import adapted_to
 from recognizer.live import events
 
@@ -38,7 +38,7 @@ class Picture:
 
     def __init__(self, session: Session, title: str, width: int = WIDTH) -> None:
         self._session, self._width, self._title = session, width, f"recognizer live: {title}"
-        self._meter = Meter(session)
+        self._meter = Meter(session, width)
         self._word: Text | None = None
         self._confidence: float | None = None
         self._others = ""
@@ -73,10 +73,10 @@ class Picture:
         """The picture."""
         state, style = STATES[self._session.state]
         lines = [
-            Text.assemble("  ", self._meter.bar(), "  ", (state, style)),
+            self._meter.line(state, style),
             Text(),
             poster(self._word or Text("say a word", style="dim")),
-            row("confidence", self._bar()),
+            self._confidence_row(),
             row("otherwise", Text(self._others)),
             row("before", Text("   ").join(list(self._history))),
             *([] if self._session.learned is None else [row("", Text(self._adapted, style="dim"))]),
@@ -87,10 +87,10 @@ class Picture:
     def _say(self, word: str, style: str, confidence: float | None, others: str) -> None:
         self._word, self._confidence, self._others = Text(large(word, self._width), style=style), confidence, others
 
-    def _bar(self) -> Text:
+    def _confidence_row(self) -> Text:
         if self._confidence is None:
-            return Text()
-        return Text.assemble(f"{self._confidence:.2f} ", share_bar(self._confidence, BAR_CELLS))
+            return row("confidence", Text())
+        return share_row("confidence", self._confidence, f"{self._confidence:.2f} ", "", self._width)
 
 
 def _ranked(candidates: tuple[Candidate, ...]) -> str:

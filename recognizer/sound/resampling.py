@@ -9,7 +9,7 @@ import numpy as np
 ZERO_CROSSINGS = 22  # of the resampling filter of streams, on either side: enough that it falls by 80 dB in its band
 PASS_BAND = 0.935  # of the lower Nyquist frequency, where that filter has fallen to a half: no more leaves room to fall
 KAISER = 8.6  # shape of its window: 0.1102 (A - 8.7) for A = 87 dB (Kaiser 1974), of which 80 are promised
-TOGETHER = 256  # outputs computed at once: with more, their inputs would not stay in the cache (2 ms a second of sound, not 8)
+TOGETHER = 256  # outputs computed at once: with more, what they need leaves the cache (8 ms a second, not 2)
 
 
 class Resampler:

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 from synthetic import WORDS
 from test_live import blocks, talk
 
-from recognizer.cli.drawing import METER_CELLS, TALL, WIDTH, kept_up_to_date, large
+from recognizer.cli.drawing import METER_CELLS, TALL, WIDTH, kept_up_to_date, large, poster
 from recognizer.cli.screen import STATES, Picture
 from recognizer.live.events import Adapted, Answer, Calibrated, DeviceLost, Heard, Partial, Rejected
 from recognizer.live.session import Session
@@ -78,6 +79,14 @@ def test_other_scripts_are_spaced_out(word):
 @pytest.mark.parametrize("word", ["नमस्ते", "سلام", "语" * 24, "ж" * 60])
 def test_letters_that_join_or_are_too_many_are_left_together(word):
     assert large(word).strip() == word
+
+
+@pytest.mark.parametrize("width", [WIDTH, 40])
+@pytest.mark.parametrize("word", ["say a word", "seven", "语音", "w" * 60, " "])
+def test_every_word_is_as_high(word, width):
+    file = io.StringIO()
+    Console(file=file, width=width - 4, color_system=None).print(poster(Text(large(word, width)), width))
+    assert file.getvalue().count("\n") == TALL
 
 
 @pytest.mark.parametrize("length", [20, 76, 500])
@@ -153,12 +162,8 @@ def test_on_a_small_terminal_nothing_is_torn(built, word):
     width, height = SMALL
     picture = Picture(Session(Recognizer(built), adapt=True), "tones, Desk Mic at 44100 Hz", width)
     heights = set()
-    for event in (
-        None,
-        result(word, "other", "third"),
-        Adapted(time=1.0, learned=1, word=word),
-        result(reason="short"),
-    ):
+    told = [None, result(word, "other", "third"), Adapted(time=1.0, learned=1, word=word), result(reason="too short")]
+    for event in told:
         if event:
             picture.take(event)
         file = io.StringIO()

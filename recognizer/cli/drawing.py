@@ -134,9 +134,11 @@ def headline(text: str, width: int) -> Text:
     return title
 
 
-def poster(word: Text) -> Group:
-    """A word in the middle, as high whatever it is."""
-    return Group(Align.center(word), Text("\n" * max(0, TALL - 1 - len(word.plain.splitlines()))))
+def poster(word: Text, width: int) -> Group:
+    """A word in the middle of a picture that is so wide, as high whatever it is."""
+    inside = width - 4
+    lines = sum(max(1, -(-cell_len(line) // inside)) for line in word.plain.split("\n"))
+    return Group(Align.center(word), *[Text()] * max(0, TALL - lines))
 
 
 def row(name: str, value: Text) -> Text:
@@ -153,7 +155,7 @@ def large(word: str, width: int = WIDTH) -> str:
         if max(map(len, drawn.splitlines()), default=width) <= width - 6:
             return drawn
     spaced = " ".join(word)
-    return "\n\n" + (spaced if cell_len(spaced) <= width - 6 and not any(map(_joins, word)) else word) + "\n"
+    return "\n\n" + (spaced if cell_len(spaced) <= width - 6 and not any(map(_joins, word)) else word)
 
 
 def _joins(character: str) -> bool:

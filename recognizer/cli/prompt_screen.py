@@ -75,7 +75,7 @@ class PromptPicture:
         lines = [
             self._meter.line(state, style),
             *blank,
-            poster(Text(large(self._word, self._width), style="bold cyan" if asked else "dim")),
+            poster(Text(large(self._word, self._width), style="bold cyan" if asked else "dim"), self._width),
             share_row("progress", guide.done / max(1, guide.total), "", progress, self._width),
             *blank,
             self._verdict,

@@ -75,7 +75,7 @@ class Picture:
         lines = [
             self._meter.line(state, style),
             Text(),
-            poster(self._word or Text("say a word", style="dim")),
+            poster(self._word or Text("say a word", style="dim"), self._width),
             self._confidence_row(),
             row("otherwise", Text(self._others)),
             row("before", Text("   ").join(list(self._history))),

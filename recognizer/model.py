@@ -16,8 +16,8 @@ from recognizer.acoustics.density import Density, arrays_of, of_arrays
 from recognizer.acoustics.word_models import WordModels
 from recognizer.errors import ModelError, shown
 from recognizer.features.front_end import FrontEnd, GivenFeatures, of_settings
+from recognizer.files import archive
 from recognizer.files.user_folder import home
-from recognizer.files.writing import replacing
 from recognizer.recognition.calibration import Calibration
 from recognizer.recognition.verification import EVIDENCE, REFUSED, Rejection
 from recognizer.sound.endpoint import Endpointer
@@ -73,8 +73,7 @@ class Model:
         arrays, header = _arrays(self), _header(self)
         header |= {"card": self.card, "fingerprint": _fingerprint(arrays, header)}
         try:
-            with replacing(path) as temporary, open(temporary, "xb") as file:
-                np.savez_compressed(file, header=np.array(json.dumps(header, ensure_ascii=False)), **arrays)
+            archive.write(path, header, arrays)
         except OSError as error:
             raise _not_written(path, error) from error
 
@@ -88,22 +87,18 @@ class Model:
             if the file is missing, not a model, of a newer format, damaged, or changed since it was saved.
         """
         path = Path(path)
+        name = shown(path)
         try:
-            # Opened here because np.load leaves a damaged file open.
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                content = {name: archive[name] for name in archive.files}
-            header = json.loads(str(content.pop("header")))
+            header, arrays = archive.read(path, FORMAT)
         except FileNotFoundError as error:
-            raise ModelError(f"there is no model at {shown(path)}; see `recognizer models list`") from error
-        except (IsADirectoryError, PermissionError) as error:
-            raise ModelError(
-                f"{shown(path)} cannot be read ({error.strerror}); give a model file you may read"
-            ) from error
-        except Exception as error:  # zipfile, zlib, NumPy and json each have several for a damaged file
-            raise ModelError(
-                f"{shown(path)} is not a model, or is damaged; train it again or fetch a new copy"
-            ) from error
-        return _assemble(path, header, content)
+            raise ModelError(f"there is no model at {name}; see `recognizer models list`") from error
+        except OSError as error:
+            raise ModelError(f"{name} cannot be read ({error.strerror}); give a model file you may read") from error
+        except archive.ForeignError as error:
+            raise ModelError(f"{name} is an .npz file but not a model; train one with `recognizer train`") from error
+        except ValueError as error:  # a DamagedError, or a zero character in the name
+            raise ModelError(f"{name} is not a model, or is damaged; train it again or fetch a new copy") from error
+        return _assemble(path, header, arrays)
 
 
 def _arrays(model: Model) -> dict[str, np.ndarray]:
@@ -151,8 +146,6 @@ def _not_written(path: Path, error: OSError) -> ModelError:
 
 def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
     name = shown(path)
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise ModelError(f"{name} is an .npz file but not a model; train one with `recognizer train`")
     if not isinstance(header.get("version"), int) or header["version"] > VERSION:
         raise ModelError(
             f"{name} has format version {header.get('version')}, this program reads up to {VERSION}; "

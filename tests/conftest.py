@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from recognizer.cli import app
 from recognizer.corpus import find
-from recognizer.live.guide import Prompt
+from recognizer.live.prompts import Prompt
 from recognizer.model import Model
 from recognizer.sound import microphone
 from recognizer.speakers import store

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from recognizer.live.guide import Prompt
+from recognizer.live.prompts import Prompt
 
 RATE = 8000
 SILENCE = 0.25  # seconds before and after a word

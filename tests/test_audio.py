@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import io
+import math
 import os
 import stat
 import struct
@@ -24,6 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from refusing import refusal
+from scipy.signal import fftconvolve, firwin
 
 from recognizer.errors import AudioError
 from recognizer.sound import audio, resampling
@@ -573,6 +575,22 @@ def test_a_stream_is_resampled_the_same_however_it_is_cut(source, target, count,
     assert whole.dtype == cut.dtype == np.float32
     assert len(whole) == -(-count * target // source)
     np.testing.assert_array_equal(cut, whole)
+
+
+@settings(max_examples=30, deadline=None)
+@given(STREAM_RATES, STREAM_RATES, st.integers(1, 2000))
+def test_a_stream_is_filtered_as_scipy_filters_it(source, target, count):
+    """Zeros put between, a windowed sinc, and all but some left out: scipy's own design and filter, in float64."""
+    samples = np.random.default_rng(count).uniform(-1, 1, count)
+    common = math.gcd(source, target)
+    up, down = target // common, source // common
+    centre = resampling.ZERO_CROSSINGS * max(up, down)
+    window = ("kaiser", resampling.KAISER)
+    response = up * firwin(2 * centre + 1, resampling.PASS_BAND / max(up, down), window=window)
+    stuffed = np.zeros(count * up)
+    stuffed[::up] = samples
+    expected = samples if up == down else fftconvolve(stuffed, response)[centre : centre + len(stuffed)][::down]
+    np.testing.assert_allclose(resampled(samples, source, target), expected, rtol=0, atol=1e-6)
 
 
 @settings(max_examples=30, deadline=None)

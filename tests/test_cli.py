@@ -15,6 +15,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from recognizer.cli import COMMANDS as SUMMARIES
 from recognizer.cli import app
 from recognizer.errors import ModelError
 
@@ -71,6 +72,34 @@ def test_the_commands_are_these():
 
 
 # Help
+
+
+def test_what_the_help_says_of_a_command_is_what_the_command_says():
+    for name, (_, summary) in SUMMARIES.items():
+        assert " ".join(COMMANDS[name,].help.split("\n\n")[0].split()) == summary
+
+
+def test_the_help_imports_no_command():
+    code = """
+import sys
+from recognizer.cli import main
+sys.argv = ["recognizer", "--help"]
+try:
+    main()
+except SystemExit as done:
+    assert not done.code
+print(*sorted(name for name in sys.modules if name.startswith("recognizer")))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "recognizer recognizer.cli"
+
+
+def test_python_m_is_the_command():
+    call = [sys.executable, "-m", "recognizer"]
+    help_ = subprocess.run([*call, "--help"], capture_output=True, text=True, timeout=60, check=True)
+    assert all(f"\n  {name} " in help_.stdout for name in SUMMARIES)
+    wrong = subprocess.run([*call, "bogus"], capture_output=True, text=True, timeout=60, check=False)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
 
 
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)

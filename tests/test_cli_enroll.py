@@ -21,7 +21,7 @@ from synthetic import RATE, WORDS, answer, say, write
 from test_guide import loud
 
 from recognizer import Recognizer
-from recognizer.live.guide import Prompt, prompts
+from recognizer.live.prompts import Prompt, prompts
 from recognizer.model import Model
 from recognizer.speakers import store
 from recognizer.speakers.profile import Profile
@@ -696,7 +696,7 @@ def test_a_full_disk_leaves_the_earlier_profile(enroll, eve, monkeypatch):
         yield path.parent / ".partly"
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("recognizer.speakers.profile.replacing", full)
+    monkeypatch.setattr("recognizer.files.archive.replacing", full)
     outcome = enroll("eve", "--forget-audio")
     assert (outcome.status, outcome.stdout) == (1, "")
     assert "cannot be written: No space left on device; make room" in outcome.stderr

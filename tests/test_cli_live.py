@@ -19,6 +19,7 @@ from synthetic import RATE, WORDS, write
 from terminal import picture
 from test_live import quiet, talk
 
+from recognizer.live.events import Answer
 from recognizer.live.session import Session, listen
 from recognizer.recognizer import Recognizer
 from recognizer.sound import microphone
@@ -103,7 +104,7 @@ def test_json_tells_what_the_session_told(live, talked, built):
         assert record["time"] == pytest.approx(event.time, abs=6e-4)
         for name in {"start", "end", "floor"} & set(record):
             assert record[name] == pytest.approx(getattr(event, name), abs=0.06)
-        if event.result:
+        if isinstance(event, Answer):
             assert (record["word"], record["reason"]) == (event.result.word, event.result.reason)
             assert record["accepted"] == event.result.accepted
             assert record["confidence"] == pytest.approx(event.result.confidence, abs=1e-4)
@@ -677,7 +678,7 @@ def test_on_a_terminal_there_is_a_picture(playing):
     import struct
     import termios
 
-    from recognizer.cli.screen import large
+    from recognizer.cli.drawing import large
 
     master, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))

@@ -17,12 +17,15 @@ from terminal import picture
 from test_guide import ONE, loud, word
 from test_live import blocks, quiet
 
-from recognizer.cli.common import ExitStatus
 from recognizer.cli.drawing import METER_CELLS, WIDTH, large
 from recognizer.cli.prompt_screen import STATES, PromptPicture
 from recognizer.cli.prompting import Outcome, collect
+from recognizer.cli.reporting import ExitStatus
 from recognizer.errors import MicrophoneError, RecognizerError
-from recognizer.live.guide import Guide, GuideEvent, Prompt
+from recognizer.live import events
+from recognizer.live.guide import Guide
+from recognizer.live.prompts import Prompt
+from recognizer.sound.quality import Quality
 
 pytestmark = pytest.mark.usefixtures("signals")
 TWO = [Prompt("hum", 1), Prompt("rise", 1)]
@@ -41,8 +44,12 @@ def text(picture: PromptPicture) -> str:
     return " ".join(" ".join(line.strip("│ ") for line in lines(picture)).split())
 
 
-def told(kind: str, prompt: Prompt = ONE[0], **about) -> GuideEvent:
-    return GuideEvent(kind, 1.0, prompt, 1, 0, 2, **about)
+def told(kind: type[events.Asked], prompt: Prompt = ONE[0], **about) -> events.Asked:
+    if issubclass(kind, events.Verdict):
+        about["quality"] = Quality(0.5, -3.0, -20.0, -60.0, 0.0, False)
+    if kind is events.Kept:
+        about["samples"] = np.zeros(9, np.int16)
+    return kind(time=1.0, prompt=prompt, attempt=1, done=0, total=2, **about)
 
 
 # The picture
@@ -53,11 +60,11 @@ def test_the_word_to_say_is_large(name):
     picture = PromptPicture(Guide([Prompt(name, 1)], RATE), "record: Desk Mic")
     assert "record: Desk Mic" in lines(picture)[0]
     assert name not in text(picture), "not before it is asked for"
-    picture.take(told("prompt", Prompt(name, 1)))
+    picture.take(told(events.Prompted, Prompt(name, 1)))
     drawn = [line.strip("│ ") for line in lines(picture)]
     for line in large(name).splitlines():
         assert line.strip() in drawn
-    picture.take(told("finished"))
+    picture.take(events.Finished(time=1.0, kept=1, skipped=0))
     assert name not in text(picture)
 
 
@@ -67,22 +74,41 @@ PROBLEM = "no speech over the noise (SNR 9 dB): was anything said? if so, come c
 @pytest.mark.parametrize(
     ("event", "part"),
     [
-        (told("kept"), "✓ hum"),
-        (told("kept", note="noisy (SNR 15 dB): come closer"), "✓ hum, but noisy (SNR 15 dB): come closer"),
-        (told("again", problem=PROBLEM), f"✗ hum, again: {PROBLEM}"),
-        (told("skipped", problem=PROBLEM), f"✗ hum is left out: {PROBLEM}"),
-        (told("waiting", note="nothing was heard: say hum"), "nothing was heard: say hum"),
-        (GuideEvent("device_lost", 1.0, note="Desk [Mic]: gone"), "Desk [Mic]: gone"),
+        (told(events.Kept), "✓ hum"),
+        (told(events.Kept, note="noisy (SNR 15 dB): come closer"), "✓ hum, but noisy (SNR 15 dB): come closer"),
+        (told(events.Again, problem=PROBLEM), f"✗ hum, again: {PROBLEM}"),
+        (told(events.Skipped, problem=PROBLEM), f"✗ hum is left out: {PROBLEM}"),
+        (told(events.Waiting, note="nothing was heard: say hum"), "nothing was heard: say hum"),
+        (events.DeviceLost(time=1.0, note="Desk [Mic]: gone"), "Desk [Mic]: gone"),
     ],
 )
 def test_what_became_of_it_is_told_whole_and_nothing_moves(event, part):
     picture = PromptPicture(Guide(TWO, RATE), "record")
-    picture.take(told("prompt"))
+    picture.take(told(events.Prompted))
     height = len(lines(picture))
     assert part not in text(picture)
     picture.take(event)
     assert part in text(picture)
     assert len(lines(picture)) == height
+
+
+def test_on_a_small_terminal_nothing_is_torn():
+    """Of 40 cells and 20 lines, as of a telephone: the whole verdict and the progress can be read."""
+    picture = PromptPicture(Guide(TWO, RATE), "record: Desk Mic at 44100 Hz", 40)
+    heights = set()
+    for event in (told(events.Prompted), told(events.Again, problem=PROBLEM), told(events.Kept)):
+        picture.take(event)
+        file = io.StringIO()
+        Console(file=file, width=40, force_terminal=False, color_system=None).print(picture.draw())
+        drawn = file.getvalue().splitlines()
+        assert {cell_len(line) for line in drawn} == {40}
+        heights.add(len(drawn))
+        whole = " ".join(" ".join(line.strip("│ ") for line in drawn).split())
+        assert "0 of 2" in whole
+        if isinstance(event, events.Again):
+            assert f"hum, again: {PROBLEM}" in whole
+    assert max(heights) < 20
+    assert len(heights) == 1, "nothing moves"
 
 
 def test_states_and_progress_follow_the_guide():
@@ -118,7 +144,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import soundcard
 from synthetic import answer
-from recognizer.live.guide import Prompt
+from recognizer.live.prompts import Prompt
 from recognizer.sound import microphone
 import numpy as np
 microphone.POLL = 0

@@ -19,7 +19,7 @@ from synthetic import RATE, WORDS, answer, quiet, say, write
 from test_guide import loud
 
 from recognizer.corpus import find
-from recognizer.live.guide import Prompt, prompts
+from recognizer.live.prompts import Prompt, prompts
 from recognizer.sound import audio
 
 pytestmark = pytest.mark.usefixtures("signals")

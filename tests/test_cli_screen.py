@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 from synthetic import WORDS
 from test_live import blocks, talk
 
-from recognizer.cli.drawing import METER_CELLS, TALL, WIDTH, large
-from recognizer.cli.screen import STATES, Picture, screen
-from recognizer.live.events import Event
+from recognizer.cli.drawing import METER_CELLS, TALL, WIDTH, kept_up_to_date, large, poster
+from recognizer.cli.screen import STATES, Picture
+from recognizer.live.events import Adapted, Answer, Calibrated, DeviceLost, Heard, Partial, Rejected
 from recognizer.live.session import Session
 from recognizer.recognition.result import Candidate, Result
 from recognizer.recognizer import Recognizer
@@ -39,12 +40,13 @@ def lines(picture: Picture) -> list[str]:
     return drawn
 
 
-def result(*words: str, reason: str | None = None) -> Event:
+def result(*words: str, reason: str | None = None) -> Answer:
     """An answer, or a rejection if there is a reason."""
     nbest = tuple(Candidate(word, -10.0 - n, 0.8 / 2**n) for n, word in enumerate(words))
     word, confidence = (nbest[0].word, nbest[0].confidence) if reason is None else (None, 0.0)
     answer = Result(word, confidence, reason is None, nbest, 0.1, 0.5, 0.8, reason)
-    return Event("result" if reason is None else "rejected", 1.0, 0.5, 0.9, answer, np.zeros(9, np.int16), 0.01)
+    about = {"time": 1.0, "start": 0.5, "end": 0.9, "samples": np.zeros(9, np.int16), "latency": 0.01}
+    return (Heard if reason is None else Rejected)(result=answer, **about)
 
 
 def holds(drawn: list[str], letters: str) -> bool:
@@ -77,6 +79,14 @@ def test_other_scripts_are_spaced_out(word):
 @pytest.mark.parametrize("word", ["नमस्ते", "سلام", "语" * 24, "ж" * 60])
 def test_letters_that_join_or_are_too_many_are_left_together(word):
     assert large(word).strip() == word
+
+
+@pytest.mark.parametrize("width", [WIDTH, 40])
+@pytest.mark.parametrize("word", ["say a word", "seven", "语音", "w" * 60, " "])
+def test_every_word_is_as_high(word, width):
+    file = io.StringIO()
+    Console(file=file, width=width - 4, color_system=None).print(poster(Text(large(word, width)), width))
+    assert file.getvalue().count("\n") == TALL
 
 
 @pytest.mark.parametrize("length", [20, 76, 500])
@@ -119,7 +129,7 @@ def test_an_answer_is_large_with_its_confidence_and_what_else_it_may_be(session,
 
 def test_a_guess_is_large_without_confidence(session):
     picture = Picture(session, "title")
-    picture.take(Event("partial", 1.0, start=0.5, result=result("seven").result))
+    picture.take(Partial(time=1.0, start=0.5, result=result("seven").result))
     drawn = lines(picture)
     assert holds(drawn, large("seven"))
     assert "0.80" not in "".join(drawn)
@@ -144,11 +154,34 @@ def test_what_came_before_is_there_newest_first(session):
     assert [row.index(word) for word in WORDS] == sorted((row.index(word) for word in WORDS), reverse=True)
 
 
+SMALL = 40, 20  # cells and lines of a terminal, such as a telephone's
+
+
+@pytest.mark.parametrize("word", ["seven", "语音", "w" * 60])
+def test_on_a_small_terminal_nothing_is_torn(built, word):
+    width, height = SMALL
+    picture = Picture(Session(Recognizer(built), adapt=True), "tones, Desk Mic at 44100 Hz", width)
+    heights = set()
+    told = [None, result(word, "other", "third"), Adapted(time=1.0, learned=1, word=word), result(reason="too short")]
+    for event in told:
+        if event:
+            picture.take(event)
+        file = io.StringIO()
+        Console(file=file, width=width, force_terminal=False, color_system=None).print(picture.draw())
+        drawn = file.getvalue().splitlines()
+        assert {cell_len(line) for line in drawn} == {width}
+        assert {line[0] + line[-1] for line in drawn[1:-1]} == {"││"}
+        assert any("calibrating: be quiet" in line for line in drawn)
+        heights.add(len(drawn))
+    assert max(heights) < height
+    assert len(heights) == 1, "nothing moves"
+
+
 def test_a_note_stays_until_it_calibrates_again(session):
     picture = Picture(session, "title")
-    picture.take(Event("device_lost", 1.0, note="Desk Mic: the device is gone"))
+    picture.take(DeviceLost(time=1.0, note="Desk Mic: the device is gone"))
     assert "Desk Mic: the device is gone" in "\n".join(lines(picture))
-    picture.take(Event("calibrated", 2.0, floor=-60.0))
+    picture.take(Calibrated(time=2.0, floor=-60.0))
     assert "Desk Mic" not in "\n".join(lines(picture))
 
 
@@ -157,7 +190,7 @@ def test_what_it_is_adapted_to_has_a_line_of_its_own(built, session):
     height = len(lines(picture))
     assert height == len(lines(Picture(session, "title"))) + 1
     assert "not adapted yet" in "\n".join(lines(picture))
-    picture.take(Event("device_lost", 1.0, note="Desk Mic: the device is gone"))
+    picture.take(DeviceLost(time=1.0, note="Desk Mic: the device is gone"))
     for learned, note, told in (
         (1, None, "adapted to 1 word; u and Enter takes the last back"),
         (7, None, "adapted to 7 words; u and Enter takes the last back"),
@@ -170,7 +203,7 @@ def test_what_it_is_adapted_to_has_a_line_of_its_own(built, session):
             "those before can be taken back only all at once; adap",
         ),
     ):
-        picture.take(Event("adapted", 2.0, learned=learned, word="seven", note=note))
+        picture.take(Adapted(time=2.0, learned=learned, word="seven", note=note))
         drawn = lines(picture)
         assert told in "\n".join(drawn)
         assert "Desk Mic: the device is gone" in "\n".join(drawn), "that still holds"
@@ -231,7 +264,7 @@ def test_the_meter_rises_with_the_sound_and_falls_slowly(session):
 
 def test_it_is_drawn_anew_only_when_something_has_changed(session, capsys, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
-    with screen(session, "title") as show:
+    with kept_up_to_date(lambda width: Picture(session, "title", width)) as show:
         show([])
         before = capsys.readouterr().out
         for _ in range(10):

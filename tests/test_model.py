@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 import pytest
 import typer
 from refusing import refusal
@@ -536,10 +538,28 @@ def test_a_model_is_loaded_by_name(package, home, built, model_file):
 def test_home(tmp_path, monkeypatch):
     assert home() == tmp_path / "home" == Path(os.environ["RECOGNIZER_HOME"])
     assert not home().exists(), "asking for the folder makes nothing"
+    places = {"XDG_DATA_HOME": tmp_path / "data", "XDG_CONFIG_HOME": tmp_path / "settings"}
+    for variable, place in places.items():
+        monkeypatch.setenv(variable, str(place))
+    expected = platformdirs.user_data_path("recognizer", appauthor=False, roaming=True)
     monkeypatch.setenv("RECOGNIZER_HOME", "")
-    assert home() == Path(typer.get_app_dir("recognizer"))
+    assert home() == expected
     monkeypatch.delenv("RECOGNIZER_HOME")
-    assert home() == Path(typer.get_app_dir("recognizer"))
+    assert home() == expected
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="there, data and settings are in one place")
+def test_a_home_in_the_former_place_stays_in_use(tmp_path, monkeypatch):
+    monkeypatch.delenv("RECOGNIZER_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    assert home() == tmp_path / "data" / "recognizer"
+    former = Path(typer.get_app_dir("recognizer"))
+    (former / "speakers" / "anna").mkdir(parents=True)
+    assert home() == former == tmp_path / "settings" / "recognizer"
+    (tmp_path / "data").mkdir()
+    former.rename(tmp_path / "data" / "recognizer")
+    assert home() == tmp_path / "data" / "recognizer"
 
 
 def test_chains_of_a_saved_model_are_impossible_where_they_were(built, model_file):

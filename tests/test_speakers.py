@@ -6,11 +6,16 @@ import errno
 import io
 import os
 import stat
+import subprocess
+import sys
+import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from refusing import refusal
 from synthetic import say, write
 
@@ -32,8 +37,9 @@ def keep(built, name, takes=("rise", "rise", "fall")):
 
 
 def everything(folder: Path) -> dict[str, bytes]:
-    """All files below a folder, hidden ones too."""
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    """All files below a folder, hidden ones too; but who is at it, or was."""
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and store.LOCKS not in p.parts)
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
 
 
 def refused(action, *arguments, parts=()) -> str:
@@ -595,3 +601,93 @@ def test_an_encrypted_archive_is_refused(content, tmp_path):
     with pytest.raises(ProfileError, match="cannot be imported"):
         store.import_(path)
     nothing_came_in(tmp_path)
+
+
+# Two programs at once
+
+
+ADDING = """
+import sys, time
+import numpy as np
+from recognizer.speakers import store
+store.root().mkdir(parents=True, exist_ok=True)
+(store.root() / f"{sys.argv[1]}.ready").touch()
+while len(list(store.root().glob("*.ready"))) < 2:
+    time.sleep(0.001)
+for number in range(30):
+    store.add_take("anna", "hum", np.full(80, int(sys.argv[1]) * 100 + number, np.int16), 8000)
+"""
+
+
+def test_of_takes_that_two_programs_keep_at_once_none_is_lost():
+    both = [subprocess.Popen([sys.executable, "-c", ADDING, who]) for who in ("1", "2")]
+    assert [one.wait(60) for one in both] == [0, 0]
+    contents = {int(soundfile.read(take.path, dtype="int16")[0][0]) for take in store.takes("anna")}
+    assert contents == {100 + n for n in range(30)} | {200 + n for n in range(30)}
+
+
+HOLDING = """
+import sys
+from recognizer.speakers import store
+with store.locked("anna"):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def held() -> Iterator[subprocess.Popen]:
+    """Another program that is changing `anna`, until its standard input is closed."""
+    with subprocess.Popen([sys.executable, "-c", HOLDING], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        yield other
+
+
+def test_who_comes_second_waits(built, held):
+    finished = threading.Event()
+
+    def add() -> None:
+        store.add_take("anna", "hum", say("hum"), 8000)
+        finished.set()
+
+    second = threading.Thread(target=add)
+    second.start()
+    assert not finished.wait(0.3)
+    store.add_take("bob", "hum", say("hum"), 8000)  # another speaker need not wait
+    held.stdin.close()
+    assert finished.wait(30)
+    second.join()
+    assert [take.word for take in store.takes("anna")] == ["hum"]
+
+
+def test_who_waits_too_long_is_told_so(held, monkeypatch):
+    monkeypatch.setattr(store, "PATIENCE", 0.2)
+    refused(store.add_take, "anna", "hum", say("hum"), 8000, parts=("'anna'", "try again when it is done"))
+    assert store.takes("anna") == []
+    held.stdin.close()
+
+
+def test_the_one_at_it_may_go_on(built):
+    with store.locked("anna"), store.locked("anna"):
+        store.add_take("anna", "hum", say("hum"), 8000)
+    assert len(store.takes("anna")) == 1
+
+
+def test_of_a_speaker_who_is_removed_no_file_tells_the_name(built):
+    keep(built, "anna")
+    store.add_take("anna", "hum", say("hum"), 8000)
+    store.remove("anna")
+    assert store.names() == []
+    assert not [path for path in store.root().rglob("*") if "anna" in path.name]
+
+
+def test_without_a_home_nothing_is_kept_in_a_folder_named_tilde(monkeypatch, tmp_path):
+    """As in a container, for a user of whom the system knows no home."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RECOGNIZER_HOME")
+    monkeypatch.setattr("os.path.expanduser", str)  # which leaves the tilde, as it does there
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert store.names() == []
+    refused(store.add_take, "anna", "hum", say("hum"), 8000, parts=("no home folder", "set RECOGNIZER_HOME"))
+    assert list(tmp_path.iterdir()) == []

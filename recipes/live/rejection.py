@@ -25,6 +25,7 @@ from recognizer import Recognizer, RecognizerWarning, Result
 from recognizer.corpus import Utterance, audio_files
 from recognizer.evaluation.evaluation import Score
 from recognizer.features.front_end import FrontEnd
+from recognizer.live.events import Answer, Heard
 from recognizer.live.session import Session, listen
 from recognizer.sound import audio
 from recognizer.sound.source import BLOCK, Block
@@ -86,7 +87,7 @@ def sounds(recognizer: Recognizer, samples: np.ndarray, point: str) -> list[bool
     size = round(BLOCK * RATE)
     blocks = (Block(samples[i : i + size], RATE, i / RATE) for i in range(0, len(samples), size))
     events = [event for events in listen(blocks, Session(recognizer, threshold=point)) for event in events]
-    return [event.kind == "result" for event in events if event.kind in ("result", "rejected")]
+    return [isinstance(event, Heard) for event in events if isinstance(event, Answer)]
 
 
 def test(

@@ -25,7 +25,7 @@ from streams import RATE, mixed, noises, words
 
 from recognizer import MicrophoneError, Recognizer
 from recognizer.evaluation.evaluation import Score
-from recognizer.live.events import Event
+from recognizer.live.events import Answer, Event
 from recognizer.live.session import Session, listen
 from recognizer.sound import audio
 from recognizer.sound.microphone import choose, devices
@@ -38,9 +38,9 @@ HOUR = 3600
 NEAR = 0.1  # seconds beside a trimmed word that an answer may lie in
 
 
-def answers(events: Sequence[Event]) -> list[Event]:
+def answers(events: Sequence[Event]) -> list[Answer]:
     """What a session said: results and rejections."""
-    return [event for event in events if event.kind in ("result", "rejected")]
+    return [event for event in events if isinstance(event, Answer)]
 
 
 def heard(recognizer: Recognizer, samples: np.ndarray, rate: int) -> list[Event]:

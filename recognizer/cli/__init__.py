@@ -3,25 +3,77 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from recognizer.cli import (
-    align,
-    batch,
-    devices,
-    enroll,
-    evaluate,
-    export,
-    importing,
-    live,
-    models,
-    record,
-    speakers,
-    train,
-)
+if TYPE_CHECKING:
+    from click import HelpFormatter
+
+# In the order of the help: the module and the name in it of a command or a group, and what it does. What is not called
+# is not imported, which would take three quarters of the time to --help.
+COMMANDS = {
+    "live": ("live:live", "Recognise words as they are spoken, until Ctrl-C."),
+    "batch": ("batch:batch", "Recognise the word in every recording."),
+    "train": ("train:train", "Train a model on labelled recordings."),
+    "record": ("record:record", "Record words to train a model from."),
+    "enroll": ("enroll:enroll", "Fit a model to a voice, at the microphone or from recordings."),
+    "evaluate": ("evaluate:evaluate", "Measure accuracy on labelled recordings, and how many are rejected."),
+    "align": ("align:align", "Show where each state of a word begins and ends in a recording, in seconds."),
+    "export": ("export:export", "Write a model, and the features of recordings, for HTK and Julius."),
+    "import": (
+        "importing:import_",
+        "Read a model that was made with HTK; it recognises parameter files of the kind it was trained on.",
+    ),
+    "devices": ("devices:devices", "List the microphones, or test one."),
+    "models": ("models:app", "List the installed models, show one, or compare two."),
+    "speakers": (
+        "speakers:app",
+        "List, show, rename, remove, move or refresh the speakers that are enrolled, or forget takes.",
+    ),
+}
+
+
+class Commands(Mapping):
+    """All commands by name, each imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> TyperCommand | TyperGroup:
+        place, _ = COMMANDS[name]
+        module, attribute = place.split(":")
+        found = getattr(import_module(f"recognizer.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_command(found)
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(name)(found)
+        return typer.main.get_command(alone)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+class Program(TyperGroup):
+    """The program, whose help needs none of its commands."""
+
+    def __init__(self, **attributes: object) -> None:
+        super().__init__(**attributes)
+        self.commands = Commands()
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:
+        return list(self.commands)
+
+    def format_commands(self, ctx: typer.Context, formatter: HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
 
 app = typer.Typer(
+    cls=Program,
     name="recognizer",
     help="Recognise single spoken words: private, offline, trainable on a handful of recordings.",
     no_args_is_help=True,
@@ -29,18 +81,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich would double the time to --help
 )
-app.command()(live.live)
-app.command()(batch.batch)
-app.command()(train.train)
-app.command()(record.record)
-app.command()(enroll.enroll)
-app.command()(evaluate.evaluate)
-app.command()(align.align)
-app.command()(export.export)
-app.command("import")(importing.import_)
-app.command()(devices.devices)
-app.add_typer(models.app, name="models")
-app.add_typer(speakers.app, name="speakers")
+
+
+@app.callback()
+def recognizer() -> None:
+    """Nothing that the commands share: without this, there would be no group."""
 
 
 def main() -> None:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.common import (
+from recognizer.cli.options import (
     DebugOption,
-    ExitStatus,
     JsonOption,
     ModelOption,
     QuietOption,
     SpeakerOption,
     checked_speaker,
-    complain,
     png_for,
-    reports_errors,
     usage_error,
-    writing,
 )
+from recognizer.cli.reporting import ExitStatus, complain, print_json, reports_errors, table, writing
 
 if TYPE_CHECKING:
     from recognizer.evaluation.alignment import Alignment
@@ -84,7 +80,7 @@ def align(
             if not quiet:
                 complain(f"written to {shown(path)}")
     if as_json:
-        typer.echo(json.dumps({"file": str(file), **found.as_json()}, ensure_ascii=False))
+        print_json({"file": str(file), **found.as_json()})
     else:
         _print(shown(file), found)
     return ExitStatus.OK
@@ -94,7 +90,8 @@ def _print(name: str, alignment: Alignment) -> None:
     start, end = alignment.span
     typer.echo(f"{name}: {alignment.word}, {start:.3f} to {end:.3f} s of {alignment.duration:.3f} s")
     typer.echo(f"log likelihood a frame {alignment.score:.2f}\n")
-    typer.echo(f"{'state':<7}  {'start':>7}  {'end':>7}  {'frames':>6}  {'log density a frame':>19}")
-    for segment in alignment.segments:
-        times = f"{segment.start:>7.3f}  {segment.end:>7.3f}"
-        typer.echo(f"{segment.label:<7}  {times}  {segment.frames:>6}  {segment.log_density:>19.2f}")
+    rows = [("state", "  start", "    end", "frames", "log density a frame")]
+    for s in alignment.segments:
+        rows.append((s.label, f"{s.start:.3f}", f"{s.end:.3f}", str(s.frames), f"{s.log_density:.2f}"))
+    for line in table(rows, right={1, 2, 3, 4}):
+        typer.echo(line)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.common import (
+from recognizer.cli.options import (
     AdaptOption,
     CsvOption,
     DebugOption,
-    ExitStatus,
     JobsOption,
     JsonOption,
     ModelOption,
@@ -27,20 +26,37 @@ from recognizer.cli.common import (
     WordsOption,
     checked_speaker,
     chosen_words,
+    threshold_of,
+    usage_error,
+    workers,
+)
+from recognizer.cli.reporting import (
+    ExitStatus,
     complain,
+    padded,
+    print_json,
     progress_bar,
     reports_errors,
     tell_of_adaptations,
-    threshold_of,
-    usage_error,
     warn_of_low_rates,
-    workers,
+    width_of,
 )
 
 if TYPE_CHECKING:
     from recognizer.recognizer import FileResult
 
 COLUMNS = ("file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error", "reason")
+LONGEST_NAME, SHORTEST_NAME = 60, 12  # cells of a terminal for a file's name: a path mostly fits, or its end does
+WORD_CELLS = 12
+# Of the table: title, cells, and what is between it and the column before.
+RIGHT_OF_NAME = (
+    ("word", WORD_CELLS, "  "),
+    ("confidence", 10, " "),
+    ("start", 6, "  "),
+    ("end", 6, " "),
+    ("runner-up", 14, "  "),
+)
+NUMBERS = ("confidence", "start", "end")  # end below each other
 
 
 @reports_errors
@@ -73,13 +89,14 @@ def batch(
     how = {"words": chosen_words(words), "threshold": least, "jobs": workers(jobs)}
     count = len(refused) + len(files)
     failed, rates, adaptation = 0, Counter(), None
-    with progress_bar(quiet or sys.stdout.isatty()) as progress:
-        if adapt:
+    if adapt:
+        with progress_bar(quiet) as progress:
             found, adaptation = recognizer.recognize_adapted(
                 files, **how, progress=lambda done: progress("reading", done, len(files))
             )
-        else:
-            found = recognizer.recognize_files(files, **how)
+    else:
+        found = recognizer.recognize_files(files, **how)
+    with progress_bar(quiet or sys.stdout.isatty()) as progress:  # which would tear the table
         show = _json_line if as_json else _csv_line() if as_csv else _table_line([*refused, *files])
         for done, item in enumerate(chain(refused.values(), found), 1):
             progress("recognising", done, count)
@@ -124,9 +141,7 @@ def as_record(item: FileResult) -> dict:
         "word": result.word,
         "confidence": round(result.confidence, 4),
         "accepted": result.accepted,
-        "nbest": [
-            {"word": c.word, "score": round(c.score, 4), "confidence": round(c.confidence, 4)} for c in result.nbest
-        ],
+        "nbest": [candidate.record() for candidate in result.nbest],
         "start": _seconds(result.start),
         "end": _seconds(result.end),
         "duration": _seconds(result.duration),
@@ -140,7 +155,7 @@ def _seconds(value: float | None) -> float | None:
 
 
 def _json_line(item: FileResult) -> None:
-    typer.echo(json.dumps(as_record(item), ensure_ascii=False))
+    print_json(as_record(item))
 
 
 def _csv_line() -> Callable[[FileResult], None]:
@@ -156,24 +171,39 @@ def _csv_line() -> Callable[[FileResult], None]:
 
 
 def _table_line(files: Sequence[Path]) -> Callable[[FileResult], None]:
+    """Lines of a table; on a terminal too narrow for it, without the columns at the right."""
     from recognizer.errors import shown
 
-    width = min(60, max(len(shown(file)) for file in files))
-    typer.echo(f"{'file':<{width}}  {'word':<12} {'confidence':>10}  {'start':>6} {'end':>6}  runner-up")
+    name_cells = min(LONGEST_NAME, max(width_of(shown(file)) for file in files))
+    whole = name_cells + sum(cells + len(gap) for _, cells, gap in RIGHT_OF_NAME)
+    room = get_terminal_size().columns if sys.stdout.isatty() else whole
+    columns, narrow = RIGHT_OF_NAME, room < whole
+    if narrow:
+        columns = RIGHT_OF_NAME[:2]
+        name_cells = max(SHORTEST_NAME, min(name_cells, room - sum(cells + len(gap) for _, cells, gap in columns)))
+
+    def echo(name: str, *values: str) -> None:
+        if narrow and (over := width_of(name) - name_cells) > 0:  # what tells files of a folder apart is at the end
+            name = "…" + name[over + 1 :]
+        line = padded(name, name_cells)
+        for value, (title, cells, gap) in zip(values, columns):
+            line += gap + padded(value, cells, right=title in NUMBERS)
+        typer.echo(line.rstrip())
 
     def show(item: FileResult) -> None:
-        name, result = f"{shown(item.path):<{width}}", item.result
+        name, result = shown(item.path), item.result
         if result is None:
-            typer.echo(f"{name}  error: {item.error}")
-        elif not result.nbest:
-            typer.echo(f"{name}  -            ({result.reason})")
-        elif result.word is None:
-            times = f"{result.start:>6.2f} {result.end:>6.2f}"
-            best = f"{result.nbest[0].word} {result.nbest[0].confidence:.2f}"
-            typer.echo(f"{name}  {'-':<12} {'':>10}  {times}  {best} ({result.reason})")
+            typer.echo(f"{padded(name, name_cells)}  error: {item.error}")
+            return
+        ranked = [f"{candidate.word} {candidate.confidence:.2f}" for candidate in result.nbest]
+        if not ranked or (narrow and result.word is None):
+            echo(name, f"{'-':<{1 if narrow else WORD_CELLS}} ({result.reason})")
+            return
+        times = f"{result.start:.2f}", f"{result.end:.2f}"
+        if result.word is None:
+            echo(name, "-", "", *times, f"{ranked[0]} ({result.reason})")
         else:
-            runner_up = f"{result.nbest[1].word} {result.nbest[1].confidence:.2f}" if len(result.nbest) > 1 else ""
-            times = f"{result.start:>6.2f} {result.end:>6.2f}"
-            typer.echo(f"{name}  {result.word:<12} {result.confidence:>10.2f}  {times}  {runner_up}".rstrip())
+            echo(name, result.word, f"{result.confidence:.2f}", *times, "".join(ranked[1:2]))
 
+    echo("file", *(title for title, _, _ in RIGHT_OF_NAME))
     return show

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.common import (
-    DebugOption,
-    DeviceOption,
-    ExitStatus,
-    JsonOption,
-    QuietOption,
-    complain,
-    native_messages_hidden,
-    reports_errors,
-    usage_error,
-)
+from recognizer.cli.options import DebugOption, DeviceOption, JsonOption, QuietOption, usage_error
+from recognizer.cli.reporting import ExitStatus, complain, native_messages_hidden, print_json, reports_errors, table
 
 if TYPE_CHECKING:
     from recognizer.sound.microphone import Device
@@ -49,7 +39,7 @@ def _list(as_json: bool) -> ExitStatus:
 
     found = devices()
     if as_json:
-        typer.echo(json.dumps([asdict(d) | {"rates": rates(d)} for d in found], ensure_ascii=False))
+        print_json([asdict(d) | {"rates": rates(d)} for d in found])
     try:
         choose(None, found)
     except MicrophoneError as error:
@@ -57,11 +47,12 @@ def _list(as_json: bool) -> ExitStatus:
         return ExitStatus.FAILED
     if as_json:
         return ExitStatus.OK
-    width = max(len(d.name) for d in found)
-    typer.echo(f"   index  {'name':<{width}}  {'system':<12}  rates (Hz, its own first)")
+    rows = [(" ", "index", "name", "system", "rates (Hz, its own first)")]
     for d in found:
         listed = " ".join(map(str, dict.fromkeys([d.sample_rate, *rates(d)])))
-        typer.echo(f"{'*' if d.default else ' ':>2} {d.index:>5}  {d.name:<{width}}  {d.host:<12}  {listed}")
+        rows.append(("*" if d.default else " ", str(d.index), d.name, d.host, listed))
+    for line in table(rows, right={1}):
+        typer.echo(line)
     typer.echo("* is used when no --device is given")
     return ExitStatus.OK
 
@@ -83,7 +74,7 @@ def _print_json(device: Device, rate: int, quality: Quality) -> None:
     measured = {name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(quality).items()}
     record = {"device": device.name, "sample_rate": rate} | measured
     record |= {"snr": round(quality.snr, 4), "verdict": quality.verdict, "problems": quality.problems}
-    typer.echo(json.dumps(record, ensure_ascii=False))
+    print_json(record)
 
 
 def _print_test(device: Device, rate: int, quality: Quality) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -11,27 +10,31 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.common import (
+from recognizer.cli.options import (
     DebugOption,
     DeviceOption,
-    ExitStatus,
     JobsOption,
     JsonOption,
     ModelOption,
     QuietOption,
     checked_speaker,
     chosen_words,
-    complain,
-    doubted,
     lasting_name,
-    native_messages_hidden,
-    reports_errors,
     usage_error,
-    warn_of_low_rates,
     workers,
-    working,
 )
 from recognizer.cli.prompting import collect
+from recognizer.cli.reporting import (
+    ExitStatus,
+    complain,
+    doubted,
+    native_messages_hidden,
+    print_json,
+    reports_errors,
+    tell_of_refusals,
+    warn_of_low_rates,
+    working,
+)
 from recognizer.errors import AdaptationError, CorpusError, NewerProfileError, ProfileError
 
 if TYPE_CHECKING:
@@ -44,7 +47,6 @@ TAKES, MOST_TAKES = 2, 20  # of each word: with two, what was gained can be meas
 METHODS = ("auto", "map", "mllr", "cmllr", "mllr-map", "cmllr-map")
 CLEARLY, HARDLY = 0.9, 0.02  # confidence of another word, at least, and of the one asked for, at most, to object
 KEPT_RATE = 16000  # Hz of takes, at least, where the microphone has it: a later model may need more than this one
-SHOWN = 5  # takes that are named; the rest are counted
 
 
 @reports_errors
@@ -167,21 +169,22 @@ def enroll(
     if unlabelled is not None:
         return _without_labels(name, base, model_name, unlabelled, fitting, forget_audio, as_json, jobs, quiet)
     if labelled is not None:
-        refused = _take_over(name, base, labelled, voice, workers(jobs), quiet)
+        with working("reading the recordings", quiet):
+            refused = _take_over(name, base, labelled, voice, workers(jobs), quiet)
     else:
         status, asked = _ask(name, base, wanted, takes or TAKES, device, as_json, quiet, debug)
         if status == ExitStatus.INTERRUPTED:
             return status
     _tell_of_earlier(name, base, quiet)
     try:
-        with working("fitting the model to the voice", quiet):
+        with working("fitting the model to the voice", quiet), store.locked(name):
             enrollment, unusable = make_profile(name, base, model_name, fitting, vtln=vtln, jobs=workers(jobs))
+            record = store.load(name).record
+            _forget(name, forget_audio, quiet)  # nothing that was not learned from
     except KeyboardInterrupt:
         complain("interrupted; the takes are kept; the same command goes on from there")
         return ExitStatus.INTERRUPTED
     refused += unusable
-    _forget(name, forget_audio, quiet)
-    record = store.load(name).record
     _report(name, model_name, record, [doubted(name, doubt) for doubt in enrollment.doubts], refused, as_json, quiet)
     if labelled is None and not asked and not (as_json or quiet):
         more = min(_told(name, wanted).values()) + 1
@@ -268,16 +271,17 @@ def _ask(
 ) -> tuple[ExitStatus, int]:
     """Ask for the takes that are missing: how that ended, and how many there were to ask for."""
     from recognizer.files import naming
-    from recognizer.live.guide import Guide, prompts
+    from recognizer.live.guide import Guide
+    from recognizer.live.prompts import prompts
     from recognizer.recognizer import low_rate
-    from recognizer.sound import audio
     from recognizer.speakers import store
     from recognizer.speakers.enrolling import prior_of
 
     prior, _ = prior_of(name, model)
     for word in words:
         naming.checked(word, "word")
-    missing = prompts(words, takes, _usable(name, words, prior))
+    with working("listening to the takes there are", quiet):
+        missing = prompts(words, takes, _usable(name, words, prior))
     if not missing:
         return ExitStatus.OK, 0
     from recognizer.sound.microphone import Microphone
@@ -292,14 +296,11 @@ def _ask(
         outcome = collect(
             guide,
             microphone,
-            lambda prompt, samples: audio.save(store.take_path(name, prompt.word), samples, rate),
+            lambda prompt, samples: store.add_take(name, prompt.word, samples, rate),
             f"{title} at {own} Hz",
             quiet,
             as_json,
         )
-    if outcome.skipped:
-        left = ", ".join(f"{prompt.word} (take {prompt.take})" for prompt in outcome.skipped)
-        complain(f"left out: {left}; the same command asks for them again")
     return outcome.status, len(missing)
 
 
@@ -447,21 +448,20 @@ def _without_labels(
 
     if not folder.exists():
         raise CorpusError(f"--unlabelled {shown(folder)}: no such folder; check the name")
-    kept = store.takes(name)
-    if told := [take for take in kept if not store.is_heard(take)]:
+    if told := [take for take in store.takes(name) if not store.is_heard(take)]:
         raise AdaptationError(
             f"{name} has {len(told)} takes whose words are known, which tell more than {shown(folder)}; to add it, "
             f"enroll a condition, which starts from them: {_condition(name)}"
         )
     for word in model.words:
         naming.checked(word, "word")
-    paths = [take.path for take in kept] + store.not_kept(name, corpus.audio_files([folder]))
     _tell_of_earlier(name, model, quiet)
-    with working("fitting the model to the voice", quiet):
+    with working("fitting the model to the voice", quiet), store.locked(name):
+        paths = [take.path for take in store.takes(name)] + store.not_kept(name, corpus.audio_files([folder]))
         record, sure, refused = make_unlabelled_profile(name, model, model_name, paths, method, jobs=workers(jobs))
-    if not forget_audio:
-        store.keep(name, sure, heard=True)
-    _forget(name, forget_audio, quiet)
+        if not forget_audio:
+            store.keep(name, sure, heard=True)
+        _forget(name, forget_audio, quiet)
     _report(name, model_name, record, (), refused, as_json, quiet)
     return ExitStatus.FAILED if refused else ExitStatus.OK
 
@@ -531,17 +531,14 @@ def _report(
     quiet: bool,
 ) -> None:
     """Tell what came of it."""
-    for refusal in refused[:SHOWN]:
-        complain(f"left out: {refusal}")
-    if len(refused) > SHOWN:
-        complain(f"left out: {len(refused) - SHOWN} more")
+    tell_of_refusals(refused)
     if as_json:
         told = {"event": "enrolled", "speaker": name, "model": model_name}
         told |= {key: record.get(key) for key in ("takes", "method", "why", "before", "after", "unlabelled")}
         if "passes" in record:
             told |= {key: record[key] for key in ("recordings", "passes")}
         told |= {"doubts": list(doubts), "refused": list(refused)}
-        typer.echo(json.dumps(told, ensure_ascii=False))
+        print_json(told)
         return
     for line in _lines_of(name, record):
         typer.echo(line)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,11 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.common import (
+from recognizer.cli.options import (
     AdaptOption,
     CsvOption,
     DebugOption,
-    ExitStatus,
     JobsOption,
     JsonOption,
     ModelOption,
@@ -25,14 +23,18 @@ from recognizer.cli.common import (
     SpeakerOption,
     ThresholdOption,
     checked_speaker,
+    threshold_of,
+    usage_error,
+    workers,
+)
+from recognizer.cli.reporting import (
+    ExitStatus,
     complain,
+    print_json,
     progress_bar,
     reports_errors,
     tell_of_adaptations,
-    threshold_of,
-    usage_error,
     warn_of_low_rates,
-    workers,
 )
 
 if TYPE_CHECKING:
@@ -109,7 +111,7 @@ def evaluate(
         tell_of_adaptations(adaptations)
         warn_of_low_rates(rates, recognizer.model.front_end)
     if as_json:
-        typer.echo(json.dumps(evaluation.as_json(), ensure_ascii=False))
+        print_json(evaluation.as_json())
     elif as_csv:
         csv.writer(sys.stdout, lineterminator="\n").writerows(score_rows(evaluation))
     else:

@@ -7,20 +7,8 @@ from typing import Annotated
 
 import typer
 
-from recognizer.cli.common import (
-    DebugOption,
-    ExitStatus,
-    JobsOption,
-    JsonOption,
-    QuietOption,
-    complain,
-    counted,
-    progress_bar,
-    reports_errors,
-    usage_error,
-    workers,
-    writing,
-)
+from recognizer.cli.options import DebugOption, JobsOption, JsonOption, QuietOption, usage_error, workers
+from recognizer.cli.reporting import ExitStatus, complain, counted, print_json, progress_bar, reports_errors, writing
 
 
 @reports_errors
@@ -71,7 +59,6 @@ def export(
         raise usage_error(f"--htk {htk} is a folder; name a file, such as {htk / 'models.mmf'}")
     if parameters is not None and parameters.exists() and not parameters.is_dir():
         raise usage_error(f"--parameters {parameters} is a file; name a folder")
-    import json
 
     from recognizer.htk import exchange
     from recognizer.model import Model, locate
@@ -91,7 +78,7 @@ def export(
                 refused.append(error)
     if as_json:
         record = {"files": [str(path) for path in written], "parameters": len(files) - len(refused), "errors": refused}
-        typer.echo(json.dumps(record, ensure_ascii=False))
+        print_json(record)
     else:
         for path in written:
             typer.echo(path)

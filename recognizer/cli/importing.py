@@ -7,16 +7,8 @@ from typing import Annotated
 
 import typer
 
-from recognizer.cli.common import (
-    DebugOption,
-    ExitStatus,
-    JsonOption,
-    QuietOption,
-    complain,
-    counted,
-    reports_errors,
-    usage_error,
-)
+from recognizer.cli.options import DebugOption, JsonOption, QuietOption, usage_error
+from recognizer.cli.reporting import ExitStatus, complain, counted, print_json, reports_errors
 
 
 def _make_folder(folder: Path) -> None:
@@ -58,7 +50,6 @@ def import_(
     """Read a model that was made with HTK; it recognises parameter files of the kind it was trained on."""
     if output is not None and output.suffix != ".npz":
         raise usage_error(f"--output {output} must end in .npz")
-    import json
 
     from recognizer.errors import shown
     from recognizer.htk import exchange
@@ -79,7 +70,7 @@ def import_(
             "kind": model.front_end.kind,
             "dims": model.front_end.dims,
         }
-        typer.echo(json.dumps(record, ensure_ascii=False))
+        print_json(record)
     else:
         words = counted(len(model.words), "word")
         typer.echo(f"{output}: {words}, {model.acoustics.bank.name}, for {model.front_end.source}")

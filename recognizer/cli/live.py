@@ -15,28 +15,33 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.common import (
+from recognizer.cli.lines import lines_of, unseen
+from recognizer.cli.options import (
     DebugOption,
     DeviceOption,
-    ExitStatus,
     JsonOption,
     ModelOption,
     QuietOption,
     SpeakerOption,
     ThresholdOption,
     WordsOption,
-    adapted_to,
     checked_speaker,
     chosen_words,
-    complain,
-    counted,
-    native_messages_hidden,
-    reports_errors,
-    sigterm_interrupts,
     threshold_of,
     usage_error,
 )
-from recognizer.cli.lines import lines_of, unseen
+from recognizer.cli.reporting import (
+    ExitStatus,
+    adapted_to,
+    complain,
+    counted,
+    in_turn,
+    native_messages_hidden,
+    padded,
+    print_json,
+    reports_errors,
+    sigterm_interrupts,
+)
 from recognizer.errors import RecognizerError
 
 if TYPE_CHECKING:
@@ -44,7 +49,7 @@ if TYPE_CHECKING:
     from recognizer.live.session import Session
     from recognizer.sound.source import Sound
 
-SHOWN = 5  # candidates of a partial result
+WORD_CELLS = 12  # of a terminal, for a word in a plain line: as wide as most
 
 
 @reports_errors
@@ -173,83 +178,41 @@ def _source(stack: ExitStack, file: Path | None, fast: bool, device: str | None)
 @contextmanager
 def _display(session: Session, title: str, as_json: bool, quiet: bool) -> Iterator[Callable[[list[Event]], None]]:
     """How events are shown: as JSON, on a terminal's screen, or as plain lines."""
-    if as_json:
-        yield lambda events: _each(events, _json_line, quiet)
-    elif sys.stdout.isatty():
-        from recognizer.cli.screen import screen
-
-        with unseen(sys.stdin if session.learned is not None else None), screen(session, title) as show:
-            yield show
-    else:
-        yield lambda events: _each(events, lambda event: _plain_line(event, quiet), quiet)
-
-
-def _each(events: list[Event], show: Callable[[Event], None], quiet: bool) -> None:
-    for event in events:
-        if event.note and event.kind != "adapted" and not quiet:
-            complain(event.note if event.kind == "calibrated" else f"warning: {event.note}")
-        show(event)
-    if events:
-        sys.stdout.flush()  # a program that reads the lines must have them while they are news
-
-
-def as_record(event: Event) -> dict:
-    """An event as plain data; times in seconds since the session began."""
-    record: dict = {"event": event.kind, "time": _rounded(event.time)}
-    result = event.result
-    if event.kind in ("result", "rejected"):
-        record |= {
-            "word": result.word,
-            "confidence": round(result.confidence, 4),
-            "accepted": result.accepted,
-            "reason": result.reason,
-            "nbest": [
-                {"word": c.word, "score": round(c.score, 4), "confidence": round(c.confidence, 4)} for c in result.nbest
-            ],
-            "start": _rounded(event.start),
-            "end": _rounded(event.end),
-            "latency": round(event.latency, 4),
-        }
-    elif event.kind == "partial":
-        record |= {
-            "word": result.nbest[0].word,
-            "nbest": [{"word": c.word, "confidence": round(c.confidence, 4)} for c in result.nbest[:SHOWN]],
-            "start": _rounded(event.start),
-        }
-    elif event.kind == "speech_start":
-        record |= {"start": _rounded(event.start)}
-    elif event.kind == "calibrated":
-        record |= {"floor": round(event.floor, 1), "speaker": event.speaker}
-    elif event.kind == "end":
-        record |= event.tally
-    elif event.kind == "adapted":
-        record |= {"learned": event.learned, "word": event.word, "message": event.note}
-    else:
-        record |= {"message": event.note}
-    return record
-
-
-def _rounded(seconds: float) -> float:
-    return round(seconds, 3)
-
-
-def _json_line(event: Event) -> None:
-    if event.kind != "muted":  # is for the person, who has been told
-        typer.echo(json.dumps(as_record(event), ensure_ascii=False))
-
-
-def _plain_line(event: Event, quiet: bool) -> None:
-    if event.kind == "adapted" and not quiet:
-        complain(adapted_to(event))
-    if event.kind not in ("result", "rejected"):
+    if as_json or not sys.stdout.isatty():
+        yield in_turn(lambda event: _show(event, as_json, quiet))
         return
-    result = event.result
-    ranked = [f"{c.word} {c.confidence:.2f}" for c in result.nbest[:3]]
-    if event.kind == "result":
-        line = f"{result.word:<12} {result.confidence:.2f}  {', '.join(ranked[1:])}"
-    else:
-        line = f"{'-':<12} rejected: {result.reason}" + (f" ({ranked[0]})" if ranked else "")
-    typer.echo(f"{event.start:8.2f} s  {line}".rstrip())
+    from recognizer.cli.drawing import kept_up_to_date
+    from recognizer.cli.screen import Picture
+
+    typed = sys.stdin if session.learned is not None else None
+    with unseen(typed), kept_up_to_date(lambda width: Picture(session, title, width)) as show:
+        yield show
+
+
+def _show(event: Event, as_json: bool, quiet: bool) -> None:
+    """An event as a line of JSON or of text, and what a person should know."""
+    from recognizer.live.events import Adapted, Calibrated, Muted
+
+    if event.note and not quiet and not isinstance(event, Adapted):
+        complain(event.note if isinstance(event, Calibrated) else f"warning: {event.note}")
+    if not as_json:
+        _print_plain(event, quiet)
+    elif not isinstance(event, Muted):  # is for the person, who has been told
+        print_json(event.record())
+
+
+def _print_plain(event: Event, quiet: bool) -> None:
+    from recognizer.live.events import Adapted, Heard, Rejected
+
+    match event:
+        case Adapted() if not quiet:
+            complain(adapted_to(event))
+        case Heard(start=start, result=result):
+            others = ", ".join(f"{c.word} {c.confidence:.2f}" for c in result.nbest[1:3])
+            typer.echo(f"{start:8.2f} s  {padded(result.word, WORD_CELLS)} {result.confidence:.2f}  {others}".rstrip())
+        case Rejected(start=start, result=result):
+            nearest = "".join(f" ({c.word} {c.confidence:.2f})" for c in result.nbest[:1])
+            typer.echo(f"{start:8.2f} s  {padded('-', WORD_CELLS)} rejected: {result.reason}{nearest}")
 
 
 def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]], bool]:
@@ -258,6 +221,7 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
     It returns whether all were kept. When the disk is full or the folder gone, that is said once, and it goes on.
     """
     from recognizer import errors
+    from recognizer.live.events import Answer
     from recognizer.sound import audio
 
     if not folder.name:
@@ -275,13 +239,13 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
     def keep(events: list[Event]) -> bool:
         nonlocal number, working
         for event in events:
-            if event.kind not in ("result", "rejected") or not working:
+            if not isinstance(event, Answer) or not working:
                 continue
             number += 1
             name = f"{session}-{number:04d}.wav"
             try:
                 audio.save(folder / name, event.samples, rate)
-                log.write(json.dumps({"file": name} | as_record(event), ensure_ascii=False) + "\n")
+                log.write(json.dumps({"file": name} | event.record(), ensure_ascii=False) + "\n")
                 log.flush()
             except (RecognizerError, OSError) as error:
                 complain(f"warning: {error}; nothing more is kept")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -10,20 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.common import (
-    DebugOption,
+from recognizer.cli.options import DebugOption, JobsOption, JsonOption, QuietOption, png_for, usage_error, workers
+from recognizer.cli.reporting import (
     ExitStatus,
-    JobsOption,
-    JsonOption,
-    QuietOption,
     complain,
     counted,
-    png_for,
+    print_json,
     progress_bar,
     reports_errors,
-    usage_error,
+    table,
     warn_of_low_rates,
-    workers,
     working,
     writing,
 )
@@ -38,7 +33,10 @@ FIRST = ("accuracy", "held_out", "licence", "data", "utterances", "speakers")  #
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 app = typer.Typer(
-    help="List the installed models, show one, or compare two.", no_args_is_help=True, rich_markup_mode=None
+    help="List the installed models, show one, or compare two.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 
@@ -64,7 +62,7 @@ def list_models(as_json: JsonOption = False, quiet: QuietOption = False, debug: 
                 "words": list(model.words),
                 "fingerprint": model.fingerprint,
             }
-            typer.echo(json.dumps(record, ensure_ascii=False))
+            print_json(record)
         else:
             typer.echo(f"{name}  {len(model.words)} words, {model.front_end.source}  {path}")
     if not installed() and not quiet:
@@ -113,7 +111,7 @@ def show(
     with working("comparing the words", quiet):
         record = _record(loaded, path)
     if as_json:
-        typer.echo(json.dumps(record, ensure_ascii=False))
+        print_json(record)
     else:
         _print_model(record)
     return ExitStatus.OK
@@ -170,10 +168,9 @@ def _print_model(record: dict) -> None:
         _value(key, card[key])
     _section("How long the words last, on average, without the silence around them")
     longest = sorted(record["durations"].items(), key=lambda item: -item[1])
-    width = max(len(word) for word in words)
     shown_words = longest if len(longest) <= FEW else longest[: FEW // 2] + longest[-FEW // 2 :]
-    for word, seconds in shown_words:
-        typer.echo(f"  {word:<{width}}  {seconds:.2f} s")
+    for line in table([(word, f"{seconds:.2f} s") for word, seconds in shown_words]):
+        typer.echo(f"  {line}")
     if len(longest) > FEW:
         typer.echo(f"  (the {FEW // 2} longest and the {FEW // 2} shortest; --json has all)")
     if record["confusable"]:
@@ -312,7 +309,7 @@ def compare(
         for recognizer, own in zip(recognizers, answers):
             warn_of_low_rates(Counter(item.source_rate for item in own), recognizer.model.front_end)
     if as_json:
-        typer.echo(json.dumps({"model_a": a, "model_b": b, **comparison.as_json()}, ensure_ascii=False))
+        print_json({"model_a": a, "model_b": b, **comparison.as_json()})
     else:
         _print_comparison(a, b, comparison)
     for reason in list(comparison.unreadable.values())[:WORST]:
@@ -332,9 +329,10 @@ def _print_comparison(a: str, b: str, comparison: Comparison) -> None:
     for name, model, score in (("A", a, comparison.a), ("B", b, comparison.b)):
         _wrapped(f"{name}, {model}: {headline(score)}", 4)
     typer.echo()
-    typer.echo(f"{'':<7}  {'B right':>7}  {'B wrong':>7}")
-    typer.echo(f"A right  {comparison.both:>7}  {comparison.only_a:>7}")
-    typer.echo(f"A wrong  {comparison.only_b:>7}  {comparison.neither:>7}\n")
+    rows = [("", "B right", "B wrong")]
+    rows.append(("A right", str(comparison.both), str(comparison.only_a)))
+    rows.append(("A wrong", str(comparison.only_b), str(comparison.neither)))
+    typer.echo("\n".join([*table(rows, right={1, 2}), ""]))
     _wrapped(comparison.verdict, 0)
     if discordant := comparison.only_a + comparison.only_b:
         only = counted(discordant, "recording")

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
 from rich.panel import Panel
 from rich.text import Text
 
-from recognizer.cli.drawing import FALL, METER, WIDTH, cells, headline, kept_up_to_date, large, meter_bar, poster, row
+from recognizer.cli.drawing import WIDTH, Meter, framed, large, poster, share_row
+from recognizer.live import events
 
 if TYPE_CHECKING:
-    from recognizer.live.guide import Guide, GuideEvent
+    from recognizer.live.guide import Guide
 
-BAR_CELLS = 30
 INDENT = 4  # cells before a verdict
-VERDICT_LINES = 2
+VERDICT_CELLS = 120  # as long as the longest verdict on a word
 STATES = {
     "calibrating": ("◌ be quiet for a moment", "yellow"),
     "pause": ("◌ wait", "yellow"),
@@ -27,14 +24,6 @@ STATES = {
     "lost": ("○ microphone lost: waiting for it", "bold yellow"),
     "done": ("● done", "green"),
 }
-
-
-@contextmanager
-def screen(guide: Guide, title: str) -> Iterator[Callable[[list[GuideEvent]], None]]:
-    """A picture of what is asked that is kept up to date: gives a function of what has happened since."""
-    console = Console()
-    with kept_up_to_date(PromptPicture(guide, title, min(WIDTH, console.width)), console) as show:
-        yield show
 
 
 class PromptPicture:
@@ -48,34 +37,32 @@ class PromptPicture:
     """
 
     def __init__(self, guide: Guide, title: str, width: int = WIDTH) -> None:
-        self._guide, self._width = guide, width
-        self._title = headline(f"recognizer {title}", width)
+        self._guide, self._width, self._title = guide, width, f"recognizer {title}"
+        self._meter = Meter(guide, width)
         self._word = " "
         self._verdict, self._note = self._told("", "", ""), ""
-        self._meter = METER[0]
         self._version = 0
 
-    def take(self, event: GuideEvent) -> None:
+    def take(self, event: events.Event) -> None:
         """Learn of an event."""
         self._version += 1
-        match event.kind:
-            case "prompt":
+        match event:
+            case events.Prompted():
                 self._word = event.prompt.word
-            case "kept":
+            case events.Kept():
                 but = f", but {event.note}" if event.note else ""
                 self._verdict = self._told("✓", "green", f"{event.prompt.word}{but}")
-            case "again":
+            case events.Again():
                 self._verdict = self._told("✗", "yellow", f"{event.prompt.word}, again: {event.problem}")
-            case "skipped":
+            case events.Skipped():
                 self._verdict = self._told("✗", "red", f"{event.prompt.word} is left out: {event.problem}")
-            case "finished":
+            case events.Finished():
                 self._word = " "
-        self._note = event.note or "" if event.kind not in ("kept", "again", "skipped") else ""
+        self._note = "" if isinstance(event, events.Verdict) else event.note or ""
 
     def seen(self) -> tuple:
         """What the picture depends on; while it is the same, there is nothing to draw."""
-        self._meter = max(self._guide.level, self._meter - FALL)
-        return self._version, self._guide.state, cells(self._meter), cells(self._guide.floor)
+        return self._version, self._guide.state, self._meter.follow()
 
     def draw(self) -> Panel:
         """The picture."""
@@ -83,23 +70,22 @@ class PromptPicture:
         state, style = STATES[guide.state]
         asked = guide.state in ("listening", "speech")
         attempt = f"   attempt {guide.attempt}" if guide.attempt > 1 and guide.current else ""
+        progress = f" {guide.done} of {guide.total}{attempt}"
+        blank = [Text()] if self._width == WIDTH else []
         lines = [
-            Text.assemble("  ", meter_bar(self._meter, guide.floor), "  ", (state, style)),
-            Text(),
-            poster(Text(large(self._word, self._width), style="bold cyan" if asked else "dim")),
-            row("progress", Text.assemble(self._bar(), f" {guide.done} of {guide.total}{attempt}")),
-            Text(),
+            self._meter.line(state, style),
+            *blank,
+            poster(Text(large(self._word, self._width), style="bold cyan" if asked else "dim"), self._width),
+            share_row("progress", guide.done / max(1, guide.total), "", progress, self._width),
+            *blank,
             self._verdict,
             Text(self._note, style="yellow"),
         ]
-        return Panel(Group(*lines), title=self._title, subtitle="Ctrl-C ends", width=self._width, padding=(1, 1))
+        return framed(lines, self._title, self._width)
 
     def _told(self, mark: str, style: str, what: str) -> Text:
         """What became of the last take, on so many lines that nothing moves whatever is told."""
-        lines = textwrap.wrap(what, max(1, self._width - INDENT - 6))
-        blank = "\n" * max(0, VERDICT_LINES - max(1, len(lines)))
+        length = max(1, self._width - INDENT - 6)
+        lines = textwrap.wrap(what, length)
+        blank = "\n" * max(0, -(-VERDICT_CELLS // length) - max(1, len(lines)))
         return Text.assemble((f"{mark:>{INDENT}} ", style), ("\n" + " " * (INDENT + 1)).join(lines) + blank)
-
-    def _bar(self) -> Text:
-        full = round(self._guide.done / max(1, self._guide.total) * BAR_CELLS)
-        return Text.assemble(("━" * full, "green"), ("━" * (BAR_CELLS - full), "dim"))

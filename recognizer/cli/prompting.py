@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import typer
-
-from recognizer.cli.common import ExitStatus, complain, sigterm_interrupts
+from recognizer.cli.reporting import ExitStatus, complain, in_turn, print_json, sigterm_interrupts
 from recognizer.errors import RecognizerError
 from recognizer.files.writing import remedy
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from recognizer.live.guide import Guide, GuideEvent, Prompt
+    from recognizer.live.events import Event, Kept
+    from recognizer.live.guide import Guide
+    from recognizer.live.prompts import Prompt
     from recognizer.sound.source import Sound
-
-ABOUT = ("kept", "again", "skipped")  # kinds of events that tell of a take
-MISHAPS = ("device_lost", "overflow", "muted")
 
 
 @dataclass(frozen=True)
@@ -65,6 +61,8 @@ def collect(
     RecognizerError
         if a take cannot be kept or the microphone fails; it tells how many were kept.
     """
+    from recognizer.live.events import Kept
+
     status, kept = ExitStatus.OK, 0
     with ExitStack() as stack:
         show = stack.enter_context(_display(guide, title, as_json, quiet))
@@ -72,7 +70,7 @@ def collect(
         try:
             for events in _events(guide, microphone):
                 for event in events:
-                    if event.kind == "kept":
+                    if isinstance(event, Kept):
                         _keep(keep, event)
                         kept += 1
                 show(events)
@@ -84,10 +82,13 @@ def collect(
         complain(f"interrupted; {_so_far(kept, guide)}")
     elif guide.skipped or guide.current:
         status = ExitStatus.FAILED
+    if guide.skipped:
+        left = ", ".join(f"{prompt.word} (take {prompt.take})" for prompt in guide.skipped)
+        complain(f"left out: {left}; the same command asks for them again")
     return Outcome(kept, tuple(guide.skipped), status)
 
 
-def _events(guide: Guide, microphone: Iterable[Sound]) -> Iterator[list[GuideEvent]]:
+def _events(guide: Guide, microphone: Iterable[Sound]) -> Iterator[list[Event]]:
     """What comes of each sound until all is done."""
     for sound in microphone if guide.current else ():
         yield guide.hear(sound)
@@ -96,7 +97,7 @@ def _events(guide: Guide, microphone: Iterable[Sound]) -> Iterator[list[GuideEve
     yield guide.finish()
 
 
-def _keep(keep: Callable[[Prompt, np.ndarray], None], event: GuideEvent) -> None:
+def _keep(keep: Callable[[Prompt, np.ndarray], None], event: Kept) -> None:
     try:
         keep(event.prompt, event.samples)
     except OSError as error:
@@ -109,64 +110,42 @@ def _so_far(kept: int, guide: Guide) -> str:
 
 
 @contextmanager
-def _display(guide: Guide, title: str, as_json: bool, quiet: bool) -> Iterator[Callable[[list[GuideEvent]], None]]:
+def _display(guide: Guide, title: str, as_json: bool, quiet: bool) -> Iterator[Callable[[list[Event]], None]]:
     """How events are shown: as JSON, on a terminal's screen, or as plain lines."""
-    if as_json:
-        yield lambda events: _each(events, lambda event: _json_line(event, guide, quiet))
-    elif sys.stdout.isatty():
-        from recognizer.cli.prompt_screen import screen
-
-        with screen(guide, title) as show:
-            yield show
-    else:
-        if not quiet:
+    if as_json or not sys.stdout.isatty():
+        if not (as_json or quiet):
             complain(f"{title}: be quiet for a moment")
-        yield lambda events: _each(events, lambda event: _plain_line(event, quiet))
-
-
-def _each(events: list[GuideEvent], show: Callable[[GuideEvent], None]) -> None:
-    for event in events:
-        show(event)
-    if events:
-        sys.stdout.flush()  # a program that reads the lines must have them while they are news
-
-
-def as_record(event: GuideEvent, guide: Guide) -> dict:
-    """An event as plain data; times in seconds since it began, levels in dB full scale."""
-    record: dict = {"event": event.kind, "time": round(event.time, 3)}
-    if event.prompt:
-        record |= {"word": event.prompt.word, "take": event.prompt.take, "attempt": event.attempt}
-        record |= {"done": event.done, "total": event.total}
-    if event.kind in ABOUT:
-        quality = event.quality
-        measured = {"duration": quality.duration, "level": quality.level, "floor": quality.floor, "snr": quality.snr}
-        record |= {name: round(value, 2) for name, value in measured.items()}
-        record |= {"clipped": round(quality.clipped, 4), "message": event.problem or event.note}
-    elif event.kind == "calibrated":
-        record |= {"floor": round(event.floor, 1)}
-    elif event.kind == "finished":
-        record |= {"kept": guide.kept, "skipped": len(guide.skipped)}
-    elif event.note:
-        record |= {"message": event.note}
-    return record
-
-
-def _json_line(event: GuideEvent, guide: Guide, quiet: bool) -> None:
-    if event.kind in MISHAPS and not quiet:
-        complain(f"warning: {event.note}")
-    typer.echo(json.dumps(as_record(event, guide), ensure_ascii=False))
-
-
-def _plain_line(event: GuideEvent, quiet: bool) -> None:
-    about = event.problem or event.note
-    if event.kind == "prompt":
-        again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
-        complain(f"{event.done + 1} of {event.total}, say: {event.prompt.word}{again}")
-    elif event.kind in ("again", "skipped"):
-        complain(f"{event.kind}: {about}")
-    elif quiet:
+        show = _print_json if as_json else _print_plain
+        yield in_turn(lambda event: show(event, quiet))
         return
-    elif event.kind == "kept":
-        complain(f"kept; {about}" if about else "kept")
-    elif about:
-        complain(f"warning: {about}" if event.kind in MISHAPS else about)
+    from recognizer.cli.drawing import kept_up_to_date
+    from recognizer.cli.prompt_screen import PromptPicture
+
+    with kept_up_to_date(lambda width: PromptPicture(guide, title, width)) as show:
+        yield show
+
+
+def _print_json(event: Event, quiet: bool) -> None:
+    from recognizer.live.events import Mishap
+
+    if isinstance(event, Mishap) and not quiet:
+        complain(f"warning: {event.note}")
+    print_json(event.record())
+
+
+def _print_plain(event: Event, quiet: bool) -> None:
+    """What to say, and what was wrong with it, is told in any case."""
+    from recognizer.live import events
+
+    match event:
+        case events.Prompted():
+            again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
+            complain(f"{event.done + 1} of {event.total}, say: {event.prompt.word}{again}")
+        case events.Refused():
+            complain(f"{event.kind}: {event.problem}")
+        case events.Kept() if not quiet:
+            complain(f"kept; {event.note}" if event.note else "kept")
+        case events.Mishap() if not quiet:
+            complain(f"warning: {event.note}")
+        case events.Event(note=str(note)) if not quiet:
+            complain(note)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import unicodedata
@@ -12,24 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.common import (
-    DebugOption,
-    DeviceOption,
-    ExitStatus,
-    JsonOption,
-    QuietOption,
-    complain,
-    native_messages_hidden,
-    reports_errors,
-    usage_error,
-)
+from recognizer.cli.options import DebugOption, DeviceOption, JsonOption, QuietOption, usage_error
 from recognizer.cli.prompting import collect
+from recognizer.cli.reporting import ExitStatus, complain, native_messages_hidden, print_json, reports_errors
 from recognizer.errors import CorpusError, NamingError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from recognizer.live.guide import Prompt
+    from recognizer.live.prompts import Prompt
 
 FOLDER = "recordings"  # where none is named, in the folder where the command is called
 SPEAKER_MARK = "_nohash_"  # what stands between speaker and take, see `recognizer.corpus`
@@ -63,7 +53,9 @@ def record(
 ) -> ExitStatus:
     """Record words to train a model from."""
     from recognizer.errors import shown
-    from recognizer.live.guide import Guide, prompts
+    from recognizer.live.events import Finished
+    from recognizer.live.guide import Guide
+    from recognizer.live.prompts import prompts
 
     words = _checked_words(words)
     speaker = None if speaker is None else _checked_name(speaker, "speaker")
@@ -85,11 +77,8 @@ def record(
             keep = _keeper(folders, speaker, sample_rate)
             outcome = collect(guide, microphone, keep, f"record: {name} at {rate} Hz", quiet, as_json)
         status = outcome.status
-        if outcome.skipped:
-            left = ", ".join(f"{prompt.word} (take {prompt.take})" for prompt in outcome.skipped)
-            complain(f"left out: {left}; the same command asks for them again")
     elif as_json:
-        typer.echo(json.dumps({"event": "finished", "time": 0.0, "kept": 0, "skipped": 0}))
+        print_json(Finished(time=0.0, kept=0, skipped=0).record())
     if as_json or status == ExitStatus.INTERRUPTED:
         return status
     counts = {word: len(_takes(folder, speaker)) for word, folder in folders.items()}

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
 from rich.panel import Panel
 from rich.text import Text
 
-from recognizer.cli.common import adapted_to
-from recognizer.cli.drawing import FALL, METER, WIDTH, cells, headline, kept_up_to_date, large, meter_bar, poster, row
+from recognizer.cli.drawing import WIDTH, Meter, framed, large, poster, row, share_row
+from recognizer.cli.reporting import adapted_to
+from recognizer.live import events
 
 if TYPE_CHECKING:
-    from recognizer.live.events import Event
     from recognizer.live.session import Session
+    from recognizer.recognition.result import Candidate
 
-BAR_CELLS = 30
 HISTORY = 8
 STATES = {
     "calibrating": ("◌ calibrating: be quiet for a moment", "yellow"),
@@ -27,14 +24,6 @@ STATES = {
     "thinking": ("● thinking", "cyan"),
     "lost": ("○ microphone lost: waiting for it", "bold yellow"),
 }
-
-
-@contextmanager
-def screen(session: Session, title: str) -> Iterator[Callable[[list[Event]], None]]:
-    """A picture of the session that is kept up to date: gives a function of what has happened since."""
-    console = Console()
-    with kept_up_to_date(Picture(session, title, min(WIDTH, console.width)), console) as show:
-        yield show
 
 
 class Picture:
@@ -48,64 +37,61 @@ class Picture:
     """
 
     def __init__(self, session: Session, title: str, width: int = WIDTH) -> None:
-        self._session, self._width = session, width
-        self._title = headline(f"recognizer live: {title}", width)
+        self._session, self._width, self._title = session, width, f"recognizer live: {title}"
+        self._meter = Meter(session, width)
         self._word: Text | None = None
         self._confidence: float | None = None
         self._others = ""
         self._history: deque[Text] = deque(maxlen=HISTORY)
         self._note = ""
         self._adapted = "not adapted yet: it learns from answers that it is sure of"
-        self._meter = METER[0]
         self._version = 0
 
-    def take(self, event: Event) -> None:
+    def take(self, event: events.Event) -> None:
         """Learn of an event."""
         self._version += 1
-        result = event.result
-        if event.kind == "calibrated":
-            self._note = ""
-        elif event.kind == "partial":
-            self._say(result.nbest[0].word, "dim", None, "")
-        elif event.kind == "result":
-            others = "   ".join(f"{c.word} {c.confidence:.2f}" for c in result.nbest[1:4])
-            self._say(result.word, "bold green", result.confidence, others)
-            self._history.appendleft(Text(f"{result.word} {result.confidence:.2f}"))
-        elif event.kind == "rejected":
-            nearest = "   ".join(f"{c.word} {c.confidence:.2f}" for c in result.nbest[:3])
-            self._word, self._confidence = Text(f"rejected: {result.reason}", style="yellow"), None
-            self._others = f"nearest: {nearest}" if nearest else ""
-            self._history.appendleft(Text(f"({result.reason})", style="dim"))
-        if event.kind == "adapted":
+        match event:
+            case events.Partial(result=result):
+                self._say(result.nbest[0].word, "dim", None, "")
+            case events.Heard(result=result):
+                self._say(result.word, "bold green", result.confidence, _ranked(result.nbest[1:4]))
+                self._history.appendleft(Text(f"{result.word} {result.confidence:.2f}"))
+            case events.Rejected(result=result):
+                self._word, self._confidence = Text(f"rejected: {result.reason}", style="yellow"), None
+                self._others = f"nearest: {_ranked(result.nbest[:3])}" if result.nbest else ""
+                self._history.appendleft(Text(f"({result.reason})", style="dim"))
+        if isinstance(event, events.Adapted):
             self._adapted = adapted_to(event)
-        elif event.kind in ("result", "rejected") or event.note:
+        elif isinstance(event, events.Calibrated | events.Answer) or event.note:
             self._note = event.note or ""
 
     def seen(self) -> tuple:
         """What the picture depends on; while it is the same, there is nothing to draw."""
-        self._meter = max(self._session.level, self._meter - FALL)
-        return self._version, self._session.state, cells(self._meter), cells(self._session.floor)
+        return self._version, self._session.state, self._meter.follow()
 
     def draw(self) -> Panel:
         """The picture."""
         state, style = STATES[self._session.state]
         lines = [
-            Text.assemble("  ", meter_bar(self._meter, self._session.floor), "  ", (state, style)),
+            self._meter.line(state, style),
             Text(),
-            poster(self._word or Text("say a word", style="dim")),
-            row("confidence", self._bar()),
+            poster(self._word or Text("say a word", style="dim"), self._width),
+            self._confidence_row(),
             row("otherwise", Text(self._others)),
             row("before", Text("   ").join(list(self._history))),
             *([] if self._session.learned is None else [row("", Text(self._adapted, style="dim"))]),
             Text(self._note, style="yellow"),
         ]
-        return Panel(Group(*lines), title=self._title, subtitle="Ctrl-C ends", width=self._width, padding=(1, 1))
+        return framed(lines, self._title, self._width)
 
     def _say(self, word: str, style: str, confidence: float | None, others: str) -> None:
         self._word, self._confidence, self._others = Text(large(word, self._width), style=style), confidence, others
 
-    def _bar(self) -> Text:
+    def _confidence_row(self) -> Text:
         if self._confidence is None:
-            return Text()
-        full = round(self._confidence * BAR_CELLS)
-        return Text.assemble(f"{self._confidence:.2f} ", ("━" * full, "green"), ("━" * (BAR_CELLS - full), "dim"))
+            return row("confidence", Text())
+        return share_row("confidence", self._confidence, f"{self._confidence:.2f} ", "", self._width)
+
+
+def _ranked(candidates: tuple[Candidate, ...]) -> str:
+    return "   ".join(f"{candidate.word} {candidate.confidence:.2f}" for candidate in candidates)

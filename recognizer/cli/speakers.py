@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections import Counter
@@ -11,26 +10,23 @@ from typing import Annotated
 
 import typer
 
-from recognizer.cli.common import (
+from recognizer.cli.options import (
     DebugOption,
-    ExitStatus,
     JobsOption,
     JsonOption,
     QuietOption,
     checked_speaker,
-    complain,
-    counted,
-    doubted,
     lasting_name,
-    reports_errors,
     usage_error,
     workers,
 )
+from recognizer.cli.reporting import ExitStatus, complain, counted, doubted, print_json, reports_errors, table, working
 from recognizer.errors import NamingError, ProfileError, RecognizerError
 
 app = typer.Typer(
     help="List, show, rename, remove, move or refresh the speakers that are enrolled, or forget takes.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 
@@ -58,7 +54,7 @@ def list_speakers(as_json: JsonOption = False, quiet: QuietOption = False, debug
             row, record = (name, "cannot be used"), {"name": name, "error": str(error)}
         rows.append(row)
         if as_json:
-            typer.echo(json.dumps(record, ensure_ascii=False))
+            print_json(record)
     if rows and not as_json:
         _print_table(rows)
     if not rows and not quiet:
@@ -67,13 +63,10 @@ def list_speakers(as_json: JsonOption = False, quiet: QuietOption = False, debug
 
 
 def _print_table(rows: list[tuple[str, ...]]) -> None:
-    """Lines of cells, on a terminal below a header and each; a row of other cells than the header's is not aligned."""
-    widths = [0] * len(HEADER)
-    if _shown_on_a_terminal():
-        rows = [HEADER, *rows]
-        widths = [max(map(len, column)) for column in zip(*(row for row in rows if len(row) == len(HEADER)))]
-    for row in rows:
-        typer.echo("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip())
+    """Lines of cells, on a terminal below a header and each other."""
+    lines = table([HEADER, *rows]) if _shown_on_a_terminal() else map("  ".join, rows)
+    for line in lines:
+        typer.echo(line)
 
 
 def _shown_on_a_terminal() -> bool:
@@ -134,7 +127,7 @@ def show(
         **profile.record,
     }
     if as_json:
-        typer.echo(json.dumps(record, ensure_ascii=False))
+        print_json(record)
         return ExitStatus.OK
     for key, value in record.items():
         typer.echo(f"{key}: {_plain(value)}")
@@ -312,13 +305,14 @@ def forget(
 
 def _refresh(name: str, model: str | None, as_json: bool, jobs: int, quiet: bool) -> ExitStatus:
     """Make a profile anew, and tell what came of it."""
-    line, record = _refreshed(name, model, workers(jobs))
+    with working(f"fitting the model to {name}", quiet):
+        line, record = _refreshed(name, model, workers(jobs))
     for refusal in record["refused"]:
         complain(f"left out: {refusal}")
     if not (as_json or quiet):
         for doubt in record["doubts"]:
             complain(f"warning: {doubt}")
-    typer.echo(json.dumps(record, ensure_ascii=False) if as_json else line)
+    print_json(record) if as_json else typer.echo(line)
     return ExitStatus.FAILED if record["refused"] else ExitStatus.OK
 
 
@@ -345,8 +339,9 @@ def _refreshed(name: str, model: str | None, jobs: int) -> tuple[str, dict]:
         record = earlier.record
     method = Method(**record["asked"]) if record.get("asked") else None
     base, vtln = Model.load(locate(model_name)), bool(record.get("vtln"))
-    enrollment, refused = make_profile(name, base, model_name, method, vtln=vtln, jobs=jobs)
-    record = store.load(name).record
+    with store.locked(name):
+        enrollment, refused = make_profile(name, base, model_name, method, vtln=vtln, jobs=jobs)
+        record = store.load(name).record
     told = {"name": name, "model": model_name, "takes": record["takes"], "method": record["method"]}
     told |= {"before": record["before"], "after": record["after"]}
     told |= {"doubts": [doubted(name, doubt) for doubt in enrollment.doubts], "refused": refused}
@@ -356,4 +351,4 @@ def _refreshed(name: str, model: str | None, jobs: int) -> tuple[str, dict]:
 
 def _tell(what: str, names: list[str], as_json: bool) -> None:
     """Which speakers it was done to."""
-    typer.echo(json.dumps({"speakers": names}, ensure_ascii=False) if as_json else f"{what} {', '.join(names)}")
+    print_json({"speakers": names}) if as_json else typer.echo(f"{what} {', '.join(names)}")

@@ -8,20 +8,16 @@ from typing import Annotated
 
 import typer
 
-from recognizer.cli.common import (
-    DebugOption,
+from recognizer.cli.options import DebugOption, JobsOption, JsonOption, QuietOption, usage_error, workers
+from recognizer.cli.reporting import (
     ExitStatus,
-    JobsOption,
-    JsonOption,
-    QuietOption,
     complain,
+    print_json,
     progress_bar,
     reports_errors,
-    usage_error,
-    workers,
+    tell_of_refusals,
+    working,
 )
-
-SHOWN = 5  # refused files that are named; the rest are counted
 
 
 @reports_errors
@@ -96,7 +92,6 @@ def train(
         raise usage_error(f"--output {output} is a folder; name a file")
     if not os.access(output.parent, os.W_OK):
         raise usage_error(f"--output {output}: no permission to write into {output.parent}; choose another")
-    import json
 
     from recognizer import corpus as corpora
     from recognizer.errors import TrainingError
@@ -109,8 +104,9 @@ def train(
         settings = TrainingSettings(states, topology, density, mixtures, codebook)
     except TrainingError as error:
         raise usage_error(str(error)) from error
-    utterances = corpora.find(corpus)
-    front_end = corpus_front_end(utterances)
+    with working("looking at the recordings", quiet):
+        utterances = corpora.find(corpus)
+        front_end = corpus_front_end(utterances)
     if sample_rate and not front_end.hears:
         holds = f"{corpus} holds {front_end.source}"
         raise usage_error(f"--sample-rate {sample_rate} is for sound, and {holds}; leave it out")
@@ -129,10 +125,7 @@ def train(
             progress=progress,
         )
     model.save(output)
-    for refusal in refused[:SHOWN]:
-        complain(f"left out: {refusal.reason}")
-    if len(refused) > SHOWN:
-        complain(f"left out: {len(refused) - SHOWN} more")
+    tell_of_refusals([refusal.reason for refusal in refused])
     held_out, history = model.card["held_out"], model.acoustics.history
     if as_json:
         summary = {
@@ -143,7 +136,7 @@ def train(
             "held_out": held_out,
             "history": history,
         }
-        typer.echo(json.dumps(summary, ensure_ascii=False))
+        print_json(summary)
     else:
         typer.echo(f"{output}: {len(model.words)} words from {model.card['utterances']} recordings")
         typer.echo(f"words: {', '.join(model.words)}")

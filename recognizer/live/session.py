@@ -17,13 +17,25 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import numpy as np
 
 from recognizer.errors import RecognizerWarning
 from recognizer.live.adapting import Adaptation
-from recognizer.live.events import Event, Tally
+from recognizer.live.events import (
+    MISHAPS,
+    Adapted,
+    Answer,
+    End,
+    Event,
+    Heard,
+    Partial,
+    Ready,
+    Rejected,
+    SpeechStart,
+    Tally,
+)
 from recognizer.recognition.result import Result
 from recognizer.recognition.verification import NO_WORD
 from recognizer.recognizer import Recognizer, low_rate
@@ -33,8 +45,8 @@ from recognizer.sound.quality import CLIPPED, FULL
 from recognizer.sound.segmenter import Segmentation
 from recognizer.sound.source import Block, Sound
 
-FIRST_PARTIAL = 0.2  # seconds of a word before its first partial result
-PARTIAL_EVERY = 0.1  # seconds between partial results
+FIRST_PARTIAL = 0.2  # seconds of a word before its first partial result: half of a short word
+PARTIAL_EVERY = 0.1  # seconds between partial results: as fast as anybody reads
 CLIPPED_NOTE = "clipped: turn the input level down or move back"
 PARTIAL_SHARE = 0.25  # of the time, at most, goes into partial results, however large the vocabulary
 
@@ -140,9 +152,9 @@ class Session:
         events = self._learn()
         return events + self._told(self._listener.finish())
 
-    def end(self) -> Event:
+    def end(self) -> End:
         """The last event, with the counts of what there was."""
-        return Event("end", self.time, tally=asdict(self.tally))
+        return End(time=self.time, tally=replace(self.tally))
 
     def _warm_up(self) -> None:
         """Recognise anything: unknown words are refused, and libraries loaded, before somebody speaks."""
@@ -157,21 +169,22 @@ class Session:
                     events += self._learn()  # where several words came in one block
                     self._next_partial = happening.span[0] + round(self._first_partial * self._rate)
                     start = happening.timeline.moment(happening.span[0] / self._rate)
-                    events.append(Event("speech_start", happening.time, start=start))
+                    events.append(SpeechStart(time=happening.time, start=start))
                 case "speech":
                     events += self._listen_in(happening)
                 case "over":
                     events.append(self._answer(happening))
                     self._foreseen = None
+                case "calibrated":
+                    about = {"floor": happening.floor, "speaker": self._recognizer.speaker, "note": happening.note}
+                    events.append(Ready(time=happening.time, **about))
                 case kind:
                     self.tally.overflows += kind == "overflow"
                     self.tally.losses += kind == "device_lost"
-                    speaker = self._recognizer.speaker if kind == "calibrated" else None
-                    floor, note = happening.floor, happening.note
-                    events.append(Event(kind, happening.time, floor=floor, speaker=speaker, note=note))
+                    events.append(MISHAPS[kind](time=happening.time, note=happening.note))
         return events
 
-    def _answer(self, over: Happening) -> Event:
+    def _answer(self, over: Happening) -> Answer:
         """The result or the rejection of an utterance that is over."""
         if not self._foreseen or self._foreseen[0] != over.span:
             self._foreseen = self._recognize(over.span, over.heard)
@@ -185,9 +198,8 @@ class Session:
         else:
             self.tally.rejected += 1
         start, end = (sample / self._rate for sample in over.span)
-        return Event(
-            "result" if result.accepted else "rejected",
-            over.time,
+        return (Heard if result.accepted else Rejected)(
+            time=over.time,
             start=over.timeline.moment(start if result.start is None else start + result.start),
             end=over.timeline.moment(end if result.end is None else start + result.end),
             result=result,
@@ -203,10 +215,10 @@ class Session:
         (samples, result), self._answered = self._answered, None
         return [self._adapted(result.word, None)] if self._adaptation.learn(samples, result) else []
 
-    def _adapted(self, word: str | None, note: str | None) -> Event:
+    def _adapted(self, word: str | None, note: str | None) -> Adapted:
         """Go on with the models as they are now; a word being said is heard anew with them."""
         self._recognizer, self._foreseen = self._adaptation.recognizer, None
-        return Event("adapted", self.time, learned=self.learned, word=word, note=note)
+        return Adapted(time=self.time, learned=self.learned, word=word, note=note)
 
     def _listen_in(self, speech: Happening) -> list[Event]:
         """Recognise the utterance so far: for a partial result, or because it seems to be over."""
@@ -225,7 +237,7 @@ class Session:
         self._next_partial = position + round(max(PARTIAL_EVERY, spent / PARTIAL_SHARE) * self._rate)
         if not result.nbest:
             return []
-        return [Event("partial", speech.time, start=speech.timeline.moment(first / self._rate), result=result)]
+        return [Partial(time=speech.time, start=speech.timeline.moment(first / self._rate), result=result)]
 
     def _recognize(self, span: tuple[int, int], heard: np.ndarray) -> tuple[tuple[int, int], np.ndarray, Result]:
         """The span itself, its samples in 16 bits, and what they are to `batch`."""

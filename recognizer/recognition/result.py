@@ -20,6 +20,10 @@ class Candidate:
     score: float
     confidence: float
 
+    def record(self) -> dict:
+        """The candidate as plain JSON data."""
+        return {"word": self.word, "score": round(self.score, 4), "confidence": round(self.confidence, 4)}
+
 
 @dataclass(frozen=True)
 class Result:

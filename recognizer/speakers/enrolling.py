@@ -73,6 +73,13 @@ def make_profile(
     ProfileError
         if the profile cannot be kept, or the speaker's own was made for another model.
     """
+    with store.locked(name):  # a take that comes while the others are learned from would be missing in what is kept
+        return _made(name, model, model_name, method, vtln, jobs)
+
+
+def _made(
+    name: str, model: Model, model_name: str, method: Method | None, vtln: bool, jobs: int
+) -> tuple[Enrollment, list[str]]:
     prior, whose = prior_of(name, model)
     utterances = [take for take in store.takes(name) if take.word in model.words]
     usable, refused = analyse_takes(utterances, prior, jobs=jobs)

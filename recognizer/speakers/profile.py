@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 
 from recognizer.acoustics.density import Density, alike, arrays_of, of_arrays
 from recognizer.errors import NewerProfileError, ProfileError, shown
-from recognizer.files.writing import replacing
+from recognizer.files import archive
 from recognizer.model import Model
 
 FORMAT = "recognizer-profile"
@@ -94,8 +93,7 @@ class Profile:
             "record": self.record,
         }
         try:
-            with replacing(path) as temporary, open(temporary, "xb") as file:
-                np.savez_compressed(file, header=np.array(json.dumps(header, ensure_ascii=False)), **arrays)
+            archive.write(path, header, arrays)
         except OSError as error:
             raise ProfileError(
                 f"{shown(path)} cannot be written: {error.strerror}; make room or allow it, and try again"
@@ -112,17 +110,15 @@ class Profile:
         """
         name = shown(path)
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-                arrays = {key: archive[key] for key in archive.files}
-            header = json.loads(str(arrays.pop("header")))
+            header, arrays = archive.read(path, FORMAT)
         except FileNotFoundError as error:
             raise ProfileError(f"there is no profile at {name}; see `recognizer speakers list`") from error
-        except PermissionError as error:
-            raise ProfileError(f"{name} cannot be read ({error.strerror}); change its mode") from error
-        except Exception as error:  # zipfile, zlib, NumPy and json each have several for a damaged file
+        except (archive.DamagedError, IsADirectoryError) as error:
             raise ProfileError(f"{name} is no profile, or is damaged; {_ANEW}") from error
-        if not isinstance(header, dict) or header.get("format") != FORMAT:
-            raise ProfileError(f"{name} is an .npz file but no profile; {_ANEW}")
+        except archive.ForeignError as error:
+            raise ProfileError(f"{name} is an .npz file but no profile; {_ANEW}") from error
+        except OSError as error:
+            raise ProfileError(f"{name} cannot be read ({error.strerror}); change its mode") from error
         version = header.get("version")
         if not isinstance(version, int) or version > VERSION:
             newer = NewerProfileError if isinstance(version, int) else ProfileError

@@ -12,8 +12,8 @@ import shutil
 import tempfile
 import zipfile
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ import numpy as np
 from recognizer.corpus import AUDIO_SUFFIXES, Utterance, find
 from recognizer.errors import AudioError, CorpusError, NamingError, ProfileError, RecognizerError, shown
 from recognizer.files import naming
-from recognizer.files.user_folder import home
+from recognizer.files.user_folder import home, is_nobodys
 from recognizer.files.writing import remedy, replacing
 from recognizer.model import Model
 from recognizer.sound import audio
@@ -32,8 +32,10 @@ PROFILE, TAKES = "profile.npz", "takes"
 VOICE = "voice.txt"  # among the takes: whose they are in the corpus that they were copied from
 MARK = "@"  # between a speaker and a condition
 HEARD = "heard-"  # before the number of a take whose word a recognizer told, not a person
-BLOCK = 10.0  # seconds of a recording that are read at once
-LARGEST = 2**30  # bytes that an exported speaker may unpack to
+BLOCK = 10.0  # seconds of a recording that are read at once, which bounds the memory whatever its length
+LARGEST = 2**30  # bytes that an exported speaker may unpack to: nine hours of takes at 16 kHz
+LOCKS = ".locks"  # beside the speakers
+PATIENCE = 120.0  # seconds to wait for another program; a profile of a hundred takes is made in ten
 
 
 def root() -> Path:
@@ -160,7 +162,7 @@ def takes(name: str) -> list[Utterance]:
 
 
 def take_path(name: str, word: str, *, heard: bool = False) -> Path:
-    """A new file to keep a take of a word in; its folder is made.
+    """A new file to keep a take of a word in; its folder is made. Others may take the same, unless it is `locked`.
 
     Parameters
     ----------
@@ -173,6 +175,59 @@ def take_path(name: str, word: str, *, heard: bool = False) -> Path:
     prefix = HEARD if heard else ""
     numbers = [number for file in place.glob("*.wav") if (number := file.stem.removeprefix(prefix)).isdecimal()]
     return place / f"{prefix}{1 + max(map(int, numbers), default=0)}.wav"
+
+
+def add_take(name: str, word: str, samples: np.ndarray, rate: int, *, heard: bool = False) -> Path:
+    """Keep a take of a word beside those there are, whoever else does so; gives its file.
+
+    Parameters
+    ----------
+    name, word, heard : as for `take_path`
+    samples, rate : of the take, as for `audio.save`
+
+    Raises
+    ------
+    ProfileError
+        if its folder cannot be made.
+    AudioError
+        if it cannot be written.
+    """
+    with locked(name):
+        path = take_path(name, word, heard=heard)
+        audio.save(path, samples, rate)
+    return path
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Keep other programs from changing a speaker meanwhile; who comes second waits, and then sees all there is.
+
+    The files that tell who is at it are named by a digest: of a speaker who is removed, not even the name stays.
+
+    Raises
+    ------
+    ProfileError
+        if another program is at it for longer than `PATIENCE`, or no such file can be made.
+    """
+    import filelock
+
+    place = root() / LOCKS
+    _make(place)
+    path = place / hashlib.sha256(checked(name).encode()).hexdigest()[:16]
+    lock = filelock.FileLock(path, timeout=PATIENCE, is_singleton=True)  # the same one inside itself
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise ProfileError(
+            f"another program has been changing the speaker {name!r} for {PATIENCE:.0f} s; try again when it is done"
+        ) from error
+    except OSError as error:
+        what_to_do = remedy(error, "change its mode")
+        raise ProfileError(f"{shown(place)} cannot be written ({error.strerror}); {what_to_do}") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def is_heard(take: Utterance) -> bool:
@@ -203,6 +258,11 @@ def keep(name: str, recordings: Sequence[Utterance], *, heard: bool = False) -> 
     AudioError
         if a recording cannot be read, or not be written; those before it are kept.
     """
+    with locked(name):
+        return _keep(name, recordings, heard)
+
+
+def _keep(name: str, recordings: Sequence[Utterance], heard: bool) -> int:
     there, new = _by_content(takes(name)), 0
     whose = next((recording.speaker for recording in recordings if recording.speaker), None)
     if whose and voice(name) is None:
@@ -215,8 +275,7 @@ def keep(name: str, recordings: Sequence[Utterance], *, heard: bool = False) -> 
             continue
         right = [take for take in same if take.word == recording.word and is_heard(take) == heard]
         if not right:
-            path = take_path(name, recording.word, heard=heard)
-            audio.save(path, samples, rate)
+            path = add_take(name, recording.word, samples, rate, heard=heard)
             right = [Utterance(path, recording.word, None)]
             new += not same
         for take in same:
@@ -486,6 +545,8 @@ def _delete(place: Path) -> None:
 
 
 def _make(place: Path) -> None:
+    if is_nobodys(place):
+        raise ProfileError("there is no home folder to keep a speaker in; set RECOGNIZER_HOME to a folder")
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,29 +1,32 @@
-"""What every command shares: its options, its exit status, how it reports errors and progress."""
+"""What commands tell: results, errors and warnings in one line, an exit status, and that something is being done."""
 
 from __future__ import annotations
 
 import functools
+import json
 import os
 import shlex
 import signal
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import typer
 
-from recognizer.errors import NamingError, RecognizerError, RecognizerWarning
+from recognizer.errors import RecognizerError, RecognizerWarning, shown
 
 if TYPE_CHECKING:
     from recognizer.adaptation.enrollment import Doubt
     from recognizer.adaptation.unlabelled import SelfAdaptation
     from recognizer.features.front_end import FrontEnd, GivenFeatures
-    from recognizer.live.events import Event
+    from recognizer.live.events import Adapted, Event
+
+NAMED = 5  # refused recordings that are named, which is enough to see what is wrong; the rest are counted
 
 
 class ExitStatus(IntEnum):
@@ -33,43 +36,6 @@ class ExitStatus(IntEnum):
     FAILED = 1  # something failed; the rest was done
     USAGE = 2
     INTERRUPTED = 130
-
-
-ModelOption = Annotated[str, typer.Option("--model", "-m", help="Model by name, or a .npz file.", metavar="NAME|FILE")]
-SpeakerOption = Annotated[
-    str | None,
-    typer.Option(
-        "--speaker",
-        help="Use the profile of an enrolled speaker, or of a condition: anna, anna@cold.",
-        metavar="NAME",
-        show_default=False,
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-JobsOption = Annotated[
-    int, typer.Option("--jobs", "-j", help="Processes to use; 0 for one a core.", min=0, metavar="N")
-]
-WordsOption = Annotated[
-    str | None, typer.Option("--words", help="Only choose from these words.", metavar="A,B,C", show_default=False)
-]
-DeviceOption = Annotated[
-    str | None,
-    typer.Option("--device", help="Microphone by index or part of its name.", metavar="N|NAME", show_default=False),
-]
-ThresholdOption = Annotated[
-    str,
-    typer.Option(
-        "--threshold",
-        help="How sure an answer must be: strict, normal, lenient, or a probability from 0 (never reject) to 1.",
-        metavar="strict|normal|lenient|NUMBER",
-    ),
-]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings.")]
-AdaptOption = Annotated[
-    bool, typer.Option("--adapt", help="First adapt to the recordings, by what is surely said in them.")
-]
-DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def reports_errors(command: Callable) -> Callable:
@@ -132,19 +98,64 @@ def _drop_unwritten() -> None:
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
-def usage_error(message: str) -> typer.BadParameter:
-    """An error in how the command was called: exit status 2."""
-    return typer.BadParameter(message)
+def _show_warning(otherwise: Callable) -> Callable:
+    def show(message, category, *args, **kwargs) -> None:
+        if issubclass(category, RecognizerWarning):
+            complain(f"warning: {message}")
+        else:
+            otherwise(message, category, *args, **kwargs)
+
+    return show
 
 
-def checked_speaker(name: str) -> str:
-    """A speaker's name, as it is kept; one that can be nobody's is wrong usage."""
-    from recognizer.speakers import store
+def print_json(record: object) -> None:
+    """A line of JSON, the letters of all scripts as they are."""
+    typer.echo(json.dumps(record, ensure_ascii=False))
 
-    try:
-        return store.checked(name)
-    except NamingError as error:
-        raise usage_error(str(error)) from error
+
+def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """Lines in which the cells of each column stand below each other.
+
+    Parameters
+    ----------
+    rows : of cells; one with fewer cells than the first row is not aligned
+    right : columns whose cells end below each other, as numbers do
+    """
+    whole = [row for row in rows if len(row) == len(rows[0])]
+    widths = [max(map(width_of, column)) for column in zip(*whole)]
+    lines = []
+    for row in rows:
+        sized = widths if len(row) == len(widths) else [0] * len(row)
+        cells = (padded(cell, width, place in right) for place, (cell, width) in enumerate(zip(row, sized)))
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def padded(text: str, cells: int, right: bool = False) -> str:
+    """A text as wide as so many cells of a terminal, or wider: Chinese letters take two cells, marks none."""
+    blank = " " * (cells - width_of(text))
+    return blank + text if right else text + blank
+
+
+def width_of(text: str) -> int:
+    """The cells that a text takes on a terminal."""
+    if text.isascii():  # without the time that rich takes to load
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def in_turn(show: Callable[[Event], None]) -> Callable[[list[Event]], None]:
+    """Gives a function that shows events one after the other, while they are news to a program that reads them."""
+
+    def show_all(events: list[Event]) -> None:
+        for event in events:
+            show(event)
+        if events:
+            sys.stdout.flush()
+
+    return show_all
 
 
 def doubted(name: str, doubt: Doubt) -> str:
@@ -154,34 +165,6 @@ def doubted(name: str, doubt: Doubt) -> str:
         f"{doubt}; if that is what was said, `recognizer speakers forget {speaker} {take}`, and then "
         f"`recognizer enroll {speaker}` to say it again"
     )
-
-
-def chosen_words(words: str | None) -> list[str] | None:
-    """The words named by `--words`; None where all are allowed."""
-    return None if words is None else [word.strip() for word in words.split(",") if word.strip()]
-
-
-def lasting_name(model: str) -> str:
-    """The name of a model, which a profile remembers: a file's holds in any folder."""
-    from recognizer.model import locate
-
-    path = locate(model)
-    return os.path.abspath(path) if Path(model) == path else model
-
-
-def threshold_of(option: str) -> str | float:
-    """What `--threshold` names: an operating point, or a number from 0 to 1."""
-    from recognizer.recognition.verification import REFUSED
-
-    if option in REFUSED:
-        return option
-    try:
-        number = float(option)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise usage_error(f"--threshold {option} is not {', '.join(REFUSED)} or a number from 0 to 1")
-    return number
 
 
 def warn_of_low_rates(rates: Counter[int | None], front_end: FrontEnd | GivenFeatures) -> None:
@@ -206,50 +189,28 @@ def tell_of_adaptations(adaptations: Sequence[SelfAdaptation]) -> None:
     complain(f"adapted to {learned} of {recordings} recordings{speakers} {passes} pass{'' if passes == 1 else 'es'}")
 
 
+def tell_of_refusals(reasons: Sequence[str]) -> None:
+    """What was left out and why: the first few, and how many more."""
+    for reason in reasons[:NAMED]:
+        complain(f"left out: {reason}")
+    if len(reasons) > NAMED:
+        complain(f"left out: {len(reasons) - NAMED} more")
+
+
 def counted(number: int, what: str) -> str:
     """A number of things, in words that go with it."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def adapted_to(event: Event) -> str:
+def adapted_to(event: Adapted) -> str:
     """How many words a session is adapted to, and how to take the last one back, or what was taken back."""
     words = f"adapted to {counted(event.learned, 'word')}"
     return f"{event.note}; {words}" if event.note else f"{words}; u and Enter takes the last back"
 
 
-def workers(jobs: int) -> int:
-    """Number of processes that `--jobs` asks for."""
-    import joblib
-
-    return jobs or joblib.cpu_count()
-
-
-def _show_warning(otherwise: Callable) -> Callable:
-    def show(message, category, *args, **kwargs) -> None:
-        if issubclass(category, RecognizerWarning):
-            complain(f"warning: {message}")
-        else:
-            otherwise(message, category, *args, **kwargs)
-
-    return show
-
-
-def png_for(path: Path | None, option: str) -> None:
-    """Check, before anything is done, that a picture can be drawn and has a name that says what it is."""
-    if path is None:
-        return
-    if path.suffix.lower() != ".png":
-        raise usage_error(f"{option} {path} does not end in .png; pictures are PNG files")
-    from recognizer.files.pictures import require_matplotlib
-
-    require_matplotlib()
-
-
 @contextmanager
 def writing(path: Path, option: str) -> Iterator[None]:
     """Say of a file that cannot be written which one it is, and which option names it."""
-    from recognizer.errors import shown
-
     try:
         yield
     except OSError as error:

@@ -1,0 +1,110 @@
+"""The options that commands share, and what each names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recognizer.errors import NamingError
+
+ModelOption = Annotated[str, typer.Option("--model", "-m", help="Model by name, or a .npz file.", metavar="NAME|FILE")]
+SpeakerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--speaker",
+        help="Use the profile of an enrolled speaker, or of a condition: anna, anna@cold.",
+        metavar="NAME",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+JobsOption = Annotated[
+    int, typer.Option("--jobs", "-j", help="Processes to use; 0 for one a core.", min=0, metavar="N")
+]
+WordsOption = Annotated[
+    str | None, typer.Option("--words", help="Only choose from these words.", metavar="A,B,C", show_default=False)
+]
+DeviceOption = Annotated[
+    str | None,
+    typer.Option("--device", help="Microphone by index or part of its name.", metavar="N|NAME", show_default=False),
+]
+ThresholdOption = Annotated[
+    str,
+    typer.Option(
+        "--threshold",
+        help="How sure an answer must be: strict, normal, lenient, or a probability from 0 (never reject) to 1.",
+        metavar="strict|normal|lenient|NUMBER",
+    ),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings.")]
+AdaptOption = Annotated[
+    bool, typer.Option("--adapt", help="First adapt to the recordings, by what is surely said in them.")
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def usage_error(message: str) -> typer.BadParameter:
+    """An error in how the command was called: exit status 2."""
+    return typer.BadParameter(message)
+
+
+def checked_speaker(name: str) -> str:
+    """A speaker's name, as it is kept; one that can be nobody's is wrong usage."""
+    from recognizer.speakers import store
+
+    try:
+        return store.checked(name)
+    except NamingError as error:
+        raise usage_error(str(error)) from error
+
+
+def chosen_words(words: str | None) -> list[str] | None:
+    """The words named by `--words`; None where all are allowed."""
+    return None if words is None else [word.strip() for word in words.split(",") if word.strip()]
+
+
+def lasting_name(model: str) -> str:
+    """The name of a model, which a profile remembers: a file's holds in any folder."""
+    from recognizer.model import locate
+
+    path = locate(model)
+    return os.path.abspath(path) if Path(model) == path else model
+
+
+def threshold_of(option: str) -> str | float:
+    """What `--threshold` names: an operating point, or a number from 0 to 1."""
+    from recognizer.recognition.verification import REFUSED
+
+    if option in REFUSED:
+        return option
+    try:
+        number = float(option)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise usage_error(f"--threshold {option} is not {', '.join(REFUSED)} or a number from 0 to 1")
+    return number
+
+
+def workers(jobs: int) -> int:
+    """Number of processes that `--jobs` asks for."""
+    if jobs:
+        return jobs
+    import joblib
+
+    return joblib.cpu_count()
+
+
+def png_for(path: Path | None, option: str) -> None:
+    """Check, before anything is done, that a picture can be drawn and has a name that says what it is."""
+    if path is None:
+        return
+    if path.suffix.lower() != ".png":
+        raise usage_error(f"{option} {path} does not end in .png; pictures are PNG files")
+    from recognizer.files.pictures import require_matplotlib
+
+    require_matplotlib()

@@ -199,7 +199,8 @@ class Recognizer:
         """
         indices, least = self._indices(words), least_probability(threshold, self.model.rejection)
         paths, found = [Path(path) for path in paths], []
-        for analysis in analyse_files(paths, self.model.front_end, self.model.endpointer, finish=False, jobs=jobs):
+        how = {"finish": False, "jobs": jobs, "cells": self.model.acoustics.bank.cells}
+        for analysis in analyse_files(paths, self.model.front_end, self.model.endpointer, **how):
             found.append(analysis)
             progress(len(found))
         readable = [i for i, analysis in enumerate(found) if isinstance(analysis, Analysis)]

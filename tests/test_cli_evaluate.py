@@ -136,9 +136,9 @@ def test_a_manifest(run, recordings, model_file, tmp_path):
 def test_workers_are_passed_on(run, mixed, model_file, monkeypatch):
     serial, asked, analyse = run("evaluate", mixed, "-m", model_file, "--json"), [], front_door.analyse_files
 
-    def counting(*arguments, jobs):
+    def counting(*arguments, jobs, **others):
         asked.append(jobs)
-        return analyse(*arguments, jobs=jobs)
+        return analyse(*arguments, jobs=jobs, **others)
 
     monkeypatch.setattr(front_door, "analyse_files", counting)
     assert run("evaluate", mixed, "-m", model_file, "--json", "--jobs", 2) == serial

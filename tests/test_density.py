@@ -414,6 +414,11 @@ def test_a_model_reads_the_parameter_files_that_were_exported_with_it(kind, file
     ]
     states = [[state["frames"] for state in answer["segments"]] for answer in aligned]
     assert states[0] == states[1]
+    outcome = run("batch", mfc[0], "--model", files[kind], "--json", "--adapt")
+    assert outcome.status == 1
+    assert json.loads(outcome.stdout)["error"] == (
+        f"{mfc[0]}: holds finished features, and this needs the sound; give the recording"
+    )
 
 
 def test_symbols_are_for_the_model_whose_they_are(files, run, tmp_path):

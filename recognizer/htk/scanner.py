@@ -32,14 +32,17 @@ class Scanner:
         self.within: list[str] = []  # the model, the state
 
     def failure(self, message: str) -> ModelError:
+        """The error that tells a message and this place."""
         line = self.text.count("\n", 0, self.position) + 1
         return ModelError(", ".join([self.where, f"line {line}", *self.within]) + f": {message}")
 
     def warn(self, message: str) -> None:
+        """Warn with a message and this place."""
         warnings.warn(str(self.failure(message)), RecognizerWarning, stacklevel=2)
 
     @contextmanager
     def inside(self, what: str) -> Iterator[None]:
+        """Within this, messages tell that they are of a model or a state."""
         self.within.append(what)
         yield  # not undone after an error: the message is made where it is raised
         self.within.pop()
@@ -83,6 +86,7 @@ class Scanner:
         return self.step()
 
     def unexpected(self, word: str, expected: str) -> ModelError:
+        """The error that a word, "" at the end, comes where another belongs."""
         if not word:
             return self.failure(f"the file ends where {expected} belongs; it is cut off, get it again")
         unknown = "" if word in KEYWORDS or word.startswith("~") else "unknown keyword "
@@ -126,6 +130,7 @@ class Scanner:
         return numbers.split()
 
     def counted(self, what: str, words: list[str], count: int) -> None:
+        """Refuse more or fewer words than `count`."""
         if len(words) < count and SPACE.fullmatch(self.text, self.position):
             raise self.failure(
                 f"the file ends after {len(words)} of {count} numbers of {what}; it is cut off, get it again"
@@ -134,6 +139,7 @@ class Scanner:
             raise self.failure(f"{what} needs {amount(count, 'number')}, found {len(words)}; correct it")
 
     def number(self, word: str, what: str) -> float:
+        """What a word says, a finite number in single precision."""
         try:
             value = float(word.replace("_", "?"))  # Python would take 1_000
         except ValueError:
@@ -151,6 +157,7 @@ class Scanner:
         return self.values(words, what)
 
     def values(self, words: list[str], what: str) -> np.ndarray:
+        """As `number`, of many words at once."""
         try:
             values = np.array([float(word) for word in words])
         except ValueError:
@@ -167,11 +174,13 @@ class Scanner:
         return [self.integer(word, what) for word in words]
 
     def integer(self, word: str, what: str) -> int:
+        """What a word says, a whole number that is not negative."""
         if not (word.isascii() and word.isdigit() and len(word) <= 9 and int(word) <= LARGEST_INTEGER):
             raise self.failure(f"{word[:40]!r} after {what} is no whole number up to {LARGEST_INTEGER}; correct it")
         return int(word)
 
     def one_integer(self, what: str) -> int:
+        """The next number, a whole one, after which a keyword or macro must come."""
         words = self.tokens()
         self.counted(what, words, 1)
         return self.integer(words[0], what)
@@ -198,10 +207,12 @@ class Scanner:
 
 
 def shown_word(word: str) -> str:
+    """A keyword or macro letter, of which `Scanner.peek` gives the name, as it stands in files."""
     return word if word.startswith("~") else f"<{word}>"
 
 
 def amount(count: int, what: str) -> str:
+    """So many of something, for people: one value, two values."""
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 

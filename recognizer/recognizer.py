@@ -7,11 +7,10 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recognizer.adaptation import unlabelled
-from recognizer.adaptation.unlabelled import SelfAdaptation
 from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning
 from recognizer.features.analysis import FILES_AT_ONCE, Analysis, analyse, analyse_file, analyse_files, finished
 from recognizer.model import Model, locate
@@ -19,7 +18,9 @@ from recognizer.recognition.calibration import posteriors
 from recognizer.recognition.result import Candidate, Result
 from recognizer.recognition.verification import NO_WORD, TOO_CLOSE, USUAL, examine, least_probability
 from recognizer.sound import audio
-from recognizer.speakers import store
+
+if TYPE_CHECKING:
+    from recognizer.adaptation.unlabelled import SelfAdaptation
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,8 @@ class Recognizer:
         loaded = Model.load(locate(model))
         if speaker is None:
             return cls(loaded)
+        from recognizer.speakers import store
+
         return cls(store.fitted(loaded, speaker), store.checked(speaker))
 
     @property
@@ -197,6 +200,8 @@ class Recognizer:
         ModelError
             at once, if a word is not in the vocabulary, or there is no such threshold.
         """
+        from recognizer.adaptation.unlabelled import SelfAdaptation, self_adapt
+
         indices, least = self._indices(words), least_probability(threshold, self.model.rejection)
         paths, found = [Path(path) for path in paths], []
         how = {"finish": False, "jobs": jobs, "cells": self.model.acoustics.bank.cells}
@@ -206,7 +211,7 @@ class Recognizer:
         readable = [i for i, analysis in enumerate(found) if isinstance(analysis, Analysis)]
         heard, by_path = [found[i] for i in readable], np.full(len(paths), -1)
         try:
-            adaptation = unlabelled.self_adapt(heard, self.model, allowed=indices, threshold=threshold)
+            adaptation = self_adapt(heard, self.model, allowed=indices, threshold=threshold)
             by_path[readable] = adaptation.words
         except AdaptationError:  # no speech: nothing to learn, but the files are still to be told of
             adaptation = SelfAdaptation(self.model, by_path, 0)

@@ -33,6 +33,7 @@ from recognizer.cli.options import (
 from recognizer.cli.reporting import (
     ExitStatus,
     complain,
+    echo_wrapped,
     padded,
     print_json,
     progress_bar,
@@ -193,7 +194,7 @@ def _table_line(files: Sequence[Path]) -> Callable[[FileResult], None]:
     def show(item: FileResult) -> None:
         name, result = shown(item.path), item.result
         if result is None:
-            typer.echo(f"{padded(name, name_cells)}  error: {item.error}")
+            echo_wrapped(f"{padded(name, name_cells)}  error: {item.error}", 2)
             return
         ranked = [f"{candidate.word} {candidate.confidence:.2f}" for candidate in result.nbest]
         if not ranked or (narrow and result.word is None):

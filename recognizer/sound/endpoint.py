@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recognizer.sound.level import decibels
+
 HOP = 0.010  # seconds; the energy is measured in frames of this length
 TILT = 0.9  # of the difference that lowers hum so that fricatives count
 TILT_RATE = 8000  # Hz; its lag is one sample at this rate, so that it favours the same band at any rate
@@ -81,4 +83,4 @@ def frame_level(samples: np.ndarray, hop: int, lag: int) -> np.ndarray:
     tilted = centred - TILT * np.concatenate([centred[:lag], centred[:-lag]])
     energy = (tilted.reshape(frames, hop) ** 2).mean(1)
     smooth = np.convolve(np.pad(energy, 1, mode="edge"), np.ones(3) / 3, mode="valid")
-    return 10 * np.log10(smooth + 1e-12)
+    return decibels(smooth)

@@ -1,0 +1,106 @@
+"""Strange surroundings: no home, a locale of C, a small terminal; each works, or ends in one line with the remedy."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from synthetic import SPEAKERS, record, say, write
+
+from recognizer.corpus import find
+from recognizer.training.building import build
+
+CHINESE = {"北京": "rise", "上海": "fall"}  # and the tune of each
+
+
+@pytest.fixture
+def program(tmp_path):
+    """Runs the program in a process of its own, with these variables instead of those of the tests'."""
+
+    def run(*arguments: object, **variables: str | None) -> subprocess.CompletedProcess:
+        environment = {name: value for name, value in {**os.environ, **variables}.items() if value is not None}
+        call = [sys.executable, "-m", "recognizer", *map(str, arguments)]
+        return subprocess.run(
+            call, capture_output=True, text=True, encoding="utf-8", timeout=60, check=False, env=environment
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("home", ["/dev/null/nobody", ""])
+def test_without_a_home_that_can_be_written_one_can_recognise(program, model_file, tmp_path, home):
+    sound = write(tmp_path / "a.wav", say("rise"))
+    homeless = {"HOME": home, "RECOGNIZER_HOME": None, "XDG_DATA_HOME": None, "XDG_CONFIG_HOME": None}
+    done = program("batch", sound, "--model", model_file, "--json", **homeless)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '"word": "rise"' in done.stdout
+    assert program("speakers", "list", **homeless).returncode == 0
+
+
+def test_without_a_home_that_can_be_written_enrolling_says_what_to_do(program, model_file, recordings, tmp_path):
+    homeless = {"HOME": "/dev/null/nobody", "RECOGNIZER_HOME": None, "XDG_DATA_HOME": None, "XDG_CONFIG_HOME": None}
+    call = ("enroll", "eve", "--from", recordings, "--voice", SPEAKERS[0], "--model", model_file)
+    done = program(*call, **homeless)
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert "/dev/null/nobody" in line
+    assert line.endswith("set RECOGNIZER_HOME to another folder")
+
+
+def test_in_a_locale_of_c_words_of_any_script_are_told(program, tmp_path, small):
+    for word, tune in CHINESE.items():
+        for take in range(6):
+            write(tmp_path / "words" / word / f"{take}.wav", say(tune, take=take))
+    model = build(find(tmp_path / "words"), settings=small)[0]
+    model.save(tmp_path / "cities.npz")
+    sound = write(tmp_path / "北京.wav", say("rise"))
+    plain = {"LC_ALL": "C", "LANG": None, "LC_CTYPE": None, "PYTHONIOENCODING": None, "PYTHONUTF8": None}
+    home = {"RECOGNIZER_HOME": str(tmp_path / "home")}
+    table = program("batch", sound, "--model", tmp_path / "cities.npz", **plain)
+    assert (table.returncode, table.stderr) == (0, "")
+    assert table.stdout.splitlines()[1].split()[:2] == [str(sound), "北京"]
+    call = ("enroll", "安娜", "--from", tmp_path / "words", "--model", tmp_path / "cities.npz", "--quiet")
+    assert program(*call, **plain, **home).returncode == 0
+    listed = program("speakers", "list", **plain, **home)
+    assert listed.stdout.startswith("安娜  ")
+    heard = program("live", "--from-file", sound, "--fast", "--model", tmp_path / "cities.npz", **plain)
+    assert " 北京 " in heard.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
+def test_on_a_small_terminal_the_table_is_one_line_a_file(model_file, tmp_path):
+    pty = pytest.importorskip("pty")
+    folder = record(tmp_path / "recordings with a long name", takes=1)
+    (folder / "zz.wav").write_text("no sound")
+    master, slave = pty.openpty()
+    call = [sys.executable, "-m", "recognizer", "batch", folder, "--model", model_file]
+    environment = os.environ | {"COLUMNS": "40", "LINES": "20"}
+    with subprocess.Popen(call, stdout=slave, stderr=subprocess.DEVNULL, env=environment) as program:
+        os.close(slave)
+        shown = b""
+        while piece := read(master):
+            shown += piece
+    os.close(master)
+    assert program.returncode == 1
+    header, *lines = shown.decode().replace("\r", "").splitlines()
+    assert header.split() == ["file", "word", "confidence"]
+    files = sorted(Path(folder).glob("*.wav"))
+    for file, line in zip(files[:-1], lines):
+        assert cell_len(line) <= 40
+        name, word, confidence = line.split()
+        assert str(file).endswith(name.lstrip("…"))
+        assert file.stem.startswith(f"{word}_")
+        assert 0 <= float(confidence) <= 1
+    assert "is not sound" in " ".join(line.strip() for line in lines[len(files) - 1 :])
+
+
+def read(master: int) -> bytes:
+    """What comes next from a terminal; nothing at its end, which is an error on Linux."""
+    try:
+        return os.read(master, 65536)
+    except OSError:
+        return b""

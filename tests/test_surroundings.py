@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
-from synthetic import SPEAKERS, record, say, write
+from synthetic import SPEAKERS, WORDS, record, say, write
 
 from recognizer.corpus import find
+from recognizer.speakers import store
 from recognizer.training.building import build
 
 CHINESE = {"北京": "rise", "上海": "fall"}  # and the tune of each
@@ -96,6 +99,46 @@ def test_on_a_small_terminal_the_table_is_one_line_a_file(model_file, tmp_path):
         assert file.stem.startswith(f"{word}_")
         assert 0 <= float(confidence) <= 1
     assert "is not sound" in " ".join(line.strip() for line in lines[len(files) - 1 :])
+
+
+def test_of_two_enrollments_at_once_nothing_is_lost(script, model_file, tmp_path, home):
+    """Of one speaker, from two folders: all takes are kept, and the profile is made of all of them."""
+    folders = [tmp_path / str(half) for half in range(2)]
+    for half, folder in enumerate(folders):
+        for take in range(3):
+            for word in WORDS:
+                write(folder / word / f"{take}.wav", say(word, "eve", 10 * half + take))
+    calls = [[*script, "enroll", "eve", "--from", str(folder), "--model", str(model_file)] for folder in folders]
+    both = [subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for call in calls]
+    told = [one.communicate(timeout=120)[1] for one in both]
+    assert ([one.returncode for one in both], told) == ([0, 0], ["", ""])
+    assert Counter(take.word for take in store.takes("eve")) == dict.fromkeys(WORDS, 6)
+    assert sum(store.load("eve").record["takes"].values()) == 6 * len(WORDS)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("speakers", "refresh", "eve"), "fitting the model to eve"),
+        (("speakers", "forget", "eve", "hum/1.wav"), "fitting the model to eve"),
+    ],
+    ids=lambda value: value[1] if isinstance(value, tuple) else "",
+)
+def test_what_takes_a_while_says_so_at_once_on_a_terminal(script, enroll, model_file, arguments, told):
+    pty = pytest.importorskip("pty")
+    enroll("eve")
+    profile = store.load("eve")
+    replace(profile, model_name=str(model_file)).save(store.folder("eve") / store.PROFILE)
+    master, slave = pty.openpty()
+    with subprocess.Popen([*script, *arguments], stdout=subprocess.DEVNULL, stderr=slave) as program:
+        os.close(slave)
+        shown = b""
+        while piece := read(master):
+            shown += piece
+    os.close(master)
+    assert program.returncode == 0
+    assert told in shown.decode()
 
 
 def read(master: int) -> bytes:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error", "reason")
 LONGEST_NAME, SHORTEST_NAME = 60, 12  # cells of a terminal for a file's name: a path mostly fits, or its end does
-WORD_CELLS = 12
+WORD_CELLS = 12  # for a word, as most are; the files come one by one, so nobody knows the longest answer
 # Of the table: title, cells, and what is between it and the column before.
 RIGHT_OF_NAME = (
     ("word", WORD_CELLS, "  "),

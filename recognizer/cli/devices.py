@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recognizer.sound.microphone import Device
     from recognizer.sound.quality import Quality
 
-SECONDS = 3.0
+SECONDS = 3.0  # of a test: time for a few words and the quiet between them
 
 
 @reports_errors

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from recognizer.evaluation.comparison import Comparison
     from recognizer.model import Model
 
-FEW = 20  # words that are named
-WORST = 10  # unreadable files that are told
+FEW = 20  # words that are named: two or three lines of a terminal
+WORST = 10  # unreadable files that are told: what is wrong with the first is mostly wrong with the rest
 FIRST = ("accuracy", "held_out", "licence", "data", "utterances", "speakers")  # of a card
 BLOCKS = "▁▂▃▄▅▆▇█"
 

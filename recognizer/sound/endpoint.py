@@ -8,8 +8,8 @@ import numpy as np
 
 from recognizer.sound.level import decibels
 
-HOP = 0.010  # seconds; the energy is measured in frames of this length
-TILT = 0.9  # of the difference that lowers hum so that fricatives count
+HOP = 0.010  # seconds; the energy is measured in frames of this length, the features' own step
+TILT = 0.9  # of the difference that lowers hum so that fricatives count: 20 dB for DC, as a pre-emphasis has it
 TILT_RATE = 8000  # Hz; its lag is one sample at this rate, so that it favours the same band at any rate
 PEAK_FRAMES = 5  # the loudest frames that make a peak: longer than a click, whatever the recording's length
 

@@ -6,10 +6,10 @@ import numpy as np
 
 from recognizer.sound.endpoint import HOP
 
-BANDS = 8  # equally wide in mel, each with a noise floor of its own
+BANDS = 8  # equally wide in mel, each with its own noise floor: better than one for all (`recipes/endpoint/CHOICE.md`)
 LOWEST, HIGHEST = 100.0, 7000.0  # Hz; below is hum, above is little that tells speech from noise
-SMOOTHED = 3  # frames averaged, so that the spectrum of noise is steady
-FLOOR_EVERY = 10  # frames between two measurements of the floor
+SMOOTHED = 3  # frames averaged, so that the spectrum of noise is steady: no longer than the shortest sound that counts
+FLOOR_EVERY = 10  # frames between two measurements of the floor, a twentieth of what it is measured on
 HANN_POWER = 0.375  # mean square of a Hann window
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from recognizer.sound.level import decibels
 
 FRAME = 0.030  # seconds: a few periods of any voice, so that its level is steady
-LOUD, QUIET = 95, 10  # percentiles of the frames' levels that stand for the speech and for the room
+LOUD, QUIET = 95, 10  # percentiles of the frames' levels that stand for speech and room: no click, no dropout
 FULL = 0.99  # of full scale; converters that clip stay a little under it
 CLIPPED = 1e-3  # of the samples; less is one hit on the microphone
-TOO_QUIET = -45.0  # dB full scale: 16-bit samples would have a resolution of seven bits left
+TOO_QUIET = -45.0  # dB full scale: 184 of the 32768 steps that 16 bits have
 NOISY, TOO_NOISY = 20.0, 10.0  # dB of SNR: a quiet office is over the one, and soft consonants drown under the other
 
 

@@ -52,7 +52,7 @@ class Boundary:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Settings of the segmenter.
+    """Settings of the segmenter, compared with others in `recipes/endpoint/CHOICE.md`.
 
     Attributes
     ----------

@@ -75,21 +75,13 @@ def test_in_a_locale_of_c_words_of_any_script_are_told(program, tmp_path, small)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
-def test_on_a_small_terminal_the_table_is_one_line_a_file(model_file, tmp_path):
-    pty = pytest.importorskip("pty")
+def test_on_a_small_terminal_the_table_is_one_line_a_file(model_file, tmp_path, monkeypatch):
     folder = record(tmp_path / "recordings with a long name", takes=1)
     (folder / "zz.wav").write_text("no sound")
-    master, slave = pty.openpty()
-    call = [sys.executable, "-m", "recognizer", "batch", folder, "--model", model_file]
-    environment = os.environ | {"COLUMNS": "40", "LINES": "20"}
-    with subprocess.Popen(call, stdout=slave, stderr=subprocess.DEVNULL, env=environment) as program:
-        os.close(slave)
-        shown = b""
-        while piece := read(master):
-            shown += piece
-    os.close(master)
-    assert program.returncode == 1
-    header, *lines = shown.decode().replace("\r", "").splitlines()
+    monkeypatch.setenv("COLUMNS", "40")
+    status, shown = on_a_terminal("stdout", "batch", folder, "--model", model_file)
+    assert status == 1
+    header, *lines = shown.splitlines()
     assert header.split() == ["file", "word", "confidence"]
     files = sorted(Path(folder).glob("*.wav"))
     for file, line in zip(files[:-1], lines):
@@ -125,20 +117,27 @@ def test_of_two_enrollments_at_once_nothing_is_lost(script, model_file, tmp_path
     ],
     ids=lambda value: value[1] if isinstance(value, tuple) else "",
 )
-def test_what_takes_a_while_says_so_at_once_on_a_terminal(script, enroll, model_file, arguments, told):
-    pty = pytest.importorskip("pty")
+def test_what_takes_a_while_says_so_at_once_on_a_terminal(enroll, model_file, arguments, told):
     enroll("eve")
     profile = store.load("eve")
     replace(profile, model_name=str(model_file)).save(store.folder("eve") / store.PROFILE)
+    status, shown = on_a_terminal("stderr", *arguments)
+    assert status == 0
+    assert told in shown
+
+
+def on_a_terminal(stream: str, *arguments: object) -> tuple[int, str]:
+    """The exit status of the program, and what it writes to one stream when that is a terminal."""
+    pty = pytest.importorskip("pty")
     master, slave = pty.openpty()
-    with subprocess.Popen([*script, *arguments], stdout=subprocess.DEVNULL, stderr=slave) as program:
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | {stream: slave}
+    shown = b""
+    with subprocess.Popen([sys.executable, "-m", "recognizer", *map(str, arguments)], **streams) as program:
         os.close(slave)
-        shown = b""
         while piece := read(master):
             shown += piece
     os.close(master)
-    assert program.returncode == 0
-    assert told in shown.decode()
+    return program.returncode, shown.decode().replace("\r", "")
 
 
 def read(master: int) -> bytes:

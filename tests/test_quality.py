@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from recognizer.sound.quality import LOWEST_LEVEL, Quality, measure
+from recognizer.sound.quality import Quality, measure
 
 rates = st.sampled_from([8000, 16000, 44100, 48000])
 
@@ -87,7 +87,7 @@ def test_the_clipped_part_is_counted(clipped):
 def test_a_signal_that_never_changes_is_dead(value):
     quality = measure(np.full(8000, value), 8000)
     assert quality.dead
-    assert quality.level == quality.floor == LOWEST_LEVEL
+    assert quality.level == quality.floor == -120
     assert quality.verdict == "unusable"
     [problem] = quality.problems
     assert "muted" in problem

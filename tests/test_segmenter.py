@@ -15,7 +15,8 @@ from test_endpoint import hiss, word
 from recognizer.errors import AudioError
 from recognizer.sound import audio
 from recognizer.sound.endpoint import Endpointer
-from recognizer.sound.segmenter import BANDS, Boundary, Segmentation, Segmenter, band_edges
+from recognizer.sound.noise_floor import BANDS, band_edges
+from recognizer.sound.segmenter import Boundary, Segmentation, Segmenter
 
 TOLERANCE = 0.060  # seconds
 SETTINGS = Segmentation()

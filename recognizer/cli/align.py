@@ -17,7 +17,7 @@ from recognizer.cli.options import (
     png_for,
     usage_error,
 )
-from recognizer.cli.reporting import ExitStatus, complain, print_json, reports_errors, table, writing
+from recognizer.cli.reporting import ExitStatus, complain, print_json, print_table, reports_errors, writing
 
 if TYPE_CHECKING:
     from recognizer.evaluation.alignment import Alignment
@@ -93,5 +93,4 @@ def _print(name: str, alignment: Alignment) -> None:
     rows = [("state", "  start", "    end", "frames", "log density a frame")]
     for s in alignment.segments:
         rows.append((s.label, f"{s.start:.3f}", f"{s.end:.3f}", str(s.frames), f"{s.log_density:.2f}"))
-    for line in table(rows, right={1, 2, 3, 4}):
-        typer.echo(line)
+    print_table(rows, right={1, 2, 3, 4})

@@ -33,6 +33,7 @@ from recognizer.cli.options import (
 from recognizer.cli.reporting import (
     ExitStatus,
     complain,
+    echo_wrapped,
     padded,
     print_json,
     progress_bar,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error", "reason")
 LONGEST_NAME, SHORTEST_NAME = 60, 12  # cells of a terminal for a file's name: a path mostly fits, or its end does
-WORD_CELLS = 12
+WORD_CELLS = 12  # for a word, as most are; the files come one by one, so nobody knows the longest answer
 # Of the table: title, cells, and what is between it and the column before.
 RIGHT_OF_NAME = (
     ("word", WORD_CELLS, "  "),
@@ -193,7 +194,7 @@ def _table_line(files: Sequence[Path]) -> Callable[[FileResult], None]:
     def show(item: FileResult) -> None:
         name, result = shown(item.path), item.result
         if result is None:
-            typer.echo(f"{padded(name, name_cells)}  error: {item.error}")
+            echo_wrapped(f"{padded(name, name_cells)}  error: {item.error}", 2)
             return
         ranked = [f"{candidate.word} {candidate.confidence:.2f}" for candidate in result.nbest]
         if not ranked or (narrow and result.word is None):

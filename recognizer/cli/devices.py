@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recognizer.cli.options import DebugOption, DeviceOption, JsonOption, QuietOption, usage_error
-from recognizer.cli.reporting import ExitStatus, complain, native_messages_hidden, print_json, reports_errors, table
+from recognizer.cli.reporting import (
+    ExitStatus,
+    complain,
+    native_messages_hidden,
+    print_json,
+    print_table,
+    reports_errors,
+)
 
 if TYPE_CHECKING:
     from recognizer.sound.microphone import Device
     from recognizer.sound.quality import Quality
 
-SECONDS = 3.0
+SECONDS = 3.0  # of a test: time for a few words and the quiet between them
 
 
 @reports_errors
@@ -51,8 +58,7 @@ def _list(as_json: bool) -> ExitStatus:
     for d in found:
         listed = " ".join(map(str, dict.fromkeys([d.sample_rate, *rates(d)])))
         rows.append(("*" if d.default else " ", str(d.index), d.name, d.host, listed))
-    for line in table(rows, right={1}):
-        typer.echo(line)
+    print_table(rows, right={1})
     typer.echo("* is used when no --device is given")
     return ExitStatus.OK
 

@@ -18,15 +18,15 @@ from rich.text import Text
 if TYPE_CHECKING:
     from recognizer.live.events import Event
 
-REFRESH = 0.12  # seconds between two pictures at least, and only when something has changed
-METER = (-80.0, 0.0)  # dB full scale at its ends
+REFRESH = 0.12  # seconds between two pictures at least, and only when something has changed: eight a second look alive
+METER = (-80.0, 0.0)  # dB full scale at its ends: from a quiet room to clipping
 METER_CELLS = 32  # 2.5 dB each
-LOUD = 0.9  # of the meter, from where on it is red: 8 dB under full scale, where loud vowels begin to clip
+LOUD = 0.9  # of the meter, from where on it is red: -8 dB, where peaks, which stand out by 12, clip
 FALL = 3.0  # dB a picture that the meter falls at most, so that the eye can follow
 WIDTH = 76  # cells of a picture, which fits a terminal of 80; what is narrower is a small one
-NAME_CELLS = 12  # of what stands before a line
-TALL = 6  # lines of the large letters
-BAR_CELLS = 30  # of a bar that shows a share
+NAME_CELLS = 12  # of what stands before a line: `confidence`, and a margin
+TALL = 6  # lines of the large letters, as pyfiglet's font has them
+BAR_CELLS = 30  # of a bar that shows a share: three a tenth
 
 
 class Picture(Protocol):

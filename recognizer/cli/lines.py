@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO, TextIO
 
-WAITING = 100  # lines that are read ahead, at most
+WAITING = 100  # lines that are read ahead, at most: more than anybody types, and a bound for a program that writes
 
 
 def lines_of(stream: TextIO | None) -> Callable[[], list[str]]:

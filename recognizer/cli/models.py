@@ -14,10 +14,11 @@ from recognizer.cli.reporting import (
     ExitStatus,
     complain,
     counted,
+    echo_wrapped,
     print_json,
+    print_table,
     progress_bar,
     reports_errors,
-    table,
     warn_of_low_rates,
     working,
     writing,
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from recognizer.evaluation.comparison import Comparison
     from recognizer.model import Model
 
-FEW = 20  # words that are named
-WORST = 10  # unreadable files that are told
+FEW = 20  # words that are named: two or three lines of a terminal
+WORST = 10  # unreadable files that are told: what is wrong with the first is mostly wrong with the rest
 FIRST = ("accuracy", "held_out", "licence", "data", "utterances", "speakers")  # of a card
 BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -169,8 +170,7 @@ def _print_model(record: dict) -> None:
     _section("How long the words last, on average, without the silence around them")
     longest = sorted(record["durations"].items(), key=lambda item: -item[1])
     shown_words = longest if len(longest) <= FEW else longest[: FEW // 2] + longest[-FEW // 2 :]
-    for line in table([(word, f"{seconds:.2f} s") for word, seconds in shown_words]):
-        typer.echo(f"  {line}")
+    print_table([("", word, f"{seconds:.2f} s") for word, seconds in shown_words])
     if len(longest) > FEW:
         typer.echo(f"  (the {FEW // 2} longest and the {FEW // 2} shortest; --json has all)")
     if record["confusable"]:
@@ -192,7 +192,7 @@ def _print_model(record: dict) -> None:
 
 def _section(title: str) -> None:
     typer.echo()
-    _wrapped(title, 0)
+    echo_wrapped(title, 0)
 
 
 def _value(key: str, value: object, indent: int = 0) -> None:
@@ -206,18 +206,7 @@ def _value(key: str, value: object, indent: int = 0) -> None:
 
 
 def _item(key: str, text: str, indent: int = 0) -> None:
-    _wrapped(f"{' ' * indent}{key}: {text}".rstrip(), indent + 4)
-
-
-def _wrapped(line: str, hanging: int) -> None:
-    """A line, wrapped between words where a terminal limits it."""
-    if sys.stdout.isatty():
-        from shutil import get_terminal_size
-        from textwrap import fill
-
-        width = max(30, get_terminal_size().columns)
-        line = fill(line, width, subsequent_indent=" " * hanging, break_on_hyphens=False, break_long_words=False)
-    typer.echo(line)
+    echo_wrapped(f"{' ' * indent}{key}: {text}".rstrip(), indent + 4)
 
 
 def _is_score(value: object) -> bool:
@@ -327,16 +316,17 @@ def _print_comparison(a: str, b: str, comparison: Comparison) -> None:
     from recognizer.evaluation.evaluation import headline
 
     for name, model, score in (("A", a, comparison.a), ("B", b, comparison.b)):
-        _wrapped(f"{name}, {model}: {headline(score)}", 4)
+        echo_wrapped(f"{name}, {model}: {headline(score)}", 4)
     typer.echo()
     rows = [("", "B right", "B wrong")]
     rows.append(("A right", str(comparison.both), str(comparison.only_a)))
     rows.append(("A wrong", str(comparison.only_b), str(comparison.neither)))
-    typer.echo("\n".join([*table(rows, right={1, 2}), ""]))
-    _wrapped(comparison.verdict, 0)
+    print_table(rows, right={1, 2})
+    typer.echo()
+    echo_wrapped(comparison.verdict, 0)
     if discordant := comparison.only_a + comparison.only_b:
         only = counted(discordant, "recording")
-        _wrapped(f"(McNemar's exact test on the {only} that only one of them recognised)", 0)
+        echo_wrapped(f"(McNemar's exact test on the {only} that only one of them recognised)", 0)
     for what, words in (("better", comparison.gained), ("worse", comparison.lost)):
         if words:
             _item(f"B is {what} at", ", ".join(f"{word} ({count})" for word, count in words.items()))

@@ -14,7 +14,7 @@ from recognizer.live import events
 if TYPE_CHECKING:
     from recognizer.live.guide import Guide
 
-INDENT = 4  # cells before a verdict
+INDENT = 4  # cells before a verdict, its mark among them
 VERDICT_CELLS = 120  # as long as the longest verdict on a word
 STATES = {
     "calibrating": ("◌ be quiet for a moment", "yellow"),

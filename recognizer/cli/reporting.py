@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from recognizer.live.events import Adapted, Event
 
 NAMED = 5  # refused recordings that are named, which is enough to see what is wrong; the rest are counted
+LEAST = 30  # cells of a terminal that lines are wrapped to; less is none that anybody reads
 
 
 class ExitStatus(IntEnum):
@@ -113,7 +114,7 @@ def print_json(record: object) -> None:
     typer.echo(json.dumps(record, ensure_ascii=False))
 
 
-def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+def print_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> None:
     """Lines in which the cells of each column stand below each other.
 
     Parameters
@@ -123,12 +124,21 @@ def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[st
     """
     whole = [row for row in rows if len(row) == len(rows[0])]
     widths = [max(map(width_of, column)) for column in zip(*whole)]
-    lines = []
     for row in rows:
         sized = widths if len(row) == len(widths) else [0] * len(row)
         cells = (padded(cell, width, place in right) for place, (cell, width) in enumerate(zip(row, sized)))
-        lines.append("  ".join(cells).rstrip())
-    return lines
+        echo_wrapped("  ".join(cells).rstrip(), 2)
+
+
+def echo_wrapped(line: str, hanging: int) -> None:
+    """A line, wrapped between words where a terminal limits it; what follows is indented by so many cells."""
+    if sys.stdout.isatty():
+        from shutil import get_terminal_size
+        from textwrap import fill
+
+        width = max(LEAST, get_terminal_size().columns)
+        line = fill(line, width, subsequent_indent=" " * hanging, break_on_hyphens=False, break_long_words=False)
+    typer.echo(line)
 
 
 def padded(text: str, cells: int, right: bool = False) -> str:

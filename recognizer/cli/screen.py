@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from recognizer.live.session import Session
     from recognizer.recognition.result import Candidate
 
-HISTORY = 8
+HISTORY = 8  # answers, which fill a line
 STATES = {
     "calibrating": ("◌ calibrating: be quiet for a moment", "yellow"),
     "listening": ("● listening", "green"),

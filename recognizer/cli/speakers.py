@@ -20,7 +20,16 @@ from recognizer.cli.options import (
     usage_error,
     workers,
 )
-from recognizer.cli.reporting import ExitStatus, complain, counted, doubted, print_json, reports_errors, table, working
+from recognizer.cli.reporting import (
+    ExitStatus,
+    complain,
+    counted,
+    doubted,
+    print_json,
+    print_table,
+    reports_errors,
+    working,
+)
 from recognizer.errors import NamingError, ProfileError, RecognizerError
 
 app = typer.Typer(
@@ -56,17 +65,13 @@ def list_speakers(as_json: JsonOption = False, quiet: QuietOption = False, debug
         if as_json:
             print_json(record)
     if rows and not as_json:
-        _print_table(rows)
+        if _shown_on_a_terminal():
+            print_table([HEADER, *rows])
+        else:
+            typer.echo("\n".join(map("  ".join, rows)))
     if not rows and not quiet:
         complain(NOBODY)
     return status
-
-
-def _print_table(rows: list[tuple[str, ...]]) -> None:
-    """Lines of cells, on a terminal below a header and each other."""
-    lines = table([HEADER, *rows]) if _shown_on_a_terminal() else map("  ".join, rows)
-    for line in lines:
-        typer.echo(line)
 
 
 def _shown_on_a_terminal() -> bool:

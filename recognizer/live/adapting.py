@@ -33,7 +33,7 @@ from recognizer.training.training import Chunk, accumulate
 # Without MAP: words that were learned from would fit the voice so much better than those still to come that they would
 # be heard in their place.
 METHOD = Method("mllr")
-KEPT = 50  # utterances that can be taken back one by one; of those before, only the sum is kept
+KEPT = 50  # utterances that can be taken back one by one, 25 kB each; of those before, only the sum is kept
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from recognizer.sound.level import decibels
 from recognizer.sound.quality import CLIPPED, TOO_NOISY, TOO_QUIET, Quality, measure
-from recognizer.sound.segmenter import decibels
 
 SMEAR = 0.03  # seconds by which a sound seems to begin too early or to be too long: three frames, which are smoothed
 TOO_SHORT = 0.11 + SMEAR  # seconds of speech; no word is that short, but many a click
@@ -100,4 +100,4 @@ def _edge_levels(samples: np.ndarray, sample_rate: int) -> tuple[float, float]:
     """Levels of the beginning and of the end, dB full scale."""
     sound = samples / 32768 - samples.mean() / 32768
     edge = max(1, round(EDGE * sample_rate))
-    return decibels((sound[:edge] ** 2).mean()), decibels((sound[-edge:] ** 2).mean())
+    return float(decibels((sound[:edge] ** 2).mean())), float(decibels((sound[-edge:] ** 2).mean()))

@@ -13,18 +13,12 @@ import numpy as np
 
 from recognizer.errors import AudioError, shown
 from recognizer.files.writing import remedy, replacing
+from recognizer.sound.channels import mono
 
-LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000
-
-
-# Where full scale is 1, nothing louder than the largest integer sample can be sound; far below it, a
-# power spectrum in float32 still cannot overflow.
-LARGEST_SAMPLE = 2.0**31
-
-
+LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz: under the one there is no speech, over the other no sound card
 # An array with more columns than this, and than rows, is (channels, samples) by mistake.
 MANY_CHANNELS = 64
-BLOCK = 1 << 16
+BLOCK = 1 << 16  # samples read at once: four seconds at 16 kHz, which is a word in one piece
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value, so recordings compare by identity
@@ -118,7 +112,7 @@ def prepare(samples: np.ndarray, source_rate: int, sample_rate: int) -> Recordin
         samples.ndim == 2 and not 1 <= samples.shape[1] <= max(len(samples), MANY_CHANNELS)
     ):
         raise AudioError(f"samples have shape {samples.shape}; transpose or split to (samples,) or (samples, channels)")
-    samples = _mono(samples)
+    samples = mono(samples)
     if not samples.size:
         raise AudioError("holds no samples; record it again")
     if source_rate != sample_rate:
@@ -169,26 +163,6 @@ def _whole_rate(rate: float, what: str) -> int:
     if not (LOWEST_RATE <= rate <= HIGHEST_RATE and rate == int(rate)):
         raise AudioError(f"{what} is {rate} Hz; need a whole number from {LOWEST_RATE} to {HIGHEST_RATE}")
     return int(rate)
-
-
-def _mono(samples: np.ndarray) -> np.ndarray:
-    """Float32 mean over channels, shape (n,), of samples of any real type; always a new array."""
-    kind, bits = samples.dtype.kind, 8 * samples.dtype.itemsize
-    # No sound is 64 bits deep; integers that wide are a slip (a list, a sum), whose scale nobody knows.
-    if not (kind == "f" or (kind in "iu" and bits <= 32)):
-        raise AudioError(f"samples have type {samples.dtype}; convert to float32 (full scale 1) or int16")
-    if kind in "iu":
-        full_scale = 2.0 ** (bits - 1)
-        exact = np.result_type(samples.dtype, np.float32)  # float64 for 32 bits
-        samples = (samples.astype(exact) - (full_scale if kind == "u" else 0)) / full_scale
-    # Before the cast and the mean, where infinities would turn into warnings and NaN.
-    for extreme in (samples.min(initial=0), samples.max(initial=0)):
-        if not abs(float(extreme)) <= LARGEST_SAMPLE:
-            raise AudioError(f"a sample is {extreme:g} where full scale is 1; convert or record it again")
-    if samples.ndim == 1:
-        return samples.astype(np.float32)
-    # Averaging long rows is fifteen times as fast as averaging pairs.
-    return np.ascontiguousarray(samples.T, dtype=np.float32).mean(axis=0)
 
 
 def blocks(path: str | Path, seconds: float) -> Iterator[tuple[np.ndarray, int]]:
@@ -247,7 +221,7 @@ def _blocks(path: Path, size: Callable[[int], int]) -> Iterator[tuple[np.ndarray
                 sound.seekable = lambda: False
                 frames = size(sound.samplerate)
                 while len(block := sound.read(frames, dtype="float32", always_2d=True)):
-                    yield _mono(block), sound.samplerate
+                    yield mono(block), sound.samplerate
                     if len(block) < frames:
                         break
     except OSError as error:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-HOP = 0.010  # seconds; the energy is measured in frames of this length
-TILT = 0.9  # of the difference that lowers hum so that fricatives count
+from recognizer.sound.level import decibels
+
+HOP = 0.010  # seconds; the energy is measured in frames of this length, the features' own step
+TILT = 0.9  # of the difference that lowers hum so that fricatives count: 20 dB for DC, as a pre-emphasis has it
 TILT_RATE = 8000  # Hz; its lag is one sample at this rate, so that it favours the same band at any rate
 FLOOR = 0.1  # quantile of the frames' levels that stands for the room
 PEAK_FRAMES = 5  # the loudest frames that make a peak: longer than a click, whatever the recording's length
@@ -86,4 +88,4 @@ def frame_level(samples: np.ndarray, hop: int, lag: int) -> np.ndarray:
     by_frame = tilted.reshape(frames, hop)
     energy = np.einsum("fn,fn->f", by_frame, by_frame) / hop
     beside = np.concatenate([energy[:1], energy, energy[-1:]])
-    return 10 * np.log10((beside[:-2] + energy + beside[2:]) / 3 + 1e-12)
+    return decibels((beside[:-2] + energy + beside[2:]) / 3)

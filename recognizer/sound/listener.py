@@ -17,7 +17,7 @@ from recognizer.sound.resampling import Resampler
 from recognizer.sound.segmenter import Boundary, Segmentation, Segmenter
 from recognizer.sound.source import Block, Lost, Muted, Sound
 
-IDLE = 0.09  # seconds of sound looked at together while nobody speaks, which saves most of the time that takes
+IDLE = 0.09  # seconds of sound, three blocks, looked at together while nobody speaks, which saves most of the time
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FRAME = 0.030  # seconds
-LOUD, QUIET = 95, 10  # percentiles of the frames' levels that stand for the speech and for the room
-LOWEST_LEVEL = -120.0  # dB full scale; stands for digital silence, whose logarithm is infinite
+from recognizer.sound.level import decibels
+
+FRAME = 0.030  # seconds: a few periods of any voice, so that its level is steady
+LOUD, QUIET = 95, 10  # percentiles of the frames' levels that stand for speech and room: no click, no dropout
 FULL = 0.99  # of full scale; converters that clip stay a little under it
 CLIPPED = 1e-3  # of the samples; less is one hit on the microphone
-TOO_QUIET, NOISY, TOO_NOISY = -45.0, 20.0, 10.0  # dB
+TOO_QUIET = -45.0  # dB full scale: 184 of the 32768 steps that 16 bits have
+NOISY, TOO_NOISY = 20.0, 10.0  # dB of SNR: a quiet office is over the one, and soft consonants drown under the other
 
 
 @dataclass(frozen=True)
@@ -76,16 +78,12 @@ def measure(samples: np.ndarray, sample_rate: int) -> Quality:
     hop = max(1, min(len(samples), round(FRAME * sample_rate)))
     centred = samples - samples.mean()
     frames = centred[: len(centred) // hop * hop].reshape(-1, hop)
-    level = _decibels(np.sqrt((frames**2).mean(1)))
+    level = decibels((frames**2).mean(1))
     return Quality(
         duration=len(samples) / sample_rate,
-        peak=float(_decibels(np.abs(samples).max())),
+        peak=float(decibels(np.abs(samples).max() ** 2)),
         level=float(np.percentile(level, LOUD)),
         floor=float(np.percentile(level, QUIET)),
         clipped=float((np.abs(samples) >= FULL).mean()),
         dead=bool(np.ptp(samples) == 0),
     )
-
-
-def _decibels(amplitude: np.ndarray) -> np.ndarray:
-    return 20 * np.log10(np.maximum(amplitude, 10 ** (LOWEST_LEVEL / 20)))

@@ -1,6 +1,6 @@
 """Where words start and end in a stream: sound that rises over the tracked noise of each frequency band.
 
-A recording is judged as a whole by `recognizer.endpoint`; a stream has no whole. Here the noise floor comes
+A recording is judged as a whole by `sound.endpoint`; a stream has no whole. Here the noise floor comes
 from the last seconds, decisions wait only as long as they must, and what an utterance holds beside the word is
 left to the endpointer, which trims it as it trims a file.
 """
@@ -13,20 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from recognizer.errors import AudioError
-from recognizer.sound.audio import LARGEST_SAMPLE
+from recognizer.sound.channels import LARGEST_SAMPLE
 from recognizer.sound.endpoint import HOP
+from recognizer.sound.level import decibels
+from recognizer.sound.noise_floor import BANDS, FLOOR_EVERY, BandPower, NoiseFloor
 
-BANDS = 8  # equally wide in mel, each with a noise floor of its own
-LOWEST, HIGHEST = 100.0, 7000.0  # Hz; below is hum, above is little that tells speech from noise
 QUIETEST = -85.0  # dB full scale of the white noise that no floor is under: digital silence and dither are one
-SMOOTHED = 3  # frames averaged, so that the spectrum of noise is steady
-FLOOR_EVERY = 10  # frames between two measurements of the floor
 FEWEST, MOST = 2, 100  # frames analysed together: few cost time, many memory
 TRIMMED = 20.0  # dB between floor and peak, at least, of a stream over before its floor is known: it is one word
 SUSTAINED = 5  # frames that a level is held to count as a sound's peak: longer than a click
 WANING = 0.1  # dB a frame; how fast a sound that was cut is forgotten while it goes on more softly
 RUN = 100  # frames looked back on to tell a click, which dies away, from a sound that lasts
-HANN_POWER = 0.375  # mean square of a Hann window
 
 Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -55,7 +52,7 @@ class Boundary:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Settings of the segmenter.
+    """Settings of the segmenter, compared with others in `recipes/endpoint/CHOICE.md`.
 
     Attributes
     ----------
@@ -114,7 +111,7 @@ def over_floor(power: np.ndarray, floor: np.ndarray) -> np.ndarray:
     power : (n, BANDS), mean squares
     floor : (BANDS,), positive
     """
-    return 10 * np.log10((power / floor).sum(1) / BANDS + 1e-12)
+    return decibels((power / floor).sum(1) / BANDS)
 
 
 class Segmenter:
@@ -145,8 +142,8 @@ class Segmenter:
         self.sample_rate = sample_rate
         self.settings = settings
         self.level = self.floor = QUIETEST
-        self._spectrum = _BandPower(sample_rate)
-        self._noise = _NoiseFloor(settings.memory, settings.quantile, self._spectrum.share * 10 ** (QUIETEST / 10))
+        self._spectrum = BandPower(sample_rate)
+        self._noise = NoiseFloor(settings.memory, settings.quantile, self._spectrum.share * 10 ** (QUIETEST / 10))
         self._hop = round(HOP * sample_rate)
         self._pre_roll = round(settings.pre_roll * sample_rate)
         self._calibration, self._hangover, self._shortest = (
@@ -219,7 +216,7 @@ class Segmenter:
         """Take in smoothed powers, (n, bands + 1), in groups that end where the floor is measured."""
         found = []
         if len(power):
-            self.level = decibels(self._spectrum.last)
+            self.level = float(decibels(self._spectrum.last))
         while len(power):
             group = power[: FLOOR_EVERY - self._noise.frames % FLOOR_EVERY]
             power = power[len(group) :]
@@ -251,7 +248,7 @@ class Segmenter:
 
     def _measure_floor(self) -> None:
         self._noise.measure()
-        self.floor = decibels(self._noise.level)
+        self.floor = float(decibels(self._noise.level))
 
     def _judge_again(self) -> list[Boundary]:
         """If nothing was found yet, look once more at all that was heard: what seemed to be noise may be a word."""
@@ -341,81 +338,3 @@ class Segmenter:
     def _heard_by(self, frame: int) -> int:
         """Samples needed to judge a frame."""
         return (frame + 2) * self._hop
-
-
-class _BandPower:
-    """Power in each band and over all, of a stream, in frames of two hops, smoothed."""
-
-    def __init__(self, sample_rate: int):
-        self._hop = round(HOP * sample_rate)
-        size = 2 * self._hop
-        self._window = np.hanning(size + 1)[:-1]
-        self._edges = band_edges(sample_rate, size)
-        self.share = np.diff(self._edges) / self._hop  # of white noise that is in each band
-        self._scale = 2.0 / (HANN_POWER * size**2)  # by Parseval: the bands' sum is the mean square
-        self._rest = np.zeros(0)  # samples that make no frame yet
-        self._before = np.zeros((0, BANDS + 1))  # powers that smooth the next ones
-        self.last = 0.0  # mean square of the last frame, not smoothed
-
-    def push(self, samples: np.ndarray, fewest: int) -> np.ndarray:
-        """Powers of the new frames, (n, BANDS + 1), the mean square in the last column; none before `fewest`."""
-        self._rest = np.concatenate([self._rest, samples])
-        hops = len(self._rest) // self._hop
-        if hops <= fewest:
-            return self._before[:0]
-        halves = self._rest[: hops * self._hop].reshape(hops, self._hop)
-        self._rest = self._rest[(hops - 1) * self._hop :]
-        frames = np.concatenate([halves[:-1], halves[1:]], axis=1)
-        spectrum = np.fft.rfft(frames * self._window)
-        power = np.empty((hops - 1, BANDS + 1))
-        power[:, :-1] = np.add.reduceat(spectrum.real**2 + spectrum.imag**2, self._edges, axis=1)[:, :-1] * self._scale
-        power[:, -1] = np.einsum("ij,ij->i", frames, frames) / frames.shape[1]
-        self.last = float(power[-1, -1])
-        before = self._before if len(self._before) else np.repeat(power[:1], SMOOTHED - 1, axis=0)
-        power = np.concatenate([before, power])
-        self._before = power[1 - SMOOTHED :]
-        count = len(power) - SMOOTHED + 1
-        return sum(power[i : i + count] for i in range(SMOOTHED)) / SMOOTHED
-
-
-class _NoiseFloor:
-    """A low quantile of each band's power in the last frames (Stahl, Fischer and Bippus 2000)."""
-
-    def __init__(self, memory: float, quantile: float, least: np.ndarray):
-        self.frames = 0  # taken in so far
-        # Frame n is in row n % len(history); groups of frames fit in without being torn.
-        self.history = np.zeros((FLOOR_EVERY * round(memory / HOP / FLOOR_EVERY), BANDS + 1))
-        self.level = 0.0  # mean square
-        self.bands = least  # mean square in each
-        self._least = least
-        self._quantile = quantile
-
-    def push(self, power: np.ndarray) -> None:
-        """Take in the powers of some frames, (n, BANDS + 1), at most up to where the floor is next measured."""
-        first = self.frames % len(self.history)
-        self.history[first : first + len(power)] = power
-        self.frames += len(power)
-
-    def measure(self) -> None:
-        """Bring the floor up to date."""
-        known = self.history[: self.frames]
-        place = int(self._quantile * (len(known) - 1))
-        floor = np.partition(known, place, axis=0)[place]
-        self.level = float(floor[-1])
-        self.bands = np.maximum(floor[:-1], self._least)
-
-    def lower(self, change: float) -> None:
-        """Lower the floor by as many dB as `change` is under zero."""
-        self.bands = np.maximum(self.bands * 10 ** (min(0.0, change) / 10), self._least)
-
-
-def band_edges(sample_rate: int, size: int) -> np.ndarray:
-    """First bins of bands equally wide in mel, and the past-the-last bin, (BANDS + 1,), of a transform's `size`."""
-    highest = min(HIGHEST, 7 / 16 * sample_rate)
-    mel = np.linspace(np.log1p(LOWEST / 700), np.log1p(highest / 700), BANDS + 1)
-    return np.round(700 * np.expm1(mel) * size / sample_rate).astype(int)
-
-
-def decibels(power: float) -> float:
-    """Mean square to dB full scale."""
-    return float(10 * np.log10(power + 1e-12))

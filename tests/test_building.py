@@ -407,8 +407,8 @@ def test_a_third_of_the_takes_is_held_out_where_speakers_are_few(
 
 def test_trials_end_when_they_have_held_out_enough(utterances, small, little_is_enough, trainings):
     models = [build(utterances, settings=small, enough=enough)[0] for enough in (1, 13, 25)]
-    assert trainings == [36, 48, 36, 36, 48, 36, 36, 24, 48]
-    assert len({model.rejection.bias for model in models}) == 3
+    assert trainings == [36, 36, 48, 36, 36, 48, 36, 36, 24, 48], "one speaker is never enough"
+    assert len({model.rejection.bias for model in models}) == 2
     assert len({model.card["held_out"]["n"] for model in models}) == 1
 
 
@@ -443,7 +443,8 @@ def test_held_out_accuracy_is_that_of_a_model_without_them(utterances, small, li
     swap = {"fall": "rise", "rise": "fall"}
     mixed = [replace(u, word=swap.get(u.word, u.word)) if u.speaker == "bob" else u for u in utterances]
     assert sorted({u.speaker for u in utterances})[1] == "bob"
-    model, _ = build(mixed, settings=small)
+    with pytest.warns(RecognizerWarning, match="^a trial got 6 of 12 recordings held out right"):
+        model, _ = build(mixed, settings=small)
     assert model.card["held_out"]["accuracy"] == 0.5
     low, high = model.card["held_out"]["interval"]
     assert low < 0.5 < high

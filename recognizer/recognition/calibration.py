@@ -21,9 +21,13 @@ class Calibration:
 
 
 def posteriors(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """Probability of every word given that one of them was said, (..., W), from finite log likelihoods."""
-    relative = np.exp(calibration.scale * (scores - scores.max(-1, keepdims=True)))
-    return relative / relative.sum(-1, keepdims=True)
+    """Probability of every word given that one of them was said, (..., W), from log likelihoods.
+
+    A word that is longer than the utterance, of log likelihood -inf, has none; so have all where all are.
+    """
+    best = scores.max(-1, keepdims=True)
+    relative = np.exp(calibration.scale * (scores - np.where(np.isfinite(best), best, 0.0)))
+    return relative / np.maximum(relative.sum(-1, keepdims=True), 1.0)  # the best is 1 of it
 
 
 def fit_calibration(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None) -> Calibration:

@@ -119,7 +119,7 @@ def test_nothing_is_cut_off_where_no_terminal_limits_it(run, tmp_path, recording
     assert len(rows) == len(words)
     assert all(len(row) == len(words) + 1 for row in rows)
     head, *rows = table(lines, "unknown word", len(words) - len(WORDS))
-    assert ["[red]", "1", "1", "100.0"] in rows
+    assert ["[red]", "1", "1", "100.0", *["20.7 to 100.0"] * 2, "1 take"] in rows
 
 
 def test_the_model_may_know_more_words_than_are_said(run, tmp_path, model_file):

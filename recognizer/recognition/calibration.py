@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SCALES = (1e-3, 1.0)  # at the latter all frames would be independent; fewer than one in a thousand cannot be
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -17,7 +19,7 @@ class Calibration:
         independent, so unscaled they are far too sure
     """
 
-    scale: float = 0.1
+    scale: float = 0.1  # where none was fitted: of the order of those that were, 0.03 to 0.06 on digits
 
 
 def posteriors(scores: np.ndarray, calibration: Calibration) -> np.ndarray:
@@ -46,5 +48,5 @@ def fit_calibration(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | 
     def surprise(log_scale: float) -> float:
         return float(np.average(np.logaddexp.reduce(np.exp(log_scale) * difference, axis=1), weights=weight))
 
-    best = minimize_scalar(surprise, bounds=(np.log(1e-3), np.log(1.0)), method="bounded")
+    best = minimize_scalar(surprise, bounds=np.log(SCALES), method="bounded")
     return Calibration(float(np.exp(best.x)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -366,3 +368,19 @@ def test_few_recordings_get_the_default(built):
 def test_training_without_calibration_rejects_nothing(recordings, small):
     model, _ = build(find(recordings), settings=small, calibrate=False)
     assert model.rejection is None
+
+
+def test_what_recognition_runs_imports_no_library_of_the_training():
+    """Not what fits weights or makes intervals: it would take longer to load than to recognise a word."""
+    code = """
+import sys
+import numpy as np
+import recognizer.intervals, recognizer.training.trials, recognizer.adaptation.unlabelled
+from recognizer.recognition.calibration import Calibration
+from recognizer.recognition.verification import Rejection, belief, is_sure
+believed = belief(np.zeros((2, 3)), np.ones((2, 5)), Calibration(), Rejection(None, np.ones(5), 0.0, {}))
+assert is_sure(believed.confidence).shape == (2, 3)
+print([m for m in sys.modules if m.startswith(("sklearn", "scipy.stats", "scipy.optimize", "scipy.special"))])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -74,7 +74,7 @@ def scored(voices: list[Voice], takes: int, method: Method | None) -> list[Propo
 
 
 MEASURED = "95 % interval | bootstrap over speakers | worst new speaker %"
-HEAD = f"| setting | 10 words % | {MEASURED} | 30 words % | {MEASURED} |\n|---|---|---|---|---|---|---|"
+HEAD = f"| setting | 10 words % | {MEASURED} | 30 words % | {MEASURED} |\n|{'---|' * 9}"
 
 
 def main() -> None:

@@ -26,9 +26,9 @@ from recognizer.training.training import train_background
 EVIDENCE = ("lead", "duration", "loop", "rivals", "noise")
 PENALTY = 8.0  # nats that a change of state costs in a free loop: sounds that last pay it, a lucky frame does not
 NOISE_MIXTURES = 32  # Gaussians for noises: of the 60 made-up ones trained on, about two share one
-# Confidence of a word that nobody told, to be learned from. Self-adapted without rejection, each of FSDD's speakers left
-# out (n = 3000): 98.13 % right at 0.5, 98.17 at 0.7, 98.30 at 0.8, 98.20 at 0.85, 98.33 at 0.9. With rejection, three pairs
-# of its speakers left out (n = 3000): 96.3 % at 0.5, 95.4 at 0.7, 90.6 at 0.8, 89.9 at 0.9.
+# Confidence of a word that nobody told, to be learned from. Self-adapted without rejection, each of FSDD's speakers
+# left out (n = 3000): 98.13 % right at 0.5, 98.17 at 0.7, 98.30 at 0.8, 98.20 at 0.85, 98.33 at 0.9. With rejection,
+# three pairs of its speakers left out (n = 3000): 96.3 % at 0.5, 95.4 at 0.7, 90.6 at 0.8, 89.9 at 0.9.
 SURE = 0.8
 
 L2 = (

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from recognizer import Recognizer, RecognizerWarning
 from recognizer.corpus import Utterance, find
-from recognizer.evaluation.evaluation import Evaluation, Score, evaluate, headline
+from recognizer.evaluation.evaluation import Evaluation, evaluate, headline
+from recognizer.intervals import Proportion
 from recognizer.sound.perturbation import NOISE, Perturbation
 from recognizer.training.building import build
 from recognizer.training.settings import TrainingSettings
@@ -79,27 +80,20 @@ def held_out_quarter(utterances: Iterable[Utterance]) -> Fold:
     return [u for u in utterances if not tested[u.speaker]], [u for u in utterances if tested[u.speaker]]
 
 
-def pooled(evaluations: Sequence[Evaluation]) -> tuple[Score, dict[str, Score]]:
-    """Right answers over all folds, and by speaker; files that could not be read count as wrong."""
-    speakers: dict[str, Score] = {}
-    correct = n = 0
-    for evaluation in evaluations:
-        correct += evaluation.total.correct
-        n += evaluation.total.n + len(evaluation.unreadable)
-        for speaker, score in evaluation.by_speaker.items():
-            old = speakers.get(speaker, Score(0, 0))
-            speakers[speaker] = Score(old.correct + score.correct, old.n + score.n)
-    return Score(correct, n), speakers
+def pooled(evaluations: Sequence[Evaluation]) -> Proportion:
+    """Right answers over all folds; files that could not be read count as wrong, of nobody known."""
+    unreadable = Proportion.of(0, sum(len(evaluation.unreadable) for evaluation in evaluations))
+    return sum((evaluation.total for evaluation in evaluations), unreadable)
 
 
-def run(name: str, folds: Sequence[Fold], setup: Setup) -> tuple[str, dict[str, Score]]:
-    """One protocol: a row of the table of results, and the scores by speaker."""
+def run(name: str, folds: Sequence[Fold], setup: Setup) -> tuple[str, Proportion]:
+    """One protocol: a row of the table of results, and the right answers."""
     evaluations = []
     for number, fold in enumerate(folds, 1):
         evaluations.append(train_and_test(fold, setup))
         print(f"{name} {number}/{len(folds)}: {headline(evaluations[-1].total)}", file=sys.stderr, flush=True)
-    total, speakers = pooled(evaluations)
-    return table_row(name, total, str(setup)), speakers
+    total = pooled(evaluations)
+    return table_row(name, total, str(setup)), total
 
 
 def choose(folds: Sequence[Fold], setups: Sequence[Setup], inner: Callable[[list[Utterance]], list[Fold]]) -> list[str]:
@@ -109,28 +103,41 @@ def choose(folds: Sequence[Fold], setups: Sequence[Setup], inner: Callable[[list
     """
     rows = []
     for setup in setups:
-        scores = [pooled([train_and_test(fold, setup) for fold in inner(training)])[0] for training, _ in folds]
-        rows.append(
-            table_row("inner split", Score(sum(s.correct for s in scores), sum(s.n for s in scores)), str(setup))
-        )
+        scores = (pooled([train_and_test(fold, setup) for fold in inner(training)]) for training, _ in folds)
+        rows.append(table_row("inner split", sum(scores, Proportion()), str(setup)))
         print(rows[-1], file=sys.stderr, flush=True)
     return rows
 
 
-def table_row(name: str, score: Score, setup: str) -> str:
-    """A row: protocol, accuracy, n, interval, setup."""
-    low, high = score.interval
-    return f"| {name} | {100 * score.accuracy:.2f} | {score.n} | {100 * low:.1f} to {100 * high:.1f} | {setup} |"
+def percent(interval: tuple[float, float]) -> str:
+    """An interval as it stands in a table."""
+    low, high = (100 * p for p in interval)
+    return f"{low:.1f} to {high:.1f}"
 
 
-TABLE_HEAD = "| protocol | accuracy % | n | 95 % interval | setup |\n|---|---|---|---|---|"
+def cells(score: Proportion) -> str:
+    """Cells of a row: accuracy, n, the interval of Wilson, the one over speakers and how many they are."""
+    intervals = f"{percent(score.interval)} | {percent(score.bootstrap)}, {score.over}"
+    return f"{100 * score.share:.2f} | {score.n} | {intervals}"
 
 
-def speaker_table(speakers: dict[str, Score]) -> str:
+CELLS = "accuracy % | n | 95 % interval | bootstrap over speakers"
+
+
+def table_row(name: str, score: Proportion, setup: str) -> str:
+    """A row: protocol, accuracy, n, intervals, setup."""
+    return f"| {name} | {cells(score)} | {setup} |"
+
+
+TABLE_HEAD = f"| protocol | {CELLS} | setup |\n|---|---|---|---|---|---|"
+
+
+def speaker_table(total: Proportion) -> str:
     """Accuracy by speaker, worst first."""
-    ordered = sorted(speakers.items(), key=lambda item: item[1].accuracy)
-    rows = [f"| {name} | {100 * s.accuracy:.1f} | {s.n} |" for name, s in ordered]
-    return "\n".join(["| speaker | accuracy % | n |", "|---|---|---|", *rows])
+    scores = {name: Proportion.of(*counts) for name, counts in total.by_speaker.items() if name is not None}
+    ordered = sorted(scores.items(), key=lambda item: item[1].share)
+    rows = [f"| {name} | {cells(score)} |" for name, score in ordered]
+    return "\n".join([f"| speaker | {CELLS.replace('speakers', 'takes')} |", "|---|---|---|---|---|", *rows])
 
 
 def write_results(recipe: Path, title: str, command: str, *parts: str) -> None:

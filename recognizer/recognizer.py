@@ -14,9 +14,8 @@ import numpy as np
 from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning
 from recognizer.features.analysis import FILES_AT_ONCE, Analysis, analyse, analyse_file, analyse_files, finished
 from recognizer.model import Model, locate
-from recognizer.recognition.calibration import posteriors
 from recognizer.recognition.result import Candidate, Result
-from recognizer.recognition.verification import NO_WORD, TOO_CLOSE, USUAL, examine, least_probability
+from recognizer.recognition.verification import NO_WORD, TOO_CLOSE, belief, examine, least_probability
 from recognizer.sound import audio
 
 if TYPE_CHECKING:
@@ -264,16 +263,12 @@ class Recognizer:
         indices: np.ndarray,
         least: float,
     ) -> Result:
-        features, rejection = analysis.features[0], self.model.rejection
+        features = analysis.features[0]
         if not np.isfinite(scores).any():
             return _nothing(analysis, "too short")
-        among_words = posteriors(scores, self.model.calibration)
-        confidence = among_words * (rejection.known(evidence, USUAL) if rejection else 1.0)
-        reason = None
-        if rejection and rejection.known(evidence) < least:
-            reason = NO_WORD
-        elif among_words.max() < least:
-            reason = TOO_CLOSE
+        found = belief(scores, evidence, self.model.calibration, self.model.rejection)
+        confidence = found.confidence
+        reason = NO_WORD if found.known < least else TOO_CLOSE if found.lesser < least else None
         possible = int(np.isfinite(scores).sum())  # words; the others need more frames
         ranked = np.argsort(-scores, kind="stable")[:possible]
         nbest = tuple(

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from functools import partial
+from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -407,8 +408,8 @@ def test_a_third_of_the_takes_is_held_out_where_speakers_are_few(
 
 def test_trials_end_when_they_have_held_out_enough(utterances, small, little_is_enough, trainings):
     models = [build(utterances, settings=small, enough=enough)[0] for enough in (1, 13, 25)]
-    assert trainings == [36, 48, 36, 36, 48, 36, 36, 24, 48]
-    assert len({model.rejection.bias for model in models}) == 3
+    assert trainings == [36, 36, 48, 36, 36, 48, 36, 36, 24, 48], "one speaker is never enough"
+    assert len({model.rejection.bias for model in models}) == 2
     assert len({model.card["held_out"]["n"] for model in models}) == 1
 
 
@@ -443,12 +444,40 @@ def test_held_out_accuracy_is_that_of_a_model_without_them(utterances, small, li
     swap = {"fall": "rise", "rise": "fall"}
     mixed = [replace(u, word=swap.get(u.word, u.word)) if u.speaker == "bob" else u for u in utterances]
     assert sorted({u.speaker for u in utterances})[1] == "bob"
-    model, _ = build(mixed, settings=small)
+    with pytest.warns(RecognizerWarning, match="^a trial got 6 of 12 recordings held out right"):
+        model, _ = build(mixed, settings=small)
     assert model.card["held_out"]["accuracy"] == 0.5
     low, high = model.card["held_out"]["interval"]
     assert low < 0.5 < high
     sure, _ = build(utterances, settings=small)
     assert model.calibration.scale < sure.calibration.scale, "who errs should be less confident"
+
+
+def test_a_trial_that_is_not_above_chance_warns(utterances, small, little_is_enough):
+    """The held-out speaker's words are all named as others are."""
+    words = sorted({u.word for u in utterances})
+    turned = dict(zip(words, words[1:] + words[:1]))
+    mixed = [replace(u, word=turned[u.word]) if u.speaker == "bob" else u for u in utterances]
+    told = (
+        r"^a trial got 0 of 12 recordings held out right, which is not above chance \(25 %\): are the labels right\? "
+    )
+    with pytest.warns(RecognizerWarning, match=told) as caught:
+        build(mixed, settings=small)
+    assert len(caught) == 1
+    assert "\n" not in str(caught[0].message)
+
+
+@pytest.mark.parametrize("truth", [[0] * 6 + [1] * 4 + [2] * 2, [0] * 12])
+def test_chance_is_the_most_frequent_word_of_the_trial(truth):
+    """Guessing it would get so many right or more in more than one of twenty trials; summed by hand."""
+    n, words = 12, 3
+    chance = 1 / 2 if truth[-1] else 1 / words
+    for correct in range(n + 1):
+        tail = sum(comb(n, k) * chance**k * (1 - chance) ** (n - k) for k in range(correct, n + 1))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            trials._warn_of_chance(correct, np.array(truth), words)
+        assert bool(caught) == (tail >= 0.05)
 
 
 def test_the_trial_does_not_warn(utterances, small, little_is_enough):

@@ -17,6 +17,7 @@ from recognizer import corpus
 from recognizer import recognizer as front_door
 from recognizer.cli import evaluate as command
 from recognizer.evaluation.evaluation import Evaluation, evaluate, headline
+from recognizer.intervals import Proportion, in_words
 from recognizer.recognizer import Recognizer
 
 
@@ -50,7 +51,7 @@ def test_json_is_what_the_evaluation_found(run, mixed, model_file, expected):
     outcome = run("evaluate", mixed, "--model", model_file, "--json")
     assert outcome.status == 0, "mistakes are no failure"
     assert json.loads(outcome.stdout) == expected.as_json()
-    assert expected.total.correct == 16
+    assert expected.total.count == 16
     assert expected.total.n == 20
     assert (expected.false_acceptances.count, expected.false_acceptances.n) == (1, 1), "left is said like peep"
     assert (expected.false_rejections.count, expected.false_rejections.n) == (1, 20), "the silent file"
@@ -62,22 +63,26 @@ def test_the_tables_tell_the_same(run, mixed, model_file, expected):
     assert outcome.status == 0
     lines = outcome.stdout.splitlines()
     assert lines[0] == headline(expected.total)
-    assert lines[1] == "false rejections 5.00 % of 20 words of the model (95 % interval 0.9 to 23.6)"
-    assert lines[2] == "false acceptances 100.00 % of 1 words that the model lacks (95 % interval 20.7 to 100.0)"
+    told = in_words(expected.false_rejections.as_json())
+    assert lines[1] == f"false rejections 5.00 % of words of the model ({told})"
+    assert "n = 20, 95 % interval 0.9 to 23.6, over 3 speakers " in lines[1]
+    alone = "n = 1, 95 % interval 20.7 to 100.0, over 1 take of one speaker 20.7 to 100.0"
+    assert lines[2] == f"false acceptances 100.00 % of words that the model lacks ({alone})"
     head, row = table(lines, "unknown word", 1)
-    assert row == ["left", "1", "1", "100.0"]
+    assert row == ["left", "1", "1", "100.0", *["20.7 to 100.0"] * 2, "1 take of one speaker"]
     for name, scores in (("word", expected.by_word), ("speaker", expected.by_speaker)):
         head, *rows = table(lines, f"{name} ", len(scores))
-        assert head == [name, "right", "n", "accuracy %", "95 % interval"]
+        assert head == [name, "right", "n", "accuracy %", "95 % interval", "bootstrap", "over"]
         assert {row[0] for row in rows} == set(scores)
         shares = []
-        for key, right, n, accuracy, interval in rows:
+        for key, right, n, accuracy, *intervals, over in rows:
             score = scores[key]
-            low, high = score.interval
-            assert (int(right), int(n)) == (score.correct, score.n)
-            assert accuracy == f"{100 * score.accuracy:.1f}"
-            assert interval == f"{100 * low:.1f} to {100 * high:.1f}"
-            shares.append(score.accuracy)
+            assert (int(right), int(n)) == (score.count, score.n)
+            assert accuracy == f"{100 * score.share:.1f}"
+            ends = (score.interval, score.bootstrap)
+            assert intervals == [f"{100 * low:.1f} to {100 * high:.1f}" for low, high in ends]
+            assert over == score.over
+            shares.append(score.share)
         assert shares == sorted(shares), "the worst comes first"
     head, *rows = table(lines, "said \\ heard", len(expected.words))
     assert head[1:] == [heard or "(nothing)" for heard in expected.heard]
@@ -114,7 +119,7 @@ def test_nothing_is_cut_off_where_no_terminal_limits_it(run, tmp_path, recording
     assert len(rows) == len(words)
     assert all(len(row) == len(words) + 1 for row in rows)
     head, *rows = table(lines, "unknown word", len(words) - len(WORDS))
-    assert ["[red]", "1", "1", "100.0"] in rows
+    assert ["[red]", "1", "1", "100.0", *["20.7 to 100.0"] * 2, "1 take"] in rows
 
 
 def test_the_model_may_know_more_words_than_are_said(run, tmp_path, model_file):
@@ -228,7 +233,7 @@ def test_only_unknown_words(run, tmp_path, model_file):
     found = json.loads(outcome.stdout)
     assert (outcome.status, found["accuracy"], found["n"]) == (0, None, 0)
     assert found["false_acceptances"]["count"] == found["unknown"]["arise"]["count"] == 3
-    assert found["false_rejections"] == {"rate": None, "count": 0, "n": 0, "interval": None}
+    assert found["false_rejections"] == Proportion().as_json("rate")
     assert "none of the recordings is of a word of the model" in run("evaluate", folder, "-m", model_file).stdout
     rows = list(csv.reader(io.StringIO(run("evaluate", folder, "-m", model_file, "--csv").stdout)))
     assert [row[:4] for row in rows[1:]] == [
@@ -256,6 +261,8 @@ def test_csv_has_all_scores(run, mixed, model_file):
     by_word = {row["name"]: float(row["accuracy"]) for row in rows if row["of"] == "word"}
     assert by_word == {word: score["accuracy"] for word, score in as_json["by_word"].items()}
     assert {row["name"] for row in rows if row["of"] == "speaker"} == set(as_json["by_speaker"])
+    assert [float(rows[0][f"bootstrap_{end}"]) for end in ("low", "high")] == as_json["bootstrap"]
+    assert rows[0]["over"] == as_json["over"] == "3 speakers"
 
 
 def test_a_report_that_cannot_be_written(run, mixed, model_file, tmp_path):

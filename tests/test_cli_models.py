@@ -15,6 +15,8 @@ from recognizer import model as models
 from recognizer.cli import models as command
 from recognizer.evaluation import divergence
 from recognizer.evaluation.description import alike, state_durations
+from recognizer.evaluation.evaluation import headline
+from recognizer.intervals import Proportion, in_words
 from recognizer.recognition.verification import EVIDENCE
 
 
@@ -208,7 +210,9 @@ def test_a_card_of_any_kind(run, built, tmp_path):
         **{"data": "语音", "licence": None, "tests": [1, "b", 0.123456], "nested": {"a": {"b": 1}}},
         "accuracy": {"x": {"accuracy": 0.75, "n": 4, "interval": [0.3, 0.95]}},
         "held_out": {"accuracy": "good", "n": None, "interval": None},
+        "odd": {"accuracy": 0.5, "n": 2, "interval": [0.1, 0.9], "bootstrap": "wide"},
     }
+    card["accuracy"]["y"] = Proportion({"anna": (3, 4), "bob": (1, 4)}).as_json()
     replace(built, card=card).save(tmp_path / "m.npz")
     assert json.loads(run("models", "show", tmp_path / "m.npz", "--json").stdout)["card"] == card
     outcome = run("models", "show", tmp_path / "m.npz")
@@ -216,7 +220,9 @@ def test_a_card_of_any_kind(run, built, tmp_path):
     assert "\nlicence: not known\n" in outcome.stdout
     assert "\ntests: 1, b, 0.1235\n" in outcome.stdout
     assert "\nnested:\n  a:\n    b: 1\n" in outcome.stdout
-    assert "\naccuracy:\n  x: 75.00 % (n = 4, 95 % interval 30.0 to 95.0)\n" in outcome.stdout
+    y = f"  y: 50.00 % ({in_words(card['accuracy']['y'])})\n"
+    assert f"\naccuracy:\n  x: 75.00 % (n = 4, 95 % interval 30.0 to 95.0)\n{y}" in outcome.stdout
+    assert "\nodd:\n  accuracy: 0.5\n" in outcome.stdout
     assert "\nheld_out:\n  accuracy: good\n" in outcome.stdout
 
 
@@ -254,8 +260,8 @@ def test_which_model_is_better(run, model_file, rival, corpus):
     assert [told["a"]["accuracy"], told["b"]["accuracy"]] == [1.0, 0.5]
     lines = run("models", "compare", model_file, rival, corpus).stdout.splitlines()
     assert lines == [
-        f"A, {model_file}: accuracy 100.00 % (n = 20, 95 % interval 83.9 to 100.0)",
-        f"B, {rival}: accuracy 50.00 % (n = 20, 95 % interval 29.9 to 70.1)",
+        f"A, {model_file}: {headline(Proportion.of(20, 20, 'eve'))}",
+        f"B, {rival}: {headline(Proportion.of(10, 20, 'eve'))}",
         "",
         "         B right  B wrong",
         "A right       10       10",
@@ -263,6 +269,7 @@ def test_which_model_is_better(run, model_file, rival, corpus):
         "",
         "A is better: chance alone would hardly make such a difference (p = 0.002).",
         "(McNemar's exact test on the 10 recordings that only one of them recognised)",
+        "Only one speaker is known: recordings of one speaker are alike, so that this holds for one voice.",
         "B is worse at: fall (5), rise (5)",
     ]
 

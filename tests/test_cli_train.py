@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from synthetic import RATE, SPEAKERS, WORDS, record, say, write
 
+from recognizer.intervals import in_words
 from recognizer.model import Model
 from recognizer.recognizer import Recognizer
 from recognizer.sound.perturbation import MILD, NOISE, VTLP, Perturbation
@@ -69,9 +70,8 @@ def test_the_held_out_trial_is_told(run, recordings, output, monkeypatch):
     assert told == Model.load(output).card["held_out"]
     assert (told["n"], told["unseen"]) == (12, "speakers")
     text = run("train", recordings, "-o", output, *SMALL).stdout.splitlines()[-1]
-    low, high = (100 * p for p in told["interval"])
-    for part in ("speakers", "n = 12", f"{100 * told['accuracy']:.1f} %", f"{low:.1f} to {high:.1f}"):
-        assert part in text
+    assert (told["over"], told["count"]) == ("12 takes of one speaker", 12)
+    assert f"without a third of the speakers got 100.0 % of them right ({in_words(told)})" in text
 
 
 def test_options_are_in_the_model(run, recordings, output):

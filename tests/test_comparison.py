@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from recognizer.corpus import Utterance
 from recognizer.errors import RecognizerError
-from recognizer.evaluation.comparison import OUTCOMES, Comparison, compare, mcnemar
+from recognizer.evaluation.comparison import FEW_SPEAKERS, OUTCOMES, Comparison, compare, mcnemar, sign_flips
 from recognizer.intervals import wilson
 from recognizer.recognition.result import Candidate, Result
 from recognizer.recognizer import FileResult
@@ -23,10 +27,11 @@ def heard(path: Path, word: str | None) -> FileResult:
     return FileResult(path, Result(None, 0.5, False, nbest, None, None, 1.0), None, 8000)
 
 
-def compared(*outcomes: tuple[str, bool, bool]) -> Comparison:
-    """Of words that were said, and whether A and B were right."""
+def compared(*outcomes: tuple[str, bool, bool], speakers: Sequence[str | None] | None = None) -> Comparison:
+    """Of words that were said, whether A and B were right, and who spoke."""
     paths = [Path(f"{n}.wav") for n in range(len(outcomes))]
-    said = [Utterance(path, word, None) for path, (word, *_) in zip(paths, outcomes)]
+    speakers = speakers or [None] * len(outcomes)
+    said = [Utterance(path, word, speaker) for path, (word, *_), speaker in zip(paths, outcomes, speakers)]
     answers = [
         [heard(path, word if right[which] else "wrong") for path, (word, *right) in zip(paths, outcomes)]
         for which in (0, 1)
@@ -55,6 +60,85 @@ def test_known_cases():
     assert mcnemar(1, 9) == pytest.approx(2 * 11 / 1024)
 
 
+# Over speakers
+
+
+@given(st.lists(st.integers(-6, 6), max_size=9))
+@settings(deadline=None)
+def test_all_signs_are_counted(change):
+    flipped = [abs(sum(signs)) for signs in product(*((size, -size) for size in change))]
+    assert sign_flips(change) == pytest.approx(np.mean(np.array(flipped) >= abs(sum(change))))
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+@settings(deadline=None)
+def test_speakers_of_one_recording_each_are_mcnemars(only_a, only_b):
+    assert sign_flips([-1] * only_a + [1] * only_b + [0] * 7) == pytest.approx(mcnemar(only_a, only_b))
+
+
+def test_sign_flips_of_thousands_are_the_normal_law():
+    change = np.random.default_rng(0).integers(-3, 4, size=3000)
+    deviation = np.sqrt((change.astype(float) ** 2).sum())
+    # Sums move in steps of two, of which half a step belongs to the tail.
+    assert sign_flips(change.tolist()) == pytest.approx(2 * norm.sf((abs(change.sum()) - 1) / deviation), abs=1e-3)
+
+
+def test_many_recordings_of_one_speaker_are_no_proof_for_others():
+    """Sixty gained with one of six speakers, of the others one more here and one less there."""
+    gained = [("x", False, True)] * 60 + [("x", False, True), ("x", True, False)] * 2 + [("x", True, True)]
+    found = compared(*gained, speakers=["anna"] * 60 + ["bob", "carl", "dora", "eve", "fred"])
+    assert found.p < 1e-9
+    assert found.speakers == (2, 3, 1)
+    assert found.p_over_speakers == 11 / 16, "anna's sixty either way, and the four ones not against them"
+    assert not found.significant
+    assert found.verdict == "B is better at these recordings (p < 0.0001), but may not be for other speakers."
+    told = "Of 6 speakers, A is better for 2, B for 3, neither for 1 (p = 0.69, over speakers)."
+    assert found.caution == f"{told} So few tell little of others: recordings of one speaker are alike."
+    record = json.loads(json.dumps(found.as_json()))
+    assert record["speakers"] == {"better_a": 2, "better_b": 3, "alike": 1}
+    assert (record["p_over_speakers"], record["significant"]) == (11 / 16, False)
+    assert record["by_speaker"]["anna"] == {"both": 0, "only_a": 0, "only_b": 60, "neither": 0}
+    assert record["b"]["over"] == "6 speakers"
+
+
+def test_speakers_who_agree_are_proof():
+    speakers = [f"s{n}" for n in range(FEW_SPEAKERS)] * 2
+    found = compared(*[("x", False, True)] * len(speakers), speakers=speakers)
+    assert found.p_over_speakers == pytest.approx(2 / 2**FEW_SPEAKERS)
+    assert found.significant
+    assert found.verdict.startswith("B is better: chance alone would hardly make such a difference")
+    assert found.caution == "Of 10 speakers, A is better for 0, B for 10, neither for 0 (p = 0.002, over speakers)."
+
+
+@pytest.mark.parametrize(
+    ("speaker", "caution"),
+    [
+        (
+            None,
+            "It is not known who spoke: recordings of one speaker are alike, "
+            "so that p is too small if the speakers are few.",
+        ),
+        ("anna", "Only one speaker is known: recordings of one speaker are alike, so that this holds for one voice."),
+    ],
+)
+def test_one_speaker_or_nobody_known(speaker, caution):
+    found = compared(*[("x", False, True)] * 6, speakers=[speaker] * 6)
+    assert found.p_over_speakers is None
+    assert found.significant
+    assert found.caution == caution
+
+
+def test_unknown_speakers_are_counted_but_not_tested():
+    found = compared(*[("x", False, True)] * 3, speakers=["anna", "bob", None])
+    assert (found.only_b, found.speakers) == (3, (0, 2, 0))
+    assert found.p_over_speakers == 0.5
+    assert list(found.by_speaker) == ["anna", "bob", None]
+
+
+def test_nothing_that_differs_needs_no_caution():
+    assert compared(("x", True, True), speakers=["anna"]).caution is None
+
+
 # Counts
 
 
@@ -65,8 +149,8 @@ def test_counts_are_those_that_were_made(outcomes):
     counts = [found.both, found.only_a, found.only_b, found.neither]
     assert counts == [sum((a, b) == outcome for _, a, b in outcomes) for outcome in OUTCOMES]
     assert found.n == len(outcomes)
-    assert found.a.correct == sum(a for _, a, _ in outcomes)
-    assert found.b.correct == sum(b for *_, b in outcomes)
+    assert found.a.count == sum(a for _, a, _ in outcomes)
+    assert found.b.count == sum(b for *_, b in outcomes)
     assert set(found.by_word) == {word for word, *_ in outcomes}
     for word in found.by_word:
         more = sum(b - a for w, a, b in outcomes if w == word)
@@ -74,7 +158,7 @@ def test_counts_are_those_that_were_made(outcomes):
         assert found.lost.get(word, 0) == max(-more, 0)
     record = json.loads(json.dumps(found.as_json()))
     assert [record[key] for key in ("both", "only_a", "only_b", "neither")] == counts
-    assert record["a"]["interval"] == pytest.approx(list(wilson(found.a.correct, found.n)))
+    assert record["a"]["interval"] == pytest.approx(list(wilson(found.a.count, found.n)))
     assert record["p"] == mcnemar(found.only_a, found.only_b)
 
 

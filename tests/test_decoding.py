@@ -154,6 +154,11 @@ def test_a_word_that_cannot_be_has_no_probability():
     np.testing.assert_allclose(posteriors(np.array([-5.0, -np.inf]), Calibration(scale=0.1)), [1, 0])
 
 
+def test_where_no_word_can_be_none_has_a_probability():
+    scores = np.array([[-np.inf, -np.inf], [-3.0, -3.0], [-np.inf, -4.0]])
+    np.testing.assert_array_equal(posteriors(scores, Calibration(scale=0.1)), [[0, 0], [0.5, 0.5], [0, 1]])
+
+
 @pytest.mark.parametrize("scale", [0.01, 0.05, 0.3])
 def test_calibration_finds_the_scale_the_words_were_drawn_with(scale):
     random = np.random.default_rng(7)

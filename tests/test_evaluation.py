@@ -1,4 +1,4 @@
-"""Every count is compared with a plain loop over the answers, every interval with SciPy."""
+"""Every count is compared with a plain loop over the answers, the intervals are tested in test_intervals."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from scipy.stats import binomtest
 
 from recognizer.corpus import Utterance
 from recognizer.errors import RecognizerError
-from recognizer.evaluation.evaluation import NOTHING, Evaluation, Rate, Score, evaluate, headline
+from recognizer.evaluation.evaluation import NOTHING, Evaluation, evaluate, headline
 from recognizer.evaluation.report import score_rows, write_report
-from recognizer.intervals import wilson
+from recognizer.intervals import Proportion, wilson
 from recognizer.recognition.result import Candidate, Result
 from recognizer.recognizer import FileResult
 
@@ -59,42 +59,12 @@ def mixed() -> Evaluation:
 # Intervals
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 10, 57, 1000, 10**6])
-def test_wilson_is_scipys(n):
-    for correct in {0, 1, n // 3, n // 2, n - 1, n}:
-        expected = binomtest(correct, n).proportion_ci(confidence_level=0.95, method="wilson")
-        assert wilson(correct, n) == pytest.approx((expected.low, expected.high), rel=1e-6, abs=1e-9)
-
-
-@given(st.integers(1, 10**6).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_lies_around_the_proportion(counts):
-    correct, n = counts
-    low, high = wilson(correct, n)
-    assert 0 <= low <= correct / n <= high <= 1
-    assert high - low > 0, "nothing is certain"
-    mirrored = wilson(n - correct, n)
-    assert mirrored == pytest.approx((1 - high, 1 - low), abs=1e-9)
-
-
-def test_wilson_of_all_and_of_none():
-    for n in range(1, 200):
-        assert wilson(0, n)[0] == 0
-        assert wilson(n, n)[1] == 1
-    assert wilson(20, 20)[0] < 0.9, "twenty right ones are no proof of more than 90 %"
-
-
-def test_a_score_of_nothing_has_no_accuracy():
-    assert Score(0, 0).accuracy is None
-    assert Score(0, 0).interval is None
-    assert Score(0, 0).as_json() == {"accuracy": None, "n": 0, "interval": None}
-
-
-def test_the_headline_tells_accuracy_n_and_interval():
-    line = headline(Score(18, 20))
+def test_the_headline_tells_accuracy_n_and_intervals():
+    score = Proportion({"anna": (8, 10), "bob": (10, 10)})
     low, high = binomtest(18, 20).proportion_ci(method="wilson")
-    for part in ("90.00 %", "n = 20", "95 % interval", f"{100 * low:.1f} to {100 * high:.1f}"):
-        assert part in line
-    assert line.isprintable()
+    least, most = (100 * p for p in score.bootstrap)
+    told = f"n = 20, 95 % interval {100 * low:.1f} to {100 * high:.1f}, over 2 speakers {least:.1f} to {most:.1f}"
+    assert headline(score) == f"accuracy 90.00 % ({told})"
 
 
 # Counts
@@ -126,12 +96,20 @@ def test_counts_are_those_of_a_plain_loop(outcomes):
         return
     found = evaluate(utterances, iter(results))
 
-    assert found.total == Score(len(right), len(read))
+    assert (found.total.count, found.total.n) == (len(right), len(read))
     for place, scores in ((0, found.by_word), (1, found.by_speaker)):
         every = Counter(item[place] for item in read if item[place] is not None)
         correct = Counter(item[place] for item in right)
-        assert scores == {key: Score(correct[key], n) for key, n in every.items()}
+        assert {key: (score.count, score.n) for key, score in scores.items()} == {
+            key: (correct[key], n) for key, n in every.items()
+        }
         assert list(scores) == sorted(scores)
+        for key, score in [(None, found.total), *scores.items()]:
+            own = [item for item in read if key is None or item[place] == key]
+            assert score.by_speaker == {
+                speaker: (sum(item[0] == item[2] for item in own if item[1] == speaker), n)
+                for speaker, n in Counter(item[1] for item in own).items()
+            }
 
     assert found.words == tuple(sorted({item[0] for item in read}))
     assert found.confusion.shape == (len(found.words), len(found.heard))
@@ -153,9 +131,13 @@ def test_counts_are_those_of_a_plain_loop(outcomes):
 
 
 def test_a_mixed_evaluation(mixed):
-    assert mixed.total == Score(3, 6)
-    assert mixed.by_word == {"left": Score(0, 1), "no": Score(2, 2), "yes": Score(1, 3)}
-    assert mixed.by_speaker == {"anna": Score(3, 3), "bob": Score(0, 2)}
+    assert mixed.total == Proportion({"anna": (3, 3), "bob": (0, 2), None: (0, 1)})
+    assert mixed.by_word == {
+        "left": Proportion({"bob": (0, 1)}),
+        "no": Proportion({"anna": (2, 2)}),
+        "yes": Proportion({"anna": (1, 1), "bob": (0, 1), None: (0, 1)}),
+    }
+    assert mixed.by_speaker == {"anna": Proportion({"anna": (3, 3)}), "bob": Proportion({"bob": (0, 2)})}
     assert mixed.words == ("left", "no", "yes")
     assert mixed.heard == ("left", "no", "up", "yes", NOTHING)
     np.testing.assert_array_equal(mixed.confusion, [[0, 0, 1, 0, 0], [0, 2, 0, 0, 0], [0, 1, 0, 1, 1]], strict=False)
@@ -189,16 +171,18 @@ def test_rejections_are_counted_beside_the_forced_choice():
     ]
     utterances = [Utterance(result.path, word, "anna") for word, result in said]
     found = evaluate(utterances, [result for _, result in said], ("yes", "no"))
-    assert found.total == Score(2, 4), "a forced choice does not mind rejection, nor count other words"
-    assert found.by_word == {"no": Score(0, 2), "yes": Score(2, 2)}
-    assert found.by_speaker == {"anna": Score(2, 4)}
-    assert found.false_rejections == Rate(3, 4)
-    assert found.false_acceptances == Rate(1, 3)
-    assert found.unknown == {"dog": Rate(0, 1), "tree": Rate(1, 2)}
+    assert found.total == Proportion.of(2, 4, "anna"), "a forced choice does not mind rejection, nor count other words"
+    assert found.by_word == {"no": Proportion.of(0, 2, "anna"), "yes": Proportion.of(2, 2, "anna")}
+    assert found.by_speaker == {"anna": Proportion.of(2, 4, "anna")}
+    assert found.false_rejections == Proportion.of(3, 4, "anna")
+    assert found.false_acceptances == Proportion.of(1, 3, "anna")
+    assert found.unknown == {"dog": Proportion.of(0, 1, "anna"), "tree": Proportion.of(1, 2, "anna")}
     assert found.words == ("dog", "no", "tree", "yes")
     assert [m.path.name for m in found.mistakes] == ["2.wav", "3.wav"]
     report = found.as_json()
-    assert report["false_rejections"] == {"rate": 0.75, "count": 3, "n": 4, "interval": list(wilson(3, 4))}
+    interval = {"interval": list(wilson(3, 4)), "over": "4 takes of one speaker"}
+    bootstrap = list(found.false_rejections.bootstrap)
+    assert report["false_rejections"] == {"rate": 0.75, "count": 3, "n": 4, **interval, "bootstrap": bootstrap}
     assert report["unknown"]["dog"]["rate"] == 0
     rates = [row[:4] for row in score_rows(found) if row[0].startswith("false")]
     assert rates == [
@@ -252,6 +236,8 @@ def test_all_parts_of_a_report_agree(mixed, tmp_path):
             assert int(row["n"]) == score["n"]
             assert int(row["correct"]) == score["accuracy"] * score["n"]
             assert [float(row[key]) for key in ("accuracy", "low", "high")] == [score["accuracy"], *score["interval"]]
+            assert [float(row[f"bootstrap_{end}"]) for end in ("low", "high")] == score["bootstrap"]
+            assert row["over"] == score["over"]
 
     confusion = {row.pop("said"): row for row in rows(folder / "confusion.csv")}
     assert list(next(iter(confusion.values()))) == ["left", "no", "up", "yes", "(nothing)"]

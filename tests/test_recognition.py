@@ -320,7 +320,8 @@ def test_a_confident_model_still_gives_finite_numbers(built):
     steep = Recognizer(replace(built, calibration=replace(built.calibration, scale=1e6)))
     result = steep.recognize(say("rise"), RATE)
     sound(result)
-    assert result.confidence == 1
+    assert result.confidence == pytest.approx(1, abs=1e-12)
+    assert [candidate.confidence for candidate in result.nbest[1:]] == [0] * (len(WORDS) - 1)
 
 
 # A speaker's profile

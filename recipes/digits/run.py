@@ -19,8 +19,8 @@ from protocols import TABLE_HEAD, load, table_row, write_results
 
 from recognizer import Recognizer, RecognizerWarning
 from recognizer.corpus import Utterance, unknown_files
-from recognizer.evaluation.evaluation import Score
 from recognizer.features.front_end import FrontEnd
+from recognizer.intervals import Proportion
 from recognizer.sound.perturbation import VTLP, Perturbation
 from recognizer.training.building import build
 from recognizer.training.settings import TrainingSettings
@@ -90,9 +90,9 @@ def deal(utterances: list[Utterance]) -> dict[str, int]:
     return {speaker: i % FOLDS for i, speaker in enumerate(sorted({u.speaker for u in utterances}))}
 
 
-def measure(corpora: dict[str, list[Utterance]]) -> dict[str, Score]:
+def measure(corpora: dict[str, list[Utterance]]) -> dict[str, Proportion]:
     """Accuracy on each corpus when every speaker is tested by a model that has not heard the speaker."""
-    correct = dict.fromkeys(corpora, 0)
+    scores = dict.fromkeys(corpora, Proportion())
     fold = deal(corpora["fsdd"]) | deal(corpora["speech_commands"] + corpora["speech_commands_30"])
     for number in range(FOLDS):
         seen = {name: [u for u in part if fold[u.speaker] != number] for name, part in corpora.items()}
@@ -100,10 +100,10 @@ def measure(corpora: dict[str, list[Utterance]]) -> dict[str, Score]:
         for name, part in corpora.items():
             test = [u for u in part if fold[u.speaker] == number]
             answers = recognizer.recognize_files([u.path for u in test], jobs=2)
-            right = sum(a.result is not None and a.result.word == u.word for u, a in zip(test, answers))
-            correct[name] += right
-            print(f"fold {number + 1}, {name}: {right} of {len(test)}", file=sys.stderr, flush=True)
-    return {name: Score(correct[name], len(utterances)) for name, utterances in corpora.items()}
+            right = [a.result is not None and a.result.word == u.word for u, a in zip(test, answers)]
+            scores[name] += Proportion.counted(right, [u.speaker for u in test])
+            print(f"fold {number + 1}, {name}: {sum(right)} of {len(test)}", file=sys.stderr, flush=True)
+    return scores
 
 
 if __name__ == "__main__":

@@ -21,12 +21,12 @@ SETUP = Setup(perturbations=NARROW_VTLP)
 
 if __name__ == "__main__":
     utterances = load(corpus_argument("https://github.com/zhongyuchen/DSPSpeech-20 (MIT)"))
-    row, speakers = run("dspspeech20/unseen", by_speaker(utterances), SETUP)
+    row, total = run("dspspeech20/unseen", by_speaker(utterances), SETUP)
     write_results(
         Path(__file__),
         "Results on DSPSpeech-20",
         "python recipes/dspspeech20/run.py FOLDER",
         f"{TABLE_HEAD}\n{row}",
         "Trained on twenty-one speakers and tested on the other, without adaptation, 22 folds pooled; by speaker:",
-        speaker_table(speakers),
+        speaker_table(total),
     )

@@ -18,7 +18,7 @@ from detectors import LikelihoodRatio, makers
 from protocols import corpus_argument, write_results
 from streams import RATE, Make, Tally, Word, each_alone, false_alarms, machines, noises, one_stream, words
 
-from recognizer.evaluation.evaluation import Score
+from recognizer.intervals import Proportion
 from recognizer.sound.segmenter import Segmentation, Segmenter
 
 SNRS = (None, 20.0, 10.0, 5.0, 0.0)  # dB
@@ -30,10 +30,10 @@ WHERE = (
 )
 
 
-def share(score: Score) -> str:
+def share(score: Proportion) -> str:
     """Percentage with its 95 % Wilson interval."""
     low, high = score.interval
-    return f"{100 * score.accuracy:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+    return f"{100 * score.share:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def found_once(name: str, make: Make, spoken: Sequence[Word], clips: Sequence[np.ndarray]) -> list[str]:

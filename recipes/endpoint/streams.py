@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer.evaluation.evaluation import Score
+from recognizer.intervals import Proportion
 from recognizer.sound import audio
 from recognizer.sound.endpoint import HOP, TILT_RATE, Endpointer, frame_level
 from recognizer.sound.segmenter import Boundary, Segmenter
@@ -119,9 +119,9 @@ class Tally:
         self.span[verdict(utterances, (word.span[0] + offset, word.span[1] + offset))] += 1
 
     @property
-    def scores(self) -> tuple[Score, Score]:
+    def scores(self) -> tuple[Proportion, Proportion]:
         """Found once, by core and by span."""
-        return Score(self.core["once"], self.core.total()), Score(self.span["once"], self.span.total())
+        return Proportion.of(self.core["once"], self.core.total()), Proportion.of(self.span["once"], self.span.total())
 
 
 def each_alone(make: Make, words: Sequence[Word], clips: Sequence[np.ndarray], snr: float | None) -> Tally:

@@ -14,13 +14,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import run
+from protocols import percent
 from run import FSDD, Voice, base_of, enrolled, fitted_by, summed, voice
 
 from recognizer.adaptation import enrollment
 from recognizer.adaptation import method as methods
 from recognizer.adaptation.method import Method
 from recognizer.corpus import Utterance
-from recognizer.evaluation.evaluation import Score
+from recognizer.intervals import Proportion
 
 INFINITE = float("inf")
 # What is changed, and to what: (module, setting, value); the rest stays as it is.
@@ -64,7 +65,7 @@ def inner_voices(utterances: list[Utterance]) -> list[Voice]:
     return voices
 
 
-def scored(voices: list[Voice], takes: int, method: Method | None) -> list[Score]:
+def scored(voices: list[Voice], takes: int, method: Method | None) -> list[Proportion]:
     """Fitted to the first takes of each word, tested on the others; without a trial of a method that is given."""
     if method is None:
         return enrolled(voices, takes, None)[0]
@@ -72,8 +73,8 @@ def scored(voices: list[Voice], takes: int, method: Method | None) -> list[Score
     return [v.correct(fit(v, v.order < takes), v.order >= takes) for v in voices]
 
 
-MEASURED = "95 % interval | worst new speaker %"
-HEAD = f"| setting | 10 words % | {MEASURED} | 30 words % | {MEASURED} |\n|---|---|---|---|---|---|---|"
+MEASURED = "95 % interval | bootstrap over speakers | worst new speaker %"
+HEAD = f"| setting | 10 words % | {MEASURED} | 30 words % | {MEASURED} |\n|{'---|' * 9}"
 
 
 def main() -> None:
@@ -87,7 +88,7 @@ def main() -> None:
     for name, method, settings in CHANGES:
         with changed(settings):
             ten, thirty = (scored(voices, takes, method) for takes in (1, 3))
-        rows.append(f"| {name} | {cells(voices, ten)} | {cells(voices, thirty)} |")
+        rows.append(f"| {name} | {cells(ten)} | {cells(thirty)} |")
         print(rows[-1], flush=True)
     text = [
         "# The choice of the settings of enrollment",
@@ -100,13 +101,12 @@ def main() -> None:
     (Path(__file__).parent / "CHOICE.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
 
 
-def cells(voices: list[Voice], scores: list[Score]) -> str:
-    """Accuracy, interval, and the worst of the new speakers, each pooled over the models that have not heard him."""
+def cells(scores: list[Proportion]) -> str:
+    """Accuracy, intervals, and the worst of the new speakers, each pooled over the models that have not heard him."""
     total = summed(scores)
-    low, high = (100 * p for p in total.interval)
-    by_speaker = [summed([s for v, s in zip(voices, scores) if v.name == name]) for name in {v.name for v in voices}]
-    worst = min(score.accuracy for score in by_speaker)
-    return f"{100 * total.accuracy:.2f} | {low:.1f} to {high:.1f} | {100 * worst:.1f}"
+    worst = min(count / n for count, n in total.by_speaker.values())
+    intervals = f"{percent(total.interval)} | {percent(total.bootstrap)}, {total.over}"
+    return f"{100 * total.share:.2f} | {intervals} | {100 * worst:.1f}"
 
 
 if __name__ == "__main__":

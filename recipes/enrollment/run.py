@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 from cold import with_cold
-from protocols import NARROW_VTLP, SERVE_OTHERS, Fold, Setup, by_speaker, load, write_results
+from protocols import CELLS, NARROW_VTLP, SERVE_OTHERS, Fold, Setup, by_speaker, cells, load, write_results
 
 from recognizer.adaptation.choice import Material
 from recognizer.adaptation.enrollment import Enrollment, enroll
@@ -22,8 +22,9 @@ from recognizer.adaptation.method import Method, adapt
 from recognizer.adaptation.takes import READINGS, SHARE, Take, analyse_takes, with_speaker_mean
 from recognizer.adaptation.unlabelled import self_adapt
 from recognizer.corpus import Utterance
-from recognizer.evaluation.evaluation import Score, evaluate
+from recognizer.evaluation.evaluation import evaluate
 from recognizer.features.analysis import Analysis, analyse, analyse_files
+from recognizer.intervals import Proportion
 from recognizer.model import Model
 from recognizer.recognition.decoding import score_words
 from recognizer.recognizer import Recognizer
@@ -72,12 +73,12 @@ class Voice:
         """Some recordings, to enroll with."""
         return [Take(self.utterances[i].path, int(self.words[i]), self.analyses[i]) for i in np.flatnonzero(members)]
 
-    def correct(self, model: Model, members: np.ndarray) -> Score:
+    def correct(self, model: Model, members: np.ndarray) -> Proportion:
         """How many of some recordings a model gets right; those without speech it does not."""
         chosen = [i for i in np.flatnonzero(members) if self.analyses[i].features]
         features = [model.front_end.finish(self.analyses[i].features[0], self.analyses[i].speech) for i in chosen]
         heard = score_words(model.acoustics, features).argmax(1)
-        return Score(int((heard == self.words[chosen]).sum()), int(members.sum()))
+        return Proportion.of(int((heard == self.words[chosen]).sum()), int(members.sum()), self.name)
 
 
 def prepare(fold: Fold, setup: Setup) -> Voice:
@@ -107,22 +108,19 @@ def order_of(utterances: Sequence[Utterance]) -> np.ndarray:
     return np.array([same[u.word].index(number[u]) for u in utterances])
 
 
-def summed(scores: Sequence[Score]) -> Score:
-    return Score(sum(s.correct for s in scores), sum(s.n for s in scores))
+def summed(scores: Sequence[Proportion]) -> Proportion:
+    return sum(scores, Proportion())
 
 
-def row(name: str, scores: Sequence[Score]) -> str:
-    """Protocol, accuracy, n, interval, the worst speaker."""
-    total = summed(scores)
-    low, high = (100 * p for p in total.interval)
-    worst = min(s.accuracy for s in scores)
-    return f"| {name} | {100 * total.accuracy:.2f} | {total.n} | {low:.1f} to {high:.1f} | {100 * worst:.1f} |"
+def row(name: str, scores: Sequence[Proportion]) -> str:
+    """Protocol, accuracy, n, intervals, the worst speaker."""
+    return f"| {name} | {cells(summed(scores))} | {100 * min(s.share for s in scores):.1f} |"
 
 
-HEAD = "| protocol | accuracy % | n | 95 % interval | worst speaker % |\n|---|---|---|---|---|"
+HEAD = f"| protocol | {CELLS} | worst speaker % |\n|---|---|---|---|---|---|"
 
 
-def enrolled(voices: Sequence[Voice], takes: int, method: Method | None) -> tuple[list[Score], list[Enrollment]]:
+def enrolled(voices: Sequence[Voice], takes: int, method: Method | None) -> tuple[list[Proportion], list[Enrollment]]:
     """Enrolled with the first takes of each word, tested on the others."""
     scores, enrollments = [], []
     for voice in voices:
@@ -132,7 +130,7 @@ def enrolled(voices: Sequence[Voice], takes: int, method: Method | None) -> tupl
     return scores, enrollments
 
 
-def one_word(voice: Voice) -> tuple[Score, Score]:
+def one_word(voice: Voice) -> tuple[Proportion, Proportion]:
     """One take of one word enrolled, each of the words in turn, and before that; tested on all other takes."""
     before, after = [], []
     for word in np.unique(voice.words):
@@ -142,7 +140,7 @@ def one_word(voice: Voice) -> tuple[Score, Score]:
     return summed(before), summed(after)
 
 
-def own_vocabulary(utterances: Sequence[Utterance], takes: int = 3) -> list[Score]:
+def own_vocabulary(utterances: Sequence[Utterance], takes: int = 3) -> list[Proportion]:
     """A model of one speaker from three takes of each word, tested on his other takes."""
     scores = []
     for speaker in sorted({u.speaker for u in utterances}):
@@ -151,11 +149,11 @@ def own_vocabulary(utterances: Sequence[Utterance], takes: int = 3) -> list[Scor
         model, _ = build([u for u, chosen in zip(own, first) if chosen], calibrate=False)
         test = [u for u, chosen in zip(own, first) if not chosen]
         evaluation = evaluate(test, Recognizer(model).recognize_files([u.path for u in test]))
-        scores.append(Score(evaluation.total.correct, evaluation.total.n + len(evaluation.unreadable)))
+        scores.append(evaluation.total + Proportion.of(0, len(evaluation.unreadable), speaker))
     return scores
 
 
-def self_adapted(voice: Voice) -> tuple[Score, Score, int]:
+def self_adapted(voice: Voice) -> tuple[Proportion, Proportion, int]:
     """Before, after adapting to all recordings without labels, and the passes that took."""
     everything = np.ones(len(voice.words), bool)
     found = self_adapt(voice.analyses, voice.base)
@@ -171,7 +169,7 @@ def cpu_seconds(voice: Voice, takes: int = 3) -> float:
     return process_time() - began
 
 
-def learning_curve(voices: Sequence[Voice], fit: Callable[[Voice, np.ndarray], Model]) -> list[Score]:
+def learning_curve(voices: Sequence[Voice], fit: Callable[[Voice, np.ndarray], Model]) -> list[Proportion]:
     """Scores on the takes after CURVE_TAKES, with so many utterances of the others enrolled, a word after the other."""
     scores = []
     for size in SIZES:
@@ -212,7 +210,7 @@ def with_a_cold(voice: Voice, seed: int, severity: float) -> Voice:
 
 def cold_rows(voices: Sequence[Voice], severity: float) -> list[str]:
     """Recognised with the simulated cold, before and after ten words are enrolled with it."""
-    scores: dict[str, list[Score]] = {}
+    scores: dict[str, list[Proportion]] = {}
     for seed, voice in enumerate(voices):
         ill = with_a_cold(voice, seed, severity)
         healthy = enroll(voice.takes(voice.order == 0), voice.base).model
@@ -230,7 +228,7 @@ def cold_rows(voices: Sequence[Voice], severity: float) -> list[str]:
     return [row(f"{name}, severity {severity:g}" if "cold" in name else name, s) for name, s in scores.items()]
 
 
-def draw(curves: dict[str, list[Score]], path: Path) -> None:
+def draw(curves: dict[str, list[Proportion]], path: Path) -> None:
     """The learning curves as a picture."""
     import matplotlib
 
@@ -241,7 +239,7 @@ def draw(curves: dict[str, list[Score]], path: Path) -> None:
     places = range(len(SIZES))
     for name, scores in curves.items():
         wide = name == "chosen by cross-validation"
-        axes.plot(places, [100 * s.accuracy for s in scores], marker="o", ms=4, lw=2.5 if wide else 1.2, label=name)
+        axes.plot(places, [100 * s.share for s in scores], marker="o", ms=4, lw=2.5 if wide else 1.2, label=name)
     for index, (name, marker) in enumerate((("HTK, MAP (best of 64)", "x"), ("HTK, MLLR tree (best of 64)", "+"))):
         axes.plot([SIZES.index(n) for n in HTK], [v[index] for v in HTK.values()], marker, c="k", ms=9, label=name)
     axes.set_xticks(places, SIZES)
@@ -255,9 +253,9 @@ def draw(curves: dict[str, list[Score]], path: Path) -> None:
     pyplot.close(figure)
 
 
-def curve_table(curves: dict[str, list[Score]]) -> str:
+def curve_table(curves: dict[str, list[Proportion]]) -> str:
     lines = ["| words enrolled | " + " | ".join(map(str, SIZES)) + " |", "|---" * (len(SIZES) + 1) + "|"]
-    lines += [f"| {name} | " + " | ".join(f"{100 * s.accuracy:.2f}" for s in c) + " |" for name, c in curves.items()]
+    lines += [f"| {name} | " + " | ".join(f"{100 * s.share:.2f}" for s in c) + " |" for name, c in curves.items()]
     return "\n".join(lines)
 
 
@@ -325,9 +323,9 @@ def main() -> None:
     speakers = [fold[1][0].speaker for fold in by_speaker(digits)]
     table = ["| | " + " | ".join(speakers) + " |", "|---" * (len(speakers) + 1) + "|"]
     for name, got in details:
-        cells = [100 * (s[1].accuracy - s[0].accuracy) if isinstance(s, tuple) else 100 * s.accuracy for s in got]
+        shares = [100 * (s[1].share - s[0].share) if isinstance(s, tuple) else 100 * s.share for s in got]
         sign = "+" if isinstance(got[0], tuple) else ""
-        table.append(f"| {name} | " + " | ".join(f"{cell:{sign}.2f}" for cell in cells) + " |")
+        table.append(f"| {name} | " + " | ".join(f"{share:{sign}.2f}" for share in shares) + " |")
     write_results(
         Path(__file__),
         "Results of enrollment",

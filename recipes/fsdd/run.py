@@ -31,7 +31,7 @@ if __name__ == "__main__":
     utterances = load(corpus_argument("https://github.com/Jakobovski/free-spoken-digit-dataset (CC BY-SA 4.0)"))
     take = {u: int(u.path.stem.split("_")[2]) for u in utterances}
     official = [([u for u in utterances if take[u] >= 5], [u for u in utterances if take[u] < 5])]
-    rows, speakers = zip(
+    rows, totals = zip(
         run("fsdd/official", official, OFFICIAL),
         *(run(f"fsdd/official, {name}", official, setup) for name, setup in OFFICIAL_TOO.items()),
         run("fsdd/unseen", by_speaker(utterances), UNSEEN),
@@ -43,5 +43,5 @@ if __name__ == "__main__":
         "\n".join([TABLE_HEAD, *rows]),
         "`official` trains on takes 5 to 49 of all six speakers and tests on takes 0 to 4. `unseen` trains on five\n"
         "speakers and tests on the sixth, without adaptation, six folds pooled; by speaker:",
-        speaker_table(speakers[-1]),
+        speaker_table(totals[-1]),
     )

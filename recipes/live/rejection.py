@@ -19,12 +19,12 @@ sys.path[:0] = [str(RECIPES), str(RECIPES / "digits")]
 
 import numpy as np
 import run as shipped
-from protocols import held_out_quarter, load
+from protocols import held_out_quarter, load, percent
 
 from recognizer import Recognizer, RecognizerWarning, Result
 from recognizer.corpus import Utterance, audio_files
-from recognizer.evaluation.evaluation import Score
 from recognizer.features.front_end import FrontEnd
+from recognizer.intervals import Proportion
 from recognizer.live.events import Answer, Heard
 from recognizer.live.session import Session, listen
 from recognizer.sound import audio
@@ -92,27 +92,29 @@ def sounds(recognizer: Recognizer, samples: np.ndarray, point: str) -> list[bool
 
 def test(
     recognizer: Recognizer, digits: Sequence[Utterance], others: Sequence[Utterance], noises: Sequence[Path]
-) -> Iterator[tuple[str, str, int, int]]:
+) -> Iterator[tuple[str, str, Proportion]]:
     """What is counted, at which operating point, how often, of how many."""
+    spoken_by = [u.speaker for u in digits]
     clips = [audio.load(file, RATE).samples for file in noises]
     for point in POINTS:
         heard = results(recognizer, digits, point)
         best = [bool(r.nbest) and r.nbest[0].word == u.word for u, r in zip(digits, heard)]
-        right = sum(b and r.accepted for b, r in zip(best, heard))
-        accepted = sum(r.accepted for r in heard)
-        yield "digits of test speakers rejected", point, len(heard) - accepted, len(heard)
-        yield "of those a forced choice gets right, rejected", point, sum(best) - right, sum(best)
-        yield "answers to digits that are right", point, right, accepted
+        accepted = [r.accepted for r in heard]
+        yield "digits of test speakers rejected", point, Proportion.counted([not a for a in accepted], spoken_by)
+        right = [(not a, speaker) for a, b, speaker in zip(accepted, best, spoken_by) if b]
+        yield "of those a forced choice gets right, rejected", point, Proportion.counted(*zip(*right))
+        answered = [(b, speaker) for a, b, speaker in zip(accepted, best, spoken_by) if a]
+        yield "answers to digits that are right", point, Proportion.counted(*zip(*answered))
         unknown = [r.accepted for r in results(recognizer, others, point)]
-        yield "unknown words accepted", point, sum(unknown), len(unknown)
+        yield "unknown words accepted", point, Proportion.counted(unknown, [u.speaker for u in others])
         taken = [accepted for clip in clips for accepted in sounds(recognizer, clip, point)]
-        yield "sounds in noise accepted", point, sum(taken), len(taken)
+        yield "sounds in noise accepted", point, Proportion.of(sum(taken), len(taken))
 
 
-def row(what: str, point: str, number: int, n: int) -> str:
+def row(what: str, point: str, rate: Proportion) -> str:
     """A row of the table of rates."""
-    low, high = (100 * p for p in Score(number, n).interval)
-    return f"| {what} | {point} | {100 * number / n:.1f} | {number} of {n} | {low:.1f} to {high:.1f} |"
+    intervals = f"{percent(rate.interval)} | {percent(rate.bootstrap)}, {rate.over}"
+    return f"| {what} | {point} | {100 * rate.share:.1f} | {rate.count} of {rate.n} | {intervals} |"
 
 
 def main(data: Path) -> None:
@@ -128,7 +130,7 @@ def main(data: Path) -> None:
     half = halves(u.word for u in others) | halves(map(kind, noises))
     always = audio_files([data / "dspspeech20", data / "wake_words"])
 
-    counts: dict[tuple[str, str], tuple[int, int]] = {}
+    counts: dict[tuple[str, str], Proportion] = {}
     answers: list[tuple[float, bool]] = []
     taken: Counter[str] = Counter()
     for tested in (0, 1):
@@ -136,11 +138,10 @@ def main(data: Path) -> None:
         unknown += [file for file in noises if half[kind(file)] != tested]
         recognizer = trained(corpora, [*unknown, *always])
         strangers = [u for u in others if half[u.word] == tested]
-        for what, point, number, n in test(
+        for what, point, rate in test(
             recognizer, digits, strangers, [file for file in noises if half[kind(file)] == tested]
         ):
-            before = counts.get((what, point), (0, 0))
-            counts[what, point] = before[0] + number, before[1] + n
+            counts[what, point] = counts.get((what, point), Proportion()) + rate
         heard = zip(digits, results(recognizer, digits, "normal"))
         answers += [(r.confidence, r.nbest[0].word == u.word) for u, r in heard if r.nbest]
         heard = zip(strangers, results(recognizer, strangers, "normal"))
@@ -148,7 +149,7 @@ def main(data: Path) -> None:
         print(f"half {tested + 1} tested", file=sys.stderr, flush=True)
 
     minutes = sum(len(audio.load(file, RATE).samples) for file in noises) / RATE / 60
-    a_minute = "; ".join(f"{p} {counts['sounds in noise accepted', p][0] / minutes:.2f}" for p in POINTS)
+    a_minute = "; ".join(f"{p} {counts['sounds in noise accepted', p].count / minutes:.2f}" for p in POINTS)
     confidence, right = zip(*answers)
     text = "\n\n".join(
         [
@@ -157,9 +158,9 @@ def main(data: Path) -> None:
             __doc__.split("\n\n", 1)[1].strip(),
             "\n".join(
                 [
-                    "| what | operating point | % | counted | 95 % interval |",
-                    "|---|---|---|---|---|",
-                    *(row(what, point, *number) for (what, point), number in sorted(counts.items())),
+                    "| what | operating point | % | counted | 95 % interval | bootstrap over speakers |",
+                    "|---|---|---|---|---|---|",
+                    *(row(*key, counts[key]) for key in sorted(counts)),
                 ]
             ),
             f"False words a minute in {minutes:.1f} minutes of noise through the live path: {a_minute}.",

@@ -24,7 +24,7 @@ from protocols import write_results
 from streams import RATE, mixed, noises, words
 
 from recognizer import MicrophoneError, Recognizer
-from recognizer.evaluation.evaluation import Score
+from recognizer.intervals import Proportion
 from recognizer.live.events import Answer, Event
 from recognizer.live.session import Session, listen
 from recognizer.sound import audio
@@ -85,7 +85,7 @@ def agreement(recognizer: Recognizer, folder: Path) -> list[str]:
 
 def share(number: int, n: int) -> str:
     """Percentage with its 95 % Wilson interval, and n."""
-    low, high = Score(number, n).interval
+    low, high = Proportion.of(number, n).interval
     return f"{100 * number / n:.2f} % ({100 * low:.1f} to {100 * high:.1f}), n {n}"
 
 

@@ -31,9 +31,9 @@ from recognizer.features.analysis import finished
 from recognizer.model import Model
 from recognizer.recognition.calibration import posteriors
 from recognizer.recognition.decoding import score_words
-from recognizer.recognition.verification import SURE
 
 # fit the voice so much better than the others that they would be heard in their place
+ANOTHER = 0.9  # probability of another word, at least, to be believed against the label: one in ten is a mistake then
 ABSENT = 0.05  # probability of the label, at most, for a take to be doubtful
 
 
@@ -143,6 +143,6 @@ def _doubts(takes: Sequence[Take], model: Model, before: Trial, after: Trial | N
     by_take = [posteriors(trial.scores, model.calibration) for trial in (before, after)]
     for take, old, new in zip(takes, *by_take):
         heard = new.argmax()
-        if heard == old.argmax() and new[heard] > SURE and new[take.word] < ABSENT:
+        if heard == old.argmax() and new[heard] > ANOTHER and new[take.word] < ABSENT:
             doubts.append(Doubt(take.path, model.words[take.word], model.words[heard]))
     return tuple(doubts)

@@ -7,25 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recognizer.adaptation.choice import (
-    usual,
-)
+from recognizer.adaptation.choice import usual
 from recognizer.adaptation.method import Method, adapt
-from recognizer.adaptation.takes import (
-    long_enough,
-    with_speaker_mean,
-)
+from recognizer.adaptation.takes import long_enough, with_speaker_mean
 from recognizer.errors import AdaptationError
 from recognizer.features.analysis import Analysis
 from recognizer.model import Model
-from recognizer.recognition.calibration import posteriors
-from recognizer.recognition.decoding import score_words
-
-# Every take is also heard as other rooms and slightly other tracts would have it: what they share is the speaker.
-from recognizer.recognition.verification import SURE, examine, least_probability
+from recognizer.recognition.verification import belief, examine, is_sure, least_probability
 from recognizer.training.training import chunks_by_word
 
-LIKELY = 0.5  # probability that it is a word at all, at least: what is learned from does more harm than an answer
 ENOUGH_TO_MAP = 2  # sure recordings a word of the vocabulary, on average: with fewer, words that are learned of by MAP
 PASSES = 10  # over unlabelled recordings, at most
 
@@ -100,12 +90,9 @@ def sure_words(
 ) -> np.ndarray:
     """The word of each utterance, as its index; -1 where that is not sure enough to learn from, (U,)."""
     allowed = np.arange(len(model.words)) if allowed is None else allowed
-    if model.rejection is None:
-        scores, known = score_words(model.acoustics, features, allowed), np.ones(len(features))
-    else:
-        found = examine(model.acoustics, model.rejection.noise, features, allowed)
-        scores, known = found.scores, model.rejection.known(found.evidence)
-    least = least_probability(threshold, model.rejection)
-    probable = posteriors(scores, model.calibration)
-    sure = (probable.max(1) >= max(SURE, least)) & (known >= max(LIKELY, least))
-    return np.where(sure, allowed[probable.argmax(1)], -1)
+    noise = model.rejection and model.rejection.noise
+    found = examine(model.acoustics, noise, features, allowed)
+    believed = belief(found.scores, found.evidence, model.calibration, model.rejection)
+    accepted = believed.lesser >= least_probability(threshold, model.rejection)
+    sure = accepted & is_sure(believed.confidence.max(1))
+    return np.where(sure, allowed[found.scores.argmax(1)], -1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,7 +40,8 @@ from recognizer.cli.reporting import (
 if TYPE_CHECKING:
     from recognizer.adaptation.unlabelled import SelfAdaptation
     from recognizer.corpus import Utterance
-    from recognizer.evaluation.evaluation import Evaluation, Rate, Score
+    from recognizer.evaluation.evaluation import Evaluation
+    from recognizer.intervals import Proportion
     from recognizer.recognizer import FileResult, Recognizer
 
 WORST = 10  # files shown
@@ -144,6 +145,7 @@ def _print(evaluation: Evaluation) -> None:
 
     from recognizer.errors import shown
     from recognizer.evaluation.evaluation import headline
+    from recognizer.intervals import in_words
 
     wide = None if sys.stdout.isatty() else WIDE
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=wide)
@@ -154,14 +156,13 @@ def _print(evaluation: Evaluation) -> None:
             (evaluation.false_acceptances, "false acceptances", "words that the model lacks"),
         ):
             if rate.n:
-                low, high = (100 * p for p in rate.interval)
-                share = f"{100 * rate.rate:.2f} % of {rate.n} {of}"
-                console.print(f"{what} {share} (95 % interval {low:.1f} to {high:.1f})")
+                console.print(f"{what} {100 * rate.share:.2f} % of {of} ({in_words(rate.as_json())})")
         for name, scores in (("word", evaluation.by_word), ("speaker", evaluation.by_speaker)):
             if scores:
-                console.print(_score_table(name, scores))
+                console.print(_table(name, "right", "accuracy", sorted(scores.items(), key=_share)))
         if evaluation.unknown:
-            console.print(_unknown_table(evaluation.unknown))
+            worst = sorted(evaluation.unknown.items(), key=_share, reverse=True)
+            console.print(_table("unknown word", "accepted", "accepted", worst))
         console.print(_confusion_table(evaluation))
         if evaluation.mistakes:
             console.print(f"worst files ({len(evaluation.mistakes)} mistakes in all):")
@@ -173,23 +174,18 @@ def _print(evaluation: Evaluation) -> None:
     typer.echo(text.get(), nl=False)
 
 
-def _score_table(name: str, scores: dict[str, Score]):
+def _share(item: tuple[str, Proportion]) -> float:
+    return item[1].share
+
+
+def _table(name: str, what: str, share: str, proportions: Iterable[tuple[str, Proportion]]):
+    """Proportions with both intervals."""
     from rich.table import Table
 
-    table = Table(name, "right", "n", "accuracy %", "95 % interval", box=None, pad_edge=False)
-    for key, score in sorted(scores.items(), key=lambda item: item[1].accuracy):
-        low, high = score.interval
-        interval = f"{100 * low:.1f} to {100 * high:.1f}"
-        table.add_row(key, str(score.correct), str(score.n), f"{100 * score.accuracy:.1f}", interval)
-    return table
-
-
-def _unknown_table(unknown: dict[str, Rate]):
-    from rich.table import Table
-
-    table = Table("unknown word", "accepted", "n", "accepted %", box=None, pad_edge=False)
-    for word, rate in sorted(unknown.items(), key=lambda item: -item[1].rate):
-        table.add_row(word, str(rate.count), str(rate.n), f"{100 * rate.rate:.1f}")
+    table = Table(name, what, "n", f"{share} %", "95 % interval", "bootstrap", "over", box=None, pad_edge=False)
+    for key, p in proportions:
+        intervals = (f"{100 * low:.1f} to {100 * high:.1f}" for low, high in (p.interval, p.bootstrap))
+        table.add_row(key, str(p.count), str(p.n), f"{100 * p.share:.1f}", *intervals, p.over)
     return table
 
 

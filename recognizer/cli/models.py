@@ -210,20 +210,23 @@ def _item(key: str, text: str, indent: int = 0) -> None:
 
 
 def _is_score(value: object) -> bool:
-    """Whether it is an accuracy that was measured, as `Score.as_json` has it; a card may hold anything."""
+    """Whether it is an accuracy that was measured, as `Proportion.as_json` has it; a card may hold anything."""
     if not isinstance(value, dict) or not {"accuracy", "n", "interval"} <= set(value):
         return False
-    interval = value["interval"]
-    numbers = [value["accuracy"], *(interval if isinstance(interval, list) and len(interval) == 2 else [None])]
-    return all(isinstance(number, int | float) for number in numbers)
+    numbers = [value["accuracy"]]
+    for key in ("interval", *(key for key in ("bootstrap",) if key in value)):
+        ends = value[key]
+        numbers += ends if isinstance(ends, list) and len(ends) == 2 else [None]
+    return all(isinstance(number, int | float) for number in numbers) and ("bootstrap" in value) == ("over" in value)
 
 
 def _plain(value: object) -> str:
     """Any JSON value in words: a measured accuracy with its interval, a list with commas."""
     if _is_score(value):
-        low, high = (100 * p for p in value["interval"])
+        from recognizer.intervals import in_words
+
         unseen = f", unseen {value['unseen']}" if "unseen" in value else ""
-        return f"{100 * value['accuracy']:.2f} % (n = {value['n']}, 95 % interval {low:.1f} to {high:.1f}){unseen}"
+        return f"{100 * value['accuracy']:.2f} % ({in_words(value)}){unseen}"
     if isinstance(value, dict):
         return " ".join(f"{key} {_plain(item)}" for key, item in value.items() if item is not None)
     if isinstance(value, list | tuple):
@@ -327,6 +330,8 @@ def _print_comparison(a: str, b: str, comparison: Comparison) -> None:
     if discordant := comparison.only_a + comparison.only_b:
         only = counted(discordant, "recording")
         echo_wrapped(f"(McNemar's exact test on the {only} that only one of them recognised)", 0)
+    if comparison.caution:
+        echo_wrapped(comparison.caution, 0)
     for what, words in (("better", comparison.gained), ("worse", comparison.lost)):
         if words:
             _item(f"B is {what} at", ", ".join(f"{word} ({count})" for word, count in words.items()))

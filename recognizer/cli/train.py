@@ -96,6 +96,7 @@ def train(
     from recognizer import corpus as corpora
     from recognizer.errors import TrainingError
     from recognizer.features.front_end import FrontEnd
+    from recognizer.intervals import in_words
     from recognizer.sound.perturbation import NOISE, VTLP
     from recognizer.training.building import build, corpus_front_end
     from recognizer.training.settings import TrainingSettings
@@ -143,10 +144,6 @@ def train(
         for stage, curve in history.items():
             typer.echo(f"{stage}: log likelihood a frame {curve[0]:.3f} to {curve[-1]:.3f}, {len(curve)} iterations")
         if held_out:
-            low, high = (100 * p for p in held_out["interval"])
-            typer.echo(
-                f"a trial without a third of the {held_out['unseen']} got "
-                f"{100 * held_out['accuracy']:.1f} % of them right "
-                f"(n = {held_out['n']}, 95 % interval {low:.1f} to {high:.1f})"
-            )
+            right = f"{100 * held_out['accuracy']:.1f} % of them right ({in_words(held_out)})"
+            typer.echo(f"a trial without a third of the {held_out['unseen']} got {right}")
     return ExitStatus.FAILED if refused else ExitStatus.OK

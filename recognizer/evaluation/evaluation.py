@@ -1,4 +1,4 @@
-"""How well a model does on a labelled corpus: accuracy with its interval, rejections, confusions, the worst files."""
+"""How well a model does on a labelled corpus: accuracy with its intervals, rejections, confusions, the worst files."""
 
 from __future__ import annotations
 
@@ -10,65 +10,10 @@ import numpy as np
 
 from recognizer.corpus import Utterance
 from recognizer.errors import RecognizerError
-from recognizer.intervals import wilson
+from recognizer.intervals import Proportion, in_words
 from recognizer.recognizer import FileResult
 
 NOTHING = ""  # the column of the confusion matrix for utterances in which no word was heard
-
-
-@dataclass(frozen=True)
-class Score:
-    """A proportion of right answers.
-
-    Attributes
-    ----------
-    correct, n : right answers, and all
-    """
-
-    correct: int
-    n: int
-
-    @property
-    def accuracy(self) -> float | None:
-        """Share of right answers, 0 to 1; None without any."""
-        return self.correct / self.n if self.n else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """95 % Wilson interval."""
-        return wilson(self.correct, self.n) if self.n else None
-
-    def as_json(self) -> dict:
-        """Accuracy, n and interval as plain data."""
-        return {"accuracy": self.accuracy, "n": self.n, "interval": self.interval and list(self.interval)}
-
-
-@dataclass(frozen=True)
-class Rate:
-    """How often something happened that should not.
-
-    Attributes
-    ----------
-    count, n : times that it did, and that it could have
-    """
-
-    count: int
-    n: int
-
-    @property
-    def rate(self) -> float | None:
-        """Share, 0 to 1; None where it could not happen."""
-        return self.count / self.n if self.n else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """95 % Wilson interval."""
-        return wilson(self.count, self.n) if self.n else None
-
-    def as_json(self) -> dict:
-        """Rate, count, n and interval as plain data."""
-        interval = self.interval and list(self.interval)
-        return {"rate": self.rate, "count": self.count, "n": self.n, "interval": interval}
 
 
 @dataclass(frozen=True)
@@ -100,25 +45,25 @@ class Evaluation:
     unreadable : files that could not be read, with the reason
     """
 
-    total: Score
-    by_word: dict[str, Score]
-    by_speaker: dict[str, Score]
+    total: Proportion
+    by_word: dict[str, Proportion]
+    by_speaker: dict[str, Proportion]
     words: tuple[str, ...]
     heard: tuple[str, ...]
     confusion: np.ndarray
     mistakes: tuple[Mistake, ...]
-    false_rejections: Rate
-    false_acceptances: Rate
-    unknown: dict[str, Rate]
+    false_rejections: Proportion
+    false_acceptances: Proportion
+    unknown: dict[str, Proportion]
     unreadable: dict[str, str]
 
     def as_json(self) -> dict:
         """Everything as plain JSON data."""
         return {
             **self.total.as_json(),
-            "false_rejections": self.false_rejections.as_json(),
-            "false_acceptances": self.false_acceptances.as_json(),
-            "unknown": {word: rate.as_json() for word, rate in self.unknown.items()},
+            "false_rejections": self.false_rejections.as_json("rate"),
+            "false_acceptances": self.false_acceptances.as_json("rate"),
+            "unknown": {word: rate.as_json("rate") for word, rate in self.unknown.items()},
             "by_word": {word: score.as_json() for word, score in self.by_word.items()},
             "by_speaker": {speaker: score.as_json() for speaker, score in self.by_speaker.items()},
             "confusion": {
@@ -175,31 +120,30 @@ def evaluate(
     columns = tuple(sorted(set(said) | set(heard) - {NOTHING})) + ((NOTHING,) if NOTHING in heard else ())
     confusion = np.zeros((len(words), len(columns)), dtype=int)
     np.add.at(confusion, ([words.index(w) for w in said], [columns.index(w) for w in heard]), 1)
-    right = np.array(said) == np.array(heard)
+    said, heard, speakers = (
+        np.array(column, dtype=object) for column in (said, heard, [u.speaker for u, _ in answered])
+    )
+    right = said == heard
     tested = [answer for answer, k in zip(answered, known) if k]
-    said, right = np.array(said), right[known]
+    named = known & (speakers != None)  # noqa: E711 - of every element
     return Evaluation(
-        Score(int(right.sum()), len(right)),
-        _scores([u.word for u, _ in tested], right),
-        _scores([u.speaker for u, _ in tested], right),
+        Proportion.counted(right[known], speakers[known]),
+        _by(said[known], right[known], speakers[known]),
+        _by(speakers[named], right[named], speakers[named]),
         words,
         columns,
         confusion,
-        tuple(sorted((_mistake(u, r) for (u, r), ok in zip(tested, right) if not ok), key=_badness)),
-        _rate(~accepted[known]),
-        _rate(accepted[~known]),
-        {str(word): _rate(accepted[said == word]) for word in np.unique(said[~known])},
+        tuple(sorted((_mistake(u, r) for (u, r), ok in zip(tested, right[known]) if not ok), key=_badness)),
+        Proportion.counted(~accepted[known], speakers[known]),
+        Proportion.counted(accepted[~known], speakers[~known]),
+        _by(said[~known], accepted[~known], speakers[~known]),
         unreadable,
     )
 
 
-def _rate(happened: np.ndarray) -> Rate:
-    return Rate(int(happened.sum()), len(happened))
-
-
-def _scores(keys: Sequence[str | None], right: np.ndarray) -> dict[str, Score]:
-    keys = np.array([key if key is not None else NOTHING for key in keys])
-    return {str(key): Score(int(right[keys == key].sum()), int((keys == key).sum())) for key in np.unique(keys) if key}
+def _by(keys: np.ndarray, happened: np.ndarray, speakers: np.ndarray) -> dict[str, Proportion]:
+    """How often it happened, by word or by speaker."""
+    return {key: Proportion.counted(happened[keys == key], speakers[keys == key]) for key in sorted(set(keys))}
 
 
 def _mistake(utterance: Utterance, answer: FileResult) -> Mistake:
@@ -214,9 +158,8 @@ def _badness(mistake: Mistake) -> tuple[float, str]:
     return -mistake.confidence, str(mistake.path)
 
 
-def headline(score: Score) -> str:
-    """One line: accuracy, n and interval."""
-    if not score.n:
+def headline(total: Proportion) -> str:
+    """One line: accuracy, n and intervals."""
+    if not total.n:
         return "accuracy: none of the recordings is of a word of the model"
-    low, high = (100 * p for p in score.interval)
-    return f"accuracy {100 * score.accuracy:.2f} % (n = {score.n}, 95 % interval {low:.1f} to {high:.1f})"
+    return f"accuracy {100 * total.share:.2f} % ({in_words(total.as_json())})"

@@ -12,15 +12,13 @@ from typing import TextIO
 import numpy as np
 
 from recognizer.errors import RecognizerError, shown
-from recognizer.evaluation.evaluation import (
-    Evaluation,
-    Score,
-    headline,
-)
+from recognizer.evaluation.evaluation import Evaluation, headline
 from recognizer.files.pictures import lettering, require_matplotlib
 from recognizer.files.writing import replacing
+from recognizer.intervals import Proportion
 
-SCORE_COLUMNS = ("correct", "n", "accuracy", "low", "high")
+INTERVALS = ("low", "high", "over", "bootstrap_low", "bootstrap_high")
+SCORE_COLUMNS = ("correct", "n", "accuracy", *INTERVALS)
 
 
 def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
@@ -63,12 +61,7 @@ def score_rows(evaluation: Evaluation) -> list[list]:
     kinds = {"all": {"": evaluation.total}, "word": evaluation.by_word, "speaker": evaluation.by_speaker}
     return [
         ["of", "name", *SCORE_COLUMNS],
-        *(
-            [kind, name, *_score_row(score)]
-            for kind, scores in kinds.items()
-            for name, score in scores.items()
-            if score.n
-        ),
+        *([kind, name, *_row(score)] for kind, scores in kinds.items() for name, score in scores.items() if score.n),
         *([kind, name, *row] for kind, name, *row in _rejection_rows(evaluation)),
     ]
 
@@ -78,22 +71,24 @@ def _rejection_rows(evaluation: Evaluation) -> list[list]:
     rates = [("false rejections", "", evaluation.false_rejections)]
     rates.append(("false acceptances", "", evaluation.false_acceptances))
     rates += [("false acceptances", word, rate) for word, rate in evaluation.unknown.items()]
-    return [[of, name, r.count, r.n, r.rate, *r.interval] for of, name, r in rates if r.n]
+    return [[of, name, *_row(rate)] for of, name, rate in rates if rate.n]
 
 
-def _score_row(score: Score) -> list:
-    return [score.correct, score.n, score.accuracy, *score.interval]
+def _row(proportion: Proportion) -> list:
+    """Counts, share and both intervals."""
+    p = proportion
+    return [p.count, p.n, p.share, *p.interval, p.over, *p.bootstrap]
 
 
 def _tables(evaluation: Evaluation) -> dict[str, list[list]]:
-    def rows(name: str, scores: dict[str, Score]) -> list[list]:
-        return [[name, *SCORE_COLUMNS], *([key, *_score_row(score)] for key, score in scores.items())]
+    def rows(name: str, scores: dict[str, Proportion]) -> list[list]:
+        return [[name, *SCORE_COLUMNS], *([key, *_row(score)] for key, score in scores.items())]
 
     counts = ([word, *map(int, row)] for word, row in zip(evaluation.words, evaluation.confusion))
     return {
         "by_word": rows("word", evaluation.by_word),
         "by_speaker": rows("speaker", evaluation.by_speaker),
-        "rejection": [["of", "word", "count", "n", "rate", "low", "high"], *_rejection_rows(evaluation)],
+        "rejection": [["of", "word", "count", "n", "rate", *INTERVALS], *_rejection_rows(evaluation)],
         "confusion": [["said", *(heard or "(nothing)" for heard in evaluation.heard)], *counts],
         "mistakes": [
             ["file", "word", "heard", "confidence", "margin"],
@@ -118,7 +113,7 @@ def _pictures(evaluation: Evaluation, folder: Path, drawable: Callable[[str], st
     axes.set_xticks(range(len(heard)), heard, rotation=90)
     axes.set_yticks(range(len(evaluation.words)), map(drawable, evaluation.words))
     axes.set(xlabel="heard", ylabel="said")
-    figure.suptitle(headline(evaluation.total), fontsize=9)
+    figure.suptitle(headline(evaluation.total), fontsize=9, wrap=True)
     written = [folder / "confusion.png"]
     figure.savefig(written[0], dpi=120)
     for name, scores in (("by_word", evaluation.by_word), ("by_speaker", evaluation.by_speaker)):
@@ -128,11 +123,11 @@ def _pictures(evaluation: Evaluation, folder: Path, drawable: Callable[[str], st
     return written
 
 
-def _bars(scores: dict[str, Score], label: str, drawable: Callable[[str], str]):
+def _bars(scores: dict[str, Proportion], label: str, drawable: Callable[[str], str]):
     from matplotlib.figure import Figure
 
-    ordered = sorted(scores.items(), key=lambda item: item[1].accuracy)[:60]
-    accuracy = np.array([s.accuracy for _, s in ordered]) * 100
+    ordered = sorted(scores.items(), key=lambda item: item[1].share)[:60]
+    accuracy = np.array([s.share for _, s in ordered]) * 100
     interval = np.array([s.interval for _, s in ordered]) * 100
     figure = Figure(figsize=(6, 1.2 + 0.25 * len(ordered)), layout="constrained")
     axes = figure.subplots()

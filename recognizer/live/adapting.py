@@ -25,7 +25,7 @@ from recognizer.adaptation.method import Method, fitted, tree_of
 from recognizer.errors import AdaptationError
 from recognizer.features.analysis import analyse
 from recognizer.recognition.result import Result
-from recognizer.recognition.verification import SURE
+from recognizer.recognition.verification import is_sure
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
 from recognizer.training.training import Chunk, accumulate
@@ -101,10 +101,10 @@ class Adaptation:
         """
         model = self._base.model
         rate = model.front_end.sample_rate
-        if not _is_sure(result):
+        if not (result.accepted and is_sure(result.confidence)):
             return False
         first = self._base.recognize(samples, rate, words=self._words, threshold=self._threshold)
-        if not _is_sure(first) or first.word != result.word:
+        if not is_sure(first.confidence) or first.word != result.word:
             return False
         analysis = analyse(audio.prepare(samples, rate, rate), model.front_end, model.endpointer)
         features, word = analysis.features[0], model.words.index(result.word)
@@ -147,7 +147,3 @@ class Adaptation:
             statistics.add(utterance.statistics, utterance.rows)
         models = fitted(model.acoustics, statistics, self._method, self._tree)
         self.recognizer = replace(self._base, model=replace(model, acoustics=models))
-
-
-def _is_sure(result: Result) -> bool:
-    return result.accepted and result.confidence >= SURE

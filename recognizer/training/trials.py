@@ -15,19 +15,29 @@ from recognizer.corpus import Utterance
 from recognizer.errors import AudioError, RecognizerWarning
 from recognizer.features.analysis import Analysis, analyse_all, analyse_pieces
 from recognizer.features.front_end import FrontEnd, GivenFeatures
-from recognizer.intervals import wilson
-from recognizer.recognition.calibration import Calibration, fit_calibration, posteriors
-from recognizer.recognition.verification import Rejection, default, examine, fit, train_noise, with_operating_points
+from recognizer.intervals import Proportion
+from recognizer.recognition.calibration import Calibration, fit_calibration
+from recognizer.recognition.verification import (
+    Rejection,
+    belief,
+    default,
+    examine,
+    fit,
+    train_noise,
+    with_operating_points,
+)
 from recognizer.sound.audio import Recording
 from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.noises import synthetic_noises
 from recognizer.training.settings import TrainingSettings
 from recognizer.training.training import train, variance_floor
 
-HELD_OUT = 3  # every third speaker, or take, is held out to calibrate
-FEWEST_TO_CALIBRATE = 30  # held-out utterances; below, the default calibration is kept
+HELD_OUT = 3  # every third speaker, or take, is held out to calibrate: two thirds train nearly as well as all
+FEWEST_TO_CALIBRATE = 30  # held-out utterances; below, REFUSED's share at `normal` is not even one of them
 ENOUGH_TO_CALIBRATE = 300  # held-out utterances; a trial more, of other speakers, is made until there are so many
 FEWEST_WORDS = 3  # to leave one out: two must stay, for the lead of one over the other is evidence
+PARTS = 5  # for cross-fitting: with more, hardly less is left out (Breiman and Spector 1992: five or ten)
+SIGNIFICANT = 0.05  # guessing does as well as this more rarely, by convention
 NOISES = 120  # made up: half of them to train on, half to calibrate on
 NOISES_COUNT = 1.0  # for all of them together, as much as for all words left out, or all unknown recordings
 
@@ -123,7 +133,9 @@ def calibrate_held_out(
     others = [f for _, f in strangers]
     trials: list[Trial] = []
     for fold in (1, 2, 0):
-        if sum(len(trial.truth) for trial in trials) >= enough:
+        held_out = [groups[i] for trial in trials for i in trial.members]
+        # Of two speakers at least: thresholds for one are set by weights that were fitted to others.
+        if len(held_out) >= enough and len(set(held_out)) >= 2:
             break
         seen = np.flatnonzero(groups % HELD_OUT != fold)
         known = sorted({material.utterances[i].word for i in seen})
@@ -137,13 +149,10 @@ def calibrate_held_out(
         right = int((trials[-1].scores.argmax(1) == trials[-1].truth).sum())
         progress("held-out test", len(trials), HELD_OUT, f"{right} of {len(members)} right")
     first = trials[0]
-    correct, n = int((first.scores.argmax(1) == first.truth).sum()), len(first.truth)
-    held_out = {
-        "accuracy": correct / n,
-        "n": n,
-        "interval": list(wilson(correct, n)),
-        "unseen": "speakers" if by_speaker else "takes",
-    }
+    right = first.scores.argmax(1) == first.truth
+    score = Proportion.counted(right, [material.utterances[i].speaker for i in first.members])
+    _warn_of_chance(score.count, first.truth, len(words))
+    held_out = {**score.as_json(), "unseen": "speakers" if by_speaker else "takes"}
     return Calibrated(*_fit(noise, trials, groups, [folder for folder, _ in strangers]), held_out)
 
 
@@ -176,33 +185,64 @@ def _try(
     return Trial(members, column[truth], scores, found.evidence, left_out, *sounds)
 
 
+def _warn_of_chance(correct: int, truth: np.ndarray, words: int) -> None:
+    """Warn of a trial no better than guessing the most frequent word would be (exact binomial test, one-sided)."""
+    from scipy.stats import binomtest
+
+    _, times = np.unique(truth, return_counts=True)
+    chance = times.max() / len(truth) if len(times) > 1 else 1 / words
+    if binomtest(correct, len(truth), chance, alternative="greater").pvalue >= SIGNIFICANT:
+        warnings.warn(
+            f"a trial got {correct} of {len(truth)} recordings held out right, which is not above chance "
+            f"({100 * chance:.0f} %): are the labels right? Check which words the recordings were taken for",
+            RecognizerWarning,
+            stacklevel=2,
+        )
+
+
 def _fit(
     noise: GaussianBank | None, trials: Sequence[Trial], groups: np.ndarray, folders: Sequence[str]
 ) -> tuple[Calibration, Rejection | None]:
     """Calibration and rejection from all trials together; no rejection where nothing is known of noise.
 
-    What the trials mistake for another word is no example of a word known: to reject it is right.
+    What the trials mistake for another word is no example of a word known: to reject it is right. The thresholds are
+    set on probabilities that each part of the speakers (or takes) has by weights fitted without that part.
     """
     pooled = {f.name: np.concatenate([getattr(trial, f.name) for trial in trials]) for f in fields(Trial)}
     scores, truth, evidence = pooled["scores"], pooled["truth"], pooled["evidence"]
     # A speaker's takes are alike: a hundred of them tell less than takes of a hundred speakers.
     takes = _shares(groups[pooled["members"]])
     weight = np.sqrt(takes)
-    calibration = fit_calibration(scores, truth, weight)
-    if noise is None:
-        return calibration, None
-    left_out = np.concatenate([np.full(len(trial.truth), len(trial.left_out) > 0) for trial in trials])
-    sounds = [(pooled["left_out"], weight[left_out], 1.0)]
-    sounds += [(pooled["noises"], np.ones(len(pooled["noises"])), NOISES_COUNT)]
-    sounds += [(pooled["strangers"], np.tile(_shares(folders), len(trials)), 1.0)]
-    sounds = [(found, w * count / w.sum()) for found, w, count in sounds if len(found)]
     right = scores.argmax(1) == truth
-    if not right.any() or not sounds:
-        return calibration, default(noise)
-    other, other_weight = (np.concatenate(parts) for parts in zip(*sounds))
-    rejection = fit(noise, evidence[right], weight[right], other, other_weight)
-    probable = np.minimum(posteriors(scores, calibration).max(1), rejection.known(evidence))
+    left_out = np.concatenate([np.full(len(trial.truth), len(trial.left_out) > 0) for trial in trials])
+    strangers = np.tile(_shares(folders), len(trials))
+
+    def weighed(kept: np.ndarray) -> tuple[Calibration, Rejection]:
+        """What some of the held-out utterances tell."""
+        sounds = [(pooled["left_out"][kept[left_out]], weight[kept & left_out], 1.0)]
+        sounds += [(pooled["noises"], np.ones(len(pooled["noises"])), NOISES_COUNT)]
+        sounds += [(pooled["strangers"], strangers, 1.0)]
+        sounds = [(found, w * count / w.sum()) for found, w, count in sounds if len(found)]
+        other, other_weight = (np.concatenate(parts) for parts in zip(*sounds))
+        known = kept & right
+        calibration = fit_calibration(scores[kept], truth[kept], weight[kept])
+        return calibration, fit(noise, evidence[known], weight[known], other, other_weight)
+
+    part = _parts(groups[pooled["members"]])
+    if noise is None or len(set(part[right])) < 2:
+        return fit_calibration(scores, truth, weight), noise and default(noise)
+    probable = np.zeros(len(truth))
+    for number in set(part[right]):
+        own = part == number
+        probable[own] = belief(scores[own], evidence[own], *weighed(~own)).lesser
+    calibration, rejection = weighed(np.ones(len(truth), dtype=bool))
     return calibration, with_operating_points(rejection, probable[right], takes[right])
+
+
+def _parts(groups: np.ndarray) -> np.ndarray:
+    """Up to PARTS parts of whole speakers (or takes), of takes where all are of one speaker."""
+    _, number = np.unique(groups, return_inverse=True)
+    return (number if number.any() else np.arange(len(groups))) % PARTS
 
 
 def _shares(groups: Sequence) -> np.ndarray:

@@ -33,7 +33,7 @@ def fitted(tmp_path_factory):
     from synthetic import record
 
     folder = record(tmp_path_factory.mktemp("more"), speakers=("anna", "bob", "carl", "dora", "eve"), takes=8)
-    return build(find(folder), settings=TrainingSettings(mixtures=2, background_mixtures=4))[0]
+    return build(find(folder), settings=TrainingSettings(mixtures=2))[0]
 
 
 @pytest.fixture(scope="module")

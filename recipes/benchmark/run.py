@@ -26,7 +26,7 @@ from recognizer.features.front_end import FrontEnd
 from recognizer.recognition.decoding import decode
 from recognizer.sound.endpoint import Endpointer
 from recognizer.training.settings import TrainingSettings
-from recognizer.training.training import chunks_by_word, converge, cut_and_cluster
+from recognizer.training.training import converge, cut_and_cluster, laid_out
 
 STATES, MIXTURES, ITERATIONS = 5, 4, 10
 HMMLEARN = "hmmlearn==0.3.3"
@@ -57,9 +57,9 @@ def ours(features, labels, spans) -> object:
     """Uniform cut, k-means, and the same number of Baum-Welch iterations."""
     settings = TrainingSettings(states=STATES, mixtures=MIXTURES, tolerance=-np.inf, max_iterations=ITERATIONS)
     variance_floor = settings.variance_floor * np.concatenate(features).var(0)
-    bank, chain = cut_and_cluster(features, labels, spans, settings, variance_floor)
-    chunks = list(chunks_by_word(features, labels))
-    return converge(WordModels(bank, chain, background=bank), chunks, "baum-welch", settings, variance_floor)
+    speech = laid_out(features, labels)
+    models = WordModels(*cut_and_cluster(speech, labels, spans, settings, variance_floor))
+    return converge(models, speech.chunks, "baum-welch", settings, variance_floor)
 
 
 def theirs(features, labels) -> list:

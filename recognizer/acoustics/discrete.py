@@ -18,7 +18,6 @@ from recognizer.acoustics.codebook import (
 )
 from recognizer.acoustics.gaussians import (
     LEAST_LOG_SHARE,
-    BorrowedVariance,
     GaussianBank,
     Sizes,
 )
@@ -82,10 +81,10 @@ class DiscreteBank(CodebookBank):
         return blank.update(replace(blank.statistics(), occupancy=np.array(counts, dtype=float)), sizes.variance_floor)
 
     def symbols(self, features: np.ndarray) -> np.ndarray:
-        """The cell of each stream that each frame (T, D) lies in, (T, R)."""
+        """The cell of each stream that each frame (..., T, D) lies in, (..., T, R)."""
         scale = np.sqrt(self.precision)
         labels = [nearest(features * s, centres * s)[0] for s, centres in zip(scale, self.centres)]
-        return np.stack(labels, axis=1)
+        return np.stack(labels, axis=-1)
 
     @cached_property
     def _log_weights(self) -> np.ndarray:
@@ -98,13 +97,11 @@ class DiscreteBank(CodebookBank):
 
     def entries(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `CodebookBank.entries`: one in the cell that a frame lies in, zero in the others."""
-        symbols = self.symbols(features).T
+        symbols = self.symbols(features).swapaxes(-1, -2)
         cells = np.arange(self.centres.shape[1])[:, None]
-        return (symbols[:, None] == cells).astype(np.float64), np.zeros(symbols.shape)
+        return (symbols[..., None, :] == cells).astype(np.float64), np.zeros(symbols.shape)
 
-    def update(
-        self, statistics: Statistics, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
-    ) -> DiscreteBank:
+    def update(self, statistics: Statistics, variance_floor: np.ndarray, borrowed_frames: float = 0.0) -> DiscreteBank:
         """M-step: maximum posterior, with a few frames in every state that fall into the cells as those of all do.
 
         Without them a cell that a state has not seen would be impossible in it (Rabiner 1989, section V.C).

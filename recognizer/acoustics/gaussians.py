@@ -13,30 +13,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from recognizer.acoustics.kmeans import CHUNK_VALUES, kmeans, nearest, slices
+from recognizer.acoustics.kmeans import kmeans_of_groups, memberships, nearest
+from recognizer.acoustics.recursions import groups as of_similar_length
 from recognizer.acoustics.simplex import distribution_fault, floored_distribution
-from recognizer.acoustics.statistics import Statistics
+from recognizer.acoustics.statistics import Statistics, no_transitions
 from recognizer.errors import ModelError, TrainingError
 from recognizer.htk import definitions as htk
 
 WEIGHT_FLOOR = 1e-3  # of a component that is in use; keeps a rarely visited one reachable
+STACKED_FRAMES = 16_384  # of groups that are clustered at once: few calls, and still in the cache
 MIN_FRAMES = 6  # a component needs to have a mean and a variance worth the name
 LEAST_LOG_SHARE = -230.0  # e to this is 1e-100: beside the best it adds nothing, and no product is denormal and slow
 MIN_OCCUPANCY = 1e-3  # frames below which a component has no data of its own and keeps its parameters
-
-
-@dataclass(frozen=True)
-class BorrowedVariance:
-    """What is known of variances beforehand: as if every component had seen more frames than it did.
-
-    Attributes
-    ----------
-    variance : (D,), about the component's mean
-    frames : how many
-    """
-
-    variance: np.ndarray
-    frames: float
 
 
 @dataclass(frozen=True)
@@ -48,18 +36,21 @@ class Sizes:
     mixtures : Gaussians of a state, where it has its own
     codebook : Gaussians or cells that all states share, where they do; as many as is usual when None
     variance_floor : (D,)
-    borrowed : a prior of the variances
+    borrowed_frames : of a prior of the variances, see `updated_moments`
     """
 
     mixtures: int
     codebook: int | None
     variance_floor: np.ndarray
-    borrowed: BorrowedVariance | None = None
+    borrowed_frames: float = 0.0
 
 
 @dataclass(frozen=True)
 class GaussianBank:
     """S mixtures of K diagonal Gaussians.
+
+    A stack of banks, each for frames of its own, has a further axis in front of all arrays; `take` with rows
+    (G, S) gives one.
 
     Attributes
     ----------
@@ -103,7 +94,7 @@ class GaussianBank:
     @cached_property
     def _affine(self) -> tuple[np.ndarray, np.ndarray]:
         """Log densities as an affine map of [x, x**2]: (K*S, 2D) matrix and (K*S, 1) constant."""
-        states, mixtures, dims = self.means.shape
+        *stack, states, mixtures, dims = self.means.shape
         precision = 1.0 / self.variances
         with np.errstate(divide="ignore"):  # an unused component has log weight -inf
             log_weights = np.log(self.weights)
@@ -111,7 +102,8 @@ class GaussianBank:
             dims * np.log(2 * np.pi) + np.log(self.variances).sum(-1) + (self.means**2 * precision).sum(-1)
         )
         matrix = np.concatenate([self.means * precision, -0.5 * precision], axis=-1)
-        return matrix.transpose(1, 0, 2).reshape(mixtures * states, 2 * dims), constant.T.reshape(-1, 1)
+        rows = mixtures * states
+        return matrix.swapaxes(-3, -2).reshape(*stack, rows, -1), constant.swapaxes(-1, -2).reshape(*stack, rows, 1)
 
     def component_log_density(self, observations: np.ndarray) -> np.ndarray:
         """ln(c_k N(o_t; mu_k, Sigma_k)) of every component.
@@ -124,11 +116,11 @@ class GaussianBank:
         -------
         (K, S, T) float64; frames last, because reductions over components are then contiguous
         """
-        states, mixtures, _ = self.means.shape
+        *stack, states, mixtures, _ = self.means.shape
         matrix, constant = self._affine
-        log_density = matrix @ observations.T
+        log_density = matrix @ observations.swapaxes(-1, -2)
         log_density += constant
-        return log_density.reshape(mixtures, states, len(observations))
+        return log_density.reshape(*stack, mixtures, states, -1)
 
     def expect(self, features: np.ndarray) -> MixtureShares:
         """E-step: what is to be known of frames before it is known which mixtures they belong to.
@@ -138,7 +130,7 @@ class GaussianBank:
         features : (T, D)
         """
         observations = with_squares(features)
-        return MixtureShares(*self.posteriors(observations), observations)
+        return MixtureShares(*self._unnormalised(observations), observations)
 
     def log_density(self, features: np.ndarray) -> np.ndarray:
         """ln b_j(o_t), the log density of every frame under every mixture.
@@ -151,7 +143,8 @@ class GaussianBank:
         -------
         (T, S) float64
         """
-        return _normalise(self.component_log_density(with_squares(features))).T
+        total, peak = _exponentials(self.component_log_density(with_squares(features)))
+        return (np.log(total) + peak).T
 
     def posteriors(self, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Share of each component in its mixture, (K, S, T), and ln b_j(o_t), (S, T).
@@ -160,10 +153,16 @@ class GaussianBank:
         ----------
         observations : (T, 2D), frames beside their squares
         """
-        components = self.component_log_density(observations)
-        log_density = _normalise(components, shares=True)
-        components[self.weights.T == 0] = 0.0
+        components, total, log_density = self._unnormalised(observations)
+        components /= total[..., None, :, :]
         return components, log_density
+
+    def _unnormalised(self, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Densities of the components relative to the largest of their mixture, their sums, and ln b_j(o_t)."""
+        components = self.component_log_density(observations)
+        total, peak = _exponentials(components)
+        components[self.weights.swapaxes(-1, -2) == 0] = 0.0
+        return components, total, np.log(total) + peak
 
     def take(self, states: np.ndarray | slice) -> GaussianBank:
         """The bank of the given mixtures, in the given order."""
@@ -229,9 +228,7 @@ class GaussianBank:
         """The mean of the frames of each mixture, (S, D)."""
         return (self.weights[..., None] * self.means).sum(1)
 
-    def update(
-        self, statistics: Statistics, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
-    ) -> GaussianBank:
+    def update(self, statistics: Statistics, variance_floor: np.ndarray, borrowed_frames: float = 0.0) -> GaussianBank:
         """M-step: the bank that maximises the likelihood of the statistics, floors respected.
 
         The floored variance and the floored weights are the exact maxima under those constraints, so EM with
@@ -241,10 +238,13 @@ class GaussianBank:
         ----------
         statistics : sums over frames, same shape as the bank
         variance_floor : (D,)
-        borrowed : a prior of the variances, for few data: then it is the posterior that is maximised
+        borrowed_frames : for few data: every component counts as having seen so many frames more, which spread about
+            its mean as those of all components spread about theirs
         """
         weights = updated_weights(self.weights, statistics)
-        return GaussianBank(weights, *updated_moments(self.means, self.variances, statistics, variance_floor, borrowed))
+        return GaussianBank(
+            weights, *updated_moments(self.means, self.variances, statistics, variance_floor, borrowed_frames)
+        )
 
     def drop_starved(self, statistics: Statistics, min_frames: float) -> GaussianBank:
         """Without the components that hold fewer than `min_frames` frames; the best of each mixture stays."""
@@ -262,8 +262,19 @@ class GaussianBank:
         groups : frames of each state, (T, D)
         sizes : of which the codebook is of no use, for every state has its own
         """
-        parts = [from_clusters(g, sizes.mixtures, sizes.variance_floor, sizes.borrowed) for g in groups]
-        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+        lengths = np.array([len(group) for group in groups])
+        shape = (len(groups), sizes.mixtures, groups[0].shape[1])
+        means, variances = np.empty(shape), np.empty(shape)
+        statistics = Statistics.zeros(shape[:2], shape)
+        for members in of_similar_length(lengths, STACKED_FRAMES):
+            stack = np.zeros((len(members), lengths[members].max(), shape[2]))
+            for frames, member in zip(stack, members):
+                frames[: lengths[member]] = groups[member]
+            blank, found = _clustered(stack, lengths[members], sizes.mixtures, sizes.variance_floor)
+            means[members], variances[members] = blank.means, blank.variances
+            statistics.add(found, members)
+        start = cls((statistics.occupancy > 0).astype(np.float64), means, variances)
+        return start.update(statistics, sizes.variance_floor, sizes.borrowed_frames)
 
     def to_htk(self) -> tuple[list[tuple[htk.Density, ...]], dict[str, htk.Gaussians]]:
         """The density of every state as HTK defines it, without the unused components; there are no codebooks."""
@@ -299,31 +310,6 @@ class GaussianBank:
         """Features as HTK has to be given them, (T, D), and their kind: as they are."""
         return features, kind
 
-    def split(self, mixtures: int) -> GaussianBank:
-        """Grow every mixture to `mixtures` components by splitting the heaviest, means 0.2 deviations apart.
-
-        The rule is HTK's (HTK Book, "Mixture Incrementing"): weight halved, means moved by plus and minus
-        0.2 standard deviations, one split at a time.
-        """
-        states, old, _ = self.means.shape
-        if mixtures <= old:
-            return self
-        pad = mixtures - old
-        weights = np.pad(self.weights, ((0, 0), (0, pad)))
-        means = np.pad(self.means, ((0, 0), (0, pad), (0, 0)))
-        variances = np.pad(self.variances, ((0, 0), (0, pad), (0, 0)), constant_values=1.0)
-        rows = np.arange(states)
-        for _ in range(mixtures - int((weights > 0).sum(1).min())):
-            room = (weights == 0).any(1)
-            source, target = weights.argmax(1)[room], (weights == 0).argmax(1)[room]
-            row = rows[room]
-            offset = 0.2 * np.sqrt(variances[row, source])
-            weights[row, target] = weights[row, source] = weights[row, source] / 2
-            means[row, target] = means[row, source] + offset
-            means[row, source] -= offset
-            variances[row, target] = variances[row, source]
-        return GaussianBank(weights, means, variances)
-
 
 @dataclass(frozen=True)
 class MixtureShares:
@@ -331,22 +317,39 @@ class MixtureShares:
 
     Attributes
     ----------
-    posteriors : (K, S, T), the share of each component in its mixture
-    log_density : (S, T)
-    observations : (T, 2D), the frames beside their squares
+    components : (..., K, S, T), density of each component, relative to the largest of its mixture
+    total : (..., S, T), their sums
+    log_density : (..., S, T)
+    observations : (..., T, 2D), the frames beside their squares
     """
 
-    posteriors: np.ndarray
+    components: np.ndarray
+    total: np.ndarray
     log_density: np.ndarray
     observations: np.ndarray
 
     def shares(self, occupation: np.ndarray) -> np.ndarray:
-        """The probability that a frame came from a component, (K, S, T), given that from its mixture, (S, T)."""
-        return self.posteriors * occupation
+        """See `density.Shares.shares`: (..., K, S, T)."""
+        return self.components * (occupation / self.total)[..., None, :, :]
 
     def statistics(self, occupation: np.ndarray) -> Statistics:
-        """The sums that re-estimation needs, given the probability that a frame came from each mixture, (S, T)."""
-        return Statistics.of_frames(self.shares(occupation), self.observations)
+        """See `density.Shares.statistics`; most frames belong to few states, and only those are summed for a state."""
+        dims = self.observations.shape[-1]
+        *stack, mixtures, states, frames = self.components.shape
+        components = self.components.reshape(-1, mixtures, states, frames)
+        observations = self.observations.reshape(-1, frames, dims)
+        ratio = (occupation / self.total).reshape(-1, states, frames)
+        banks = np.arange(len(ratio))[:, None]
+        occupancy, moments = np.empty((len(ratio), states, mixtures)), np.empty((len(ratio), states, mixtures, dims))
+        for state in range(states):
+            heard = ratio[:, state] > 0
+            longest = heard.sum(1).max()
+            places = np.argsort(~heard, axis=1, kind="stable")[:, :longest]  # the others have no share
+            own = components[banks, :, state, places].swapaxes(1, 2) * ratio[banks, state, places][:, None]
+            occupancy[:, state] = own.sum(-1)
+            moments[:, state] = own @ observations[banks, places]
+        first, second = np.split(moments.reshape(*stack, states, mixtures, dims), 2, axis=-1)
+        return Statistics(occupancy.reshape(*stack, states, mixtures), first, second, no_transitions(), 0.0, frames)
 
 
 def updated_weights(weights: np.ndarray, statistics: Statistics) -> np.ndarray:
@@ -360,7 +363,7 @@ def updated_moments(
     variances: np.ndarray,
     statistics: Statistics,
     variance_floor: np.ndarray,
-    borrowed: BorrowedVariance | None = None,
+    borrowed_frames: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """M-step of means and variances, (..., K, D); see `GaussianBank.update`."""
     occupancy = statistics.component_occupancy[..., None]
@@ -368,9 +371,11 @@ def updated_moments(
     count = np.where(seen, occupancy, 1.0)
     new_means = np.where(seen, statistics.first_order / count, means)
     new_variances = np.where(seen, statistics.second_order / count - new_means**2, variances)
-    if borrowed is not None:
-        share = borrowed.frames / (borrowed.frames + count)
-        new_variances = np.where(seen, share * borrowed.variance + (1.0 - share) * new_variances, new_variances)
+    if borrowed_frames:
+        heard, every = np.where(seen, occupancy, 0.0), tuple(range(means.ndim - 1))
+        pooled = (heard * new_variances).sum(every) / np.maximum(heard.sum(), MIN_OCCUPANCY)
+        share = borrowed_frames / (borrowed_frames + count)
+        new_variances = np.where(seen, share * pooled + (1.0 - share) * new_variances, new_variances)
     return new_means, np.maximum(new_variances, variance_floor)
 
 
@@ -382,29 +387,24 @@ def gaussian_fault(means: np.ndarray, variances: np.ndarray) -> str | None:
 
 
 def with_squares(features: np.ndarray) -> np.ndarray:
-    """[x, x**2], the sufficient statistic of a diagonal Gaussian, (T, 2D) float64."""
-    dims = features.shape[1]
-    observations = np.empty((len(features), 2 * dims))
-    observations[:, :dims] = features
-    np.square(observations[:, :dims], out=observations[:, dims:])
+    """[x, x**2], the sufficient statistic of a diagonal Gaussian, (..., T, 2D) float64."""
+    dims = features.shape[-1]
+    observations = np.empty((*features.shape[:-1], 2 * dims))
+    observations[..., :dims] = features
+    np.square(observations[..., :dims], out=observations[..., dims:])
     return observations
 
 
-def _normalise(components: np.ndarray, shares: bool = False) -> np.ndarray:
-    """Log-sum-exp over components, in place: (K, S, T) -> (S, T); `shares` leaves posteriors behind."""
-    peak = components.max(0)
-    components -= peak
+def _exponentials(components: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Exponentials relative to the largest component, in place, (..., K, S, T); their sums, and the largest."""
+    peak = components.max(-3)
+    components -= peak[..., None, :, :]
     np.maximum(components, LEAST_LOG_SHARE, out=components)
     np.exp(components, out=components)
-    total = components.sum(0)
-    if shares:
-        components /= total
-    return np.log(total) + peak
+    return components.sum(-3), peak
 
 
-def from_clusters(
-    features: np.ndarray, mixtures: int, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
-) -> GaussianBank:
+def from_clusters(features: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
     """One mixture whose components are the k-means clusters of the frames.
 
     Parameters
@@ -412,28 +412,33 @@ def from_clusters(
     features : (T, D)
     mixtures : components asked; fewer are made where there are under `MIN_FRAMES` frames for each
     variance_floor : (D,)
-    borrowed : a prior of the variances
 
     Returns
     -------
     GaussianBank of one mixture with `mixtures` places
     """
-    features = np.asarray(features, dtype=np.float64)
-    scale = np.sqrt(np.maximum(features.var(0), variance_floor))  # a constant dimension does not divide by zero
-    centres, _ = kmeans(features / scale, max(1, min(mixtures, len(features) // MIN_FRAMES)))
-    label, _ = nearest(features / scale, centres)
-    blank = single_gaussian(features, variance_floor)
-    moments = (1, mixtures, features.shape[1])
-    statistics = Statistics.zeros(moments[:2], moments)
-    for part in slices(len(features), CHUNK_VALUES // mixtures):
-        posteriors = (label[part] == np.arange(mixtures)[:, None]).astype(np.float64)[:, None]
-        statistics.add(Statistics.of_frames(posteriors, with_squares(features[part])))
-    start = GaussianBank(
-        (statistics.occupancy > 0).astype(np.float64),
-        np.repeat(blank.means, mixtures, 1),
-        np.repeat(blank.variances, mixtures, 1),
-    )
-    return start.update(statistics, variance_floor, borrowed)
+    return GaussianBank.start([features], Sizes(mixtures, None, variance_floor))
+
+
+def _clustered(
+    stack: np.ndarray, lengths: np.ndarray, mixtures: int, variance_floor: np.ndarray
+) -> tuple[GaussianBank, Statistics]:
+    """Of groups of frames (G, T, D), zero past their lengths: single Gaussians in all places, and sums by cluster."""
+    inside = (np.arange(stack.shape[1]) < lengths[:, None])[..., None]
+    counts = lengths[:, None, None]
+    mean = stack.sum(1, keepdims=True) / counts
+    variance = (np.square(stack - mean) * inside).sum(1, keepdims=True) / counts
+    variance = np.maximum(variance, variance_floor)  # a constant dimension does not divide by zero
+    scaled = stack / np.sqrt(variance)
+    centres, found, _ = kmeans_of_groups(scaled, lengths, np.clip(lengths // MIN_FRAMES, 1, mixtures))
+    label, _ = nearest(scaled, centres, found)
+    shape = (len(stack), mixtures, stack.shape[2])
+    statistics = Statistics.zeros(shape[:2], shape)
+    for part, members in memberships(label, lengths, mixtures):
+        first, second = np.split(members @ with_squares(stack[:, part]), 2, axis=-1)
+        statistics.add(Statistics(members.sum(-1), first, second, no_transitions()))
+    blank = GaussianBank(found.astype(np.float64), np.broadcast_to(mean, shape), np.broadcast_to(variance, shape))
+    return blank, statistics
 
 
 def single_gaussian(features: np.ndarray, variance_floor: np.ndarray) -> GaussianBank:

@@ -1,4 +1,4 @@
-"""One mixture of Gaussians on its own: EM, and growing by splitting."""
+"""One mixture of Gaussians on its own: EM, from clusters on."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import numpy as np
 
 from recognizer.acoustics.gaussians import (
     GaussianBank,
-    single_gaussian,
+    from_clusters,
     with_squares,
 )
 from recognizer.acoustics.statistics import Statistics
 from recognizer.errors import RecognizerWarning
+
+TOLERANCE = 0.02  # nats a frame by which an iteration must raise the likelihood; finer ones move no decision
 
 
 def expectation_maximisation(
@@ -52,9 +54,8 @@ def expectation_maximisation(
     return bank, np.array(curve)
 
 
-def grow(features: np.ndarray, mixtures: int, variance_floor: np.ndarray, **em: float) -> GaussianBank:
-    """One mixture grown from a single Gaussian by doubling: split, then EM, until `mixtures` are there."""
-    bank = single_gaussian(features, variance_floor)
-    while (size := bank.weights.shape[1]) < mixtures:
-        bank, _ = expectation_maximisation(bank.split(min(2 * size, mixtures)), features, variance_floor, **em)
-    return bank
+def fit(features: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
+    """One mixture of up to so many Gaussians: k-means, then EM."""
+    start = from_clusters(features, mixtures, variance_floor)
+    start = GaussianBank(*(x[:, start.weights[0] > 0] for x in (start.weights, start.means, start.variances)))
+    return expectation_maximisation(start, features, variance_floor, tolerance=TOLERANCE, max_iterations=100)[0]

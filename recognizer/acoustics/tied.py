@@ -18,7 +18,6 @@ from recognizer.acoustics.codebook import (
 )
 from recognizer.acoustics.gaussians import (
     LEAST_LOG_SHARE,
-    BorrowedVariance,
     GaussianBank,
     Sizes,
     from_clusters,
@@ -99,15 +98,15 @@ class TiedBank(CodebookBank):
     def entries(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `CodebookBank.entries`: the densities of the Gaussians."""
         matrix, constant = self._affine
-        log_density = (matrix @ with_squares(features).T + constant).reshape(*self.means.shape[:2], -1)
-        peak = log_density.max(1)
-        log_density -= peak[:, None]
+        log_density = matrix @ with_squares(features).swapaxes(-1, -2)
+        log_density += constant
+        log_density = log_density.reshape(*features.shape[:-2], *self.means.shape[:2], -1)
+        peak = log_density.max(-2)
+        log_density -= peak[..., None, :]
         np.maximum(log_density, LEAST_LOG_SHARE, out=log_density)
         return np.exp(log_density, out=log_density), peak
 
-    def update(
-        self, statistics: Statistics, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
-    ) -> TiedBank:
+    def update(self, statistics: Statistics, variance_floor: np.ndarray, borrowed_frames: float = 0.0) -> TiedBank:
         """M-step: as of `GaussianBank.update`, the codebook from the frames of all states."""
         means, variances = updated_moments(self.means, self.variances, statistics, variance_floor)
         weights = updated_weights(self.weights, statistics)

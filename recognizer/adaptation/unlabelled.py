@@ -23,7 +23,7 @@ from recognizer.recognition.decoding import score_words
 
 # Every take is also heard as other rooms and slightly other tracts would have it: what they share is the speaker.
 from recognizer.recognition.verification import SURE, examine, least_probability
-from recognizer.training.training import chunks_by_word
+from recognizer.training.training import chunks_of
 
 LIKELY = 0.5  # probability that it is a word at all, at least: what is learned from does more harm than an answer
 ENOUGH_TO_MAP = 2  # sure recordings a word of the vocabulary, on average: with fewer, words that are learned of by MAP
@@ -83,7 +83,7 @@ def self_adapt(
         if np.array_equal(before, words):
             break
         sure = np.flatnonzero(words >= 0)
-        chunks = list(chunks_by_word([features[i] for i in sure], words[sure])) if len(sure) else []
+        chunks = chunks_of([features[i] for i in sure], words[sure]) if len(sure) else []
         few = len(sure) < ENOUGH_TO_MAP * len(model.words)
         careful = replace(method, kind=method.transforms or "none") if few else method
         own = replace(own, acoustics=adapt(model.acoustics, chunks, careful))

@@ -19,7 +19,6 @@ import numpy as np
 
 from recognizer.acoustics import density
 from recognizer.acoustics.chain import Chain
-from recognizer.acoustics.gaussians import single_gaussian
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import audio_files
 from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWarning, shown
@@ -34,7 +33,6 @@ from recognizer.htk.definitions import HMM, Definitions, State
 from recognizer.model import Model
 from recognizer.recognition.calibration import Calibration
 from recognizer.sound.endpoint import Endpointer
-from recognizer.training.training import ABSOLUTE_VARIANCE_FLOOR
 
 SILENCE = "silence"  # macro of the state that words share at both ends
 HEAD, TAIL = "silB", "silE"  # models that Julius puts around every word
@@ -295,8 +293,7 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
         bank = density.of_htk(densities, defined.codebooks, defined.widths)
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from error
-    background = single_gaussian(bank.state_means(), np.full(bank.dims, ABSOLUTE_VARIANCE_FLOOR))
-    models = WordModels(bank, Chain.of_matrices(entry, moves), background)
+    models = WordModels(bank, Chain.of_matrices(entry, moves))
     symbols = max(stream.symbols for state in densities for stream in state)
     kind = densities[0][0].parameter_kind(defined.kind) if defined.kind or symbols else ""
     front_end = GivenFeatures(kind and parameter_files.normalised_kind(kind), bank.dims, symbols=symbols)

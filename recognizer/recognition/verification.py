@@ -17,10 +17,10 @@ import numpy as np
 
 from recognizer.acoustics import recursions
 from recognizer.acoustics.gaussians import GaussianBank
+from recognizer.acoustics.mixture import fit as fit_mixture
 from recognizer.acoustics.word_models import WordModels
 from recognizer.errors import ModelError
 from recognizer.recognition.decoding import Decoded, best_paths, decode, scored
-from recognizer.training.training import train_background
 
 EVIDENCE = ("lead", "duration", "loop", "rivals", "noise")
 PENALTY = 8.0  # nats that a change of state costs in a free loop
@@ -207,7 +207,7 @@ def default(noise: GaussianBank) -> Rejection:
 
 def train_noise(features: Sequence[np.ndarray], variance_floor: np.ndarray) -> GaussianBank:
     """One mixture over the frames of noises, each (T, D)."""
-    return train_background(np.concatenate(features), NOISE_MIXTURES, variance_floor)
+    return fit_mixture(np.concatenate(features), NOISE_MIXTURES, variance_floor)
 
 
 def fit(

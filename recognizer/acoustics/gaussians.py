@@ -333,23 +333,31 @@ class MixtureShares:
         return self.components * (occupation / self.total)[..., None, :, :]
 
     def statistics(self, occupation: np.ndarray) -> Statistics:
-        """See `density.Shares.statistics`; most frames belong to few states, and only those are summed for a state."""
-        dims = self.observations.shape[-1]
+        """See `density.Shares.statistics`."""
         *stack, mixtures, states, frames = self.components.shape
-        components = self.components.reshape(-1, mixtures, states, frames)
-        observations = self.observations.reshape(-1, frames, dims)
-        ratio = (occupation / self.total).reshape(-1, states, frames)
-        banks = np.arange(len(ratio))[:, None]
-        occupancy, moments = np.empty((len(ratio), states, mixtures)), np.empty((len(ratio), states, mixtures, dims))
-        for state in range(states):
-            heard = ratio[:, state] > 0
-            longest = heard.sum(1).max()
-            places = np.argsort(~heard, axis=1, kind="stable")[:, :longest]  # the others have no share
-            own = components[banks, :, state, places].swapaxes(1, 2) * ratio[banks, state, places][:, None]
-            occupancy[:, state] = own.sum(-1)
-            moments[:, state] = own @ observations[banks, places]
-        first, second = np.split(moments.reshape(*stack, states, mixtures, dims), 2, axis=-1)
-        return Statistics(occupancy.reshape(*stack, states, mixtures), first, second, no_transitions(), 0.0, frames)
+        ratio = occupation / self.total
+        if stack and len(ratio) > 1:
+            shares = (self.components * ratio[..., None, :, :]).reshape(*stack, mixtures * states, frames)
+            moments = (shares @ self.observations).reshape(*stack, mixtures, states, -1).swapaxes(-3, -2)
+            occupancy = shares.sum(-1).reshape(*stack, mixtures, states).swapaxes(-1, -2)
+        else:
+            occupancy, moments = self._by_state(ratio.reshape(states, frames))
+            occupancy, moments = (x.reshape(*stack, *x.shape) for x in (occupancy, moments))
+        first, second = np.split(moments, 2, axis=-1)
+        return Statistics(occupancy, first, second, no_transitions(), 0.0, frames)
+
+    def _by_state(self, ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of many frames, most belong to few states, and only those are summed for a state."""
+        states, frames = ratio.shape
+        components = self.components.reshape(-1, states, frames)
+        observations = self.observations.reshape(frames, -1)
+        occupancy, moments = np.empty((states, len(components))), []
+        for state, part in enumerate(ratio):
+            heard = np.flatnonzero(part)
+            shares = components[:, state].take(heard, axis=1) * part[heard]
+            occupancy[state] = shares.sum(1)
+            moments.append(shares @ observations.take(heard, axis=0))
+        return occupancy, np.stack(moments)
 
 
 def updated_weights(weights: np.ndarray, statistics: Statistics) -> np.ndarray:
@@ -372,11 +380,18 @@ def updated_moments(
     new_means = np.where(seen, statistics.first_order / count, means)
     new_variances = np.where(seen, statistics.second_order / count - new_means**2, variances)
     if borrowed_frames:
-        heard, every = np.where(seen, occupancy, 0.0), tuple(range(means.ndim - 1))
-        pooled = (heard * new_variances).sum(every) / np.maximum(heard.sum(), MIN_OCCUPANCY)
         share = borrowed_frames / (borrowed_frames + count)
-        new_variances = np.where(seen, share * pooled + (1.0 - share) * new_variances, new_variances)
+        new_variances = np.where(seen, share * pooled_variance(statistics) + (1.0 - share) * new_variances, new_variances)
     return new_means, np.maximum(new_variances, variance_floor)
+
+
+def pooled_variance(statistics: Statistics) -> np.ndarray:
+    """How frames spread about the mean of their mixture, over all mixtures, (D,)."""
+    count, first, second = (
+        x.sum(-2) for x in (statistics.occupancy[..., None], statistics.first_order, statistics.second_order)
+    )
+    within = second - first**2 / np.maximum(count, MIN_OCCUPANCY)
+    return np.maximum(within.sum(0), 0.0) / np.maximum(count.sum(), MIN_OCCUPANCY)
 
 
 def gaussian_fault(means: np.ndarray, variances: np.ndarray) -> str | None:

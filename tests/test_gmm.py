@@ -196,12 +196,15 @@ def test_clusters_do_not_depend_on_how_many_distances_are_held_at_once(monkeypat
 
 @quick
 @given(
-    seeds, kinds, st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(1, 5), st.sampled_from([35, 10**6])
+    seeds,
+    st.sampled_from(["random", "constant dimension"]),
+    st.lists(st.integers(1, 40), min_size=1, max_size=6),
+    st.integers(1, 5),
+    st.sampled_from([35, 10**6]),
 )
 def test_groups_at_once_have_the_clusters_that_each_has_alone(seed, kind, lengths, clusters, held):
-    random = np.random.default_rng(seed)
-    frames = awkward_frames(seed, kind)
-    groups = [frames[random.integers(0, len(frames), length)] for length in lengths]
+    frames = awkward_frames(seed, kind, sum(lengths))
+    groups = np.split(frames, np.cumsum(lengths)[:-1])
     stack = np.full((len(groups), max(lengths), frames.shape[1]), 7.0)
     for part, group in zip(stack, groups):
         part[: len(group)] = group
@@ -508,6 +511,24 @@ def test_distributions_side_by_side_do_not_touch_each_other(counts):
     for row in range(4):
         alone = floored_distribution(counts[row], allowed[row], 0.1, fallback[row])
         np.testing.assert_allclose(together[row], alone, rtol=1e-12)
+
+
+@quick
+@given(seeds, sizes, sizes, st.floats(0.1, 50))
+def test_variances_are_borrowed_from_the_average_state(seed, states, mixtures, borrowed):
+    """As if every component had seen more frames, spread about its mean as those of a state are about the state's."""
+    random = np.random.default_rng(seed)
+    bank = random_bank(seed, states, mixtures, 2)
+    frames, floor = random.normal(0, 3, (40, 2)), np.full(2, 1e-6)
+    shares = random.dirichlet(np.ones(states * mixtures), len(frames)).T.reshape(mixtures, states, len(frames))
+    updated = bank.update(Statistics.of_frames(shares, with_squares(frames)), floor, borrowed)
+    by_state = [np.cov(frames.T, aweights=s, ddof=0).diagonal() for s in shares.sum(0)]
+    spread = np.mean(by_state, axis=0)
+    for j, k in np.ndindex(states, mixtures):
+        count, mean = shares[k, j].sum(), np.average(frames, axis=0, weights=shares[k, j])
+        own = ((frames - mean) ** 2 * shares[k, j][:, None]).sum(0)
+        np.testing.assert_allclose(updated.means[j, k], mean)
+        np.testing.assert_allclose(updated.variances[j, k], (own + borrowed * spread) / (count + borrowed))
 
 
 # Dropping

@@ -480,7 +480,8 @@ def test_chunks_hold_every_frame_once_with_its_word(seed, words, takes):
     seen = []
     for chunk in chunks:
         for place in range(len(chunk.batch.lengths)):
-            frames = chunk.features[chunk.batch.frame[: chunk.batch.lengths[place], place], 0]
+            stack = chunk.stack(chunk.features).reshape(-1, 1)
+            frames = stack[chunk.batch.frame[: chunk.batch.lengths[place], place], 0]
             number = int(frames[0])
             np.testing.assert_array_equal(frames, features[number][:, 0])
             assert labels[number] == chunk.words[chunk.word_of[place]]

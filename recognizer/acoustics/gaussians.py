@@ -239,7 +239,7 @@ class GaussianBank:
         statistics : sums over frames, same shape as the bank
         variance_floor : (D,)
         borrowed_frames : for few data: every component counts as having seen so many frames more, which spread about
-            its mean as those of all components spread about theirs
+            its mean as `pooled_variance` says
         """
         weights = updated_weights(self.weights, statistics)
         return GaussianBank(
@@ -381,17 +381,19 @@ def updated_moments(
     new_variances = np.where(seen, statistics.second_order / count - new_means**2, variances)
     if borrowed_frames:
         share = borrowed_frames / (borrowed_frames + count)
-        new_variances = np.where(seen, share * pooled_variance(statistics) + (1.0 - share) * new_variances, new_variances)
+        pooled = share * pooled_variance(statistics) + (1.0 - share) * new_variances
+        new_variances = np.where(seen, pooled, new_variances)
     return new_means, np.maximum(new_variances, variance_floor)
 
 
 def pooled_variance(statistics: Statistics) -> np.ndarray:
-    """How frames spread about the mean of their mixture, over all mixtures, (D,)."""
+    """How frames spread about the mean of their mixture, on average of the mixtures, (D,)."""
     count, first, second = (
         x.sum(-2) for x in (statistics.occupancy[..., None], statistics.first_order, statistics.second_order)
     )
-    within = second - first**2 / np.maximum(count, MIN_OCCUPANCY)
-    return np.maximum(within.sum(0), 0.0) / np.maximum(count.sum(), MIN_OCCUPANCY)
+    seen = count[:, 0] > MIN_OCCUPANCY
+    count, first, second = count[seen], first[seen], second[seen]
+    return np.maximum(second / count - (first / count) ** 2, 0.0).mean(0)
 
 
 def gaussian_fault(means: np.ndarray, variances: np.ndarray) -> str | None:

@@ -340,10 +340,11 @@ def scaled_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tu
     occupation, transition_counts, score : as of `soft_posteriors`, right where ln `scale` is over LEAST_LOG_SCALE
     log_scale : (U,)
     """
-    frames, utterances, positions = log_density.shape
-    peak = np.where(batch.inside, log_density.max(-1), np.inf)
-    density = np.empty((frames, positions, utterances))  # utterances last: every step is over long rows
-    np.exp(np.subtract(log_density.swapaxes(1, 2), peak[:, None], out=density), out=density)
+    frames, utterances, _ = log_density.shape
+    density = log_density.swapaxes(1, 2).copy()  # utterances last: every step is over long rows
+    peak = np.where(batch.inside, density.max(1), np.inf)
+    density -= peak[:, None]
+    np.exp(density, out=density)
     with np.errstate(under="ignore"):
         entry, stay, exit_ = (
             _by_utterance(np.exp(x), utterances) for x in (chain.log_entry, chain.log_stay, chain.log_exit)

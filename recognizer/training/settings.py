@@ -21,8 +21,8 @@ class TrainingSettings:
     mixtures : Gaussians of a state of its own, fewer where the data do not support them
     codebook : Gaussians that all states share, or cells of each stream; as is usual for the density when None
     variance_floor : smallest variance, as a fraction of the variance of all training frames
-    borrowed_frames : that every Gaussian counts as having seen, which spread about its mean as those of all
-        Gaussians do about theirs: with a few recordings of a word, what a state lacks is known from all words
+    borrowed_frames : that every Gaussian counts as having seen, which spread about its mean as the frames of a
+        state, on average, spread about theirs: with a few recordings of a word, what a state lacks is known from all
     tolerance : a stage has converged when the log likelihood per frame rises by less
     max_iterations : of either stage
     """

@@ -25,7 +25,7 @@ from recognizer.training.settings import TrainingSettings
 
 CHUNK_FRAMES = 8192  # frames whose densities are computed at once: small enough to stay in the cache
 PADDING = 4  # times the frames of a chunk that its utterances may take, each as long as the longest
-NEGLIGIBLE = 1e-100  # occupation; products with less would be denormal numbers, fifty times slower than others
+NEGLIGIBLE = 1e-20  # occupation; less is lost in the rounding of any sum that says something
 ABSOLUTE_VARIANCE_FLOOR = 1e-4  # for features that do not vary at all in the training data
 START_FRAMES = 50_000  # of one state, to start from; more do not move its clusters
 
@@ -41,9 +41,9 @@ class Chunk:
     ----------
     words : (G,), each once
     features : (T, D), frames of the utterances end to end, of one word after the other; a part of the corpus
-    place : (T,), where each frame is in a stack of the words' frames, one of `stacked` for each word
+    place : (T,), where each frame is in a stack of the words' frames, `stacked` for each word
     stacked : frames of the word that has the most
-    batch : the utterances' layout
+    batch : the utterances' layout in this stack
     word_of : (U,), of each place in the batch its word, as an index of `words`
     """
 
@@ -61,10 +61,6 @@ class Chunk:
         stack = np.zeros((len(self.words) * self.stacked, values.shape[1]), dtype=values.dtype)
         stack[self.place] = values
         return stack.reshape(len(self.words), self.stacked, -1)
-
-    def unstack(self, stack: np.ndarray) -> np.ndarray:
-        """The opposite of `stack`."""
-        return stack.reshape(-1, stack.shape[-1])[self.place]
 
 
 def train(
@@ -228,19 +224,20 @@ def expect(models: WordModels, chunk: Chunk, occupation: Callable = recursions.s
     batch, rows = chunk.batch, models.rows(chunk.words)[:, :-1]
     features, log_determinant = models.transformed(chunk.stack(chunk.features))
     frames = models.bank.take(rows).expect(features)
-    log_density = chunk.unstack(frames.log_density.swapaxes(-1, -2)) + log_determinant
-    positions = np.concatenate([log_density, log_density[:, :1]], axis=1)  # the last silence is the first one
+    positions = np.append(np.arange(rows.shape[1]), 0)  # the last silence is the first one
+    log_density = frames.log_density.swapaxes(-1, -2).reshape(-1, rows.shape[1])[:, positions] + log_determinant
     words = chunk.words[chunk.word_of]
-    occupied, counts, score = occupation(positions[batch.frame], batch, models.chain.word(words))
+    occupied, counts, score = occupation(log_density[batch.frame], batch, models.chain.word(words))
     inside = batch.inside
-    by_frame = np.empty(positions.shape)
-    by_frame[batch.frame[inside]] = occupied[inside]
-    by_frame[:, 0] += by_frame[:, -1]
-    by_frame[by_frame < NEGLIGIBLE] = 0.0
+    by_position = np.zeros((len(positions), len(log_density)))
+    by_position[:, batch.frame[inside]] = occupied.transpose(2, 0, 1)[:, inside]
+    by_position[0] += by_position[-1]
+    by_position[by_position < NEGLIGIBLE] = 0.0
+    by_row = by_position[:-1].reshape(rows.shape[1], len(rows), -1).swapaxes(0, 1)
     owners = (chunk.word_of == np.arange(len(chunk.words))[:, None]).astype(np.float64)
     counts = (owners @ counts.reshape(len(words), -1)).reshape(-1, *counts.shape[1:])
-    occupied = chunk.stack(by_frame[:, :-1]).swapaxes(-1, -2)
-    return Expectation(chunk.words, rows, features, frames, occupied, counts, float(score.sum()), len(chunk.features))
+    total = float(score.sum())
+    return Expectation(chunk.words, rows, features, frames, by_row, counts, total, len(chunk.features))
 
 
 def _map(function: Callable, items: Sequence, jobs: int) -> Iterator:
@@ -322,6 +319,7 @@ def _chunk(words: np.ndarray, features: np.ndarray, lengths: Sequence[np.ndarray
     starts = np.arange(len(words)) * stacked - (np.cumsum(frames) - frames)
     place = np.arange(len(features)) + np.repeat(starts, frames)
     batch = Batch.of(np.concatenate(lengths))
+    batch = replace(batch, frame=place[batch.frame])
     word_of = np.repeat(np.arange(len(words)), [len(own) for own in lengths])[batch.order]
     return Chunk(words, features, place, stacked, batch, word_of)
 

@@ -28,9 +28,9 @@ from recognizer.errors import TrainingError
 from recognizer.htk import definitions as htk
 
 STREAMS = 3  # of a discrete density: statics, deltas, accelerations
-CELLS = 128  # of each stream of a discrete one
+CELLS = 128  # of each stream of a discrete one: few enough for a state of a few hundred frames to fill them
 PRIOR_FRAMES = 2.0  # of a state of a discrete density, that fall into the cells as those of all states do
-SYMBOL_FLOOR = 1e-5
+SYMBOL_FLOOR = 1e-5  # of an output probability: an unseen symbol costs 11.5 nats, and rules no word out
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from recognizer.errors import ModelError, TrainingError
 from recognizer.htk import definitions as htk
 
 WEIGHT_FLOOR = 1e-3  # of a component that is in use; keeps a rarely visited one reachable
-STACKED_FRAMES = 16_384  # of groups that are clustered at once: few calls, and still in the cache
+STACKED_FRAMES = 16_384  # of groups that are clustered at once: 10 MB of 39 features and their squares
 MIN_FRAMES = 6  # a component needs to have a mean and a variance worth the name
 LEAST_LOG_SHARE = -230.0  # e to this is 1e-100: beside the best it adds nothing, and no product is denormal and slow
 MIN_OCCUPANCY = 1e-3  # frames below which a component has no data of its own and keeps its parameters

@@ -8,7 +8,7 @@ import numpy as np
 
 from recognizer.errors import TrainingError
 
-CHUNK_VALUES = 4_000_000  # distances held at once; bounds the memory
+CHUNK_VALUES = 4_000_000  # distances held at once: 32 MB
 
 
 def kmeans(

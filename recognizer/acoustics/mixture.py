@@ -14,7 +14,7 @@ from recognizer.acoustics.gaussians import (
 from recognizer.acoustics.statistics import Statistics
 from recognizer.errors import RecognizerWarning
 
-TOLERANCE = 0.02  # nats a frame by which an iteration must raise the likelihood; finer ones move no decision
+TOLERANCE = 0.02  # nats a frame by which an iteration must raise the likelihood: a fiftieth of a density
 
 
 def expectation_maximisation(

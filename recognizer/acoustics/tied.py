@@ -32,8 +32,8 @@ from recognizer.acoustics.statistics import Statistics, no_transitions
 from recognizer.errors import ModelError
 from recognizer.htk import definitions as htk
 
-GAUSSIANS = 256  # of a semi-continuous codebook, when nothing else is asked for
-EM_ITERATIONS = 5  # of a semi-continuous codebook alone, before the words are trained
+GAUSSIANS = 256  # of a semi-continuous codebook, when nothing else is asked for: a usual size
+EM_ITERATIONS = 5  # of a semi-continuous codebook alone; the training of the words goes on with it
 
 
 @dataclass(frozen=True)

@@ -225,11 +225,13 @@ def expect(models: WordModels, chunk: Chunk, occupation: Callable = recursions.s
     features, log_determinant = models.transformed(chunk.stack(chunk.features))
     frames = models.bank.take(rows).expect(features)
     positions = np.append(np.arange(rows.shape[1]), 0)  # the last silence is the first one
-    log_density = frames.log_density.swapaxes(-1, -2).reshape(-1, rows.shape[1])[:, positions] + log_determinant
+    log_density = frames.log_density.swapaxes(0, 1).reshape(rows.shape[1], -1)[positions] + log_determinant
     words = chunk.words[chunk.word_of]
-    occupied, counts, score = occupation(log_density[batch.frame], batch, models.chain.word(words))
+    occupied, counts, score = occupation(
+        log_density[:, batch.frame].transpose(1, 2, 0), batch, models.chain.word(words)
+    )
     inside = batch.inside
-    by_position = np.zeros((len(positions), len(log_density)))
+    by_position = np.zeros_like(log_density)
     by_position[:, batch.frame[inside]] = occupied.transpose(2, 0, 1)[:, inside]
     by_position[0] += by_position[-1]
     by_position[by_position < NEGLIGIBLE] = 0.0

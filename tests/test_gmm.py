@@ -20,7 +20,6 @@ from recognizer.acoustics.gaussians import (
     WEIGHT_FLOOR,
     GaussianBank,
     from_clusters,
-    single_gaussian,
     with_squares,
 )
 from recognizer.acoustics.kmeans import kmeans, kmeans_of_groups, nearest
@@ -320,7 +319,7 @@ def test_a_bank_is_double_whatever_the_frames_are(dtype):
     features = two_clusters().astype(dtype)
     floor = np.full(2, 1e-4)
     for bank in (
-        single_gaussian(features, floor),
+        from_clusters(features, 1, floor),
         from_clusters(features, 2, floor),
         fit(features, 1, floor),
     ):

@@ -456,10 +456,3 @@ def _clustered(
         statistics.add(Statistics(members.sum(-1), first, second, no_transitions()))
     blank = GaussianBank(found.astype(np.float64), np.broadcast_to(mean, shape), np.broadcast_to(variance, shape))
     return blank, statistics
-
-
-def single_gaussian(features: np.ndarray, variance_floor: np.ndarray) -> GaussianBank:
-    """One mixture of one Gaussian: the mean and the variance of the frames."""
-    features = np.asarray(features, dtype=np.float64)
-    mean, variance = features.mean(0), np.maximum(features.var(0), variance_floor)
-    return GaussianBank(np.ones((1, 1)), mean[None, None], variance[None, None])

@@ -24,7 +24,7 @@ from recognizer.sound.endpoint import Endpointer
 
 FORMAT = "recognizer-model"
 VERSION = 3  # 3: the front end is in the file as the matrices it consists of; no background mixture
-BANKS = ("bank", "background", "noise")
+BANKS = ("bank", "noise")
 
 
 CHAIN = ("log_entry", "log_stay", "log_next", "log_exit")
@@ -113,7 +113,7 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
 
 
 def _banks(model: Model) -> dict[str, Density]:
-    banks = {"bank": model.acoustics.bank, "background": model.acoustics.background}
+    banks = {"bank": model.acoustics.bank}
     return banks | ({"noise": model.rejection.noise} if model.rejection else {})
 
 
@@ -161,7 +161,7 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
     try:
         if fingerprint != _fingerprint(arrays, header):
             raise changed
-        names = BANKS if "rejection" in header else BANKS[:2]
+        names = BANKS if "rejection" in header else BANKS[:1]
         banks = {name: of_arrays(_starting(arrays, f"{name}_")) for name in names}
         rejection = None
         if "noise" in banks:
@@ -172,7 +172,7 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
             tuple(header["words"]),
             of_settings(header["front_end"], _starting(arrays, FRONT_END)),
             Endpointer(**header["endpointer"]),
-            WordModels(banks["bank"], chain, banks["background"], header["history"]),
+            WordModels(banks["bank"], chain, header["history"]),
             Calibration(**header["calibration"]),
             rejection,
             card,

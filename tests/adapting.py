@@ -46,7 +46,7 @@ def random_models(random, words=3, states=2, mixtures=2, dims=3, apart=3.0) -> W
     bank = random_bank(random, words * states + 1, mixtures, dims, unused=0.1)
     means = random.normal(0, apart, (words * states + 1, 1, dims)) + random.normal(0, 0.7, bank.means.shape)
     bank = GaussianBank(bank.weights, means, random.uniform(0.5, 1.5, bank.means.shape))
-    return WordModels(bank, Chain.of_topology(words, states, stay=0.6), bank.take(slice(0, 1)))
+    return WordModels(bank, Chain.of_topology(words, states, stay=0.6))
 
 
 def utterance(random, models, word, transform=None, stay=(2, 6)) -> np.ndarray:
@@ -63,7 +63,7 @@ def speech(random, models, words, transform=None) -> list[np.ndarray]:
 
 
 def chunks_of(features, words) -> list[training.Chunk]:
-    return list(training.chunks_by_word(features, np.asarray(words)))
+    return training.chunks_of(features, np.asarray(words))
 
 
 def same_bank(one, other, rtol=0.0, atol=0.0):

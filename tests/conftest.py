@@ -56,7 +56,7 @@ def shared_data() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def small() -> TrainingSettings:
     """Sizes that a handful of recordings support without a warning."""
-    return TrainingSettings(mixtures=1, background_mixtures=4)
+    return TrainingSettings(mixtures=1)
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +68,7 @@ def recordings(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def built(recordings) -> Model:
     """A model of the words in `recordings`, as it would be if there were many: a strange voice is strange to it."""
-    return build(find(recordings), settings=TrainingSettings(mixtures=2, background_mixtures=4), few=False)[0]
+    return build(find(recordings), settings=TrainingSettings(mixtures=2), few=False)[0]
 
 
 @pytest.fixture(scope="session")

@@ -65,8 +65,9 @@ def refit(models, material, members, how):
     total = models.bank.statistics()
     for chunk in material.chunks(members):
         found = expect(models, chunk)
-        moved = own.transformed(chunk.features)[0]
-        total.add(Statistics.of_frames(found.frames.shares(found.occupation), with_squares(moved)), found.rows)
+        moved = own.transformed(chunk.stack(chunk.features))[0]
+        for rows, shares, x in zip(found.rows, found.frames.shares(found.occupation), moved):
+            total.add(Statistics.of_frames(shares, with_squares(x)), rows)
     return fitted(own, total.scaled(material.share), how, tree_of(models))
 
 
@@ -306,6 +307,6 @@ def test_chunks_hold_every_reading_of_the_takes_asked_for():
     _, material = speaker(8, [2, 0, 0, 1], copies=2)
     assert sum(len(c.batch.lengths) for c in material.chunks()) == 12
     some = material.chunks([1, 3])
-    assert sorted((c.word, len(c.batch.lengths)) for c in some) == [(0, 3), (1, 3)]
+    assert sorted(int(word) for c in some for word in c.words[c.word_of]) == [0, 0, 0, 1, 1, 1]
     frames = sum(len(f) for i in (1, 3) for f in material.readings[i])
     assert sum(len(c.features) for c in some) == frames

@@ -238,10 +238,12 @@ def by_frame(models, expectations):
     states, mixtures = models.bank.weights.shape
     x, shares = [], []
     for found in expectations:
-        part = np.zeros((mixtures, states, len(found.features)))
-        part[:, found.rows] = found.frames.shares(found.occupation)
-        x.append(found.features)
-        shares.append(part)
+        for rows, own, frames in zip(found.rows, found.frames.shares(found.occupation), found.features):
+            heard = own.sum((0, 1)) > 0  # the others fill up
+            part = np.zeros((mixtures, states, heard.sum()))
+            part[:, rows] = own[..., heard]
+            x.append(frames[heard])
+            shares.append(part)
     return np.concatenate(x), np.concatenate(shares, axis=2)
 
 

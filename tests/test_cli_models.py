@@ -115,7 +115,6 @@ def test_json_tells_everything(run, built, model_file):
         "density": "continuous",
         "mixtures": bank.weights.shape[1],
         "gaussians": int((bank.weights > 0).sum()),
-        "background_gaussians": int((built.acoustics.background.weights > 0).sum()),
         "dims": bank.means.shape[2],
         "durations": pytest.approx(dict(zip(built.words, durations)), abs=1e-4),
         "confusable": alike(built),

@@ -30,7 +30,7 @@ def random_models(seed, words, states, mixtures=2, dims=2):
         random.uniform(0.3, 2, (rows, mixtures, dims)),
     )
     chain = Chain.of_topology(words, states).update(random.uniform(0, 9, (words, states + 2, 4)))
-    return WordModels(bank, chain, background=bank.take(np.array([0])))
+    return WordModels(bank, chain)
 
 
 def utterances(seed, lengths, dims=2):
@@ -199,7 +199,7 @@ def staircase(seed, words=2, states=3, dims=2):
     places = np.arange(1, words * states + 1)[:, None, None] * np.full((1, 1, dims), 20.0)
     means = np.concatenate([places, np.zeros((1, 1, dims))])
     bank = GaussianBank(np.ones((len(means), 1)), means, np.ones_like(means))
-    return WordModels(bank, Chain.of_topology(words, states), background=bank.take(np.array([0])))
+    return WordModels(bank, Chain.of_topology(words, states))
 
 
 def spoken(models, word, durations, seed=0):

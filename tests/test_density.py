@@ -38,7 +38,7 @@ from recognizer.speakers.enrolling import make_profile
 from recognizer.speakers.profile import Profile
 from recognizer.training import training
 from recognizer.training.settings import TrainingSettings
-from recognizer.training.training import accumulate, chunks_by_word, converge, train
+from recognizer.training.training import accumulate, chunks_of, converge, train
 
 EVERY = pytest.mark.parametrize("kind", KINDS)
 PACKAGE = Path(codebook.__file__).parents[1]
@@ -54,7 +54,7 @@ SILENCE = np.array([-8.0, -8.0, -8.0])
 
 def sizes(kind, **others):
     codebook_ = {} if kind == "continuous" else {"codebook": 12}
-    chosen = {"states": 3, "density": kind, "mixtures": 2, "background_mixtures": 2, "variance_floor": 0.05}
+    chosen = {"states": 3, "density": kind, "mixtures": 2, "variance_floor": 0.05}
     return TrainingSettings(**{**chosen, "max_iterations": 8, "tolerance": 1e-4, **codebook_, **others})
 
 
@@ -226,7 +226,7 @@ def test_no_step_of_training_lowers_the_likelihood(kind, topology):
 def test_no_step_of_training_lowers_the_posterior_of_a_discrete_density(seed):
     """With the prior of that step, for its frames fall as those of all states just did; the likelihood itself may."""
     features, labels, _ = spoken(seed)
-    models, chunks = trained("discrete", seed, max_iterations=1), list(chunks_by_word(features, labels))
+    models, chunks = trained("discrete", seed, max_iterations=1), chunks_of(features, labels)
 
     def log_prior(weights, sums):
         overall = sums.occupancy.sum(0)
@@ -254,7 +254,7 @@ def test_the_result_does_not_depend_on_the_threads(kind, monkeypatch):
 @EVERY
 def test_converge_stops_where_nothing_is_gained(kind):
     features, labels, _ = spoken(0)
-    models, chunks = trained(kind, max_iterations=20), list(chunks_by_word(features, labels))
+    models, chunks = trained(kind, max_iterations=20), chunks_of(features, labels)
     again = converge(models, chunks, "baum-welch", sizes(kind, tolerance=0.5), np.full(3, 0.1))
     assert len(again.history["baum-welch"]) == 2
 
@@ -320,7 +320,7 @@ def test_a_method_is_chosen_where_words_have_several_takes(kind):
 def test_a_method_fits_the_models_or_says_what_does(kind, method):
     models = trained(kind)
     features, labels, _ = spoken(5, takes=3, shift=1.5)
-    chunks, chosen = list(chunks_by_word(features, labels)), Method(method, "diagonal")
+    chunks, chosen = chunks_of(features, labels), Method(method, "diagonal")
     known = {
         "continuous": METHODS,
         "semi-continuous": METHODS,

@@ -25,7 +25,7 @@ from recognizer.recognition.calibration import posteriors
 from recognizer.recognition.decoding import score_words
 from recognizer.recognition.verification import SURE
 from recognizer.sound.audio import Recording
-from recognizer.training.training import chunks_by_word
+from recognizer.training.training import chunks_of
 
 
 def recorded(folder, speaker="zoe", takes=(0,), words=WORDS) -> list[Utterance]:
@@ -163,7 +163,7 @@ def test_all_readings_of_all_takes_are_learned_from_each_counting_for_its_share(
     own = enroll(used, built, USUAL).model
     features = [finished(own.front_end, f, take.analysis.speech) for take in used for f in take.analysis.features]
     words = np.repeat([take.word for take in used], len(READINGS))
-    expected = adapt(built.acoustics, list(chunks_by_word(features, words)), USUAL, enrollment.SHARE)
+    expected = adapt(built.acoustics, chunks_of(features, words), USUAL, enrollment.SHARE)
     same_bank(own.acoustics.bank, expected.bank, rtol=1e-9, atol=1e-9)
 
 
@@ -271,7 +271,7 @@ def test_the_result_is_the_base_fitted_to_what_it_was_sure_of(built, speaker, al
     np.testing.assert_array_equal(sure_words(found.model, features), found.words)
     sure = np.flatnonzero(found.words >= 0)
     assert (len(sure) == len(features)) is all_sure
-    chunks = list(chunks_by_word([features[i] for i in sure], found.words[sure]))
+    chunks = chunks_of([features[i] for i in sure], found.words[sure])
     method = USUAL if len(sure) >= ENOUGH_TO_MAP * len(WORDS) else Method("mllr")
     same_bank(found.model.acoustics.bank, adapt(built.acoustics, chunks, method).bank, rtol=1e-9, atol=1e-9)
 

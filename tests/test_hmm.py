@@ -26,12 +26,15 @@ from recognizer.acoustics.chain import (
     walk,
 )
 from recognizer.acoustics.recursions import (
+    LEAST_LOG_SCALE,
     Batch,
     backward,
     forward,
     free_loop,
     log_likelihood,
+    log_posteriors,
     path_posteriors,
+    scaled_posteriors,
     soft_posteriors,
     viterbi,
     viterbi_score,
@@ -241,12 +244,11 @@ def test_soft_posteriors_are_expectations_over_all_paths(model):
     chain, densities = model
     log_density, batch = laid_out(densities)
     occupation, counts, score = soft_posteriors(log_density, batch, chain)
-    expected_counts = np.zeros_like(counts)
     for place, density in in_order(densities, batch):
         length, positions = density.shape
         found = enumerated(density, chain)
         total = log_sum(found.values())
-        expected = np.zeros((length, positions))
+        expected, expected_counts = np.zeros((length, positions)), np.zeros_like(counts[place])
         for path, p in found.items():
             expected[range(length), path] += np.exp(p - total)
             expected_counts += np.exp(p - total) * counts_of(path, positions)
@@ -254,7 +256,7 @@ def test_soft_posteriors_are_expectations_over_all_paths(model):
         np.testing.assert_allclose(occupation[:length, place], expected, atol=1e-12)
         np.testing.assert_allclose(occupation[:length, place].sum(-1), 1)
         assert (occupation[length:, place] == 0).all()
-    np.testing.assert_allclose(counts, expected_counts, atol=1e-12)
+        np.testing.assert_allclose(counts[place], expected_counts, atol=1e-12)
 
 
 @thorough
@@ -265,14 +267,12 @@ def test_path_posteriors_count_along_the_paths(model):
     _, path = viterbi(log_density, batch, chain)
     positions = log_density.shape[-1]
     occupation, counts = path_posteriors(path, batch, chain)
-    expected = np.zeros((positions, 4))
     for place, density in in_order(densities, batch):
         walked = tuple(path[: len(density), place])
-        expected += counts_of(walked, positions)
+        np.testing.assert_array_equal(counts[place], counts_of(walked, positions))
         visits = [[float(p == j) for j in range(positions)] for p in walked]
         np.testing.assert_array_equal(occupation[: len(density), place], visits)
         assert (occupation[len(density) :, place] == 0).all()
-    np.testing.assert_array_equal(counts, expected)
 
 
 @thorough
@@ -284,7 +284,7 @@ def test_counts_balance(model):
     occupation, soft, _ = soft_posteriors(log_density, batch, chain)
     hard_occupation, hard = path_posteriors(viterbi(log_density, batch, chain)[1], batch, chain)
     for counts, occupied in ((soft, occupation), (hard, hard_occupation)):
-        entered, kept, moved, left = counts.T
+        entered, kept, moved, left = counts.sum(0).T
         arrived = entered + kept + np.concatenate([[0], moved[:-1]])
         np.testing.assert_allclose(arrived, occupied.sum((0, 1)), atol=1e-9)
         np.testing.assert_allclose(kept + moved + left, occupied.sum((0, 1)), atol=1e-9)
@@ -299,7 +299,6 @@ def test_a_batch_gives_what_every_utterance_gives_alone(model):
     log_forward, log_backward = forward(log_density, batch, chain), backward(log_density, batch, chain)
     score, path = viterbi(log_density, batch, chain)
     occupation, counts, total = soft_posteriors(log_density, batch, chain)
-    counts_alone = 0
     for place, density in in_order(densities, batch):
         alone, single = laid_out([density])
         length = len(density)
@@ -311,8 +310,7 @@ def test_a_batch_gives_what_every_utterance_gives_alone(model):
         occupation_alone, c, total_alone = soft_posteriors(alone, single, chain)
         np.testing.assert_allclose(occupation[:length, place], occupation_alone[:, 0], atol=1e-12)
         assert total[place] == pytest.approx(total_alone[0])
-        counts_alone = counts_alone + c
-    np.testing.assert_allclose(counts, counts_alone, atol=1e-9)
+        np.testing.assert_allclose(counts[place], c[0], atol=1e-9)
 
 
 @thorough
@@ -438,7 +436,7 @@ def test_transitions_of_a_hardly_visited_position_are_not_rounding_errors(under)
     """They follow from its few expected visits, or from none and stay; silence is `under` all states here."""
     chain = Chain.of_topology(1, 2)
     densities = [d - under * np.array([1, 0, 0, 1]) for d in random_densities(0, [2, 5, 7, 4, 6], 4)]
-    _, counts, _ = soft_posteriors(*laid_out(densities), chain.word(0))
+    counts = soft_posteriors(*laid_out(densities), chain.word(0))[1].sum(0)
     expected = np.zeros((4, 4))
     for density in densities:
         found = enumerated(density, chain.word(0))
@@ -459,7 +457,7 @@ def test_updating_on_expected_counts_never_lowers_the_likelihood(model):
     if least < TRANSITION_FLOOR:  # the start must satisfy the constraint under which the M-step is best
         return
     _, counts, before = soft_posteriors(log_density, batch, chain)
-    after = soft_posteriors(log_density, batch, chain.update(counts))[2]
+    after = soft_posteriors(log_density, batch, chain.update(counts.sum(0)))[2]
     assert after.sum() >= before.sum() - 1e-9
 
 
@@ -599,7 +597,6 @@ def test_general_recursions_are_the_equations(model):
     log_density, batch = laid_out(densities)
     log_forward, log_backward = forward(log_density, batch, chain), backward(log_density, batch, chain)
     occupation, counts, score = soft_posteriors(log_density, batch, chain)
-    expected = 0
     for place, density in in_order(densities, batch):
         alpha, beta, gamma, xi, total = rabiner(entry, moves, np.exp(density))
         length = len(density)
@@ -607,8 +604,42 @@ def test_general_recursions_are_the_equations(model):
         np.testing.assert_allclose(np.exp(log_backward[:length, place]), beta, rtol=1e-9)
         np.testing.assert_allclose(occupation[:length, place], gamma, atol=1e-10)
         assert score[place] == pytest.approx(np.log(total))
-        expected = expected + as_columns(chain, gamma[0], xi.sum(0), gamma[-1])
-    np.testing.assert_allclose(counts, expected, atol=1e-9)
+        expected = as_columns(chain, gamma[0], xi.sum(0), gamma[-1])
+        np.testing.assert_allclose(counts[place], expected, atol=1e-9)
+
+
+@general
+@given(seeds, st.integers(3, 6), st.lists(st.integers(6, 40), min_size=1, max_size=5), st.sampled_from([1, 30, 300]))
+def test_scaled_probabilities_give_what_logarithms_give(seed, positions, lengths, spread):
+    """Each utterance under a word of its own, densities of which many are zero beside others."""
+    chain = Chain.of_matrices(*general_matrices(seed, positions, (len(lengths),)))
+    random = np.random.default_rng(seed)
+    log_density, batch = laid_out([random.normal(-500, spread, (n, positions)) for n in lengths])
+    own = chain.word(batch.order)
+    expected = log_posteriors(log_density, batch, own)
+    for found, wanted in zip(soft_posteriors(log_density, batch, own), expected):
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+    log_scale = scaled_posteriors(log_density, batch, own)[-1]
+    if spread == 1:
+        assert (log_scale > LEAST_LOG_SCALE).all(), "logarithms are for what is rare"
+    for place, word in enumerate(batch.order):
+        alone, single = laid_out([log_density[: batch.lengths[place], place]])
+        occupation, counts, score = log_posteriors(alone, single, chain.word(word))
+        np.testing.assert_allclose(expected[0][: batch.lengths[place], place], occupation[:, 0], atol=1e-9)
+        np.testing.assert_allclose(expected[1][place], counts[0], atol=1e-9)
+        assert expected[2][place] == pytest.approx(score[0])
+
+
+def test_a_path_through_states_that_nothing_speaks_for_is_not_lost():
+    """The only paths lead through densities that are zero beside those of states that lead nowhere."""
+    chain = Chain.of_matrices(np.array([1.0, 0.0]), np.array([[0.5, 0.5, 0.0], [0.0, 0.5, 0.5]]))
+    density = np.zeros((6, 2))
+    density[:3, 0], density[3:, 1] = -1e4, -1e4  # the first state is wanted late, the last one early
+    log_density, batch = laid_out([density, np.zeros((4, 2))])
+    occupation, counts, score = soft_posteriors(log_density, batch, chain)
+    assert score[0] == pytest.approx(viterbi_score(log_density, batch, chain)[0], abs=2)
+    assert np.isfinite(counts).all()
+    np.testing.assert_allclose(occupation[batch.inside].sum(-1), 1)
 
 
 @general
@@ -643,7 +674,7 @@ def test_general_paths_are_counted_as_they_are_walked(model):
         for a, b in itertools.pairwise(states):
             pairs[a, b] += 1
         np.testing.assert_array_equal(occupation[: len(density), place], np.eye(positions)[states])
-    np.testing.assert_array_equal(counts, as_columns(chain, entered, pairs, left))
+    np.testing.assert_array_equal(counts.sum(0), as_columns(chain, entered, pairs, left))
 
 
 @general
@@ -667,7 +698,7 @@ def test_update_is_reestimation_by_the_equations(model):
     entry, moves, chain, densities = model
     log_density, batch = laid_out(densities)
     with mock.patch("recognizer.acoustics.chain.TRANSITION_FLOOR", 0.0):
-        updated = chain.update(soft_posteriors(log_density, batch, chain)[1])
+        updated = chain.update(soft_posteriors(log_density, batch, chain)[1].sum(0))
     gammas, xis = zip(*(rabiner(entry, moves, np.exp(d))[2:4] for d in densities))
     began = sum(gamma[0] for gamma in gammas) / len(densities)
     went = sum(xi.sum(0) for xi in xis)
@@ -694,7 +725,7 @@ def test_general_update_never_lowers_the_likelihood(model, hard):
         else:
             _, counts, score = soft_posteriors(log_density, batch, chain)
         assert score.sum() >= last - 1e-9
-        last, chain = score.sum(), chain.update(counts)
+        last, chain = score.sum(), chain.update(counts.sum(0))
 
 
 @general

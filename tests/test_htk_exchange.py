@@ -14,11 +14,10 @@ from test_htk_parameters import CODES, MFCC, hcopy
 
 from recognizer.acoustics.chain import TOPOLOGIES, Chain
 from recognizer.acoustics.density import KINDS
-from recognizer.acoustics.gaussians import GaussianBank, single_gaussian
+from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import Utterance, audio_files, find
 from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWarning
-from recognizer.evaluation.densities import state_means
 from recognizer.features import parameter_files
 from recognizer.features.analysis import analyse_file
 from recognizer.features.front_end import GivenFeatures
@@ -45,9 +44,7 @@ def trained(recordings):
     def model(density: str = "continuous", topology: str = "left-right") -> Model:
         if (density, topology) not in known:
             codebook = None if density == "continuous" else 16
-            settings = TrainingSettings(
-                density=density, topology=topology, mixtures=2, background_mixtures=4, codebook=codebook
-            )
+            settings = TrainingSettings(density=density, topology=topology, mixtures=2, codebook=codebook)
             known[density, topology] = build(find(recordings), settings=settings, few=False, calibrate=False)[0]
         return known[density, topology]
 
@@ -85,8 +82,7 @@ def small_model(words, states=2, dims=3, **changes) -> Model:
         "variances": random.uniform(0.5, 2, shape),
     }
     bank = GaussianBank(**arrays | changes)
-    background = single_gaussian(state_means(bank), np.ones(dims))
-    models = WordModels(bank, Chain.of_topology(len(words), states), background)
+    models = WordModels(bank, Chain.of_topology(len(words), states))
     return Model(tuple(words), GivenFeatures("USER", dims), Endpointer(), models, Calibration())
 
 
@@ -128,7 +124,7 @@ def test_hvite_hears_what_the_recognizer_hears_in_real_speech(shared_data, tmp_p
         digit, speaker, take = file.stem.split("_")
         takes[int(take)].append(Utterance(file, digit, speaker))
     training = [u for take in range(5, 10) for u in takes[take]]
-    settings = TrainingSettings(mixtures=2, background_mixtures=4)
+    settings = TrainingSettings(mixtures=2)
     model, refused = build(training, settings=settings, few=False, calibrate=False)
     assert (len(training), refused) == (300, [])
     hvite, targets = exported(model, tmp_path, [u.path for u in takes[0]])

@@ -19,7 +19,7 @@ from recognizer.recognition.result import Result
 from recognizer.recognition.verification import SURE
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
-from recognizer.training.training import accumulate, chunks_by_word
+from recognizer.training.training import accumulate, chunks_of
 
 Said = tuple[np.ndarray, Result]
 
@@ -52,7 +52,7 @@ def test_the_models_are_those_that_all_statistics_ask_for(recognizer, said):
     own = learned_from(recognizer, said).recognizer.model
     features = [extract(model.front_end, *heard(model, samples)) for samples, _ in said]
     words = np.array([model.words.index(answer.word) for _, answer in said])
-    statistics = accumulate(model.acoustics, list(chunks_by_word(features, words)), recursions.soft_posteriors)
+    statistics = accumulate(model.acoustics, chunks_of(features, words), recursions.soft_posteriors)
     expected = fitted(model.acoustics, statistics, METHOD, tree_of(model.acoustics))
     bank = own.acoustics.bank
     for name in ("weights", "means", "variances"):

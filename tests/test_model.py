@@ -33,7 +33,7 @@ def refused(path: Path, *parts: object) -> str:
 
 def arrays(model: Model) -> dict[str, np.ndarray]:
     """All numbers of the acoustic models, found without the code that saves them."""
-    parts = {"chain": model.acoustics.chain, "bank": model.acoustics.bank, "background": model.acoustics.background}
+    parts = {"chain": model.acoustics.chain, "bank": model.acoustics.bank}
     names = [(name, part, field.name) for name, part in parts.items() for field in fields(part)]
     return {f"{name}_{field}": getattr(part, field) for name, part, field in names if field != "log_jumps"}
 
@@ -421,7 +421,7 @@ def test_a_changed_header(model_file, tmp_path, change):
 
 
 def poison(value: float) -> Iterator[tuple[str, Callable[[Model], Model]]]:
-    for part in ("bank", "background", "chain"):
+    for part in ("bank", "chain"):
         for name in ("log_entry", "log_exit") if part == "chain" else ("weights", "means", "variances"):
             key = f"{part}_{name}"
             yield (

@@ -26,7 +26,7 @@ from recognizer.acoustics.mixture import expectation_maximisation
 from recognizer.acoustics.recursions import Batch
 from recognizer.acoustics.statistics import Statistics
 from recognizer.acoustics.word_models import WordModels
-from recognizer.training.training import accumulate, chunks_by_word, viterbi_occupation
+from recognizer.training.training import accumulate, chunks_of, viterbi_occupation
 
 STOP = 1000.0  # where the full stop is
 NO_FLOOR = np.full(3, 1e-12)
@@ -123,7 +123,7 @@ def fitted(other, x, lengths):
 
 
 def expected(models, features, occupation=recursions.soft_posteriors):
-    return accumulate(models, list(chunks_by_word(features, np.zeros(len(features), dtype=int))), occupation)
+    return accumulate(models, chunks_of(features, np.zeros(len(features), dtype=int)), occupation)
 
 
 def reestimated(models, features):

@@ -21,7 +21,7 @@ from recognizer.acoustics.chain import Chain
 from recognizer.acoustics.density import KINDS
 from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.word_models import WordModels
-from recognizer.training.training import accumulate, chunks_by_word
+from recognizer.training.training import accumulate, chunks_of
 
 DIMS = 3
 FLOOR = np.full(DIMS, 1e-3)
@@ -57,7 +57,7 @@ def random_chain(random, states):
 def material(draw):
     seed, states, kind = draw(st.integers(0, 2**32 - 1)), draw(st.integers(1, 4)), draw(st.sampled_from(list(KINDS)))
     data, random = draw(st.sampled_from(DATA)), np.random.default_rng(seed)
-    models = WordModels(random_bank(random, KINDS[kind], states + 1), random_chain(random, states), None)
+    models = WordModels(random_bank(random, KINDS[kind], states + 1), random_chain(random, states))
     lengths = [states, *random.integers(states, states + 6, 2)]
     features = [random.normal(0, 1.5, (length, DIMS)) for length in lengths]
     if data == "constant":
@@ -139,7 +139,7 @@ def test_one_iteration_is_the_formulas(data):
         mock.patch("recognizer.acoustics.discrete.SYMBOL_FLOOR", 0.0),
         mock.patch("recognizer.acoustics.discrete.PRIOR_FRAMES", 0.0),
     ):
-        chunks = list(chunks_by_word(features, np.zeros(len(features), dtype=int)))
+        chunks = chunks_of(features, np.zeros(len(features), dtype=int))
         sums = accumulate(models, chunks, recursions.soft_posteriors)
         bank, chain = models.bank.update(sums, FLOOR), models.chain.update(sums.transition_counts)
     assert sums.log_likelihood == pytest.approx(total, abs=1e-7)
@@ -172,7 +172,7 @@ def test_one_iteration_is_the_formulas(data):
 def test_iterations_with_floors_stay_sound(data):
     """The likelihood never falls, but for that of a discrete density, which has a prior; see test_density.py."""
     models, features = data
-    chunks, last = list(chunks_by_word(features, np.zeros(len(features), dtype=int))), -np.inf
+    chunks, last = chunks_of(features, np.zeros(len(features), dtype=int)), -np.inf
     for iteration in range(5):
         sums = accumulate(models, chunks, recursions.soft_posteriors)
         assert np.isfinite(sums.log_likelihood)

@@ -42,7 +42,7 @@ def fitted(tmp_path_factory):
     from synthetic import record
 
     folder = record(tmp_path_factory.mktemp("more"), speakers=("anna", "bob", "carl", "dora", "eve"), takes=8)
-    return build(find(folder), settings=TrainingSettings(mixtures=2, background_mixtures=4))[0]
+    return build(find(folder), settings=TrainingSettings(mixtures=2))[0]
 
 
 @pytest.fixture(scope="module")
@@ -236,14 +236,14 @@ def test_only_words_that_are_longer_than_the_utterance(fitted):
     model = replace(fitted, acoustics=replace(fitted.acoustics, chain=chain))
     assert model.acoustics.least_frames == 1
     samples = say("rise")[RATE // 4 : RATE // 4 + RATE // 20]
-    assert 1 <= len(model.front_end.extract(samples)) < model.acoustics.states
+    assert 1 <= len(extract(model.front_end, samples)) < model.acoustics.states
     for tried in (model, replace(model, rejection=None)):
         recognizer = Recognizer(tried)
         assert [c.word for c in recognizer.recognize(samples, RATE, threshold=0).nbest] == [model.words[0]]
         result = recognizer.recognize(samples, RATE, words=model.words[1:])
         assert (result.word, result.reason, result.nbest, result.confidence) == (None, "too short", (), 0.0)
     noise = model.rejection.noise
-    found = examine(model.acoustics, noise, [model.front_end.extract(samples)], np.arange(1, len(model.words)))
+    found = examine(model.acoustics, noise, [extract(model.front_end, samples)], np.arange(1, len(model.words)))
     assert np.isneginf(found.scores).all()
     np.testing.assert_array_equal(found.evidence, np.zeros((1, len(EVIDENCE))))
     believed = belief(found.scores, found.evidence, model.calibration, model.rejection)

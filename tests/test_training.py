@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 from scipy.stats import norm
+from test_reestimation import DIMS, random_bank, random_chain
 
 from recognizer.acoustics.chain import MIN_VISITS, TRANSITION_FLOOR, Chain
+from recognizer.acoustics.density import KINDS
 from recognizer.acoustics.gaussians import MIN_FRAMES, MIN_OCCUPANCY, WEIGHT_FLOOR, GaussianBank
-from recognizer.acoustics.recursions import soft_posteriors
+from recognizer.acoustics.recursions import Batch, soft_posteriors
 from recognizer.acoustics.word_models import WordModels, position_rows
 from recognizer.errors import RecognizerWarning, TrainingError
 from recognizer.recognition import decoding
@@ -32,7 +34,6 @@ def sizes(**others):
         **{
             "states": 3,
             "mixtures": 2,
-            "background_mixtures": 2,
             "variance_floor": 0.05,
             "tolerance": 1e-4,
             "max_iterations": 8,
@@ -52,9 +53,6 @@ def same_models(one, other, tolerance=0.0):
     for name in GAUSSIANS:
         a, b = getattr(one.bank, name), getattr(other.bank, name)
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
-        np.testing.assert_allclose(
-            getattr(one.background, name), getattr(other.background, name), rtol=tolerance, atol=tolerance
-        )
     for name in PARTS:
         a, b = getattr(one.chain, name), getattr(other.chain, name)
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
@@ -234,7 +232,7 @@ def random_models(seed, words, states, mixtures, dims):
         random.normal(0, 1, (rows, mixtures, dims)),
         random.uniform(0.5, 2, (rows, mixtures, dims)),
     )
-    return WordModels(bank, Chain.of_topology(words, states, stay=0.6), background=None)
+    return WordModels(bank, Chain.of_topology(words, states, stay=0.6))
 
 
 def same_gaussians(bank, expected):
@@ -256,7 +254,7 @@ def test_iterations_from_any_start_are_the_literal_ones(stage, seed, words, stat
     labels = np.arange(2 * words) % words
     features = [random.normal(0, 1.5, (random.integers(states, states + 7), 2)) for _ in labels]
     models, floor = random_models(seed, words, states, mixtures, 2), np.full(2, 0.3)
-    chunks = list(training.chunks_by_word(features, labels))
+    chunks = training.chunks_of(features, labels)
     for _ in range(3):
         *sums, log_likelihood = literal_expectation(models.bank, models.chain, features, labels, stage == "viterbi")
         entered, moved = sums[3:]
@@ -269,12 +267,12 @@ def test_iterations_from_any_start_are_the_literal_ones(stage, seed, words, stat
         same_gaussians(models.bank.update(statistics, floor), bank)
         visited = moved.sum(-1) > 0.01  # less is no evidence of what follows
         same_transitions(models.chain.update(statistics.transition_counts), chain, visited)
-        models = WordModels(bank, chain, None)
+        models = WordModels(bank, chain)
 
 
 def start_of(features, words, spans, chosen, variance_floor):
     """The bank and the chain before the first iteration, as `train` makes them."""
-    return training.cut_and_cluster(features, words, spans, chosen, variance_floor)
+    return training.cut_and_cluster(training.laid_out(features, words), words, spans, chosen, variance_floor)
 
 
 def floor_of(features, chosen):
@@ -321,7 +319,7 @@ def material(draw):
             spans.append((first, int(random.integers(first + 1, length + 1))))
             if kind == "random":
                 length = int(random.integers(states, 25))
-    chosen = sizes(states=states, mixtures=draw(st.integers(1, 3)), background_mixtures=3)
+    chosen = sizes(states=states, mixtures=draw(st.integers(1, 3)))
     return features, np.array(labels), spans, chosen
 
 
@@ -334,11 +332,10 @@ def test_on_any_data_the_likelihood_never_falls_and_everything_is_finite(data):
         assert np.isfinite(curve).all(), stage
         assert (np.diff(curve) >= -1e-8 * (1 + np.abs(curve[1:]))).all(), (stage, curve)
     assert list(models.history) == ["viterbi", "baum-welch"]
-    for bank in (models.bank, models.background):
-        assert np.isfinite(bank.means).all()
-        assert np.isfinite(bank.variances).all()
-        assert (bank.variances > 0).all()
-        np.testing.assert_allclose(bank.weights.sum(1), 1)
+    assert np.isfinite(models.bank.means).all()
+    assert np.isfinite(models.bank.variances).all()
+    assert (models.bank.variances > 0).all()
+    np.testing.assert_allclose(models.bank.weights.sum(1), 1)
     count = words.max() + 1
     assert models.bank.means.shape == (count * chosen.states + 1, chosen.mixtures, features[0].shape[1])
     possible = Chain.of_topology(count, chosen.states)
@@ -383,7 +380,7 @@ def test_a_uniform_cut_gives_every_state_a_frame_in_order(states, more, data):
     frames = states + more
     start = data.draw(st.integers(0, frames - 1))
     end = data.draw(st.integers(start, frames))
-    position = uniform_cut(frames, (start, end), states)
+    position = uniform_cut(np.array([frames]), np.array([(start, end)]), states)
     assert position.shape == (frames,)
     assert (np.diff(position) >= 0).all()
     assert (np.diff(position[(position > 0) & (position <= states)]) <= 1).all()
@@ -443,7 +440,7 @@ def test_enough_frames_give_no_warning():
 def test_no_component_is_left_that_hardly_any_frame_supports():
     features, words, spans, _ = corpus(words=2, takes=4)
     models = trained(features, words, spans, sizes(mixtures=4, max_iterations=40))
-    chunks = list(training.chunks_by_word(features, words))
+    chunks = training.chunks_of(features, words)
     statistics = training.accumulate(models, chunks, soft_posteriors)
     fed = statistics.occupancy >= MIN_FRAMES / 4  # the shares of dropped components go to those that stay
     best = statistics.occupancy == statistics.occupancy.max(1, keepdims=True)
@@ -456,7 +453,7 @@ def test_no_component_is_left_that_hardly_any_frame_supports():
 def test_two_jobs_give_exactly_what_one_gives(monkeypatch):
     features, words, spans, _ = corpus()
     monkeypatch.setattr(training, "CHUNK_FRAMES", 60)
-    assert len(list(training.chunks_by_word(features, words))) > 4
+    assert len(training.chunks_of(features, words)) > 4
     one, two = (trained(features, words, spans, sizes(max_iterations=3), jobs=jobs) for jobs in (1, 2))
     same_models(one, two)
 
@@ -479,16 +476,50 @@ def test_chunks_hold_every_frame_once_with_its_word(seed, words, takes):
     features = [np.full((random.integers(1, 9), 1), number, float) for number in range(len(labels))]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "CHUNK_FRAMES", 10)
-        chunks = list(training.chunks_by_word(features, labels))
+        chunks = training.chunks_of(features, labels)
     seen = []
     for chunk in chunks:
         for place in range(len(chunk.batch.lengths)):
-            frames = chunk.features[chunk.batch.frame[: chunk.batch.lengths[place], place], 0]
+            stack = chunk.stack(chunk.features).reshape(-1, 1)
+            frames = stack[chunk.batch.frame[: chunk.batch.lengths[place], place], 0]
             number = int(frames[0])
             np.testing.assert_array_equal(frames, features[number][:, 0])
-            assert labels[number] == chunk.word
+            assert labels[number] == chunk.words[chunk.word_of[place]]
             seen.append(number)
     assert sorted(seen) == list(range(len(labels)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("stage", training.STAGES)
+@settings(max_examples=15, deadline=None)
+@given(seeds, st.integers(2, 6), st.integers(1, 3), st.booleans())
+def test_many_words_in_a_chunk_give_what_each_gives_alone(stage, kind, seed, words, states, transformed):
+    """Any topology, any number of takes, whatever kind of density."""
+    random = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(words), random.integers(0, words, 2 * words)])
+    features = [random.normal(0, 1.5, (random.integers(states, states + 9), DIMS)) for _ in labels]
+    bank = random_bank(random, KINDS[kind], words * states + 1)
+    chains = [random_chain(random, states).matrices() for _ in range(words)]
+    chain = Chain.of_matrices(*(np.concatenate(part) for part in zip(*chains)))
+    transform = random.normal(0, 0.2, (DIMS, DIMS + 1)) + np.eye(DIMS, DIMS + 1, 1) if transformed else None
+    models, occupation = WordModels(bank, chain, transform=transform), training.STAGES[stage]
+    together = training.accumulate(models, training.chunks_of(features, labels), occupation)
+    assert len(training.chunks_of(features, labels)) == 1
+    alone = bank.statistics()
+    alone.transition_counts = np.zeros_like(together.transition_counts)
+    for f, word in zip(features, labels):
+        rows = models.rows(word)[:-1]
+        x, gain = models.transformed(f)
+        frames = bank.take(rows).expect(x)
+        log_density = np.concatenate([frames.log_density, frames.log_density[:1]]).T[:, None] + gain
+        occupied, counts, score = occupation(log_density, Batch.of([len(f)]), chain.word(word))
+        occupied = occupied[:, 0].T
+        occupied[0] += occupied[-1]
+        part = frames.statistics(occupied[:-1])
+        part.transition_counts, part.log_likelihood = counts[0], float(score[0])
+        alone.add(part, rows, word)
+    for name in ("occupancy", "first_order", "second_order", "transition_counts", "log_likelihood", "frames"):
+        np.testing.assert_allclose(getattr(together, name), getattr(alone, name), rtol=1e-9, atol=1e-9, err_msg=name)
 
 
 def test_progress_reports_every_iteration_of_both_stages():

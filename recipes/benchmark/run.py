@@ -1,7 +1,8 @@
 """Training and decoding against hmmlearn's GMMHMM: same data, same features, same sizes, same iterations.
 
 Features are extracted beforehand and are not timed. What is printed are ratios of CPU time within one run, since
-machines differ and are rarely idle. hmmlearn is installed into a folder of its own that is removed afterwards.
+machines differ and are rarely idle. hmmlearn is installed into a folder of its own that is removed afterwards. Beside
+it: a whole training with the program's own settings, and one of very many words of which there is very little.
 """
 
 import logging
@@ -26,10 +27,13 @@ from recognizer.features.front_end import FrontEnd
 from recognizer.recognition.decoding import decode
 from recognizer.sound.endpoint import Endpointer
 from recognizer.training.settings import TrainingSettings
-from recognizer.training.training import chunks_by_word, converge, cut_and_cluster
+from recognizer.training.training import converge, cut_and_cluster, laid_out, train
 
 STATES, MIXTURES, ITERATIONS = 5, 4, 10
 HMMLEARN = "hmmlearn==0.3.3"
+WORDS, TAKES = 1000, 3  # of the large vocabulary
+DIMS = 39  # of its features, as many as those of speech have
+STAY, PAUSE = (4, 12), (5, 12)  # frames of a state and of a silence, from and up to
 
 
 def cpu_seconds(work: Callable) -> tuple[float, object]:
@@ -57,9 +61,9 @@ def ours(features, labels, spans) -> object:
     """Uniform cut, k-means, and the same number of Baum-Welch iterations."""
     settings = TrainingSettings(states=STATES, mixtures=MIXTURES, tolerance=-np.inf, max_iterations=ITERATIONS)
     variance_floor = settings.variance_floor * np.concatenate(features).var(0)
-    bank, chain = cut_and_cluster(features, labels, spans, settings, variance_floor)
-    chunks = list(chunks_by_word(features, labels))
-    return converge(WordModels(bank, chain, background=bank), chunks, "baum-welch", settings, variance_floor)
+    speech = laid_out(features, labels)
+    models = WordModels(*cut_and_cluster(speech, labels, spans, settings, variance_floor))
+    return converge(models, speech.chunks, "baum-welch", settings, variance_floor)
 
 
 def theirs(features, labels) -> list:
@@ -76,6 +80,21 @@ def theirs(features, labels) -> list:
         model.transmat_ = np.diag([0.8] * (STATES - 1) + [1.0]) + np.diag([0.2] * (STATES - 1), 1)
         models.append(model.fit(np.concatenate(own), [len(f) for f in own]))
     return models
+
+
+def large_vocabulary() -> tuple[list[np.ndarray], np.ndarray, list[tuple[int, int]]]:
+    """Takes of words that random models say: features, word indices and speech spans."""
+    random = np.random.default_rng(0)
+    features, spans = [], []
+    for _ in range(WORDS):
+        means = np.concatenate([random.normal(0, 1.5, (STATES, DIMS)), np.full((1, DIMS), -3.0)])
+        for _ in range(TAKES):
+            stays = random.integers(*STAY, STATES)
+            before, after = random.integers(*PAUSE, 2)
+            state = np.repeat([-1, *range(STATES), -1], [before, *stays, after])
+            features.append((means[state] + random.normal(0, 1, (len(state), DIMS))).astype(np.float32))
+            spans.append((int(before), int(before + stays.sum())))
+    return features, np.repeat(np.arange(WORDS), TAKES), spans
 
 
 def accuracy(scores: np.ndarray, labels: np.ndarray) -> str:
@@ -96,6 +115,10 @@ if __name__ == "__main__":
         seen, unseen = ([features[i] for i in part] for part in trained)
         train_ours, models = cpu_seconds(lambda: ours(seen, labels[~test], [spans[i] for i in trained[0]]))
         decode_ours, scores_ours = cpu_seconds(lambda: decode(models, unseen)[0])
+        as_given = [f.astype(np.float32) for f in seen]
+        train_whole, _ = cpu_seconds(lambda: train(as_given, labels[~test], [spans[i] for i in trained[0]]))
+        many = large_vocabulary()
+        train_many, _ = cpu_seconds(lambda: train(*many))
         train_theirs, rivals = cpu_seconds(lambda: theirs(seen, labels[~test]))
         decode_theirs, scores_theirs = cpu_seconds(lambda: np.array([[m.score(f) for m in rivals] for f in unseen]))
     rows = [
@@ -108,6 +131,12 @@ if __name__ == "__main__":
         f"| accuracy, fsdd/official, % | {accuracy(scores_ours, labels[test])} "
         f"| {accuracy(np.nan_to_num(scores_theirs, nan=-np.inf), labels[test])} | |",
     ]
+    whole = [
+        "| | recognizer, CPU s |",
+        "|---|---|",
+        f"| train ten words, {len(seen)} utterances, 5 states, 8 mixtures | {train_whole:.2f} |",
+        f"| train {WORDS} words of {TAKES} synthetic takes, 5 states, 8 mixtures | {train_many:.2f} |",
+    ]
     write_results(
         Path(__file__),
         "Speed beside hmmlearn",
@@ -115,4 +144,6 @@ if __name__ == "__main__":
         f"{HMMLEARN}, {STATES} states, {MIXTURES} mixtures, {ITERATIONS} iterations, features excluded, one thread.\n"
         "Both start from k-means and then run Baum-Welch. Our decoding includes the alignment of the best word.",
         "\n".join(rows),
+        "Whole trainings with the program's defaults, until they have converged, in the same run, features ready:",
+        "\n".join(whole),
     )

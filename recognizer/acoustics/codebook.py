@@ -52,18 +52,22 @@ class CodebookBank:
 
     @abstractmethod
     def entries(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """e_rn(o_t) relative to the largest of its stream, (R, N, T), and the log of that, (R, T); features (T, D)."""
+        """e_rn(o_t) relative to the largest of its stream, (..., R, N, T), and the log of that, (..., R, T).
+
+        Features are (..., T, D).
+        """
 
     def log_density(self, features: np.ndarray) -> np.ndarray:
         """ln b_j(o_t), the log density of every frame under every state, (T, S); features (T, D)."""
         return self.expect(features).log_density.T
 
     def expect(self, features: np.ndarray) -> CodebookShares:
-        """E-step: what is to be known of frames (T, D) before it is known which states they belong to."""
+        """E-step: what is to be known of frames (..., T, D) before it is known which states they belong to."""
         entries, peak = self.entries(features)
-        density = np.stack([weights @ entry for weights, entry in zip(self.weights.swapaxes(0, 1), entries)])
+        density = self.weights.swapaxes(-3, -2) @ entries
         log_density = np.log(np.maximum(density, np.exp(LEAST_LOG_SHARE)))
-        return CodebookShares(self, entries, density, (log_density + peak[:, None]).sum(0), features)
+        log_density += peak[..., None, :]
+        return CodebookShares(self, entries, density, log_density.sum(-3), features)
 
     def take(self, states: np.ndarray | slice) -> Self:
         """The bank of the given states, in the given order, with the whole codebook."""
@@ -86,11 +90,11 @@ class CodebookShares:
 
     Attributes
     ----------
-    bank : the bank
-    entries : (R, N, T), as `CodebookBank.entries` gives them
-    density : (R, S, T), sums of them weighted by the states
-    log_density : (S, T)
-    features : (T, D)
+    bank : the bank, or a stack of them, each of states of its own
+    entries : (..., R, N, T), as `CodebookBank.entries` gives them
+    density : (..., R, S, T), sums of them weighted by the states
+    log_density : (..., S, T)
+    features : (..., T, D)
     """
 
     bank: CodebookBank
@@ -100,26 +104,28 @@ class CodebookShares:
     features: np.ndarray
 
     def _ratios(self, occupation: np.ndarray) -> np.ndarray:
-        """The probability of a state, (S, T), over its density, by stream (R, S, T)."""
+        """The probability of a state, (..., S, T), over its density, by stream (..., R, S, T)."""
+        occupation = occupation[..., None, :, :]
         return np.divide(occupation, self.density, out=np.zeros_like(self.density), where=self.density > 0)
 
     def shares(self, occupation: np.ndarray) -> np.ndarray:
-        """The probability that a frame came from an entry, in whichever state, (R * N, 1, T)."""
-        by_entry = np.einsum("srn,rst->rnt", self.bank.weights, self._ratios(occupation), optimize=True)
+        """The probability that a frame came from an entry, in whichever state, (..., R * N, 1, T)."""
+        by_entry = self.bank.weights.swapaxes(-3, -2).swapaxes(-1, -2) @ self._ratios(occupation)
         by_entry *= self.entries
-        return by_entry.reshape(-1, 1, by_entry.shape[-1])
+        *stack, streams, size, frames = by_entry.shape
+        return by_entry.reshape(*stack, streams * size, 1, frames)
 
     def statistics(self, occupation: np.ndarray) -> Statistics:
-        """The sums that re-estimation needs, given the probability that a frame came from each state, (S, T)."""
-        ratios = self._ratios(occupation)
-        occupancy = np.stack([ratio @ entry.T for ratio, entry in zip(ratios, self.entries)], axis=1)
+        """The sums that re-estimation needs, given the probability that a frame came from each state, (..., S, T)."""
+        occupancy = (self._ratios(occupation) @ self.entries.swapaxes(-1, -2)).swapaxes(-3, -2)
         occupancy *= self.bank.weights
         sums = self.bank.statistics()
         if sums.first_order.size:
-            moments = self.shares(occupation)[:, 0] @ with_squares(self.features)
-            first, second = np.split(moments.reshape(*sums.first_order.shape[:-1], -1), 2, axis=-1)
-            sums.first_order, sums.second_order = first, second
-        return replace(sums, occupancy=occupancy, frames=len(self.features))
+            shape = sums.first_order.shape
+            moments = self.shares(occupation)[..., 0, :] @ with_squares(self.features)
+            moments = moments.reshape(-1, *shape[:-1], 2 * shape[-1]).sum(0)
+            sums.first_order, sums.second_order = np.split(moments, 2, axis=-1)
+        return replace(sums, occupancy=occupancy, frames=self.features.shape[-2])
 
 
 def stream_masks(widths: Sequence[int]) -> np.ndarray:
@@ -129,5 +135,9 @@ def stream_masks(widths: Sequence[int]) -> np.ndarray:
 
 def sample_frames(groups: Sequence[np.ndarray]) -> np.ndarray:
     """Frames of all states, state by state, evenly thinned out to FRAMES, (T, D)."""
-    frames = np.concatenate(groups)
-    return np.asarray(frames[:: max(1, -(-len(frames) // FRAMES))], dtype=np.float64)
+    step = max(1, -(-sum(map(len, groups)) // FRAMES))
+    seen, parts = 0, []
+    for group in groups:
+        parts.append(np.asarray(group[-seen % step :: step], dtype=np.float64))
+        seen += len(group)
+    return np.concatenate(parts)

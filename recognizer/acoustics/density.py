@@ -9,13 +9,15 @@ from typing import Protocol, Self
 import numpy as np
 
 from recognizer.acoustics.discrete import DiscreteBank
-from recognizer.acoustics.gaussians import BorrowedVariance, GaussianBank, Sizes
+from recognizer.acoustics.gaussians import GaussianBank, Sizes
 from recognizer.acoustics.statistics import Statistics
 from recognizer.acoustics.tied import TiedBank
 
 
 class Shares(Protocol):
     """Frames under a density: the first half of an E-step, before it is known which states they belong to.
+
+    Under a stack of densities, each with frames of its own, all arrays have a further axis in front.
 
     Attributes
     ----------
@@ -67,9 +69,7 @@ class Density(Protocol):
     def statistics(self) -> Statistics:
         """Those of no frames."""
 
-    def update(
-        self, statistics: Statistics, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
-    ) -> Self:
+    def update(self, statistics: Statistics, variance_floor: np.ndarray, borrowed_frames: float = 0.0) -> Self:
         """M-step."""
 
     def drop_starved(self, statistics: Statistics, min_frames: float) -> Self:

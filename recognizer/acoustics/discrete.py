@@ -16,7 +16,6 @@ from recognizer.acoustics.codebook import (
 )
 from recognizer.acoustics.gaussians import (
     LEAST_LOG_SHARE,
-    BorrowedVariance,
     GaussianBank,
     Sizes,
 )
@@ -26,9 +25,9 @@ from recognizer.acoustics.statistics import Statistics
 from recognizer.errors import TrainingError
 
 STREAMS = 3  # of a discrete density: statics, deltas, accelerations
-CELLS = 128  # of each stream of a discrete one
+CELLS = 128  # of each stream of a discrete one: few enough for a state of a few hundred frames to fill them
 PRIOR_FRAMES = 2.0  # of a state of a discrete density, that fall into the cells as those of all states do
-SYMBOL_FLOOR = 1e-5
+SYMBOL_FLOOR = 1e-5  # of an output probability: an unseen symbol costs 11.5 nats, and rules no word out
 
 
 @dataclass(frozen=True)
@@ -84,10 +83,10 @@ class DiscreteBank(CodebookBank):
         return blank.update(replace(blank.statistics(), occupancy=np.array(counts, dtype=float)), sizes.variance_floor)
 
     def symbols(self, features: np.ndarray) -> np.ndarray:
-        """The cell of each stream that each frame (T, D) lies in, (T, R)."""
+        """The cell of each stream that each frame (..., T, D) lies in, (..., T, R)."""
         scale = np.sqrt(self.precision)
         labels = [nearest(features * s, centres * s)[0] for s, centres in zip(scale, self.centres)]
-        return np.stack(labels, axis=1)
+        return np.stack(labels, axis=-1)
 
     @cached_property
     def _log_weights(self) -> np.ndarray:
@@ -100,13 +99,11 @@ class DiscreteBank(CodebookBank):
 
     def entries(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `CodebookBank.entries`: one in the cell that a frame lies in, zero in the others."""
-        symbols = self.symbols(features).T
+        symbols = self.symbols(features).swapaxes(-1, -2)
         cells = np.arange(self.centres.shape[1])[:, None]
-        return (symbols[:, None] == cells).astype(np.float64), np.zeros(symbols.shape)
+        return (symbols[..., None, :] == cells).astype(np.float64), np.zeros(symbols.shape)
 
-    def update(
-        self, statistics: Statistics, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
-    ) -> DiscreteBank:
+    def update(self, statistics: Statistics, variance_floor: np.ndarray, borrowed_frames: float = 0.0) -> DiscreteBank:
         """M-step: maximum posterior, with a few frames in every state that fall into the cells as those of all do.
 
         Without them a cell that a state has not seen would be impossible in it (Rabiner 1989, section V.C).

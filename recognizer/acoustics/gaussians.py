@@ -13,28 +13,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from recognizer.acoustics.kmeans import CHUNK_VALUES, kmeans, nearest, slices
+from recognizer.acoustics.kmeans import kmeans_of_groups, memberships, nearest
+from recognizer.acoustics.recursions import groups as of_similar_length
 from recognizer.acoustics.simplex import distribution_fault, floored_distribution
-from recognizer.acoustics.statistics import Statistics
+from recognizer.acoustics.statistics import Statistics, no_transitions
 
 WEIGHT_FLOOR = 1e-3  # of a component that is in use; keeps a rarely visited one reachable
+STACKED_FRAMES = 16_384  # of groups that are clustered at once: 10 MB of 39 features and their squares
 MIN_FRAMES = 6  # a component needs to have a mean and a variance worth the name
 LEAST_LOG_SHARE = -230.0  # e to this is 1e-100: beside the best it adds nothing, and no product is denormal and slow
 MIN_OCCUPANCY = 1e-3  # frames below which a component has no data of its own and keeps its parameters
-
-
-@dataclass(frozen=True)
-class BorrowedVariance:
-    """What is known of variances beforehand: as if every component had seen more frames than it did.
-
-    Attributes
-    ----------
-    variance : (D,), about the component's mean
-    frames : how many
-    """
-
-    variance: np.ndarray
-    frames: float
 
 
 @dataclass(frozen=True)
@@ -46,18 +34,21 @@ class Sizes:
     mixtures : Gaussians of a state, where it has its own
     codebook : Gaussians or cells that all states share, where they do; as many as is usual when None
     variance_floor : (D,)
-    borrowed : a prior of the variances
+    borrowed_frames : of a prior of the variances, see `updated_moments`
     """
 
     mixtures: int
     codebook: int | None
     variance_floor: np.ndarray
-    borrowed: BorrowedVariance | None = None
+    borrowed_frames: float = 0.0
 
 
 @dataclass(frozen=True)
 class GaussianBank:
     """S mixtures of K diagonal Gaussians.
+
+    A stack of banks, each for frames of its own, has a further axis in front of all arrays; `take` with rows
+    (G, S) gives one.
 
     Attributes
     ----------
@@ -88,7 +79,7 @@ class GaussianBank:
     @cached_property
     def _affine(self) -> tuple[np.ndarray, np.ndarray]:
         """Log densities as an affine map of [x, x**2]: (K*S, 2D) matrix and (K*S, 1) constant."""
-        states, mixtures, dims = self.means.shape
+        *stack, states, mixtures, dims = self.means.shape
         precision = 1.0 / self.variances
         with np.errstate(divide="ignore"):  # an unused component has log weight -inf
             log_weights = np.log(self.weights)
@@ -96,7 +87,8 @@ class GaussianBank:
             dims * np.log(2 * np.pi) + np.log(self.variances).sum(-1) + (self.means**2 * precision).sum(-1)
         )
         matrix = np.concatenate([self.means * precision, -0.5 * precision], axis=-1)
-        return matrix.transpose(1, 0, 2).reshape(mixtures * states, 2 * dims), constant.T.reshape(-1, 1)
+        rows = mixtures * states
+        return matrix.swapaxes(-3, -2).reshape(*stack, rows, -1), constant.swapaxes(-1, -2).reshape(*stack, rows, 1)
 
     def component_log_density(self, observations: np.ndarray) -> np.ndarray:
         """ln(c_k N(o_t; mu_k, Sigma_k)) of every component.
@@ -109,11 +101,11 @@ class GaussianBank:
         -------
         (K, S, T) float64; frames last, because reductions over components are then contiguous
         """
-        states, mixtures, _ = self.means.shape
+        *stack, states, mixtures, _ = self.means.shape
         matrix, constant = self._affine
-        log_density = matrix @ observations.T
+        log_density = matrix @ observations.swapaxes(-1, -2)
         log_density += constant
-        return log_density.reshape(mixtures, states, len(observations))
+        return log_density.reshape(*stack, mixtures, states, -1)
 
     def expect(self, features: np.ndarray) -> MixtureShares:
         """E-step: what is to be known of frames before it is known which mixtures they belong to.
@@ -123,7 +115,7 @@ class GaussianBank:
         features : (T, D)
         """
         observations = with_squares(features)
-        return MixtureShares(*self.posteriors(observations), observations)
+        return MixtureShares(*self._unnormalised(observations), observations)
 
     def log_density(self, features: np.ndarray) -> np.ndarray:
         """ln b_j(o_t), the log density of every frame under every mixture.
@@ -136,7 +128,8 @@ class GaussianBank:
         -------
         (T, S) float64
         """
-        return _normalise(self.component_log_density(with_squares(features))).T
+        total, peak = _exponentials(self.component_log_density(with_squares(features)))
+        return (np.log(total) + peak).T
 
     def posteriors(self, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Share of each component in its mixture, (K, S, T), and ln b_j(o_t), (S, T).
@@ -145,10 +138,16 @@ class GaussianBank:
         ----------
         observations : (T, 2D), frames beside their squares
         """
-        components = self.component_log_density(observations)
-        log_density = _normalise(components, shares=True)
-        components[self.weights.T == 0] = 0.0
+        components, total, log_density = self._unnormalised(observations)
+        components /= total[..., None, :, :]
         return components, log_density
+
+    def _unnormalised(self, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Densities of the components relative to the largest of their mixture, their sums, and ln b_j(o_t)."""
+        components = self.component_log_density(observations)
+        total, peak = _exponentials(components)
+        components[self.weights.swapaxes(-1, -2) == 0] = 0.0
+        return components, total, np.log(total) + peak
 
     def take(self, states: np.ndarray | slice) -> GaussianBank:
         """The bank of the given mixtures, in the given order."""
@@ -180,9 +179,7 @@ class GaussianBank:
             return "Gaussians do not fit its words and front end"
         return distribution_fault(self.weights) or gaussian_fault(self.means, self.variances)
 
-    def update(
-        self, statistics: Statistics, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
-    ) -> GaussianBank:
+    def update(self, statistics: Statistics, variance_floor: np.ndarray, borrowed_frames: float = 0.0) -> GaussianBank:
         """M-step: the bank that maximises the likelihood of the statistics, floors respected.
 
         The floored variance and the floored weights are the exact maxima under those constraints, so EM with
@@ -192,10 +189,13 @@ class GaussianBank:
         ----------
         statistics : sums over frames, same shape as the bank
         variance_floor : (D,)
-        borrowed : a prior of the variances, for few data: then it is the posterior that is maximised
+        borrowed_frames : for few data: every component counts as having seen so many frames more, which spread about
+            its mean as `pooled_variance` says
         """
         weights = updated_weights(self.weights, statistics)
-        return GaussianBank(weights, *updated_moments(self.means, self.variances, statistics, variance_floor, borrowed))
+        return GaussianBank(
+            weights, *updated_moments(self.means, self.variances, statistics, variance_floor, borrowed_frames)
+        )
 
     def drop_starved(self, statistics: Statistics, min_frames: float) -> GaussianBank:
         """Without the components that hold fewer than `min_frames` frames; the best of each mixture stays."""
@@ -213,33 +213,19 @@ class GaussianBank:
         groups : frames of each state, (T, D)
         sizes : of which the codebook is of no use, for every state has its own
         """
-        parts = [from_clusters(g, sizes.mixtures, sizes.variance_floor, sizes.borrowed) for g in groups]
-        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
-
-    def split(self, mixtures: int) -> GaussianBank:
-        """Grow every mixture to `mixtures` components by splitting the heaviest, means 0.2 deviations apart.
-
-        The rule is HTK's (HTK Book, "Mixture Incrementing"): weight halved, means moved by plus and minus
-        0.2 standard deviations, one split at a time.
-        """
-        states, old, _ = self.means.shape
-        if mixtures <= old:
-            return self
-        pad = mixtures - old
-        weights = np.pad(self.weights, ((0, 0), (0, pad)))
-        means = np.pad(self.means, ((0, 0), (0, pad), (0, 0)))
-        variances = np.pad(self.variances, ((0, 0), (0, pad), (0, 0)), constant_values=1.0)
-        rows = np.arange(states)
-        for _ in range(mixtures - int((weights > 0).sum(1).min())):
-            room = (weights == 0).any(1)
-            source, target = weights.argmax(1)[room], (weights == 0).argmax(1)[room]
-            row = rows[room]
-            offset = 0.2 * np.sqrt(variances[row, source])
-            weights[row, target] = weights[row, source] = weights[row, source] / 2
-            means[row, target] = means[row, source] + offset
-            means[row, source] -= offset
-            variances[row, target] = variances[row, source]
-        return GaussianBank(weights, means, variances)
+        lengths = np.array([len(group) for group in groups])
+        shape = (len(groups), sizes.mixtures, groups[0].shape[1])
+        means, variances = np.empty(shape), np.empty(shape)
+        statistics = Statistics.zeros(shape[:2], shape)
+        for members in of_similar_length(lengths, STACKED_FRAMES):
+            stack = np.zeros((len(members), lengths[members].max(), shape[2]))
+            for frames, member in zip(stack, members):
+                frames[: lengths[member]] = groups[member]
+            blank, found = _clustered(stack, lengths[members], sizes.mixtures, sizes.variance_floor)
+            means[members], variances[members] = blank.means, blank.variances
+            statistics.add(found, members)
+        start = cls((statistics.occupancy > 0).astype(np.float64), means, variances)
+        return start.update(statistics, sizes.variance_floor, sizes.borrowed_frames)
 
 
 @dataclass(frozen=True)
@@ -248,22 +234,47 @@ class MixtureShares:
 
     Attributes
     ----------
-    posteriors : (K, S, T), the share of each component in its mixture
-    log_density : (S, T)
-    observations : (T, 2D), the frames beside their squares
+    components : (..., K, S, T), density of each component, relative to the largest of its mixture
+    total : (..., S, T), their sums
+    log_density : (..., S, T)
+    observations : (..., T, 2D), the frames beside their squares
     """
 
-    posteriors: np.ndarray
+    components: np.ndarray
+    total: np.ndarray
     log_density: np.ndarray
     observations: np.ndarray
 
     def shares(self, occupation: np.ndarray) -> np.ndarray:
-        """The probability that a frame came from a component, (K, S, T), given that from its mixture, (S, T)."""
-        return self.posteriors * occupation
+        """See `density.Shares.shares`: (..., K, S, T)."""
+        return self.components * (occupation / self.total)[..., None, :, :]
 
     def statistics(self, occupation: np.ndarray) -> Statistics:
-        """The sums that re-estimation needs, given the probability that a frame came from each mixture, (S, T)."""
-        return Statistics.of_frames(self.shares(occupation), self.observations)
+        """See `density.Shares.statistics`."""
+        *stack, mixtures, states, frames = self.components.shape
+        ratio = occupation / self.total
+        if stack and len(ratio) > 1:
+            shares = (self.components * ratio[..., None, :, :]).reshape(*stack, mixtures * states, frames)
+            moments = (shares @ self.observations).reshape(*stack, mixtures, states, -1).swapaxes(-3, -2)
+            occupancy = shares.sum(-1).reshape(*stack, mixtures, states).swapaxes(-1, -2)
+        else:
+            occupancy, moments = self._by_state(ratio.reshape(states, frames))
+            occupancy, moments = (x.reshape(*stack, *x.shape) for x in (occupancy, moments))
+        first, second = np.split(moments, 2, axis=-1)
+        return Statistics(occupancy, first, second, no_transitions(), 0.0, frames)
+
+    def _by_state(self, ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Of many frames, most belong to few states, and only those are summed for a state."""
+        states, frames = ratio.shape
+        components = self.components.reshape(-1, states, frames)
+        observations = self.observations.reshape(frames, -1)
+        occupancy, moments = np.empty((states, len(components))), []
+        for state, part in enumerate(ratio):
+            heard = np.flatnonzero(part)
+            shares = components[:, state].take(heard, axis=1) * part[heard]
+            occupancy[state] = shares.sum(1)
+            moments.append(shares @ observations.take(heard, axis=0))
+        return occupancy, np.stack(moments)
 
 
 def updated_weights(weights: np.ndarray, statistics: Statistics) -> np.ndarray:
@@ -277,7 +288,7 @@ def updated_moments(
     variances: np.ndarray,
     statistics: Statistics,
     variance_floor: np.ndarray,
-    borrowed: BorrowedVariance | None = None,
+    borrowed_frames: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """M-step of means and variances, (..., K, D); see `GaussianBank.update`."""
     occupancy = statistics.component_occupancy[..., None]
@@ -285,10 +296,21 @@ def updated_moments(
     count = np.where(seen, occupancy, 1.0)
     new_means = np.where(seen, statistics.first_order / count, means)
     new_variances = np.where(seen, statistics.second_order / count - new_means**2, variances)
-    if borrowed is not None:
-        share = borrowed.frames / (borrowed.frames + count)
-        new_variances = np.where(seen, share * borrowed.variance + (1.0 - share) * new_variances, new_variances)
+    if borrowed_frames:
+        share = borrowed_frames / (borrowed_frames + count)
+        pooled = share * pooled_variance(statistics) + (1.0 - share) * new_variances
+        new_variances = np.where(seen, pooled, new_variances)
     return new_means, np.maximum(new_variances, variance_floor)
+
+
+def pooled_variance(statistics: Statistics) -> np.ndarray:
+    """How frames spread about the mean of their mixture, on average of the mixtures, (D,)."""
+    count, first, second = (
+        x.sum(-2) for x in (statistics.occupancy[..., None], statistics.first_order, statistics.second_order)
+    )
+    seen = count[:, 0] > MIN_OCCUPANCY
+    count, first, second = count[seen], first[seen], second[seen]
+    return np.maximum(second / count - (first / count) ** 2, 0.0).mean(0)
 
 
 def gaussian_fault(means: np.ndarray, variances: np.ndarray) -> str | None:
@@ -299,29 +321,24 @@ def gaussian_fault(means: np.ndarray, variances: np.ndarray) -> str | None:
 
 
 def with_squares(features: np.ndarray) -> np.ndarray:
-    """[x, x**2], the sufficient statistic of a diagonal Gaussian, (T, 2D) float64."""
-    dims = features.shape[1]
-    observations = np.empty((len(features), 2 * dims))
-    observations[:, :dims] = features
-    np.square(observations[:, :dims], out=observations[:, dims:])
+    """[x, x**2], the sufficient statistic of a diagonal Gaussian, (..., T, 2D) float64."""
+    dims = features.shape[-1]
+    observations = np.empty((*features.shape[:-1], 2 * dims))
+    observations[..., :dims] = features
+    np.square(observations[..., :dims], out=observations[..., dims:])
     return observations
 
 
-def _normalise(components: np.ndarray, shares: bool = False) -> np.ndarray:
-    """Log-sum-exp over components, in place: (K, S, T) -> (S, T); `shares` leaves posteriors behind."""
-    peak = components.max(0)
-    components -= peak
+def _exponentials(components: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Exponentials relative to the largest component, in place, (..., K, S, T); their sums, and the largest."""
+    peak = components.max(-3)
+    components -= peak[..., None, :, :]
     np.maximum(components, LEAST_LOG_SHARE, out=components)
     np.exp(components, out=components)
-    total = components.sum(0)
-    if shares:
-        components /= total
-    return np.log(total) + peak
+    return components.sum(-3), peak
 
 
-def from_clusters(
-    features: np.ndarray, mixtures: int, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
-) -> GaussianBank:
+def from_clusters(features: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
     """One mixture whose components are the k-means clusters of the frames.
 
     Parameters
@@ -329,32 +346,30 @@ def from_clusters(
     features : (T, D)
     mixtures : components asked; fewer are made where there are under `MIN_FRAMES` frames for each
     variance_floor : (D,)
-    borrowed : a prior of the variances
 
     Returns
     -------
     GaussianBank of one mixture with `mixtures` places
     """
-    features = np.asarray(features, dtype=np.float64)
-    scale = np.sqrt(np.maximum(features.var(0), variance_floor))  # a constant dimension does not divide by zero
-    centres, _ = kmeans(features / scale, max(1, min(mixtures, len(features) // MIN_FRAMES)))
-    label, _ = nearest(features / scale, centres)
-    blank = single_gaussian(features, variance_floor)
-    moments = (1, mixtures, features.shape[1])
-    statistics = Statistics.zeros(moments[:2], moments)
-    for part in slices(len(features), CHUNK_VALUES // mixtures):
-        posteriors = (label[part] == np.arange(mixtures)[:, None]).astype(np.float64)[:, None]
-        statistics.add(Statistics.of_frames(posteriors, with_squares(features[part])))
-    start = GaussianBank(
-        (statistics.occupancy > 0).astype(np.float64),
-        np.repeat(blank.means, mixtures, 1),
-        np.repeat(blank.variances, mixtures, 1),
-    )
-    return start.update(statistics, variance_floor, borrowed)
+    return GaussianBank.start([features], Sizes(mixtures, None, variance_floor))
 
 
-def single_gaussian(features: np.ndarray, variance_floor: np.ndarray) -> GaussianBank:
-    """One mixture of one Gaussian: the mean and the variance of the frames."""
-    features = np.asarray(features, dtype=np.float64)
-    mean, variance = features.mean(0), np.maximum(features.var(0), variance_floor)
-    return GaussianBank(np.ones((1, 1)), mean[None, None], variance[None, None])
+def _clustered(
+    stack: np.ndarray, lengths: np.ndarray, mixtures: int, variance_floor: np.ndarray
+) -> tuple[GaussianBank, Statistics]:
+    """Of groups of frames (G, T, D), zero past their lengths: single Gaussians in all places, and sums by cluster."""
+    inside = (np.arange(stack.shape[1]) < lengths[:, None])[..., None]
+    counts = lengths[:, None, None]
+    mean = stack.sum(1, keepdims=True) / counts
+    variance = (np.square(stack - mean) * inside).sum(1, keepdims=True) / counts
+    variance = np.maximum(variance, variance_floor)  # a constant dimension does not divide by zero
+    scaled = stack / np.sqrt(variance)
+    centres, found, _ = kmeans_of_groups(scaled, lengths, np.clip(lengths // MIN_FRAMES, 1, mixtures))
+    label, _ = nearest(scaled, centres, found)
+    shape = (len(stack), mixtures, stack.shape[2])
+    statistics = Statistics.zeros(shape[:2], shape)
+    for part, members in memberships(label, lengths, mixtures):
+        first, second = np.split(members @ with_squares(stack[:, part]), 2, axis=-1)
+        statistics.add(Statistics(members.sum(-1), first, second, no_transitions()))
+    blank = GaussianBank(found.astype(np.float64), np.broadcast_to(mean, shape), np.broadcast_to(variance, shape))
+    return blank, statistics

@@ -8,7 +8,7 @@ import numpy as np
 
 from recognizer.errors import TrainingError
 
-CHUNK_VALUES = 4_000_000  # distances held at once; bounds the memory
+CHUNK_VALUES = 4_000_000  # distances held at once: 32 MB
 
 
 def kmeans(
@@ -30,32 +30,101 @@ def kmeans(
     distances : (iterations,), the mean squared distance to the nearest centre, never rising
     """
     features = np.asarray(features, dtype=np.float64)
-    if not len(features):
+    sizes = (np.array([len(features)]), np.array([min(clusters, len(features))]))
+    centres, found, distances = kmeans_of_groups(
+        features[None], *sizes, tolerance=tolerance, max_iterations=max_iterations
+    )
+    return centres[0, found[0]], distances[0, np.isfinite(distances[0])]
+
+
+def kmeans_of_groups(
+    features: np.ndarray,
+    lengths: np.ndarray,
+    clusters: np.ndarray,
+    *,
+    tolerance: float = 1e-3,
+    max_iterations: int = 50,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """K-means of each of G groups of frames, all at once; see `kmeans`.
+
+    Parameters
+    ----------
+    features : (G, T, D) float64; past the length of a group, anything finite
+    lengths : (G,), at least one
+    clusters : (G,), from one up to the length
+
+    Returns
+    -------
+    centres : (G, K, D), K the largest number of clusters, those that were found first
+    found : (G, K), which of them there are
+    distances : (G, max_iterations), infinite after the last iteration of a group
+    """
+    if not lengths.all():
         raise TrainingError("k-means was given no frames; record more speech")
-    centres = np.stack([part.mean(0) for part in np.array_split(features, min(clusters, len(features)))])
-    distances: list[float] = []
-    while len(distances) < max_iterations:
-        label, distance = nearest(features, centres)
-        distances.append(float(distance.mean()))
-        if len(distances) > 1 and distances[-1] >= distances[-2] * (1 - tolerance):
-            break
-        count = np.bincount(label, minlength=len(centres))
-        sums = np.zeros_like(centres)
-        for part in slices(len(features), CHUNK_VALUES // len(centres)):
-            sums += (label[part] == np.arange(len(centres))[:, None]).astype(np.float64) @ features[part]
-        centres = sums[count > 0] / count[count > 0, None]
-    return centres, np.array(distances)
+    count = clusters.max()
+    size, larger = (x[:, None] for x in np.divmod(lengths, clusters))
+    time = np.arange(features.shape[1])
+    cut = larger * (size + 1)  # the first parts of an equal cut have a frame more
+    label = np.where(time < cut, time // (size + 1), larger + (time - cut) // size)
+    centres, found = _centres(features, lengths, label, count)
+    distances = np.full((len(lengths), max_iterations), np.inf)
+    running, all_centres, all_found = np.arange(len(lengths)), centres.copy(), found.copy()
+    for iteration in range(max_iterations):
+        label, distance = nearest(features, centres, found)
+        distance[time >= lengths[:, None]] = 0.0
+        distances[running, iteration] = distance.sum(1) / lengths
+        if iteration:
+            before, now = distances[running, iteration - 1], distances[running, iteration]
+            going = now < before * (1 - tolerance)
+            if not going.any():
+                break
+            if not going.all():
+                running, features, lengths, label = (x[going] for x in (running, features, lengths, label))
+        centres, found = _centres(features, lengths, label, count)
+        all_centres[running], all_found[running] = centres, found
+    return all_centres, all_found, distances
 
 
-def nearest(features: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Index of the nearest centre, (T,), and the squared distance to it, (T,)."""
-    label, own = np.empty(len(features), dtype=np.intp), np.empty(len(features))
-    squares = (centres**2).sum(1)[:, None]
-    for part in slices(len(features), CHUNK_VALUES // len(centres)):
-        relative = squares - 2 * centres @ features[part].T  # all but |x|**2, which all share
-        label[part] = relative.argmin(0)
-        own[part] = np.take_along_axis(relative, label[part][None], 0)[0]
-    return label, np.maximum(own + np.einsum("td,td->t", features, features), 0.0)
+def _centres(features: np.ndarray, lengths: np.ndarray, label: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Means of the frames of each label, (G, K, D), and which there are, (G, K), moved to the front."""
+    sums, sizes = np.zeros((len(features), count, features.shape[-1])), np.zeros((len(features), count))
+    for part, members in memberships(label, lengths, count):
+        sums += members @ features[:, part]
+        sizes += members.sum(-1)
+    order = np.argsort(sizes == 0, axis=1, kind="stable")
+    sizes = np.take_along_axis(sizes, order, 1)
+    return np.take_along_axis(sums, order[..., None], 1) / np.maximum(sizes, 1)[..., None], sizes > 0
+
+
+def memberships(label: np.ndarray, lengths: np.ndarray, count: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Part by part of the frames, whether they have each label, (G, K, T) of ones and zeros; none past the lengths."""
+    time, labels = np.arange(label.shape[1]), np.arange(count)[:, None]
+    for part in slices(len(time), CHUNK_VALUES // (count * len(label))):
+        inside = time[part] < lengths[:, None, None]
+        yield part, ((label[:, None, part] == labels) & inside).astype(np.float64)
+
+
+def nearest(
+    features: np.ndarray, centres: np.ndarray, found: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the nearest centre, (..., T), and the squared distance to it, (..., T).
+
+    Parameters
+    ----------
+    features : (..., T, D)
+    centres : (..., K, D)
+    found : (..., K), which of them there are; all when None
+    """
+    shape = features.shape[:-1]
+    label, own = np.empty(shape, dtype=np.intp), np.empty(shape)
+    squares = (centres**2).sum(-1)
+    squares = (squares if found is None else np.where(found, squares, np.inf))[..., None]
+    for part in slices(shape[-1], CHUNK_VALUES // squares.size):
+        # All but |x|**2, which all share.
+        relative = squares - 2 * centres @ features[..., part, :].swapaxes(-1, -2)
+        label[..., part] = relative.argmin(-2)
+        own[..., part] = relative.min(-2)
+    return label, np.maximum(own + np.einsum("...td,...td->...t", features, features), 0.0)
 
 
 def slices(count: int, size: int) -> Iterator[slice]:

@@ -1,4 +1,4 @@
-"""One mixture of Gaussians on its own: EM, and growing by splitting."""
+"""One mixture of Gaussians on its own: EM, from clusters on."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import warnings
 import numpy as np
 
 from recognizer.acoustics.gaussians import (
-    MIN_FRAMES,
     GaussianBank,
-    single_gaussian,
+    from_clusters,
     with_squares,
 )
 from recognizer.acoustics.statistics import Statistics
 from recognizer.errors import RecognizerWarning
 
-FRAMES = 50_000  # more frames than this no longer change a mixture of 64 Gaussians
+TOLERANCE = 0.02  # nats a frame by which an iteration must raise the likelihood: a fiftieth of a density
 
 
 def expectation_maximisation(
@@ -55,16 +54,8 @@ def expectation_maximisation(
     return bank, np.array(curve)
 
 
-def grow(features: np.ndarray, mixtures: int, variance_floor: np.ndarray, **em: float) -> GaussianBank:
-    """One mixture grown from a single Gaussian by doubling: split, then EM, until `mixtures` are there."""
-    bank = single_gaussian(features, variance_floor)
-    while (size := bank.weights.shape[1]) < mixtures:
-        bank, _ = expectation_maximisation(bank.split(min(2 * size, mixtures)), features, variance_floor, **em)
-    return bank
-
-
-def of_sample(frames: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
-    """One mixture over all of a kind of sound, grown by splitting, from an even sample of the frames (T, D)."""
-    sample = frames[:: max(1, len(frames) // FRAMES)]
-    mixtures = max(1, min(mixtures, len(sample) // MIN_FRAMES))
-    return grow(sample, mixtures, variance_floor, tolerance=0.02, max_iterations=100)
+def fit(features: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
+    """One mixture of up to so many Gaussians: k-means, then EM."""
+    start = from_clusters(features, mixtures, variance_floor)
+    start = GaussianBank(*(x[:, start.weights[0] > 0] for x in (start.weights, start.means, start.variances)))
+    return expectation_maximisation(start, features, variance_floor, tolerance=TOLERANCE, max_iterations=100)[0]

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recognizer.acoustics.chain import (
-    Chain,
-    moves_by,
-)
+from recognizer.acoustics.chain import Chain
+
+# Of scaled probabilities, ln of what all scales come to: over it, less than e**-48 of a likelihood is lost in
+# underflows, which begin at e**-708.
+LEAST_LOG_SCALE = -660.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,12 @@ class Batch:
         time = np.arange(lengths[0])[:, None]
         frame = starts + np.minimum(time, lengths - 1)
         return cls(lengths, order, frame, (time < lengths).sum(1))
+
+    def take(self, places: np.ndarray) -> Batch:
+        """Some of its utterances, by their places, rising."""
+        lengths = self.lengths[places]
+        running = (np.arange(lengths[0])[:, None] < lengths).sum(1)
+        return Batch(lengths, self.order[places], self.frame[: lengths[0], places], running)
 
     @property
     def inside(self) -> np.ndarray:
@@ -93,38 +100,45 @@ def forward(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.ndarray:
     ----------
     log_density : (T, U, ..., P), ln b_j(o_t); T, U as in `batch`, any word axes as in `chain`
     batch : the utterances' layout
-    chain : transitions, arrays (..., P)
+    chain : transitions, arrays (..., P), or (U, P) where each utterance is under one word
 
     Returns
     -------
     (T, U, ..., P), -inf where no path can be, and after an utterance's end
     """
-    steps = _steps(chain)
+    stay, steps = _beside(chain, log_density)
     log_forward = np.full_like(log_density, -np.inf)
     log_forward[0] = chain.log_entry + log_density[0]
     for t in range(1, len(log_density)):
         running = batch.running[t]
         before = log_forward[t - 1, :running]
-        arriving = before + chain.log_stay
+        arriving = before + stay[:running]
         for _, into, out, log_move in steps:
-            arriving[..., into] = np.logaddexp(arriving[..., into], before[..., out] + log_move)
+            arriving[..., into] = np.logaddexp(arriving[..., into], before[..., out] + log_move[:running])
         np.add(arriving, log_density[t, :running], out=log_forward[t, :running])
     return log_forward
 
 
 def backward(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.ndarray:
     """Backward variables, ln beta_t(j) (Rabiner 1989, eq. 24-25); shapes as in `forward`."""
-    steps = _steps(chain)
+    stay, steps = _beside(chain, log_density)
     log_backward = np.full_like(log_density, -np.inf)
     log_backward[batch.last] = chain.log_exit
     for t in range(len(log_density) - 2, -1, -1):
         running = batch.running[t + 1]
         after = log_backward[t + 1, :running] + log_density[t + 1, :running]
-        leaving = after + chain.log_stay
+        leaving = after + stay[:running]
         for _, into, out, log_move in steps:
-            leaving[..., out] = np.logaddexp(leaving[..., out], after[..., into] + log_move)
+            leaving[..., out] = np.logaddexp(leaving[..., out], after[..., into] + log_move[:running])
         log_backward[t, :running] = leaving
     return log_backward
+
+
+def _beside(chain: Chain, log_density: np.ndarray) -> tuple[np.ndarray, list]:
+    """Staying, and `_steps`, for every utterance of (T, U, ..., P)."""
+    shape = log_density.shape[1:-1]
+    steps = [(*way, np.broadcast_to(move, (*shape, move.shape[-1]))) for *way, move in _steps(chain)]
+    return np.broadcast_to(chain.log_stay, (*shape, chain.log_stay.shape[-1])), steps
 
 
 def log_likelihood(log_forward: np.ndarray, batch: Batch, chain: Chain) -> np.ndarray:
@@ -168,35 +182,37 @@ def viterbi(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.nda
     path : (T, U), its positions; meaningless after an utterance's end and where there is no path
     """
     frames, utterances, positions = log_density.shape
-
-    def by_utterance(x: np.ndarray) -> np.ndarray:
-        return np.broadcast_to(x, (utterances, x.shape[-1]))
-
-    stay, exit_ = by_utterance(chain.log_stay), by_utterance(chain.log_exit)
-    steps = [(distance, into, out, by_utterance(move)) for distance, into, out, move in _steps(chain)]
-    best = chain.log_entry + log_density[0]
-    final = np.empty((utterances, positions))
-    moved = np.zeros(log_density.shape, dtype=np.int8 if positions < 128 else np.int32)  # how far, to arrive
+    density = np.ascontiguousarray(log_density.swapaxes(1, 2))  # utterances last: every step is over long rows
+    stay, exit_ = (_by_utterance(x, utterances) for x in (chain.log_stay, chain.log_exit))
+    steps = [(distance, into, out, _by_utterance(move, utterances)) for distance, into, out, move in _steps(chain)]
+    best = _by_utterance(chain.log_entry, utterances) + density[0]
+    final = np.empty((positions, utterances))
+    moved = np.zeros(density.shape, dtype=np.int8 if positions < 128 else np.int32)  # how far, to arrive
     for t in range(1, frames + 1):
         running = batch.running[t] if t < frames else 0
-        final[running : len(best)] = best[running:] + exit_[running : len(best)]
+        final[:, running : best.shape[1]] = best[:, running:] + exit_[:, running : best.shape[1]]
         if not running:
             break
-        before = best[:running]
-        best = before + stay[:running]
+        before = best[:, :running]
+        best = before + stay[:, :running]
         for distance, into, out, log_move in steps:
-            arriving = before[:, out] + log_move[:running]
-            moved[t, :running, into][arriving > best[:, into]] = distance
-            np.maximum(best[:, into], arriving, out=best[:, into])
-        best += log_density[t, :running]
-    position = final.argmax(-1)
+            arriving = before[out] + log_move[:, :running]
+            np.copyto(moved[t, into, :running], distance, where=arriving > best[into])
+            np.maximum(best[into], arriving, out=best[into])
+        best += density[t, :, :running]
+    position = final.argmax(0)
     path = np.zeros((frames, utterances), dtype=np.intp)
     everyone = np.arange(utterances)
     for t in range(frames - 1, -1, -1):
         running = batch.running[t]
         path[t, :running] = position[:running]
-        position[:running] -= moved[t, everyone[:running], position[:running]]
-    return final.max(-1), path
+        position[:running] -= moved[t, position[:running], everyone[:running]]
+    return final.max(0), path
+
+
+def _by_utterance(x: np.ndarray, utterances: int) -> np.ndarray:
+    """(P,) or (U, P) as (P, U)."""
+    return np.broadcast_to(x.T if x.ndim > 1 else x[:, None], (x.shape[-1], utterances))
 
 
 def free_loop(log_density: np.ndarray, batch: Batch, penalty: float) -> tuple[np.ndarray, np.ndarray]:
@@ -246,57 +262,127 @@ def path_posteriors(path: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.nd
     Parameters
     ----------
     path : (T, U)
-    chain : transitions, arrays (P,)
+    chain : transitions, arrays (P,) or (U, P)
 
     Returns
     -------
     occupation : (T, U, P), one or zero
-    transition_counts : (P, 4 + J), columns as for `Chain.update`
+    transition_counts : (U, P, 4 + J), columns as for `Chain.update`
     """
     positions, inside = chain.log_entry.shape[-1], batch.inside
-    occupation = (path[..., None] == np.arange(positions)) & inside[..., None]
+    utterances = np.arange(path.shape[1])
+    cell = utterances * positions + path  # one for each position of each utterance
+
+    def counted(cells: np.ndarray) -> np.ndarray:
+        return np.bincount(cells, minlength=len(utterances) * positions).reshape(-1, positions)
+
     distance = np.where(inside[1:], path[1:] - path[:-1], 2 * positions)  # which is no move
-    kept, *leaps = ((occupation[:-1] & (distance == d)[..., None]).sum((0, 1)) for d, _ in chain.moves())
-    counts = [occupation[0].sum(0), kept, leaps[0], occupation[batch.last].sum(0), *leaps[1:]]
+    kept, *leaps = (counted(cell[:-1][distance == d]) for d, _ in chain.moves())
+    counts = [counted(cell[0]), kept, leaps[0], counted(cell[batch.last]), *leaps[1:]]
+    occupation = (path[..., None] == np.arange(positions)) & inside[..., None]
     return occupation.astype(np.float64), np.stack(counts, axis=-1).astype(np.float64)
 
 
 def soft_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Expected occupation of positions over all paths, as Baum-Welch counts it (Rabiner 1989, eq. 27, 37).
 
+    Probabilities that are scaled frame by frame (Rabiner 1989, section V.A) are ten times as fast as their
+    logarithms; where they could lose a path that matters, the logarithms are taken.
+
     Parameters
     ----------
     log_density : (T, U, P), each utterance under one word; every utterance must have a path
-    chain : transitions, arrays (P,)
+    batch : the utterances' layout
+    chain : transitions, arrays (P,) or (U, P)
 
     Returns
     -------
     occupation : (T, U, P), gamma_t(j), summing to one over j inside an utterance and zero after it
-    transition_counts : (P, 4 + J), the sums of xi_t(i, j), columns as for `Chain.update`
+    transition_counts : (U, P, 4 + J), the sums over t of xi_t(i, j), columns as for `Chain.update`
     score : (U,), ln P(O | word)
     """
+    occupation, counts, score, scale = scaled_posteriors(log_density, batch, chain)
+    if len(lost := np.flatnonzero(~(scale > LEAST_LOG_SCALE))):
+        own = chain.word(lost) if chain.log_entry.ndim > 1 else chain
+        part = batch.take(lost)
+        frames = len(part.frame)
+        occupation[:, lost] = 0.0
+        occupation[:frames, lost], counts[lost], score[lost] = log_posteriors(log_density[:frames, lost], part, own)
+    return occupation, counts, score
+
+
+def log_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `soft_posteriors` gives, from logarithms all through; nothing can underflow."""
     log_forward = forward(log_density, batch, chain)
     log_backward = backward(log_density, batch, chain)
     score = log_likelihood(log_forward, batch, chain)
     occupation = np.exp(log_forward + log_backward - score[:, None])
-    entered = occupation[0].sum(0)
-    left = np.exp(log_forward[batch.last] + chain.log_exit - score[:, None]).sum(0)
-    _, *leaps = _steps(chain)
-    jumped = np.zeros((len(leaps), len(entered)))
-    for taken, (_, into, out, log_jump) in zip(jumped, leaps):
-        after = log_density[1:, :, into] + log_backward[1:, :, into] - score[:, None]
-        taken[out] = np.exp(log_forward[:-1, :, out] + log_jump + after).sum((0, 1))
-    # What enters a position leaves it, so the sums of xi that remain follow from those of gamma: from p to p + 1 goes
-    # whatever came in at or before p and neither left for the exit there nor jumped across; the rest stayed.
-    place = np.arange(len(entered))
-    across, arrived = np.zeros(len(entered)), entered.copy()
-    for taken, (distance, *_) in zip(jumped, leaps):
-        source, target = moves_by(len(entered), distance)
-        arrived[target] += taken[source]
-        for p, q in zip(source, target):
-            across += taken[p] * (((p <= place) & (place < q)) * 1.0 - ((q <= place) & (place < p)))
-    advanced = np.maximum(np.cumsum(entered - left) - across, 0.0)
-    arrived[1:] += advanced[:-1]
-    kept = np.maximum(occupation.sum((0, 1)) - arrived, 0.0)
-    counts = np.stack([entered, kept, advanced, left, *jumped], axis=-1)
-    return occupation, counts, score
+    left = np.exp(log_forward[batch.last] + chain.log_exit - score[:, None])
+    after = log_density[1:] + log_backward[1:] - score[:, None]
+    kept = np.exp(log_forward[:-1] + chain.log_stay + after).sum(0)
+    leaps = []
+    for _, into, out, log_move in _steps(chain):
+        leaps.append(np.zeros_like(kept))
+        leaps[-1][:, out] = np.exp(log_forward[:-1, :, out] + log_move + after[..., into]).sum(0)
+    counts = [occupation[0], kept, leaps[0], left, *leaps[1:]]
+    return occupation, np.stack(counts, axis=-1), score
+
+
+def scaled_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.ndarray, ...]:
+    """What `soft_posteriors` gives, from probabilities, and how small they would become without scaling.
+
+    Densities are relative to the largest of their frame, so that no factor of a path exceeds one; and alpha is
+    scaled to sum to one in every frame. What underflows, under 1e-308 of all that had come so far, is then a part
+    1e-308 / `scale` of P(O | word) at most, where `scale` is what the scaling came to.
+
+    Returns
+    -------
+    occupation, transition_counts, score : as of `soft_posteriors`, right where ln `scale` is over LEAST_LOG_SCALE
+    log_scale : (U,)
+    """
+    frames, utterances, _ = log_density.shape
+    density = log_density.swapaxes(1, 2).copy()  # utterances last: every step is over long rows
+    peak = np.where(batch.inside, density.max(1), np.inf)
+    density -= peak[:, None]
+    np.exp(density, out=density)
+    with np.errstate(under="ignore"):
+        entry, stay, exit_ = (
+            _by_utterance(np.exp(x), utterances) for x in (chain.log_entry, chain.log_stay, chain.log_exit)
+        )
+        steps = [(into, out, _by_utterance(np.exp(log_move), utterances)) for _, into, out, log_move in _steps(chain)]
+    alpha, beta = np.zeros_like(density), np.zeros_like(density)
+    scale = np.ones((frames, utterances))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where the scale is found too small
+        alpha[0] = entry
+        for t, running in enumerate(batch.running):
+            now = alpha[t, :, :running]
+            if t:
+                before = alpha[t - 1, :, :running]
+                np.multiply(before, stay[:, :running], out=now)
+                for into, out, move in steps:
+                    now[into] += before[out] * move[:, :running]
+            now *= density[t, :, :running]
+            now /= now.sum(0, out=scale[t, :running])
+        last, everyone = batch.last
+        left = alpha[last, :, everyone] * exit_.T
+        total = left.sum(-1, keepdims=True)
+        left /= total
+        beta[last, :, everyone] = exit_.T / total
+        for t in range(frames - 2, -1, -1):
+            running = batch.running[t + 1]
+            after = density[t + 1, :, :running]  # becomes b_j(o_t+1) beta_t+1(j), scaled
+            after *= beta[t + 1, :, :running]
+            after /= scale[t + 1, :running]
+            now = np.multiply(after, stay[:, :running], out=beta[t, :, :running])
+            for into, out, move in steps:
+                now[out] += after[into] * move[:, :running]
+        kept = stay * np.einsum("tpu,tpu->pu", alpha[:-1], density[1:])
+        leaps = []
+        for into, out, move in steps:
+            leaps.append(np.zeros_like(kept))
+            leaps[-1][out] = move * np.einsum("tpu,tpu->pu", alpha[:-1, out], density[1:, into])
+        occupation = np.multiply(alpha, beta, out=alpha)
+        log_scale = np.log(scale).sum(0) + np.log(total[:, 0])
+    counts = [occupation[0], kept, leaps[0], left.T, *leaps[1:]]
+    score = log_scale + np.where(batch.inside, peak, 0.0).sum(0)
+    return occupation.swapaxes(1, 2), np.stack([x.T for x in counts], axis=-1), score, log_scale

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ROUNDING = 1e-9  # of a sum
+ROUNDING = 1e-9  # of a sum: what ten million additions in double precision may be off
 
 
 @dataclass

@@ -15,7 +15,6 @@ from recognizer.acoustics.codebook import (
 )
 from recognizer.acoustics.gaussians import (
     LEAST_LOG_SHARE,
-    BorrowedVariance,
     GaussianBank,
     Sizes,
     from_clusters,
@@ -28,8 +27,8 @@ from recognizer.acoustics.kmeans import CHUNK_VALUES, slices
 from recognizer.acoustics.simplex import distribution_fault
 from recognizer.acoustics.statistics import Statistics, no_transitions
 
-GAUSSIANS = 256  # of a semi-continuous codebook, when nothing else is asked for
-EM_ITERATIONS = 5  # of a semi-continuous codebook alone, before the words are trained
+GAUSSIANS = 256  # of a semi-continuous codebook, when nothing else is asked for: a usual size
+EM_ITERATIONS = 5  # of a semi-continuous codebook alone; the training of the words goes on with it
 
 
 @dataclass(frozen=True)
@@ -94,15 +93,15 @@ class TiedBank(CodebookBank):
     def entries(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `CodebookBank.entries`: the densities of the Gaussians."""
         matrix, constant = self._affine
-        log_density = (matrix @ with_squares(features).T + constant).reshape(*self.means.shape[:2], -1)
-        peak = log_density.max(1)
-        log_density -= peak[:, None]
+        log_density = matrix @ with_squares(features).swapaxes(-1, -2)
+        log_density += constant
+        log_density = log_density.reshape(*features.shape[:-2], *self.means.shape[:2], -1)
+        peak = log_density.max(-2)
+        log_density -= peak[..., None, :]
         np.maximum(log_density, LEAST_LOG_SHARE, out=log_density)
         return np.exp(log_density, out=log_density), peak
 
-    def update(
-        self, statistics: Statistics, variance_floor: np.ndarray, borrowed: BorrowedVariance | None = None
-    ) -> TiedBank:
+    def update(self, statistics: Statistics, variance_floor: np.ndarray, borrowed_frames: float = 0.0) -> TiedBank:
         """M-step: as of `GaussianBank.update`, the codebook from the frames of all states."""
         means, variances = updated_moments(self.means, self.variances, statistics, variance_floor)
         weights = updated_weights(self.weights, statistics)

@@ -9,7 +9,6 @@ import numpy as np
 
 from recognizer.acoustics.chain import Chain, shortest
 from recognizer.acoustics.density import Density
-from recognizer.acoustics.gaussians import GaussianBank
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,6 @@ class WordModels:
     ----------
     bank : densities of all states: word w has rows w * states to (w + 1) * states, silence has the last row
     chain : transitions, (W, states + 2)
-    background : one mixture over all training speech, to compare the words with
     history : per stage its name and the log likelihood per frame before each of its updates
     transform : [b A], (D, D + 1), which takes a speaker's features to those that the bank knows (constrained
         MLLR); None leaves them as they are
@@ -28,7 +26,6 @@ class WordModels:
 
     bank: Density
     chain: Chain
-    background: GaussianBank
     history: dict[str, list[float]] = field(default_factory=dict)
     transform: np.ndarray | None = None
 
@@ -42,18 +39,23 @@ class WordModels:
         """Frames that an utterance must have for a path through any word."""
         return int(shortest(self.chain).min())
 
-    def rows(self, word: int) -> np.ndarray:
-        """Rows of the bank that the positions of a word stand on, (P,): silence, the states, silence."""
+    def rows(self, word: int | np.ndarray) -> np.ndarray:
+        """Rows of the bank that the positions of a word stand on, (P,): silence, the states, silence.
+
+        Of several words, (..., P).
+        """
         return position_rows(word, self.states, len(self.bank.weights) - 1)
 
     def transformed(self, features: np.ndarray) -> tuple[np.ndarray, float]:
-        """Features as the bank knows them, (T, D), and ln |det A|, which every log density of them gains."""
+        """Features as the bank knows them, (..., T, D), and ln |det A|, which every log density of them gains."""
         if self.transform is None:
             return features, 0.0
         offset, matrix = self.transform[:, 0], self.transform[:, 1:]
         return features @ matrix.T + offset, float(np.linalg.slogdet(matrix)[1])
 
 
-def position_rows(word: int, states: int, silence: int) -> np.ndarray:
-    """Rows of the bank under the positions of one word: silence, the word's states, silence."""
-    return np.concatenate([[silence], word * states + np.arange(states), [silence]])
+def position_rows(word: int | np.ndarray, states: int, silence: int) -> np.ndarray:
+    """Rows of the bank under the positions of a word, or of several: silence, the word's states, silence, (..., P)."""
+    own = np.asarray(word)[..., None] * states + np.arange(states)
+    ends = np.full((*own.shape[:-1], 1), silence)
+    return np.concatenate([ends, own, ends], axis=-1)

@@ -16,7 +16,7 @@ from recognizer.adaptation.method import Method, adapt, fitted, of_features, tre
 from recognizer.adaptation.regression import RegressionTree
 from recognizer.recognition.calibration import Calibration, posteriors
 from recognizer.recognition.decoding import score_words
-from recognizer.training.training import Chunk, accumulate, chunks_by_word
+from recognizer.training.training import Chunk, accumulate, chunks_of
 
 FOLDS = 10  # of the cross-validation; with fewer takes, each is left out alone
 FEWEST = 4  # takes; with fewer there is nothing to choose by
@@ -56,7 +56,7 @@ class Material:
         members = range(len(self.words)) if members is None else members
         features = [f for i in members for f in self.readings[i]]
         words = [self.words[i] for i in members for _ in self.readings[i]]
-        return list(chunks_by_word(features, np.array(words)))
+        return chunks_of(features, np.array(words))
 
 
 @dataclass(frozen=True)

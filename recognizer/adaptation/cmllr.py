@@ -63,10 +63,16 @@ def _heard(bank: Density, found: Expectation) -> FeatureStatistics:
     part = bank.take(found.rows)
     gaussians, _ = part.gaussians(part.statistics(), slice(None))
     dims = gaussians.means.shape[-1]
-    precision = (1.0 / gaussians.variances).transpose(1, 0, 2).reshape(-1, dims)
-    weighted_mean = precision * gaussians.means.transpose(1, 0, 2).reshape(-1, dims)
-    shares = found.frames.shares(found.occupation).reshape(len(precision), -1)
-    return _sums(extended(found.features), shares.T @ precision, shares.T @ weighted_mean, shares)
+    shares = found.frames.shares(found.occupation)  # (G, K, P, T)
+    *stack, components, states, frames = shares.shape
+    shares = shares.reshape(*stack, components * states, frames).swapaxes(-1, -2)
+    means, variances = (
+        x.swapaxes(-3, -2).reshape(-1, components * states, dims) for x in (gaussians.means, gaussians.variances)
+    )
+    features, precision, pull = (
+        x.reshape(-1, dims) for x in (found.features, shares @ (1.0 / variances), shares @ (means / variances))
+    )
+    return _sums(extended(features), precision, pull, shares)
 
 
 def diagonal(bank: GaussianBank, statistics: Statistics) -> FeatureStatistics:

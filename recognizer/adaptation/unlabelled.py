@@ -14,7 +14,7 @@ from recognizer.errors import AdaptationError
 from recognizer.features.analysis import Analysis
 from recognizer.model import Model
 from recognizer.recognition.verification import belief, examine, is_sure, least_probability
-from recognizer.training.training import chunks_by_word
+from recognizer.training.training import chunks_of
 
 ENOUGH_TO_MAP = 2  # sure recordings a word of the vocabulary, on average: with fewer, words that are learned of by MAP
 PASSES = 10  # over unlabelled recordings, at most
@@ -73,7 +73,7 @@ def self_adapt(
         if np.array_equal(before, words):
             break
         sure = np.flatnonzero(words >= 0)
-        chunks = list(chunks_by_word([features[i] for i in sure], words[sure])) if len(sure) else []
+        chunks = chunks_of([features[i] for i in sure], words[sure]) if len(sure) else []
         few = len(sure) < ENOUGH_TO_MAP * len(model.words)
         careful = replace(method, kind=method.transforms or "none") if few else method
         own = replace(own, acoustics=adapt(model.acoustics, chunks, careful))

@@ -136,7 +136,6 @@ def _record(model: Model, path: Path) -> dict:
         "states": models.states,
         "density": models.bank.name,
         **sizes(models.bank),
-        "background_gaussians": sizes(models.background)["gaussians"],
         "dims": model.front_end.dims,
         "durations": {word: round(float(seconds), 4) for word, seconds in zip(model.words, durations)},
         "confusable": alike(model),

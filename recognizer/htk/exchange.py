@@ -19,11 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.acoustics.chain import Chain
-from recognizer.acoustics.gaussians import single_gaussian
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import audio_files
 from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWarning, shown
-from recognizer.evaluation.densities import state_means
 from recognizer.features import parameter_files
 from recognizer.features.analysis import analyse_files
 from recognizer.features.front_end import GivenFeatures
@@ -36,7 +34,6 @@ from recognizer.htk.scanner import unquoted
 from recognizer.model import Model
 from recognizer.recognition.calibration import Calibration
 from recognizer.sound.endpoint import Endpointer
-from recognizer.training.training import ABSOLUTE_VARIANCE_FLOOR
 
 SILENCE = "silence"  # macro of the state that words share at both ends
 HEAD, TAIL = "silB", "silE"  # models that Julius puts around every word
@@ -310,8 +307,7 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
         bank = of_htk(densities, defined.codebooks, defined.widths)
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from error
-    background = single_gaussian(state_means(bank), np.full(bank.dims, ABSOLUTE_VARIANCE_FLOOR))
-    models = WordModels(bank, Chain.of_matrices(entry, moves), background)
+    models = WordModels(bank, Chain.of_matrices(entry, moves))
     symbols = max(stream.symbols for state in densities for stream in state)
     kind = densities[0][0].parameter_kind(defined.kind) if defined.kind or symbols else ""
     front_end = GivenFeatures(kind and parameter_files.normalised_kind(kind), bank.dims, symbols=symbols)

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from recognizer.acoustics import recursions
-from recognizer.acoustics.recursions import Batch
 from recognizer.acoustics.statistics import Statistics
 from recognizer.adaptation.method import Method, fitted, tree_of
 from recognizer.errors import AdaptationError
@@ -28,7 +27,7 @@ from recognizer.recognition.result import Result
 from recognizer.recognition.verification import is_sure
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
-from recognizer.training.training import Chunk, accumulate
+from recognizer.training.training import accumulate, chunks_of
 
 # Without MAP: words that were learned from would fit the voice so much better than those still to come that they would
 # be heard in their place.
@@ -108,9 +107,9 @@ class Adaptation:
             return False
         analysis = analyse(audio.prepare(samples, rate, rate), model.front_end, model.endpointer)
         features, word = analysis.features[0], model.words.index(result.word)
-        chunk = Chunk(word, features, Batch.of(np.array([len(features)])))
+        chunks = chunks_of([features], np.array([word]))
         rows = model.acoustics.rows(word)[:-1]
-        statistics = accumulate(model.acoustics, [chunk], recursions.soft_posteriors).take(rows)
+        statistics = accumulate(model.acoustics, chunks, recursions.soft_posteriors).take(rows)
         self._recent.append(Learned(result.word, rows, statistics))
         if len(self._recent) > KEPT:
             oldest = self._recent.popleft()

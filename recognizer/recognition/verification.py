@@ -17,7 +17,7 @@ import numpy as np
 
 from recognizer.acoustics import recursions
 from recognizer.acoustics.gaussians import GaussianBank
-from recognizer.acoustics.mixture import of_sample
+from recognizer.acoustics.mixture import fit as fit_mixture
 from recognizer.acoustics.word_models import WordModels
 from recognizer.errors import ModelError
 from recognizer.recognition.calibration import Calibration, posteriors
@@ -258,7 +258,7 @@ def default(noise: GaussianBank) -> Rejection:
 
 def train_noise(features: Sequence[np.ndarray], variance_floor: np.ndarray) -> GaussianBank:
     """One mixture over the frames of noises, each (T, D)."""
-    return of_sample(np.concatenate(features), NOISE_MIXTURES, variance_floor)
+    return fit_mixture(np.concatenate(features), NOISE_MIXTURES, variance_floor)
 
 
 def fit(

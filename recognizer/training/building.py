@@ -64,7 +64,7 @@ def build(
     enough : utterances to hold out: up to two more such models are trained, each without another third of the
         speakers, until there are so many
     few : train as few recordings of a word demand: on mild copies of them beside what is asked for, with
-        variances borrowed from the background model; when None, if there are up to FEW_TAKES of a word
+        variances borrowed from all words; when None, if there are up to FEW_TAKES of a word
     jobs : processes for the analysis, threads for the training
     card : what to say of the data and their licence
     progress : called with stage, steps done, steps in all, and a note

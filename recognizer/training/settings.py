@@ -20,10 +20,9 @@ class TrainingSettings:
     density : kind of the states' densities, a name in `density.KINDS`
     mixtures : Gaussians of a state of its own, fewer where the data do not support them
     codebook : Gaussians that all states share, or cells of each stream; as is usual for the density when None
-    background_mixtures : Gaussians of the background model
     variance_floor : smallest variance, as a fraction of the variance of all training frames
-    borrowed_frames : that every Gaussian counts as having seen, which spread about its mean as the Gaussians of
-        the background model spread: with a few recordings of a word, what a state lacks is known from all words
+    borrowed_frames : that every Gaussian counts as having seen, which spread about its mean as the frames of a
+        state, on average, spread about theirs: with a few recordings of a word, what a state lacks is known from all
     tolerance : a stage has converged when the log likelihood per frame rises by less
     max_iterations : of either stage
     """
@@ -33,7 +32,6 @@ class TrainingSettings:
     density: str = "continuous"
     mixtures: int = 8
     codebook: int | None = None
-    background_mixtures: int = 64
     variance_floor: float = 0.3
     borrowed_frames: float = 0.0
     tolerance: float = 0.01
@@ -51,7 +49,7 @@ class TrainingSettings:
             )
         if self.codebook is not None and self.codebook < 1:
             raise TrainingError(f"codebook is {self.codebook}; it must be 1 or more")
-        for name in ("states", "mixtures", "background_mixtures", "max_iterations"):
+        for name in ("states", "mixtures", "max_iterations"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} is {getattr(self, name)}; it must be 1 or more")
         if not self.borrowed_frames >= 0:

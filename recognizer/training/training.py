@@ -16,17 +16,18 @@ import numpy as np
 from recognizer.acoustics import recursions
 from recognizer.acoustics.chain import Chain
 from recognizer.acoustics.density import KINDS, Density, Shares
-from recognizer.acoustics.gaussians import MIN_FRAMES, BorrowedVariance, GaussianBank, Sizes
-from recognizer.acoustics.mixture import of_sample
+from recognizer.acoustics.gaussians import MIN_FRAMES, Sizes
 from recognizer.acoustics.recursions import Batch
 from recognizer.acoustics.statistics import Statistics
-from recognizer.acoustics.word_models import WordModels, position_rows
+from recognizer.acoustics.word_models import WordModels
 from recognizer.errors import RecognizerWarning, TrainingError
 from recognizer.training.settings import TrainingSettings
 
 CHUNK_FRAMES = 8192  # frames whose densities are computed at once: small enough to stay in the cache
-NEGLIGIBLE = 1e-100  # occupation; products with less would be denormal numbers, fifty times slower than others
+PADDING = 4  # times the frames of a chunk that its utterances may take, each as long as the longest
+NEGLIGIBLE = 1e-20  # occupation; less is lost in the rounding of any sum that says something
 ABSOLUTE_VARIANCE_FLOOR = 1e-4  # for features that do not vary at all in the training data
+START_FRAMES = 50_000  # of one state, to start from; more do not move its clusters
 
 
 Progress = Callable[[str, int, float], None]
@@ -34,11 +35,32 @@ Progress = Callable[[str, int, float], None]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some utterances of one word: frames end to end, and their layout."""
+    """Some utterances of some words, for the E-step.
 
-    word: int
+    Attributes
+    ----------
+    words : (G,), each once
+    features : (T, D), frames of the utterances end to end, of one word after the other; a part of the corpus
+    place : (T,), where each frame is in a stack of the words' frames, `stacked` for each word
+    stacked : frames of the word that has the most
+    batch : the utterances' layout in this stack
+    word_of : (U,), of each place in the batch its word, as an index of `words`
+    """
+
+    words: np.ndarray
     features: np.ndarray
+    place: np.ndarray
+    stacked: int
     batch: Batch
+    word_of: np.ndarray
+
+    def stack(self, values: np.ndarray) -> np.ndarray:
+        """Values by frame, (T, N), word by word, (G, stacked, N); zeros fill up."""
+        if len(self.words) == 1:
+            return values[None]
+        stack = np.zeros((len(self.words) * self.stacked, values.shape[1]), dtype=values.dtype)
+        stack[self.place] = values
+        return stack.reshape(len(self.words), self.stacked, -1)
 
 
 def train(
@@ -77,14 +99,11 @@ def train(
     """
     _check(features, settings)
     words = np.asarray(words)
-    everything = np.concatenate(features)
-    floor = variance_floor(everything, settings)
-    background = of_sample(everything, settings.background_mixtures, floor)
-    bank, chain = cut_and_cluster(features, words, spans, settings, floor, _borrowed(background, settings))
-    models = WordModels(bank, chain, background)
-    chunks = list(chunks_by_word(features, words))
+    speech = laid_out(features, words)
+    floor = variance_floor(speech.frames, settings)
+    models = WordModels(*cut_and_cluster(speech, words, spans, settings, floor))
     for stage in STAGES:
-        models = converge(models, chunks, stage, settings, floor, jobs=jobs, progress=progress)
+        models = converge(models, speech.chunks, stage, settings, floor, jobs=jobs, progress=progress)
     # Borrowed frames say that few recordings are expected.
     if not settings.borrowed_frames and (shortage := settings.shortage(models.bank)):
         warnings.warn(shortage, RecognizerWarning, stacklevel=2)
@@ -116,24 +135,16 @@ def converge(
     variance_floor : (D,)
     """
     curve: list[float] = []
-    borrowed = _borrowed(models.background, settings)
     while len(curve) < settings.max_iterations:
         statistics = accumulate(models, chunks, STAGES[stage], jobs)
         curve.append(statistics.log_likelihood / statistics.frames)
         progress(stage, len(curve), curve[-1])
         if len(curve) > 1 and curve[-1] - curve[-2] < settings.tolerance:
             break
-        bank = models.bank.update(statistics, variance_floor, borrowed)
+        bank = models.bank.update(statistics, variance_floor, settings.borrowed_frames)
         models = replace(models, bank=bank, chain=models.chain.update(statistics.transition_counts))
     bank = models.bank.drop_starved(statistics, MIN_FRAMES / 2)
     return replace(models, bank=bank, history={**models.history, stage: curve})
-
-
-def _borrowed(background: GaussianBank, settings: TrainingSettings) -> BorrowedVariance | None:
-    if not settings.borrowed_frames:
-        return None
-    spread = (background.weights[0, :, None] * background.variances[0]).sum(0)
-    return BorrowedVariance(spread, settings.borrowed_frames)
 
 
 def viterbi_occupation(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple:
@@ -151,55 +162,84 @@ class Expectation:
 
     Attributes
     ----------
-    word : of the chunk
-    rows : (P,) of the bank: the silence first, then the word's states
-    features : (T, D), the frames, transformed if the models say so
-    frames : the same frames under these rows of the bank
-    occupation : (P, T), the probability that a frame came from one of these rows
-    transition_counts : (positions, 4 + J)
+    words : (G,), of the chunk
+    rows : (G, P) of the bank: the silence first, then the word's states
+    features : (G, T, D), the frames word by word, transformed if the models say so; zeros or anything fill up
+    frames : the same frames, those of each word under its rows of the bank
+    occupation : (G, P, T), the probability that a frame came from one of these rows; zero where there is none
+    transition_counts : (G, positions, 4 + J)
     log_likelihood : of all the chunk's utterances
+    count : frames that there are
     """
 
-    word: int
+    words: np.ndarray
     rows: np.ndarray
     features: np.ndarray
     frames: Shares
     occupation: np.ndarray
     transition_counts: np.ndarray
     log_likelihood: float
+    count: int
 
 
-def accumulate(models: WordModels, chunks: Sequence[Chunk], occupation: Callable, jobs: int = 1) -> Statistics:
+def accumulate(
+    models: WordModels,
+    chunks: Sequence[Chunk],
+    occupation: Callable = recursions.soft_posteriors,
+    jobs: int = 1,
+) -> Statistics:
     """E-step over all chunks: each on its own, then summed in order."""
     total = models.bank.statistics()
     moves = 4 + len(models.chain.log_jumps)
     total.transition_counts = np.zeros((*models.chain.log_stay.shape, moves))
-    for chunk, part in zip(chunks, _map(lambda c: _sums(expect(models, c, occupation)), chunks, jobs)):
-        total.add(part, models.rows(chunk.word)[:-1], chunk.word)
+    for rows, words, part in _map(lambda chunk: _sums(expect(models, chunk, occupation)), chunks, jobs):
+        total.add(part, rows, words)
     return total
 
 
-def _sums(expectation: Expectation) -> Statistics:
-    statistics = expectation.frames.statistics(expectation.occupation)
-    statistics.transition_counts = expectation.transition_counts
-    statistics.log_likelihood = expectation.log_likelihood
-    return statistics
+def _sums(found: Expectation) -> tuple[np.ndarray, np.ndarray, Statistics]:
+    """Rows of the bank, words, and their statistics; all words share the silence, which stands first."""
+    sums = found.frames.statistics(found.occupation)
+
+    def by_row(x: np.ndarray) -> np.ndarray:
+        return np.concatenate([x[:, 0].sum(0, keepdims=True), x[:, 1:].reshape(-1, *x.shape[2:])])
+
+    moments = (sums.first_order, sums.second_order)
+    first, second = moments if sums.shared else map(by_row, moments)
+    rows = np.concatenate([found.rows[0, :1], found.rows[:, 1:].ravel()])
+    part = Statistics(
+        by_row(sums.occupancy),
+        first,
+        second,
+        found.transition_counts,
+        found.log_likelihood,
+        found.count,
+        sums.shared,
+    )
+    return rows, found.words, part
 
 
 def expect(models: WordModels, chunk: Chunk, occupation: Callable = recursions.soft_posteriors) -> Expectation:
-    """E-step over one chunk under its word, by all paths or, with `viterbi_occupation`, the best ones."""
-    batch, rows = chunk.batch, models.rows(chunk.word)[:-1]
-    features, log_determinant = models.transformed(chunk.features)
+    """E-step over one chunk under its words, by all paths or, with `viterbi_occupation`, the best ones."""
+    batch, rows = chunk.batch, models.rows(chunk.words)[:, :-1]
+    features, log_determinant = models.transformed(chunk.stack(chunk.features))
     frames = models.bank.take(rows).expect(features)
-    log_density = frames.log_density + log_determinant
-    positions = np.concatenate([log_density, log_density[:1]]).T  # the trailing silence is the leading one
-    occupied, counts, score = occupation(positions[batch.frame], batch, models.chain.word(chunk.word))
+    positions = np.append(np.arange(rows.shape[1]), 0)  # the last silence is the first one
+    log_density = frames.log_density.swapaxes(0, 1).reshape(rows.shape[1], -1)[positions] + log_determinant
+    words = chunk.words[chunk.word_of]
+    occupied, counts, score = occupation(
+        log_density[:, batch.frame].transpose(1, 2, 0), batch, models.chain.word(words)
+    )
     inside = batch.inside
-    by_frame = np.empty((len(features), occupied.shape[-1]))
-    by_frame[batch.frame[inside]] = occupied[inside]
-    by_frame[:, 0] += by_frame[:, -1]
-    by_frame[by_frame < NEGLIGIBLE] = 0.0
-    return Expectation(chunk.word, rows, features, frames, by_frame[:, :-1].T, counts, float(score.sum()))
+    by_position = np.zeros_like(log_density)
+    by_position[:, batch.frame[inside]] = occupied.transpose(2, 0, 1)[:, inside]
+    by_position[0] += by_position[-1]
+    by_position[by_position < NEGLIGIBLE] = 0.0
+    by_row = by_position[:-1].reshape(rows.shape[1], len(rows), -1).swapaxes(0, 1)
+    owners = (chunk.word_of == np.arange(len(chunk.words))[:, None]).astype(np.float64)
+    counts = (owners @ counts.reshape(len(words), -1)).reshape(-1, *counts.shape[1:])
+    total = float(score.sum())
+    return Expectation(chunk.words, rows, features, frames, by_row, counts, total, len(chunk.features))
 
 
 def _map(function: Callable, items: Sequence, jobs: int) -> Iterator:
@@ -210,56 +250,154 @@ def _map(function: Callable, items: Sequence, jobs: int) -> Iterator:
     return iter(Parallel(n_jobs=jobs, prefer="threads")(delayed(function)(item) for item in items))
 
 
-def chunks_by_word(features: Sequence[np.ndarray], words: np.ndarray) -> Iterator[Chunk]:
-    """Utterances of one word and of similar length, up to CHUNK_FRAMES frames a chunk."""
-    lengths = np.array([len(f) for f in features])
-    for word in range(words.max() + 1):
-        members = np.flatnonzero(words == word)
-        for place in recursions.groups(lengths[members], CHUNK_FRAMES):
-            group = members[place]
-            yield Chunk(word, np.concatenate([features[i] for i in group]), Batch.of(lengths[group]))
+@dataclass(frozen=True)
+class LaidOut:
+    """A corpus in one array, and the parts of it that are its chunks.
 
-
-def uniform_cut(frames: int, span: tuple[int, int], states: int) -> np.ndarray:
-    """Position of every frame when the speech is cut into equal parts, (T,): 0 and states + 1 are silence.
-
-    The span is widened where it holds fewer frames than there are states.
+    Attributes
+    ----------
+    frames : (T, D), of all utterances end to end
+    order : (U,), which utterance of the input is where
+    lengths : (U,), frames of each, in this order
+    chunks : all of them, one after the other
     """
-    start, end = span
+
+    frames: np.ndarray
+    order: np.ndarray
+    lengths: np.ndarray
+    chunks: list[Chunk]
+
+
+def chunks_of(features: Sequence[np.ndarray], words: np.ndarray) -> list[Chunk]:
+    """The chunks of utterances, (T, D) each, of the given words, (U,)."""
+    return laid_out(features, np.asarray(words)).chunks
+
+
+def laid_out(features: Sequence[np.ndarray], words: np.ndarray) -> LaidOut:
+    """Utterances, (T, D) each, of the given words, (U,), in chunks of up to CHUNK_FRAMES frames.
+
+    A word with few frames shares a chunk with others that have about as many; one with many has chunks of its own,
+    each of utterances of similar length.
+    """
+    lengths = np.array([len(f) for f in features])
+    by_word = np.argsort(words, kind="stable")
+    sections = []  # of one word each
+    for members in np.split(by_word, np.flatnonzero(np.diff(words[by_word])) + 1):
+        sections += [members[part] for part in recursions.groups(lengths[members], CHUNK_FRAMES)]
+    together = _together(sections, lengths, words)
+    order = np.concatenate([section for part in together for section in part])
+    frames, in_order = np.concatenate([features[i] for i in order]), lengths[order]
+    chunks, start = [], 0
+    for part in together:
+        own = [lengths[section] for section in part]
+        end = start + sum(map(np.sum, own))
+        chunks.append(_chunk(words[[section[0] for section in part]], frames[start:end], own))
+        start = end
+    return LaidOut(frames, order, in_order, chunks)
+
+
+def _together(sections: Sequence[np.ndarray], lengths: np.ndarray, words: np.ndarray) -> list[list[np.ndarray]]:
+    """Sections of similar size, each of another word, that a chunk has room for."""
+    frames = np.array([lengths[section].sum() for section in sections])
+    parts, inside, longest, utterances = [], set(), 0, 0
+    for place in np.argsort(-frames, kind="stable"):
+        section = sections[place]
+        word, longest = words[section[0]], max(longest, lengths[section].max())
+        utterances += len(section)
+        room = parts and (len(parts[-1]) + 1) * lengths[np.concatenate(parts[-1][:1])].sum() <= CHUNK_FRAMES
+        if room and word not in inside and longest * utterances <= PADDING * CHUNK_FRAMES:
+            parts[-1].append(section)
+            inside.add(word)
+        else:
+            parts.append([section])
+            inside, longest, utterances = {word}, lengths[section].max(), len(section)
+    return parts
+
+
+def _chunk(words: np.ndarray, features: np.ndarray, lengths: Sequence[np.ndarray]) -> Chunk:
+    """Of frames end to end, and the lengths of the utterances of each word."""
+    frames = np.array([own.sum() for own in lengths])
+    stacked = int(frames.max())
+    starts = np.arange(len(words)) * stacked - (np.cumsum(frames) - frames)
+    place = np.arange(len(features)) + np.repeat(starts, frames)
+    batch = Batch.of(np.concatenate(lengths))
+    batch = replace(batch, frame=place[batch.frame])
+    word_of = np.repeat(np.arange(len(words)), [len(own) for own in lengths])[batch.order]
+    return Chunk(words, features, place, stacked, batch, word_of)
+
+
+def uniform_cut(lengths: np.ndarray, spans: np.ndarray, states: int) -> np.ndarray:
+    """Position of every frame when the speech is cut into equal parts: 0 and states + 1 are silence.
+
+    A span is widened where it holds fewer frames than there are states.
+
+    Parameters
+    ----------
+    lengths : (U,), frames of each utterance
+    spans : (U, 2), first and past-the-last frame of its speech
+
+    Returns
+    -------
+    (T,), of all frames, end to end
+    """
+    start, end = np.asarray(spans).T
     missing = states - (end - start)
-    if missing > 0:
-        start = max(0, min(start - missing // 2, frames - states))
-        end = min(frames, start + states)
-    position = np.zeros(frames, dtype=np.intp)
-    position[start:end] = 1 + np.arange(end - start) * states // (end - start)
-    position[end:] = states + 1
-    return position
+    wider = np.maximum(0, np.minimum(start - missing // 2, lengths - states))
+    start = np.where(missing > 0, wider, start)
+    end = np.where(missing > 0, np.minimum(lengths, start + states), end)
+    time = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    start, end = np.repeat(start, lengths), np.repeat(end, lengths)
+    position = 1 + (time - start) * states // (end - start)
+    return np.where(time < start, 0, np.where(time < end, position, states + 1))
+
+
+@dataclass(frozen=True)
+class Groups(Sequence):
+    """Frames of each state, got when they are asked for.
+
+    Attributes
+    ----------
+    frames : (T, D), of all
+    members : of each state, which they are
+    """
+
+    frames: np.ndarray
+    members: list[np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __getitem__(self, state: int) -> np.ndarray:
+        return self.frames[self.members[state]]
 
 
 def cut_and_cluster(
-    features: Sequence[np.ndarray],
+    speech: LaidOut,
     words: np.ndarray,
-    spans: Sequence[tuple[int, int]],
+    spans: np.ndarray,
     settings: TrainingSettings,
     variance_floor: np.ndarray,
-    borrowed: BorrowedVariance | None = None,
 ) -> tuple[Density, Chain]:
-    """The start: uniform cut, then k-means over the frames of the states of all words, and of silence."""
+    """The start: uniform cut, then k-means over the frames of the states of all words, and of silence.
+
+    Parameters
+    ----------
+    speech : the corpus
+    words, spans : (U,) and (U, 2), of the utterances as they were given
+    """
     states, mixtures = settings.states, settings.mixtures
-    count = words.max() + 1
-    row = np.concatenate(
-        [
-            position_rows(word, states, count * states)[uniform_cut(len(f), span, states)]
-            for f, word, span in zip(features, words, spans)
-        ]
-    )
-    everything = np.concatenate(features)
-    by_row = np.argsort(row, kind="stable")
-    groups = np.split(everything[by_row], np.searchsorted(row[by_row], np.arange(1, count * states + 1)))
-    if len(groups[-1]) < MIN_FRAMES * mixtures:  # trimmed recordings: the quietest frames stand in for silence
-        quiet = np.argsort(everything[:, 0], kind="stable")[: max(MIN_FRAMES * mixtures, len(everything) // 50)]
-        groups[-1] = np.concatenate([groups[-1], everything[quiet]])
-    bank = KINDS[settings.density].start(groups, Sizes(mixtures, settings.codebook, variance_floor, borrowed))
+    count, order, frames = words.max() + 1, speech.order, speech.frames
+    position = uniform_cut(speech.lengths, np.asarray(spans)[order], states)
+    first = np.repeat(words[order] * states, speech.lengths)
+    row = np.where((position > 0) & (position <= states), first + position - 1, count * states)
+    by_row = np.lexsort((np.repeat(order, speech.lengths), row))
+    members = np.split(by_row, np.searchsorted(row[by_row], np.arange(1, count * states + 1)))
+    if len(members[-1]) < MIN_FRAMES * mixtures:  # trimmed recordings: the quietest frames stand in for silence
+        quiet = np.argsort(frames[:, 0], kind="stable")[: max(MIN_FRAMES * mixtures, len(frames) // 50)]
+        members[-1] = np.concatenate([members[-1], quiet])
+    groups = Groups(frames, [m[:: -(-len(m) // START_FRAMES) or 1] for m in members])
+    sizes = Sizes(mixtures, settings.codebook, variance_floor, settings.borrowed_frames)
+    bank = KINDS[settings.density].start(groups, sizes)
     return bank, Chain.of_topology(count, states, settings.topology)
 
 

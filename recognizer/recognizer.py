@@ -137,7 +137,7 @@ class Recognizer:
         if analysis.source_rate and analysis.source_rate < front_end.sample_rate:
             told = low_rate(str(analysis.source_rate), front_end.sample_rate)
             warnings.warn(told, RecognizerWarning, stacklevel=2)
-        return self._decode([analysis], self._indices(words), least)[0]
+        return self._decode([analysis], self.indices(words), least)[0]
 
     def recognize_files(
         self,
@@ -161,7 +161,7 @@ class Recognizer:
         ModelError
             at once, if a word is not in the vocabulary, or there is no such threshold.
         """
-        indices, least = self._indices(words), least_probability(threshold, self.model.rejection)
+        indices, least = self.indices(words), least_probability(threshold, self.model.rejection)
         paths = [Path(path) for path in paths]
         cells = self.model.acoustics.bank.cells
         analyses = analyse_files(paths, self.model.front_end, self.model.endpointer, jobs=jobs, cells=cells)
@@ -201,7 +201,7 @@ class Recognizer:
         """
         from recognizer.adaptation.unlabelled import SelfAdaptation, self_adapt
 
-        indices, least = self._indices(words), least_probability(threshold, self.model.rejection)
+        indices, least = self.indices(words), least_probability(threshold, self.model.rejection)
         paths, found = [Path(path) for path in paths], []
         how = {"finish": False, "jobs": jobs, "cells": self.model.acoustics.bank.cells}
         for analysis in analyse_files(paths, self.model.front_end, self.model.endpointer, **how):
@@ -230,7 +230,14 @@ class Recognizer:
                 else:
                     yield FileResult(path, next(results), None, analysis.source_rate)
 
-    def _indices(self, words: Sequence[str] | None) -> np.ndarray:
+    def indices(self, words: Sequence[str] | None) -> np.ndarray:
+        """Where the words to choose from stand in the vocabulary; all when None.
+
+        Raises
+        ------
+        ModelError
+            if a word is not in the vocabulary, or there is none.
+        """
         if words is None:
             return np.arange(len(self.words))
         if isinstance(words, str):

@@ -93,6 +93,7 @@ def sure_words(
     noise = model.rejection and model.rejection.noise
     found = examine(model.acoustics, noise, features, allowed)
     believed = belief(found.scores, found.evidence, model.calibration, model.rejection)
-    accepted = believed.lesser >= least_probability(threshold, model.rejection)
-    sure = accepted & is_sure(believed.confidence.max(1))
+    # Who wants everything answered does not want noises learned from.
+    least = max(least_probability(point, model.rejection) for point in (threshold, "normal"))
+    sure = is_sure(believed, least)
     return np.where(sure, allowed[found.scores.argmax(1)], -1)

@@ -21,10 +21,10 @@ import numpy as np
 from recognizer.acoustics import recursions
 from recognizer.acoustics.statistics import Statistics
 from recognizer.adaptation.method import Method, fitted, tree_of
+from recognizer.adaptation.unlabelled import sure_words
 from recognizer.errors import AdaptationError
 from recognizer.features.analysis import analyse
 from recognizer.recognition.result import Result
-from recognizer.recognition.verification import is_sure
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
 from recognizer.training.training import accumulate, chunks_of
@@ -79,7 +79,8 @@ class Adaptation:
         words: Sequence[str] | None = None,
         threshold: str | float = "normal",
     ) -> None:
-        self._base, self._method, self._words, self._threshold = recognizer, method, words, threshold
+        self._base, self._method, self._threshold = recognizer, method, threshold
+        self._allowed = recognizer.indices(words)
         if not method.fits(recognizer.model.acoustics):
             kind = recognizer.model.acoustics.bank.name
             raise AdaptationError(f"a {kind} model cannot learn from its answers; leave --adapt out, or enroll")
@@ -98,15 +99,15 @@ class Adaptation:
         samples : the utterance, at the model's rate
         result : the recognizer's answer to it
         """
+        if not result.accepted:
+            return False
         model = self._base.model
-        rate = model.front_end.sample_rate
-        if not (result.accepted and is_sure(result.confidence)):
-            return False
-        first = self._base.recognize(samples, rate, words=self._words, threshold=self._threshold)
-        if not is_sure(first.confidence) or first.word != result.word:
-            return False
+        rate, word = model.front_end.sample_rate, model.words.index(result.word)
         analysis = analyse(audio.prepare(samples, rate, rate), model.front_end, model.endpointer)
-        features, word = analysis.features[0], model.words.index(result.word)
+        features = analysis.features[0]
+        for asked in (self.recognizer.model, model):  # what was learned wrong would else confirm itself
+            if sure_words(asked, [features], self._allowed, self._threshold)[0] != word:
+                return False
         chunks = chunks_of([features], np.array([word]))
         rows = model.acoustics.rows(word)[:-1]
         statistics = accumulate(model.acoustics, chunks, recursions.soft_posteriors).take(rows)

@@ -271,7 +271,7 @@ class FrontEnd:
         samples -= samples.sum() / len(samples)
         samples /= max(samples.max(), -samples.min(), np.finfo(np.float32).tiny)
         emphasised = np.zeros(max(len(samples), len(self.matrices.window)))
-        emphasised[0] = (1.0 - self.pre_emphasis) * samples[0]  # as if it had been there before
+        emphasised[0] = 3 * samples[0] - samples[1] if len(samples) > 1 else 0.0  # `librosa.effects.preemphasis`
         emphasised[1 : len(samples)] = samples[1:] - self.pre_emphasis * samples[:-1]
         return emphasised
 

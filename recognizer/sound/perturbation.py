@@ -51,8 +51,10 @@ def add_noise(samples: np.ndarray, speech: slice, snr: float) -> np.ndarray:
     """
     random = np.random.default_rng([zlib.crc32(np.ascontiguousarray(samples).tobytes()), round(1000 * (snr + 1000))])
     pole, white = random.choice(NOISE_POLES), random.standard_normal(len(samples))
-    # Coloured in the frequency domain, where the filter is a division.
-    turns = np.exp(-2j * np.pi * np.fft.rfftfreq(len(samples)))
-    noise = np.fft.irfft(np.fft.rfft(white) / (1.0 - pole * turns), len(samples))
+    # Coloured by a filter of one pole, whose response is convolved in the frequency domain.
+    size = 2 * len(white)
+    noise = np.fft.irfft(np.fft.rfft(white, size) * np.fft.rfft(pole ** np.arange(len(white)), size), size)[
+        : len(white)
+    ]
     power = np.var(samples[speech], dtype=np.float64)  # a DC offset is no speech
     return samples + noise * np.sqrt(power / np.mean(noise**2) / 10 ** (snr / 10))

@@ -37,7 +37,7 @@ def row(name: str, settings: Segmentation, measure, material) -> None:
     shares, noise = [], list(clips.values())
     for snr in (None, 10.0):
         for tally in (each_alone(make, spoken, noise, snr), one_stream(make, spoken, noise, snr)[0]):
-            shares.append(100 * tally.scores[0].share)
+            shares.append(100 * tally.once[0].share)
     cells = " | ".join(f"{share:.1f}" for share in [np.mean(shares), *shares])
     print(f"| {name} | {cells} | {false_alarms(make, clips)[0]:.1f} |", flush=True)
 

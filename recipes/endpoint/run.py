@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 from detectors import LikelihoodRatio, makers
-from protocols import corpus_argument, write_results
+from protocols import corpus_argument, percent, write_results
 from streams import RATE, Make, Tally, Word, each_alone, false_alarms, machines, noises, one_stream, words
 
 from recognizer.intervals import Proportion
@@ -31,9 +31,8 @@ WHERE = (
 
 
 def share(score: Proportion) -> str:
-    """Percentage with its 95 % Wilson interval."""
-    low, high = score.interval
-    return f"{100 * score.share:.1f} ({100 * low:.1f} to {100 * high:.1f})"
+    """Percentage with its 95 % Wilson interval, and that over speakers."""
+    return f"{100 * score.share:.1f} ({percent(score.interval)}; {percent(score.bootstrap)})"
 
 
 def found_once(name: str, make: Make, spoken: Sequence[Word], clips: Sequence[np.ndarray]) -> list[str]:
@@ -45,7 +44,7 @@ def found_once(name: str, make: Make, spoken: Sequence[Word], clips: Sequence[np
         tally, extra = one_stream(make, spoken, clips, snr)
         runs.append((f"one stream, {extra} other utterances", tally))
         for how, tally in runs:
-            by_core, by_span = tally.scores
+            by_core, by_span = tally.once
             wrong = ", ".join(f"{tally.core[kind]} {kind}" for kind in ("missed", "split", "cut"))
             rows.append(f"| {name} | {noise} | {how} | {share(by_core)} | {share(by_span)} | {by_core.n} | {wrong} |")
             print(rows[-1], file=sys.stderr, flush=True)
@@ -57,7 +56,7 @@ def in_machines(name: str, make: Make, spoken: Sequence[Word]) -> list[str]:
     rows = []
     for noise, clip in machines().items():
         for snr in (0.0, -5.0):
-            score = each_alone(make, spoken, [clip], snr).scores[0]
+            score = each_alone(make, spoken, [clip], snr).once[0]
             rows.append(f"| {name} | {noise} | {snr:.0f} dB | {share(score)} | {score.n} |")
     return rows
 
@@ -92,8 +91,9 @@ if __name__ == "__main__":
         "python recipes/endpoint/run.py FOLDER",
         "A word is found once if exactly one utterance overlaps it, and covers it but for 60 ms at either end. The "
         "span is what the file endpointer finds in the clean recording; it is wrong where breath, clicks or steps of "
-        "the noise stand beside the word. The core is the part of the span with 99 % of its energy. Intervals are "
-        "Wilson's, 95 %. In one stream the words are equally loud, and the noise goes on and changes every ten words.",
+        "the noise stand beside the word. The core is the part of the span with 99 % of its energy. Of the "
+        "95 % intervals, the first is Wilson's, the second a bootstrap over speakers, those of the wake words, whom nobody "
+        "knows, as one. In one stream the words are equally loud, and the noise goes on and changes every ten words.",
         "\n".join(table),
         "Every fourth word alone, in steady noise:",
         "\n".join(steady),

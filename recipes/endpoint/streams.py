@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha1
 from pathlib import Path
 
@@ -34,11 +34,13 @@ class Word:
     samples : (n,) float32
     span : where the endpointer finds it in the clean recording, samples
     core : the part of the span with most of its energy: clicks, breath and noise beside the word are not in it
+    speaker : who says it; None where nobody knows
     """
 
     samples: np.ndarray
     span: tuple[int, int]
     core: tuple[int, int]
+    speaker: str | None
 
 
 def half(name: str) -> int:
@@ -49,13 +51,13 @@ def half(name: str) -> int:
 def words(folder: Path, part: int) -> Iterator[Word]:
     """DSPSpeech-20 halved by speaker, and the wake words halved by the recordings' numbers."""
     files = [(path, path.parent.name) for path in sorted((folder / "dspspeech20").rglob("*.flac"))]
-    files += [(path, path.name) for path in sorted((folder / "wake_words").rglob("*.flac"))]
-    for path, name in files:
-        if half(name) == part:
+    files += [(path, None) for path in sorted((folder / "wake_words").rglob("*.flac"))]
+    for path, speaker in files:
+        if half(speaker or path.name) == part:
             samples = audio.load(path, RATE).samples
             span = Endpointer().find(samples, RATE)
             if span is not None:
-                yield Word(samples, span, core(samples, span))
+                yield Word(samples, span, core(samples, span), speaker)
 
 
 def noises(folder: Path, part: int) -> dict[str, np.ndarray]:
@@ -110,23 +112,23 @@ def ended(segmenter: Segmenter, samples: np.ndarray) -> list[Boundary]:
 class Tally:
     """Verdicts on words, by their core and by their span."""
 
-    core: Counter
-    span: Counter
+    core: Counter = field(default_factory=Counter)
+    span: Counter = field(default_factory=Counter)
+    once: tuple[Proportion, Proportion] = (Proportion(), Proportion())  # found once, by core and by span
 
     def add(self, utterances: Sequence[Boundary], word: Word, offset: int = 0) -> None:
         """Count one word that begins `offset` samples into the stream."""
-        self.core[verdict(utterances, (word.core[0] + offset, word.core[1] + offset))] += 1
-        self.span[verdict(utterances, (word.span[0] + offset, word.span[1] + offset))] += 1
-
-    @property
-    def scores(self) -> tuple[Proportion, Proportion]:
-        """Found once, by core and by span."""
-        return Proportion.of(self.core["once"], self.core.total()), Proportion.of(self.span["once"], self.span.total())
+        by_core = verdict(utterances, (word.core[0] + offset, word.core[1] + offset))
+        by_span = verdict(utterances, (word.span[0] + offset, word.span[1] + offset))
+        self.core[by_core] += 1
+        self.span[by_span] += 1
+        found = (Proportion.of(how == "once", 1, word.speaker) for how in (by_core, by_span))
+        self.once = tuple(old + new for old, new in zip(self.once, found))
 
 
 def each_alone(make: Make, words: Sequence[Word], clips: Sequence[np.ndarray], snr: float | None) -> Tally:
     """Every recording is a stream of its own."""
-    random, tally = np.random.default_rng(0), Tally(Counter(), Counter())
+    random, tally = np.random.default_rng(0), Tally()
     for word in words:
         tally.add(ended(make(), mixed(word, clips, snr, random)), word)
     return tally
@@ -151,7 +153,7 @@ def one_stream(make: Make, words: Sequence[Word], clips: Sequence[np.ndarray], s
             samples += noise * 10 ** ((SPEECH_LEVEL - snr) / 20) / np.sqrt(np.mean(clip**2, dtype=np.float64))
         found += segmenter.push(samples)
     found = [b for b in found + segmenter.finish() if b.kind == "end"]
-    tally, ends, used = Tally(Counter(), Counter()), np.array([b.end for b in found]), set()
+    tally, ends, used = Tally(), np.array([b.end for b in found]), set()
     for word, start in zip(order, starts):
         near = max(0, np.searchsorted(ends, start) - NEAR)
         tally.add(found[near : near + 2 * NEAR], word, start)

@@ -20,7 +20,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # CPU 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "endpoint")]
 
 import numpy as np
-from protocols import write_results
+from protocols import percent, write_results
 from streams import RATE, mixed, noises, words
 
 from recognizer import MicrophoneError, Recognizer
@@ -66,7 +66,7 @@ def agreement(recognizer: Recognizer, folder: Path) -> list[str]:
         session = Session(recognizer)
         said = answers([event for events in listen(play(stream, fast=True), session) for event in events])
     begins = np.array([event.start for event in said])
-    kinds: Counter[str] = Counter()
+    kinds, same = Counter(), Proportion()
     for (start, end), file in zip(spans, recognizer.recognize_files(files)):
         near = range(max(0, np.searchsorted(begins, start) - 2), min(len(said), np.searchsorted(begins, end) + 2))
         mine = [said[i] for i in near if said[i].start < end + NEAR and said[i].end > start - NEAR]
@@ -74,19 +74,21 @@ def agreement(recognizer: Recognizer, folder: Path) -> list[str]:
             kinds["doubled" if mine else "missed"] += 1
         else:
             kinds["same" if mine[0].result.word == file.result.word else "different"] += 1
+        agrees = len(mine) == 1 and mine[0].result.word == file.result.word
+        same += Proportion.of(agrees, 1, file.path.stem.split("_")[1])
     latency = 1000 * np.percentile([event.latency for event in said], [50, 95])
     return [
-        f"| words of FSDD, {GAP:.0f} s apart: the same answer as `batch` | {share(kinds['same'], len(files))} | "
+        f"| words of FSDD, {GAP:.0f} s apart: the same answer as `batch` | {share(same)} | "
         f"{kinds['different']} different, {kinds['missed']} missed, {kinds['doubled']} doubled |",
         f"| from the end of the hangover to the answer, as fast as possible | {latency[0]:.1f} ms | median of "
         f"{len(said)} words; 95 % within {latency[1]:.1f} ms |",
     ]
 
 
-def share(number: int, n: int) -> str:
-    """Percentage with its 95 % Wilson interval, and n."""
-    low, high = Proportion.of(number, n).interval
-    return f"{100 * number / n:.2f} % ({100 * low:.1f} to {100 * high:.1f}), n {n}"
+def share(found: Proportion) -> str:
+    """Percentage with its 95 % Wilson interval, n, and a 95 % interval over speakers."""
+    intervals = f"({percent(found.interval)}), n {found.n}; {percent(found.bootstrap)} over {found.over}"
+    return f"{100 * found.share:.2f} % {intervals}"
 
 
 def in_real_time(work: Path) -> list[str]:
@@ -150,17 +152,17 @@ def found_once(recognizer: Recognizer, folder: Path) -> list[str]:
     """Rows: recordings of words, each played alone; words of other vocabularies, so most answers are rejections."""
     spoken, clips, rows = list(words(folder, 1)), list(noises(folder, 1).values()), []
     for snr in (None, 10.0):
-        random, once, several, missed = np.random.default_rng(0), 0, 0, 0
+        random, once, several, missed = np.random.default_rng(0), Proportion(), 0, 0
         for word in spoken:
             start, end = word.core[0] / RATE, word.core[1] / RATE
             said = answers(heard(recognizer, mixed(word, clips, snr, random), RATE))
             over = [event for event in said if event.start < end and event.end > start]
-            once += len(over) == 1
+            once += Proportion.of(len(over) == 1, 1, word.speaker)
             several += len(over) > 1
             missed += not over
         noise = "clean" if snr is None else f"at {snr:.0f} dB"
         rows.append(
-            f"| words of DSPSpeech-20 and wake words found once, {noise} | {share(once, len(spoken))} | "
+            f"| words of DSPSpeech-20 and wake words found once, {noise} | {share(once)} | "
             f"{missed} missed, {several} split |"
         )
     return rows

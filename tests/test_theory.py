@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import re
+import sys
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import recognizer
+from recognizer import Recognizer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = (Path(recognizer.__file__).parent / "THEORY.md").read_text(encoding="utf-8")
@@ -108,6 +110,38 @@ def test_every_formula_names_what_computes_and_what_checks_it(section):
 def test_every_name_exists(name):
     assert name.startswith("recognizer.")
     assert resolved(name) is not None
+
+
+STEPS = re.findall(r"^\d\. (.+?):", PAGE, flags=re.MULTILINE)
+
+
+def calls_of(work) -> list[str]:
+    """Functions of the package that are called while something is done, by their whole names, in order."""
+    called = []
+
+    def note(frame, event, argument):
+        module = frame.f_globals.get("__name__", "")
+        if event == "call" and module.startswith("recognizer."):
+            called.append(f"{module}.{frame.f_code.co_qualname}")
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return called
+
+
+def test_recognition_runs_what_the_page_says_in_that_order():
+    digits = Recognizer.load("digits")
+    called = calls_of(lambda: digits.recognize(REPOSITORY / "audio_samples" / "seven_slt_0.wav"))
+    named = [name for step in STEPS for name in re.findall(r"`([^`]+)`", step)]
+    assert len(named) == 8
+    first = [called.index(name) for name in named]
+    assert first == sorted(first)
+    run = {name.rpartition(".")[2] for name in called if name.startswith("recognizer.acoustics.recursions.")}
+    assert {"viterbi", "viterbi_score", "free_loop"} <= run
+    assert not run & {"forward", "backward", "soft_posteriors", "scaled_posteriors", "log_posteriors"}
 
 
 @pytest.mark.parametrize(

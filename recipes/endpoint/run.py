@@ -92,8 +92,9 @@ if __name__ == "__main__":
         "A word is found once if exactly one utterance overlaps it, and covers it but for 60 ms at either end. The "
         "span is what the file endpointer finds in the clean recording; it is wrong where breath, clicks or steps of "
         "the noise stand beside the word. The core is the part of the span with 99 % of its energy. Of the "
-        "95 % intervals, the first is Wilson's, the second a bootstrap over speakers, those of the wake words, whom nobody "
-        "knows, as one. In one stream the words are equally loud, and the noise goes on and changes every ten words.",
+        "95 % intervals, the first is Wilson's, the second a bootstrap over speakers, those of the wake words, whom "
+        "nobody knows, as one. In one stream the words are equally loud, and the noise goes on and changes every ten "
+        "words.",
         "\n".join(table),
         "Every fourth word alone, in steady noise:",
         "\n".join(steady),

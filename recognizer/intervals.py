@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-DRAWS = 4000  # of the bootstrap: chance then moves the share of draws outside each end by 0.25 of its 2.5 % (1 sigma)
+DRAWS = 10_000  # of the bootstrap: of six speakers, some 24 are then outside each end
+FEW = 5  # speakers; of fewer, not even the most extreme draws hold the truth 95 times of a hundred
 SEED = 0  # any: the same counts are to give the same interval
-OUTSIDE = (0.025, 0.975)  # quantiles that a 95 % interval lies between
+OUTSIDE = 0.975  # quantile up to which a two-sided 95 % interval reaches
 
 Counts = tuple[int, int]  # times that it happened, and that it could have
 
@@ -122,21 +123,36 @@ def wilson(count: int, n: int) -> tuple[float, float]:
 
 
 def bootstrap(counts: Sequence[Counts]) -> tuple[float, float]:
-    """95 % percentile interval of a proportion over speakers, drawn with replacement and whole.
+    """95 % interval of a proportion over speakers, drawn with replacement and whole.
 
     Recordings of one speaker are alike, so that six speakers are six observations, however much they say (Bisani and
     Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation", ICASSP 2004, after Efron 1979).
-    It never ends inside Wilson's interval: where all speakers do alike, as where all are right, draws alone would
-    be certain, but speakers differ at least as much as chance makes the takes of one of them differ.
+    Draws of few speakers differ too little from each other; so the quantiles are those that make the interval of a
+    mean as wide as Student's (Hesterberg, "What teachers should know about the bootstrap", The American Statistician
+    69, 2015, section 5.3), and with fewer than FEW speakers, where no draw is wide enough, it is Student's interval
+    itself, of the ratio (Cochran, "Sampling techniques", 1977, section 6.3). It never ends inside Wilson's interval:
+    where all speakers do alike, as where all are right, draws alone would be certain, but speakers differ at least as
+    much as chance makes the takes of one of them differ.
 
     Parameters
     ----------
     counts : of every speaker, or of every take for an interval over takes
     """
-    counts = np.array(counts)
-    # Speakers of the same counts are interchangeable: drawing how many of each is the same, and fast for thousands.
-    kinds, number = np.unique(counts, axis=0, return_counts=True)
-    drawn = np.random.default_rng(SEED).multinomial(len(counts), number / len(counts), size=DRAWS) @ kinds
-    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], OUTSIDE)
-    least, most = wilson(*map(int, counts.sum(0)))
+    from scipy.stats import norm, t
+
+    counts = np.array(sorted(map(tuple, counts)))  # so that sums round alike in any order
+    total, (count, n) = len(counts), map(int, counts.sum(0))
+    low = high = count / n
+    if total > 1:
+        reach, widening = t.ppf(OUTSIDE, total - 1), np.sqrt(total / (total - 1))
+        if total < FEW:
+            error = widening * np.sqrt(((counts[:, 0] - low * counts[:, 1]) ** 2).sum()) / n
+            low, high = np.clip(low - reach * error, 0, 1), np.clip(high + reach * error, 0, 1)
+        else:
+            # Speakers of the same counts are interchangeable: drawing how many of each is the same, and fast for many.
+            kinds, number = np.unique(counts, axis=0, return_counts=True)
+            drawn = np.random.default_rng(SEED).multinomial(total, number / total, size=DRAWS) @ kinds
+            outside = norm.sf(widening * reach)
+            low, high = np.quantile(drawn[:, 0] / drawn[:, 1], (outside, 1 - outside))
+    least, most = wilson(count, n)
     return min(least, float(low)), max(most, float(high))

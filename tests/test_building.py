@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
 from functools import partial
-from math import comb
+from itertools import permutations
+from operator import eq
 from pathlib import Path
 
 import numpy as np
@@ -457,26 +458,36 @@ def test_a_trial_that_is_not_above_chance_warns(utterances, small, little_is_eno
     words = sorted({u.word for u in utterances})
     turned = dict(zip(words, words[1:] + words[:1]))
     mixed = [replace(u, word=turned[u.word]) if u.speaker == "bob" else u for u in utterances]
-    told = (
-        r"^a trial got 0 of 12 recordings held out right, which is not above chance \(25 %\): are the labels right\? "
-    )
+    told = r"^a trial got 0 of 12 recordings held out right, which is not above chance \(3\): are the labels right\? "
     with pytest.warns(RecognizerWarning, match=told) as caught:
         build(mixed, settings=small)
     assert len(caught) == 1
     assert "\n" not in str(caught[0].message)
 
 
-@pytest.mark.parametrize("truth", [[0] * 6 + [1] * 4 + [2] * 2, [0] * 12])
-def test_chance_is_the_most_frequent_word_of_the_trial(truth):
-    """Guessing it would get so many right or more in more than one of twenty trials; summed by hand."""
-    n, words = 12, 3
-    chance = 1 / 2 if truth[-1] else 1 / words
-    for correct in range(n + 1):
-        tail = sum(comb(n, k) * chance**k * (1 - chance) ** (n - k) for k in range(correct, n + 1))
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            trials._warn_of_chance(correct, np.array(truth), words)
-        assert bool(caught) == (tail >= 0.05)
+def warns_of_chance(answers, truth) -> bool:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        trials._warn_of_chance(np.array(answers), np.array(truth))
+    return bool(caught)
+
+
+@pytest.mark.parametrize("truth", [[0, 0, 0, 1, 1, 2, 2], [0, 0, 0, 0, 0, 1, 1]])
+@pytest.mark.parametrize("wrong", range(6))
+def test_chance_is_what_labels_dealt_at_random_would_give(truth, wrong):
+    """All ways to deal seven labels, counted."""
+    answers = [(label + 1) % 3 if place < wrong else label for place, label in enumerate(truth)]
+    right = sum(map(eq, answers, truth))
+    dealt = [sum(map(eq, answers, labels)) for labels in permutations(truth)]
+    share = np.mean([found >= right for found in dealt])
+    if abs(share - 0.05) > 0.02:  # where a thousand deals are enough to tell
+        assert warns_of_chance(answers, truth) == (wrong > 0 and share >= 0.05)
+
+
+def test_who_is_always_right_is_never_told_that_it_was_chance():
+    for truth in ([0] * 40, [0] * 40 + [1], [0, 1]):
+        assert not warns_of_chance(truth, truth)
+    assert warns_of_chance([0] * 41, [0] * 40 + [1]), "guessing the most frequent word"
 
 
 def test_the_trial_does_not_warn(utterances, small, little_is_enough):

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, binom, norm
 from scipy.stats import bootstrap as scipys_bootstrap
+from scipy.stats import t as student
 
-from recognizer.intervals import DRAWS, OUTSIDE, Proportion, bootstrap, in_words, wilson
+from recognizer.intervals import DRAWS, FEW, Proportion, bootstrap, in_words, wilson
 
 # Wilson
 
@@ -45,6 +46,12 @@ counts_of_speakers = st.lists(
 )
 
 
+def tails(speakers):
+    """Quantiles at which the normal interval of a mean is as wide as Student's, its variance over n and not n - 1."""
+    reach = np.sqrt(speakers / (speakers - 1)) * student(speakers - 1).ppf([0.025, 0.975])
+    return norm.cdf(reach)
+
+
 def test_the_bootstrap_is_that_of_a_plain_loop():
     """Whole speakers, drawn with replacement; both are draws, so that they agree to what chance leaves open."""
     counts = [(10, 100), (45, 50), (290, 300), (3, 5), (60, 120)]
@@ -52,19 +59,30 @@ def test_the_bootstrap_is_that_of_a_plain_loop():
     for _ in range(20_000):
         drawn = [counts[i] for i in rng.integers(len(counts), size=len(counts))]
         shares.append(sum(c for c, _ in drawn) / sum(n for _, n in drawn))
-    assert bootstrap(counts) == pytest.approx(np.quantile(shares, OUTSIDE), abs=0.01)
+    assert bootstrap(counts) == pytest.approx(np.quantile(shares, tails(5)), abs=0.01)
 
 
 def test_the_bootstrap_of_equal_speakers_is_scipys():
     counts = [(count, 50) for count in (30, 41, 44, 38, 49, 27, 35)]
     means = [count / n for count, n in counts]
-    expected = scipys_bootstrap((means,), np.mean, method="percentile", n_resamples=20_000, rng=0).confidence_interval
+    level = float(np.diff(tails(7))[0])
+    expected = scipys_bootstrap(
+        (means,), np.mean, method="percentile", n_resamples=20_000, confidence_level=level, rng=0
+    ).confidence_interval
     assert bootstrap(counts) == pytest.approx((expected.low, expected.high), abs=0.01)
+
+
+def test_of_a_few_speakers_of_equal_size_it_is_students_interval():
+    counts = [(30, 50), (41, 50), (44, 50), (38, 50)]
+    assert len(counts) < FEW
+    shares = np.array(counts)[:, 0] / 50
+    expected = shares.mean() + student(3).ppf([0.025, 0.975]) * shares.std(ddof=1) / 2
+    assert bootstrap(counts) == pytest.approx(expected)
 
 
 def test_the_bootstrap_of_takes_is_binomial():
     n, count = 400, 380
-    expected = binom(n, count / n).ppf(OUTSIDE) / n
+    expected = binom(n, count / n).ppf(tails(n)) / n
     low, high = bootstrap([(1, 1)] * count + [(0, 1)] * (n - count))
     least, most = wilson(count, n)
     assert (low, high) == pytest.approx((min(expected[0], least), max(expected[1], most)), abs=1.01 / n)
@@ -89,7 +107,7 @@ def test_all_right_is_not_certain_and_all_wrong_not_hopeless():
 def test_speakers_who_differ_make_it_wider_than_wilsons():
     """Half of the speakers always right, half never: 600 takes, but six observations."""
     low, high = bootstrap([(100, 100)] * 3 + [(0, 100)] * 3)
-    assert (low, high) == pytest.approx((1 / 6, 5 / 6), abs=0.01), "one or five of six, 11 % of draws, is inside"
+    assert (low, high) == (0, 1), "one draw in 64 has none of either half"
     least, most = wilson(300, 600)
     assert high - low > 8 * (most - least)
 
@@ -112,6 +130,17 @@ def test_it_holds_the_truth_about_as_often_as_it_says_where_wilsons_does_not():
             held[which] += low <= people.mean() <= high
     assert held[0] >= 0.9 * 200
     assert held[1] < 0.75 * 200
+
+
+@pytest.mark.parametrize(("speakers", "least"), [(3, 0.85), (6, 0.88), (10, 0.9)])
+def test_it_holds_the_truth_with_few_speakers_too(speakers, least):
+    rng, held = np.random.default_rng(0), 0
+    people = beta(8, 2)
+    for _ in range(400):
+        counts = [(int(rng.binomial(200, p)), 200) for p in people.rvs(speakers, random_state=rng)]
+        low, high = bootstrap(counts)
+        held += low <= people.mean() <= high
+    assert held >= least * 400
 
 
 def test_thousands_of_speakers_are_drawn_in_no_time(monkeypatch):

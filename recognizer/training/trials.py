@@ -37,7 +37,8 @@ FEWEST_TO_CALIBRATE = 30  # held-out utterances; below, REFUSED's share at `norm
 ENOUGH_TO_CALIBRATE = 300  # held-out utterances; a trial more, of other speakers, is made until there are so many
 FEWEST_WORDS = 3  # to leave one out: two must stay, for the lead of one over the other is evidence
 PARTS = 5  # for cross-fitting: with more, hardly less is left out (Breiman and Spector 1992: five or ten)
-SIGNIFICANT = 0.05  # guessing does as well as this more rarely, by convention
+SIGNIFICANT = 0.05  # chance does as well as this more rarely, by convention
+DEALS = 1000  # of labels at random: a share of 0.05 is then right to 0.007
 NOISES = 120  # made up: half of them to train on, half to calibrate on
 NOISES_COUNT = 1.0  # for all of them together, as much as for all words left out, or all unknown recordings
 
@@ -151,7 +152,7 @@ def calibrate_held_out(
     first = trials[0]
     right = first.scores.argmax(1) == first.truth
     score = Proportion.counted(right, [material.utterances[i].speaker for i in first.members])
-    _warn_of_chance(score.count, first.truth, len(words))
+    _warn_of_chance(first.scores.argmax(1), first.truth)
     held_out = {**score.as_json(), "unseen": "speakers" if by_speaker else "takes"}
     return Calibrated(*_fit(noise, trials, groups, [folder for folder, _ in strangers]), held_out)
 
@@ -185,16 +186,23 @@ def _try(
     return Trial(members, column[truth], scores, found.evidence, left_out, *sounds)
 
 
-def _warn_of_chance(correct: int, truth: np.ndarray, words: int) -> None:
-    """Warn of a trial no better than guessing the most frequent word would be (exact binomial test, one-sided)."""
-    from scipy.stats import binomtest
+def _warn_of_chance(answers: np.ndarray, truth: np.ndarray) -> None:
+    """Warn of a trial whose answers have nothing to do with the labels.
 
-    _, times = np.unique(truth, return_counts=True)
-    chance = times.max() / len(truth) if len(times) > 1 else 1 / words
-    if binomtest(correct, len(truth), chance, alternative="greater").pvalue >= SIGNIFICANT:
+    A permutation test (Fisher 1935): if the labels were dealt to the recordings at random, at least as many answers
+    would be right this often. Guessing the most frequent word gains nothing by it.
+
+    Parameters
+    ----------
+    answers, truth : (U,), indices of words
+    """
+    right = int((answers == truth).sum())
+    random = np.random.default_rng(0)
+    by_chance = np.array([(random.permutation(truth) == answers).sum() for _ in range(DEALS)])
+    if right < len(truth) and (1 + (by_chance >= right).sum()) / (1 + DEALS) >= SIGNIFICANT:
         warnings.warn(
-            f"a trial got {correct} of {len(truth)} recordings held out right, which is not above chance "
-            f"({100 * chance:.0f} %): are the labels right? Check which words the recordings were taken for",
+            f"a trial got {right} of {len(truth)} recordings held out right, which is not above chance "
+            f"({by_chance.mean():.0f}): are the labels right? Check which words the recordings were taken for",
             RecognizerWarning,
             stacklevel=2,
         )

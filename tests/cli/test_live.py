@@ -17,7 +17,7 @@ import pytest
 from soundcard import Plug, SoundCard
 from synthetic import RATE, WORDS, write
 from terminal import picture
-from test_live import quiet, talk
+from test_session import quiet, talk
 
 from recognizer.live.events import Answer
 from recognizer.live.session import Session, listen

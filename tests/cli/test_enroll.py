@@ -744,6 +744,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such signal")
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("write_number", [1, 3, 5])  # takes, and last the profile

@@ -617,6 +617,7 @@ def playing(script, home, model_file, talked) -> Iterator[Callable[..., subproce
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are otherwise there")
 def test_ctrl_c_ends_it_with_its_counts(playing):
     process = playing("--json")
@@ -631,6 +632,7 @@ def test_ctrl_c_ends_it_with_its_counts(playing):
     assert events[-1]["time"] < 5, "it did not go on to the end"
 
 
+@pytest.mark.slow
 def test_a_program_takes_back_through_a_pipe(playing):
     process = playing("--json", "--adapt", stdin=subprocess.PIPE)
     for line in process.stdout:

@@ -417,7 +417,7 @@ def test_adapting_to_what_is_rejected_is_not_done(live, talked):
         (["--device", "2", "--from-file", "FILE"], ["--device", "--from-file", "choose one"]),
         (["--from-file", "FILE", "--fast", "--hangover", "99"], ["--hangover", "100"]),
         (["--from-file", "FILE", "--fast", "--hangover", "2001"], ["--hangover", "2000"]),
-        (["--from-file", "FILE", "--fast", "--hangover", "long"], ["--hangover", "integer"]),
+        (["--from-file", "FILE", "--fast", "--hangover", "long"], ["--hangover", "'long' is not"]),
         (["--from-file", "FILE", "--fast", "--threshold", "1.5"], ["--threshold 1.5", "strict, normal, lenient"]),
         (["--from-file", "FILE", "--fast", "--threshold", "sure"], ["--threshold sure", "from 0 to 1"]),
         (["--from-file"], ["--from-file"]),

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from synthetic import NOISE, RATE, SILENCE, SPEAKERS, WORDS, say, write
+from test_model import rewrite
 
 from recognizer.model import Model
 from recognizer.recognizer import Recognizer
@@ -376,3 +377,28 @@ def test_a_flipped_bit_in_a_model(run, model_file, recordings, tmp_path):
     outcome = run("batch", "--model", tmp_path / "m.npz", recordings)
     assert (outcome.status, outcome.stdout) == (1, "")
     assert "damaged" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("batch", "SOUND", "--model", "MODEL"),
+        ("live", "--from-file", "SOUND", "--model", "MODEL"),
+        ("align", "SOUND", "--model", "MODEL"),
+        ("evaluate", "CORPUS", "--model", "MODEL"),
+        ("enroll", "eve", "--from", "CORPUS", "--voice", SPEAKERS[0], "--model", "MODEL"),
+        ("models", "show", "MODEL"),
+        ("export", "MODEL", "--htk", "FOLDER"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_model_of_the_earlier_format_is_one_line_with_the_remedy(run, model_file, recordings, tmp_path, command):
+    old = rewrite(model_file, tmp_path / "old.npz", lambda header, _: header.update(version=2))
+    sound = write(tmp_path / "a.wav", say("rise"))
+    given = {"SOUND": sound, "MODEL": old, "CORPUS": recordings, "FOLDER": tmp_path / "exported"}
+    outcome = run(*(given.get(word, word) for word in command))
+    assert (outcome.status, outcome.stdout) == (1, "")
+    [line] = outcome.stderr.splitlines()
+    assert str(old) in line
+    assert line.endswith("train it again with `recognizer train`")
+    assert not (tmp_path / "exported").exists()

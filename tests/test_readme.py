@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 import typer
-from test_cli_live import KEYS
+from test_live import KEYS
 from test_sound_stack import server  # noqa: F401 - a fixture
 from test_theory import resolved
 

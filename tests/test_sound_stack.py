@@ -16,10 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from recognizer import Recognizer
 from recognizer.sound import audio
 
+pytestmark = pytest.mark.slow  # sound takes the time that it lasts
 RATE = 16000
 SAMPLES = sorted((Path(__file__).parents[1] / "audio_samples").glob("*.wav"))
 PATIENCE = 60.0  # seconds for anything to happen, on a busy machine
@@ -119,7 +121,8 @@ def missing(what: str) -> None:
 
 
 @pytest.fixture
-def server(tmp_path) -> Iterator[SoundServer]:
+def server(tmp_path, tmp_path_factory) -> Iterator[SoundServer]:
+    """A sound server, of which there is one at a time, however many processes the tests run in."""
     for program in ("pulseaudio", "pactl", "paplay"):
         if shutil.which(program) is None:
             missing(f"{program} is not installed: apt-get install pulseaudio pulseaudio-utils libasound2-plugins")
@@ -130,10 +133,11 @@ def server(tmp_path) -> Iterator[SoundServer]:
     folder = tmp_path / "run"
     (folder / "pulse").mkdir(parents=True)
     folder.chmod(0o700)
-    server = SoundServer(folder)
-    yield server
-    server.process.terminate()
-    server.process.wait(PATIENCE)
+    with FileLock(tmp_path_factory.getbasetemp().parent / "sound-server.lock"):
+        server = SoundServer(folder)
+        yield server
+        server.process.terminate()
+        server.process.wait(PATIENCE)
 
 
 def spoken(files: list[Path], noise: float = 3e-4) -> np.ndarray:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
-from functools import lru_cache
+from functools import cache, lru_cache, wraps
 from typing import ClassVar
 
 import numpy as np
@@ -411,18 +411,39 @@ def baked(
 def _nothing_compiled() -> Iterator[None]:
     """A first import of librosa has numba compile for a quarter of a minute, and fails where no cache can be written.
 
-    Nothing that is asked of librosa here is ever compiled, so its functions stay plain Python in this process; where a
-    program has loaded numba before, everything is as that program wants it.
+    Nothing that is asked of librosa here is ever compiled, so its functions stay plain Python in this process, and its
+    array functions, which cannot, are compiled when somebody calls them; where a program has loaded numba before,
+    everything is as that program wants it.
     """
     if "numba" in sys.modules:
         yield
         return
     os.environ["NUMBA_DISABLE_JIT"] = "1"
+    import numba
+
+    compilers = {name: getattr(numba, name) for name in ("vectorize", "guvectorize")}
+    for name, compiler in compilers.items():
+        setattr(numba, name, _when_called(compiler))
     try:
         yield
     finally:
+        for name, compiler in compilers.items():
+            setattr(numba, name, compiler)
         del os.environ["NUMBA_DISABLE_JIT"]
-        sys.modules["numba"].config.DISABLE_JIT = 0  # for whatever the program has compiled later
+        numba.config.DISABLE_JIT = 0  # for whatever the program has compiled later
+
+
+def _when_called(compiler: Callable) -> Callable:
+    """One of numba's decorators, whose functions are compiled when they are first called."""
+
+    def decorator(*signatures, **options) -> Callable:
+        def deferred(function: Callable) -> Callable:
+            compiled = cache(lambda: compiler(*signatures, **options)(function))
+            return wraps(function)(lambda *arrays, **named: compiled()(*arrays, **named))
+
+        return deferred
+
+    return decorator
 
 
 def _speech_sums(statics: Sequence[np.ndarray], speech: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:

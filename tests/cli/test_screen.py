@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 from synthetic import WORDS
-from test_live import blocks, talk
+from test_session import blocks, talk
 
 from recognizer.cli.drawing import METER_CELLS, TALL, WIDTH, kept_up_to_date, large, poster
 from recognizer.cli.screen import STATES, Picture

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from synthetic import RATE, WORDS
-from test_live import BLOCK, TOLERANCE, blocks, quiet, talk
+from test_session import BLOCK, TOLERANCE, blocks, quiet, talk
 
 from recognizer.sound.listener import Happening, Listener, Timeline
 from recognizer.sound.segmenter import Segmentation, Segmenter

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hvite import HVite, Mmf, best_path, observations
 from synthetic import WORDS
-from test_htk_definitions import COURSE, MENDED
-from test_htk_parameters import CODES, MFCC, hcopy
+from test_definitions import COURSE, MENDED
+from test_parameter_files import CODES, MFCC, hcopy
 
 from recognizer.acoustics.chain import TOPOLOGIES, Chain
 from recognizer.acoustics.density import KINDS

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import NOISE, RATE, SILENCE, WORDS, say
-from test_live import BLOCK, quiet
+from test_session import BLOCK, quiet
 
 from recognizer.live.events import Event, Refused
 from recognizer.live.faults import Attempt, attempt_quality, fault

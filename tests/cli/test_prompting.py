@@ -15,7 +15,7 @@ from rich.console import Console
 from synthetic import RATE, answer
 from terminal import picture
 from test_guide import ONE, loud, word
-from test_live import blocks, quiet
+from test_session import blocks, quiet
 
 from recognizer.cli.drawing import METER_CELLS, WIDTH, large
 from recognizer.cli.prompt_screen import STATES, PromptPicture
@@ -158,7 +158,7 @@ main()
 """
     master, terminal = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", code, os.path.dirname(__file__), str(tmp_path / "mine")],
+        [sys.executable, "-c", code, os.path.dirname(os.path.dirname(__file__)), str(tmp_path / "mine")],
         stdout=terminal,
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONUTF8": "1", "TERM": "xterm", "COLUMNS": "100", "LINES": "40"},

@@ -181,7 +181,7 @@ def test_an_updated_codebook_has_the_weighted_moments_of_all_states_frames(seed,
             updated.variances[r, n], np.maximum(second[r, n] / count - mean**2, 1e-6), rtol=1e-6, atol=1e-6
         )
     shares = occupancy / occupancy.sum(-1, keepdims=True)
-    unfloored = (shares > 0.03).all(-1)  # for others see test_gmm.py
+    unfloored = (shares > 0.03).all(-1)  # for others see test_gaussians.py
     np.testing.assert_allclose(updated.weights[unfloored], shares[unfloored], atol=1e-9)
     np.testing.assert_allclose(updated.weights.sum(-1), 1)
     np.testing.assert_array_equal(updated.streams, bank.streams)

@@ -17,7 +17,7 @@ import pytest
 from soundcard import Plug, SoundCard
 from synthetic import RATE, WORDS, write
 from terminal import picture
-from test_live import quiet, talk
+from test_session import quiet, talk
 
 from recognizer.live.events import Answer
 from recognizer.live.session import Session, listen
@@ -417,7 +417,7 @@ def test_adapting_to_what_is_rejected_is_not_done(live, talked):
         (["--device", "2", "--from-file", "FILE"], ["--device", "--from-file", "choose one"]),
         (["--from-file", "FILE", "--fast", "--hangover", "99"], ["--hangover", "100"]),
         (["--from-file", "FILE", "--fast", "--hangover", "2001"], ["--hangover", "2000"]),
-        (["--from-file", "FILE", "--fast", "--hangover", "long"], ["--hangover", "integer"]),
+        (["--from-file", "FILE", "--fast", "--hangover", "long"], ["--hangover", "'long' is not"]),
         (["--from-file", "FILE", "--fast", "--threshold", "1.5"], ["--threshold 1.5", "strict, normal, lenient"]),
         (["--from-file", "FILE", "--fast", "--threshold", "sure"], ["--threshold sure", "from 0 to 1"]),
         (["--from-file"], ["--from-file"]),
@@ -617,6 +617,7 @@ def playing(script, home, model_file, talked) -> Iterator[Callable[..., subproce
         process.communicate()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are otherwise there")
 def test_ctrl_c_ends_it_with_its_counts(playing):
     process = playing("--json")
@@ -631,6 +632,7 @@ def test_ctrl_c_ends_it_with_its_counts(playing):
     assert events[-1]["time"] < 5, "it did not go on to the end"
 
 
+@pytest.mark.slow
 def test_a_program_takes_back_through_a_pipe(playing):
     process = playing("--json", "--adapt", stdin=subprocess.PIPE)
     for line in process.stdout:

@@ -180,7 +180,7 @@ def test_words_that_the_model_does_not_have_are_told_before_anything_is_said(rec
 WHILE_LISTENING = """
 import sys
 import numpy as np
-from test_live import blocks
+from test_session import blocks
 from recognizer.live.session import Session
 from recognizer.recognizer import Recognizer
 session = Session(Recognizer.load(sys.argv[1]), adapt=True)
@@ -195,7 +195,8 @@ def test_nothing_is_loaded_while_somebody_speaks(model_file, tmp_path):
     """The libraries take seconds, for which the first answer would be late."""
     np.save(tmp_path / "said.npy", talk("hum")[0])
     call = [sys.executable, "-c", WHILE_LISTENING, model_file, tmp_path / "said.npy"]
-    paths = [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    here = Path(__file__).parent
+    paths = [str(here), str(here.parent), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")

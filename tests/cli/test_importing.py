@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from soundcard import Plug
 from synthetic import WORDS, say, write
-from test_htk_definitions import COURSE, MENDED
+from test_definitions import COURSE, MENDED
 
 from recognizer import corpus
 from recognizer.features import parameter_files

@@ -78,6 +78,7 @@ outcome = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(outcome, min_size=1, max_size=40))
 def test_counts_are_those_of_a_plain_loop(outcomes):

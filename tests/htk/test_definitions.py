@@ -177,6 +177,7 @@ def assert_same(found, expected):
         np.testing.assert_allclose(codebook.weights, 1 / len(codebook.weights))
 
 
+@pytest.mark.slow
 @quick
 @given(st.integers(0, 2**32 - 1), densities, names)
 def test_what_is_printed_is_parsed(seed, density, names):

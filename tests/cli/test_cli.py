@@ -265,6 +265,7 @@ def test_an_interrupted_command_is_130(run, monkeypatch, recordings, model_file,
     assert not (tmp_path / "new.npz").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_signal_ends_it_with_130(script, model_file, recordings, tmp_path):
     """The first file is recognised; reading the second, a pipe that says nothing, is interrupted."""

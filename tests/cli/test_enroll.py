@@ -744,6 +744,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no such signal")
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("write_number", [1, 3, 5])  # takes, and last the profile
@@ -806,7 +807,7 @@ def hidden() -> list[str]:
         (["eve", "--vtln", "--unlabelled", "a"], "--vtln needs to know the words"),
         (["eve", "--method", "map", "--tau", "21"], "--tau"),
         (["eve", "--method", "map", "--tau", "-1"], "--tau"),
-        (["eve", "--method", "map", "--tau", "nan"], "--tau"),
+        (["eve", "--method", "map", "--tau", "nan"], "tau nan is not from 0 (only the speaker) to 20"),
         (["eve", "--from", "a", "--unlabelled", "b"], "exclude each other"),
         (["eve", "--voice", "bob"], "--voice bob chooses among the speakers of --from"),
         (["eve", "--unlabelled", "a", "--voice", "bob"], "--voice bob chooses"),

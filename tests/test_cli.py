@@ -254,7 +254,7 @@ def test_an_interrupted_command_is_130(run, monkeypatch, recordings, model_file,
 
     monkeypatch.setattr("recognizer.corpus.find", interrupted)
     monkeypatch.setattr("recognizer.model.Model.load", interrupted)
-    monkeypatch.setattr("recognizer.htk.parser.read", interrupted)
+    monkeypatch.setattr("recognizer.htk.parser.parse_file", interrupted)
     monkeypatch.setattr("recognizer.sound.microphone.devices", interrupted)
     monkeypatch.setattr("recognizer.speakers.store.names", interrupted)
     monkeypatch.setattr("recognizer.speakers.store.import_", interrupted)

@@ -279,7 +279,7 @@ def _ask(
 
     prior, _ = prior_of(name, model)
     for word in words:
-        naming.checked(word, "word")
+        naming.checked_name(word, "word")
     with working("listening to the takes there are", quiet):
         missing = prompts(words, takes, _usable(name, words, prior))
     if not missing:
@@ -375,7 +375,7 @@ def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: i
         count = len(utterances) - len(known)
         complain(f"warning: not learned from: {count} recordings of words that the model lacks: {_some(others)}")
     for word in {utterance.word for utterance in known}:
-        naming.checked(word, "word")
+        naming.checked_name(word, "word")
     contradictions = store.contradictory(known)
     known = [utterance for utterance in known if not any(utterance in same for same in contradictions)]
     usable, refused = analyse_takes(known, prior_of(name, model)[0], jobs=jobs)
@@ -454,7 +454,7 @@ def _without_labels(
             f"enroll a condition, which starts from them: {_condition(name)}"
         )
     for word in model.words:
-        naming.checked(word, "word")
+        naming.checked_name(word, "word")
     _tell_of_earlier(name, model, quiet)
     with working("fitting the model to the voice", quiet), store.locked(name):
         paths = [take.path for take in store.takes(name)] + store.not_kept(name, corpus.audio_files([folder]))

@@ -77,7 +77,7 @@ def evaluate(
         raise usage_error("--json and --csv exclude each other; choose one")
     least = threshold_of(threshold)
     from recognizer import corpus as corpora
-    from recognizer.evaluation.evaluation import evaluate as compared
+    from recognizer.evaluation import evaluation as scoring
     from recognizer.evaluation.report import score_rows, write_report
     from recognizer.files.pictures import require_matplotlib
     from recognizer.recognizer import Recognizer
@@ -107,7 +107,7 @@ def evaluate(
                 rates[item.source_rate] += 1
                 yield item
 
-    evaluation = compared(utterances, answers(), recognizer.words)
+    evaluation = scoring.evaluate(utterances, answers(), recognizer.words)
     if not quiet:
         tell_of_adaptations(adaptations)
         warn_of_low_rates(rates, recognizer.model.front_end)

@@ -68,10 +68,10 @@ def export(
     written = []
     if htk is not None:
         with writing(htk, "--htk"):
-            written = exchange.write(loaded, htk)
+            written = exchange.export_model(loaded, htk)
     refused = []
     with progress_bar(quiet) as progress:
-        found = exchange.write_parameters(loaded, files, jobs=workers(jobs))
+        found = exchange.export_parameters(loaded, files, jobs=workers(jobs))
         for done, error in enumerate(found, 1):
             progress("features", done, len(files))
             if error:

@@ -58,7 +58,7 @@ def import_(
     own = folders()[0] / f"{file.stem}.npz"
     if output is None and installed().get(file.stem, own) != own:
         raise usage_error(f"{file} would hide the model {file.stem}; rename it, or say with --output where to write it")
-    model = exchange.read(file, dictionary)
+    model = exchange.import_model(file, dictionary)
     if output is None:
         output = own
         _make_folder(own.parent)

@@ -182,10 +182,10 @@ def _display(session: Session, title: str, as_json: bool, quiet: bool) -> Iterat
         yield in_turn(lambda event: _show(event, as_json, quiet))
         return
     from recognizer.cli.drawing import kept_up_to_date
-    from recognizer.cli.screen import Picture
+    from recognizer.cli.screen import LivePicture
 
     typed = sys.stdin if session.learned is not None else None
-    with unseen(typed), kept_up_to_date(lambda width: Picture(session, title, width)) as show:
+    with unseen(typed), kept_up_to_date(lambda width: LivePicture(session, title, width)) as show:
         yield show
 
 

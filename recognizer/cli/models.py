@@ -98,7 +98,7 @@ def show(
         raise usage_error("--word chooses what --plot draws; give both")
     from recognizer.errors import shown
     from recognizer.evaluation.alignment import word_index
-    from recognizer.evaluation.description import write_picture
+    from recognizer.evaluation.description import write_spectra
     from recognizer.model import Model, locate
 
     path = locate(model)
@@ -106,7 +106,7 @@ def show(
     if plot is not None:
         index = 0 if word is None else word_index(loaded.words, word)
         with writing(plot, "--plot"):
-            write_picture(loaded, loaded.words[index], plot)
+            write_spectra(loaded, loaded.words[index], plot)
         if not quiet:
             complain(f"written to {shown(plot)}")
     with working("comparing the words", quiet):
@@ -123,7 +123,7 @@ def _record(model: Model, path: Path) -> dict:
     from dataclasses import asdict
 
     from recognizer.evaluation.densities import sizes
-    from recognizer.evaluation.description import alike, state_durations
+    from recognizer.evaluation.description import most_alike, state_durations
     from recognizer.recognition.verification import EVIDENCE
 
     models, rejection = model.acoustics, model.rejection
@@ -138,7 +138,7 @@ def _record(model: Model, path: Path) -> dict:
         **sizes(models.bank),
         "dims": model.front_end.dims,
         "durations": {word: round(float(seconds), 4) for word, seconds in zip(model.words, durations)},
-        "confusable": alike(model),
+        "confusable": most_alike(model),
         "front_end": model.front_end.settings,
         "endpointer": asdict(model.endpointer),
         "calibration": asdict(model.calibration),
@@ -267,7 +267,7 @@ def compare(
     """
     from recognizer import corpus as corpora
     from recognizer.errors import ModelError
-    from recognizer.evaluation.comparison import compare as compared
+    from recognizer.evaluation import comparison as comparing
     from recognizer.recognizer import Recognizer
 
     recognizers = [Recognizer.load(model) for model in (a, b)]
@@ -295,7 +295,7 @@ def compare(
                 own.append(item)
                 progress(f"model {name}", len(own), len(utterances))
             answers.append(own)
-    comparison = compared(utterances, *answers, left_out)
+    comparison = comparing.compare(utterances, *answers, left_out)
     if not quiet:
         for recognizer, own in zip(recognizers, answers):
             warn_of_low_rates(Counter(item.source_rate for item in own), recognizer.model.front_end)

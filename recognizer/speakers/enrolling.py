@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer.adaptation.choice import Trial, usual
+from recognizer.adaptation.choice import Outcome, usual
 from recognizer.adaptation.enrollment import Enrollment, enroll, try_base
 from recognizer.adaptation.method import Method
 from recognizer.adaptation.takes import analyse_takes
@@ -162,11 +162,11 @@ def _origin(whose: str | None, method: Method | None, unlabelled: bool) -> dict:
 def record_of(enrollment: Enrollment, model: Model) -> dict:
     """What a profile tells of the enrollment that it was made from, plain JSON data."""
 
-    def told(trial: Trial | None) -> dict | None:
-        return trial and {
-            "correct": trial.correct,
-            "n": len(trial.words),
-            "confidence": round(trial.confidence(model.calibration), 4),
+    def told(outcome: Outcome | None) -> dict | None:
+        return outcome and {
+            "correct": outcome.correct,
+            "n": len(outcome.words),
+            "confidence": round(outcome.confidence(model.calibration), 4),
         }
 
     return {

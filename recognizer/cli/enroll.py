@@ -25,6 +25,7 @@ from recognizer.cli.options import (
 )
 from recognizer.cli.prompting import collect
 from recognizer.cli.reporting import (
+    SOON,
     ExitStatus,
     complain,
     doubted,
@@ -152,11 +153,12 @@ def enroll(
     if vtln and unlabelled is not None:
         raise usage_error("--vtln needs to know the words; leave it out, or give --from instead of --unlabelled")
 
-    from recognizer.model import Model, locate
-    from recognizer.speakers import store
-    from recognizer.speakers.enrolling import make_profile
+    with working("reading the model", quiet, SOON):
+        from recognizer.model import Model, locate
+        from recognizer.speakers import store
+        from recognizer.speakers.enrolling import make_profile
 
-    base = Model.load(locate(model))
+        base = Model.load(locate(model))
     if not base.front_end.hears:
         raise AdaptationError(
             f"{model} knows {base.front_end.source}, and enrolling keeps recordings; choose another --model, or adapt "

@@ -31,6 +31,7 @@ from recognizer.cli.options import (
     usage_error,
 )
 from recognizer.cli.reporting import (
+    SOON,
     ExitStatus,
     adapted_to,
     complain,
@@ -41,6 +42,7 @@ from recognizer.cli.reporting import (
     print_json,
     reports_errors,
     sigterm_interrupts,
+    working,
 )
 from recognizer.errors import RecognizerError
 
@@ -88,13 +90,14 @@ def live(
     if device is not None and from_file is not None:
         raise usage_error("--device and --from-file exclude each other; choose one")
     least = threshold_of(threshold)
-    from recognizer.live.session import Session
-    from recognizer.recognizer import Recognizer
-    from recognizer.sound.segmenter import Segmentation
+    with working("reading the model", quiet, SOON):
+        from recognizer.live.session import Session
+        from recognizer.recognizer import Recognizer
+        from recognizer.sound.segmenter import Segmentation
 
-    recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
-    segmentation = replace(Segmentation(), hangover=hangover / 1000)
-    session = Session(recognizer, words=chosen_words(words), threshold=least, segmentation=segmentation, adapt=adapt)
+        recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
+        how = {"words": chosen_words(words), "threshold": least, "adapt": adapt}
+        session = Session(recognizer, **how, segmentation=replace(Segmentation(), hangover=hangover / 1000))
     status, failure, kept = ExitStatus.OK, None, True
     with ExitStack() as stack:
         stack.enter_context(native_messages_hidden(debug))

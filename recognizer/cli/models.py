@@ -11,6 +11,7 @@ import typer
 
 from recognizer.cli.options import DebugOption, JobsOption, JsonOption, QuietOption, png_for, usage_error, workers
 from recognizer.cli.reporting import (
+    SOON,
     ExitStatus,
     complain,
     counted,
@@ -105,7 +106,7 @@ def show(
     loaded = Model.load(path)
     if plot is not None:
         index = 0 if word is None else word_index(loaded.words, word)
-        with writing(plot, "--plot"):
+        with writing(plot, "--plot"), working("drawing", quiet):
             write_spectra(loaded, loaded.words[index], plot)
         if not quiet:
             complain(f"written to {shown(plot)}")
@@ -270,11 +271,12 @@ def compare(
     from recognizer.evaluation import comparison as comparing
     from recognizer.recognizer import Recognizer
 
-    recognizers = [Recognizer.load(model) for model in (a, b)]
+    with working("reading the models and the corpus", quiet, SOON):
+        recognizers = [Recognizer.load(model) for model in (a, b)]
+        found = corpora.find(corpus)
     common = [word for word in recognizers[0].words if word in recognizers[1].words]
     if not common:
         raise ModelError(f"{a} and {b} have no word in common; compare models of the same words")
-    found = corpora.find(corpus)
     utterances = [utterance for utterance in found if utterance.word in common]
     left_out = {utterance.word for utterance in found} - set(common)
     if not quiet:
@@ -289,6 +291,7 @@ def compare(
     with progress_bar(quiet) as progress:
         for name, recognizer in zip("AB", recognizers):
             own = []
+            progress(f"model {name}", 0, len(utterances))
             for item in recognizer.recognize_files(
                 [u.path for u in utterances], words=common, threshold=0.0, jobs=workers(jobs)
             ):

@@ -8,6 +8,7 @@ import os
 import shlex
 import signal
 import sys
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from recognizer.live.events import Adapted, Event
 
 NAMED = 5  # refused recordings that are named, which is enough to see what is wrong; the rest are counted
+SOON = 0.3  # seconds in which a command answers at once: a person has to wait from half a second on
 LEAST = 30  # cells of a terminal that lines are wrapped to; less is none that anybody reads
 
 
@@ -295,12 +297,32 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int, str], None]]:
 
 
 @contextmanager
-def working(what: str, quiet: bool) -> Iterator[None]:
-    """Something moves on stderr, if that is a terminal, while something is done of which nobody knows how long."""
+def working(what: str, quiet: bool, after: float = 0.0) -> Iterator[None]:
+    """Something moves on stderr, if that is a terminal, while something is done of which nobody knows how long.
+
+    Parameters
+    ----------
+    what : is done
+    quiet : say nothing
+    after : seconds that it may take without a word: SOON where most take less, so that these need not load what draws
+    """
     if quiet or not sys.stderr.isatty():
         yield
         return
-    from rich.console import Console
+    over = threading.Event()
 
-    with Console(stderr=True).status(what):
+    def show() -> None:
+        if after and over.wait(after):
+            return
+        from rich.console import Console
+
+        with Console(stderr=True).status(what):
+            over.wait()
+
+    shown = threading.Thread(target=show, daemon=True)
+    shown.start()
+    try:
         yield
+    finally:
+        over.set()
+        shown.join()

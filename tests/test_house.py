@@ -6,6 +6,7 @@ Imports are read from the sources, wherever they stand in them: inside functions
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -161,6 +162,14 @@ def test_acoustics_know_arrays_and_errors_alone():
 @pytest.mark.parametrize(("below", "users"), [("htk", {"cli"}), ("cli", {"__main__"})])
 def test_a_room_at_the_border_is_used_by_few(below, users):
     assert {name for name, others in between_rooms(ARROWS).items() if below in others} == users
+
+
+def test_only_the_command_line_speaks_of_its_options():
+    for name, text in sources().items():
+        if room(name) != "cli":
+            strings = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
+            told = [s for s in strings if isinstance(s, str) and re.search(r"(?<![\w-])--[a-z]", s)]
+            assert [s for s in told if "pip install" not in s] == [], name
 
 
 def test_every_name_says_what_is_in_it():

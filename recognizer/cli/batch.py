@@ -42,6 +42,7 @@ from recognizer.cli.reporting import (
     tell_of_adaptations,
     warn_of_low_rates,
     width_of,
+    with_options,
     working,
 )
 
@@ -140,7 +141,7 @@ def as_record(item: FileResult) -> dict:
             "file": str(item.path),
             "accepted": False,
             "nbest": [],
-            "error": item.error,
+            "error": with_options(item.error),
         }
     return {
         "file": str(item.path),
@@ -199,7 +200,7 @@ def _table_line(files: Sequence[Path]) -> Callable[[FileResult], None]:
     def show(item: FileResult) -> None:
         name, result = shown(item.path), item.result
         if result is None:
-            echo_wrapped(f"{padded(name, name_cells)}  error: {item.error}", 2)
+            echo_wrapped(f"{padded(name, name_cells)}  error: {with_options(item.error)}", 2)
             return
         ranked = [f"{candidate.word} {candidate.confidence:.2f}" for candidate in result.nbest]
         if not ranked or (narrow and result.word is None):

@@ -83,7 +83,7 @@ class Adaptation:
         self._allowed = recognizer.indices(words)
         if not method.fits(recognizer.model.acoustics):
             kind = recognizer.model.acoustics.bank.name
-            raise AdaptationError(f"a {kind} model cannot learn from its answers; leave --adapt out, or enroll")
+            raise AdaptationError(f"a {kind} model cannot learn from its answers; leave adaptation out, or enroll")
         self._tree = tree_of(recognizer.model.acoustics)
         self.reset()
 

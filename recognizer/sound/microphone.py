@@ -351,8 +351,8 @@ _REMEDIES = {
         "win32": "allow desktop apps the microphone in Settings > Privacy & security > Microphone",
     },
     "muted": {
-        "linux": "unmute the input (alsamixer, or `pactl set-source-mute @DEFAULT_SOURCE@ 0`), or choose another with "
-        "--device",
+        "linux": "unmute the input (alsamixer, or `pactl set-source-mute @DEFAULT_SOURCE@ 0`), or choose another "
+        "device, see `recognizer devices`",
         "darwin": "allow your terminal the microphone in System Settings > Privacy & Security > Microphone, restart "
         "it, and see that the input volume is not zero",
         "win32": "allow desktop apps the microphone in Settings > Privacy & security > Microphone and see that the "

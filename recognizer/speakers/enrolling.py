@@ -135,9 +135,7 @@ def make_unlabelled_profile(
     adapted = self_adapt([analysis for _, analysis in read], prior, chosen)
     sure = [Utterance(path, model.words[word], None) for (path, _), word in zip(read, adapted.words) if word >= 0]
     if not sure:
-        raise AdaptationError(
-            f"no word is sure in any of the {len(read)} recordings; record more, or label them and use --from"
-        )
+        raise AdaptationError(f"no word is sure in any of the {len(read)} recordings; record more, or label them")
     record = {
         "made": date.today().isoformat(),
         "takes": _counted(adapted.words[adapted.words >= 0], model),

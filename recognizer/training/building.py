@@ -169,7 +169,7 @@ def _analyse(utterances, front_end, endpointer, settings, perturbations, jobs, p
                 Refusal(
                     utterance,
                     f"{shown(utterance.path)}: {frames} frames, fewer than the {settings.states} states of a "
-                    "word; record it longer or train with fewer --states",
+                    "word; record it longer or train with fewer states",
                 )
             )
         else:

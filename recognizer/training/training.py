@@ -408,7 +408,7 @@ def _check(features: Sequence[np.ndarray], settings: TrainingSettings) -> None:
         if len(f) < settings.states:
             raise TrainingError(
                 f"utterance {number} has {len(f)} frames, fewer than the {settings.states} states of a word; "
-                "leave it out, record it longer, or train with fewer --states"
+                "leave it out, record it longer, or train with fewer states"
             )
         if not np.isfinite(f).all():
             raise TrainingError(f"utterance {number} has features that are not finite; leave it out")

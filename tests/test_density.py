@@ -434,7 +434,7 @@ def test_symbols_are_for_the_model_whose_they_are(files, run, tmp_path):
     assert found.pop("discrete") is None
     assert set(found.values()) == {
         f"{tmp_path / 'a.mfc'}: 3 values a frame of kind DISCRETE, and the model needs 39 of kind USER; convert the "
-        "file, or choose another model"
+        "file, or choose another --model"
     }
     assert answers([[1, 1, cells + 1]] * 20)["discrete"] == (
         f"{tmp_path / 'a.mfc'}: has symbols from 1 to {cells + 1}, and the model knows 1 to {cells}; quantise with the "
@@ -442,7 +442,7 @@ def test_symbols_are_for_the_model_whose_they_are(files, run, tmp_path):
     )
     assert answers([[1, 1]] * 20)["discrete"] == (
         f"{tmp_path / 'a.mfc'}: 2 values a frame of kind DISCRETE, and the model needs 3 of kind DISCRETE; convert the "
-        "file, or choose another model"
+        "file, or choose another --model"
     )
 
 

@@ -59,7 +59,7 @@ class Method:
         if not 0 <= self.tau <= LARGEST_TAU:
             raise AdaptationError(f"tau {self.tau} is not from 0 (only the speaker) to {LARGEST_TAU:.0f}")
         if self.class_frames is not None and not self.class_frames > 0:
-            raise AdaptationError(f"class frames {self.class_frames} are not over 0")
+            raise AdaptationError(f"class_frames {self.class_frames} is not over 0")
         if not 0 <= self.weight <= 1:
             raise AdaptationError(f"weight {self.weight} is not from 0 (the base) to 1 (the speaker)")
 

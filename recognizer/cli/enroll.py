@@ -239,8 +239,8 @@ def _method(kind: str, chosen: dict[str, float | str | bool]) -> Method | None:
         return None
     try:
         return Method(kind, **chosen)
-    except AdaptationError as error:
-        raise usage_error(str(error)) from error
+    except AdaptationError as error:  # begins with the name of the setting, which is that of the option
+        raise usage_error(f"--{error}".replace("class_frames", "class-frames")) from error
 
 
 def _wanted(words: str | None, model: Model) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from rich.cells import cell_len
 from synthetic import SPEAKERS, WORDS, record, say, write
 
+from recognizer.cli.reporting import working
 from recognizer.corpus import find
 from recognizer.speakers import store
 from recognizer.training.building import build
@@ -164,6 +166,23 @@ def test_what_comes_late_is_told_before_it_comes(model_file, tmp_path, command, 
     status, shown = on_a_terminal("stderr", command, late, "--model", model_file, watch=deliver)
     assert status == 0
     assert told in shown
+
+
+class Terminal(io.StringIO):
+    """Whatever is written to a person."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("quiet", "after", "told"), [(False, 0.0, True), (False, 60.0, False), (True, 0.0, False)])
+def test_work_is_told_unless_it_is_done_soon(monkeypatch, quiet, after, told):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with working("counting", quiet, after):
+        pass
+    assert sys.stderr is terminal
+    assert ("counting" in terminal.getvalue()) == told
 
 
 def on_a_terminal(

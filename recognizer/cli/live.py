@@ -237,12 +237,12 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
         raise usage_error(f"--save {errors.shown(folder)}: {reason}; choose a folder to write to") from error
     stack.enter_context(log)
     session = f"{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}"  # two sessions may keep in one folder
-    number, working = 0, True
+    number, writable = 0, True
 
     def keep(events: list[Event]) -> bool:
-        nonlocal number, working
+        nonlocal number, writable
         for event in events:
-            if not isinstance(event, Answer) or not working:
+            if not isinstance(event, Answer) or not writable:
                 continue
             number += 1
             name = f"{session}-{number:04d}.wav"
@@ -252,7 +252,7 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
                 log.flush()
             except (RecognizerError, OSError) as error:
                 complain(f"warning: {error}; nothing more is kept")
-                working = False
-        return working
+                writable = False
+        return writable
 
     return keep

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.style import Style
 
 from recognizer.cli.drawing import REFRESH, WIDTH
-from recognizer.cli.screen import Picture
+from recognizer.cli.screen import LivePicture
 from recognizer.live.session import Session
 from recognizer.recognizer import Recognizer
 from recognizer.sound.source import BLOCK, play
@@ -50,7 +50,7 @@ def frames(path: Path) -> list[tuple[float, list[Run]]]:
     """The pictures that `recognizer live --from-file` draws, with the second at which each is due."""
     now = 0.0
     session = Session(Recognizer.load("digits"), clock=lambda: now)
-    picture = Picture(session, f"digits, {path.name}")
+    picture = LivePicture(session, f"digits, {path.name}")
     drawn, due, shown = picture.seen(), 0.0, [(now, runs(picture))]
     for block in play(path, fast=True):
         now += BLOCK
@@ -63,7 +63,7 @@ def frames(path: Path) -> list[tuple[float, list[Run]]]:
     return [*shown, (now, [])]
 
 
-def runs(picture: Picture) -> list[Run]:
+def runs(picture: LivePicture) -> list[Run]:
     """What is on the screen, without its frame: pieces of text that look alike all through."""
     console = Console(width=WIDTH, color_system="standard", force_terminal=True)
     found = []

@@ -141,7 +141,7 @@ def _fingerprint(arrays: dict[str, np.ndarray], header: dict) -> str:
 
 
 def _not_written(path: Path, error: OSError) -> ModelError:
-    return ModelError(f"{shown(path)} cannot be written: {error.strerror}; choose another --output")
+    return ModelError(f"{shown(path)} cannot be written: {error.strerror}; write the model elsewhere")
 
 
 def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:

@@ -10,6 +10,7 @@ from recognizer.acoustics.gaussians import GaussianBank, with_squares
 from recognizer.acoustics.statistics import Statistics
 from recognizer.acoustics.word_models import WordModels
 from recognizer.adaptation import mllr
+from recognizer.adaptation.cmllr import FeatureStatistics
 from recognizer.training import training
 
 GAUSSIANS = ("weights", "means", "variances")
@@ -77,3 +78,33 @@ def sound_bank(bank):
     assert np.isfinite(bank.means).all()
     assert np.isfinite(bank.variances).all()
     assert (bank.variances > 0).all()
+
+
+def mllr_auxiliary(
+    bank: GaussianBank,
+    statistics: Statistics,
+    transform: np.ndarray,
+    prior_frames: float = 0.0,
+    prior: np.ndarray | None = None,
+) -> float:
+    """What a transform is chosen to maximise: the expected log density, but for what no transform changes.
+
+    Parameters
+    ----------
+    bank, statistics, prior_frames, prior : as in `mllr.estimate`
+    transform : (D, D + 1)
+    """
+    dims = bank.means.shape[-1]
+    mean, precision = mllr.extended(bank.means.reshape(-1, dims)), 1.0 / bank.variances.reshape(-1, dims)
+    count, shares = statistics.occupancy.reshape(-1, 1), (bank.weights / len(bank.weights)).reshape(-1, 1)
+    expected, moved = mean @ (mllr.identity(dims) if prior is None else prior).T, mean @ transform.T
+    of_data = moved * (2 * statistics.first_order.reshape(-1, dims) - count * moved)
+    of_prior = -prior_frames * shares * (moved - expected) ** 2
+    return float(0.5 * (precision * (of_data + of_prior)).sum())
+
+
+def cmllr_auxiliary(statistics: FeatureStatistics, transform: np.ndarray) -> float:
+    """Expected log density of the transformed features with ln |det A|, but for what no transform changes."""
+    squares = np.einsum("ip,ipq,iq->", transform, statistics.outer, transform)
+    determinant = np.linalg.slogdet(transform[:, 1:])[1]
+    return float(statistics.count * determinant + (transform * statistics.linear).sum() - 0.5 * squares)

@@ -6,6 +6,7 @@ Imports are read from the sources, wherever they stand in them: inside functions
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -90,6 +91,45 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
     return []
 
 
+def defined(texts: dict[str, str]) -> dict[str, set[str]]:
+    """The modules that define each class, function and name of a type, those for a module's own use left out."""
+    found: dict[str, set[str]] = {}
+    for module, text in texts.items():
+        for node in ast.parse(text).body:
+            names = [node.name] if isinstance(node, ast.ClassDef | ast.FunctionDef) else []
+            if isinstance(node, ast.Assign):
+                names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            for name in names:
+                if not name.startswith("_") and not name.isupper():
+                    found.setdefault(name, set()).add(module)
+    return found
+
+
+def bare(texts: dict[str, str]) -> set[tuple[str, str]]:
+    """Names that are imported without their module, each with the module that defines it."""
+    found = set()
+    for text in texts.values():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom):
+                found |= {(alias.name, node.module) for alias in node.names}
+    return found
+
+
+def ambiguous(texts: dict[str, str]) -> list[str]:
+    """Names that mean two things: defined by two modules, and not read with the module's name in front everywhere.
+
+    Classes may not share a name at all. A command of the command line is called what its user types.
+    """
+    texts = {name: text for name, text in texts.items() if room(name) != "cli" or "@app.command" not in text}
+    imports = bare(texts)
+    wrong = []
+    for name, modules in defined(texts).items():
+        science = {module for module in modules if room(module) != "cli" or module.rpartition(".")[2] != name}
+        if len(science) > 1 and (name[0].isupper() or any((name, module) in imports for module in science)):
+            wrong.append(f"{name} in {', '.join(sorted(science))}")
+    return sorted(wrong)
+
+
 ARROWS = arrows(sources())
 
 
@@ -124,9 +164,21 @@ def test_a_room_at_the_border_is_used_by_few(below, users):
     assert {name for name, others in between_rooms(ARROWS).items() if below in others} == users
 
 
+def test_only_the_command_line_speaks_of_its_options():
+    for name, text in sources().items():
+        if room(name) != "cli":
+            strings = [node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)]
+            told = [s for s in strings if isinstance(s, str) and re.search(r"(?<![\w-])--[a-z]", s)]
+            assert [s for s in told if "pip install" not in s] == [], name
+
+
 def test_every_name_says_what_is_in_it():
     for name in ARROWS:
         assert not MEANINGLESS & set(name.lower().replace("_", ".").split(".")), name
+
+
+def test_a_name_means_one_thing():
+    assert ambiguous(sources()) == []
 
 
 # What the tests above would not pass
@@ -165,3 +217,11 @@ def test_a_circle_is_noticed():
     assert not circle(arrows(HOUSE | there | {f"{NAME}.acoustics.walk": ""}))
     rooms = {f"{NAME}.errors": "import recognizer.acoustics.chain", f"{NAME}.acoustics": "import recognizer.errors"}
     assert circle(between_rooms(arrows(HOUSE | rooms)))
+
+
+def test_a_name_of_two_things_is_noticed():
+    one, other = f"{NAME}.errors", f"{NAME}.acoustics.chain"
+    assert ambiguous(HOUSE | {one: "class Take:\n    pass", other: "class Take:\n    pass"})
+    both = {one: "def read():\n    pass", other: "def read():\n    pass"}
+    assert not ambiguous(HOUSE | both | {f"{NAME}.acoustics": "from recognizer import errors"})
+    assert ambiguous(HOUSE | both | {f"{NAME}.acoustics": "from recognizer.errors import read"})

@@ -19,7 +19,7 @@ from synthetic import WORDS, say
 
 from recognizer import model as model_module
 from recognizer import model as models
-from recognizer.errors import ModelError
+from recognizer.errors import ModelError, RecognizerWarning
 from recognizer.files.user_folder import home
 from recognizer.model import Model, installed, locate
 from recognizer.recognition.calibration import Calibration
@@ -184,7 +184,7 @@ def test_a_full_disk_leaves_what_was_there(built, tmp_path, broken_write, exists
     text = str(caught.value)
     assert text.isprintable()
     assert str(path) in text
-    assert "No space left on device; choose another" in text
+    assert "No space left on device; write the model elsewhere" in text
     assert [entry.name for entry in tmp_path.iterdir()] == (["m.npz"] if exists else [])
     assert not exists or path.read_bytes() == b"the old model"
 
@@ -212,7 +212,7 @@ def test_a_card_that_is_no_json_leaves_what_was_there(built, tmp_path):
 def test_no_folder_to_save_into(built, tmp_path):
     (tmp_path / "folder.npz").mkdir()
     for path in (tmp_path / "gone" / "m.npz", tmp_path / "folder.npz", tmp_path / ("x" * 300 + ".npz")):
-        with pytest.raises(ModelError, match=r"cannot be written: .*; choose another") as caught:
+        with pytest.raises(ModelError, match=r"cannot be written: .*; write the model elsewhere") as caught:
             built.save(path)
         assert str(path) in str(caught.value)
     assert [entry.name for entry in tmp_path.iterdir()] == ["folder.npz"]
@@ -560,6 +560,13 @@ def test_a_home_in_the_former_place_stays_in_use(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     former.rename(tmp_path / "data" / "recognizer")
     assert home() == tmp_path / "data" / "recognizer"
+    former.mkdir()
+    with pytest.warns(RecognizerWarning) as told:
+        assert home() == home() == tmp_path / "data" / "recognizer"
+    assert [str(warning.message) for warning in told] == [
+        f"models and speakers are those in {home()}; those in {former}, where they once were, are not used: move what "
+        "you need of them, then remove that folder"
+    ]
 
 
 def test_chains_of_a_saved_model_are_impossible_where_they_were(built, model_file):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 from rich.cells import cell_len
 from synthetic import SPEAKERS, WORDS, record, say, write
 
+from recognizer.cli.reporting import working
 from recognizer.corpus import find
 from recognizer.speakers import store
 from recognizer.training.building import build
@@ -126,8 +129,71 @@ def test_what_takes_a_while_says_so_at_once_on_a_terminal(enroll, model_file, ar
     assert told in shown
 
 
-def on_a_terminal(stream: str, *arguments: object) -> tuple[int, str]:
-    """The exit status of the program, and what it writes to one stream when that is a terminal."""
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("evaluate CORPUS --model MODEL", "recognising"),
+        ("models compare MODEL MODEL CORPUS", "model A"),
+        ("models show MODEL", "comparing the words"),
+        ("export MODEL CORPUS --parameters OUT", "features"),
+        ("train CORPUS --output OUT.npz", "looking at the recordings"),
+    ],
+    ids=lambda value: value.split()[0],
+)
+def test_every_command_says_what_it_is_at(model_file, recordings, tmp_path, arguments, told):
+    names = {"MODEL": str(model_file), "CORPUS": str(recordings), "OUT": str(tmp_path / "out")}
+    names["OUT.npz"] = str(tmp_path / "out.npz")
+    status, shown = on_a_terminal("stderr", *(names.get(word, word) for word in arguments.split()))
+    assert status == 0
+    assert told in shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
+@pytest.mark.parametrize(
+    ("command", "told"), [("batch", "reading the recordings"), ("align", "reading the model and the recording")]
+)
+def test_what_comes_late_is_told_before_it_comes(model_file, tmp_path, command, told):
+    """From a pipe into which nobody has written yet."""
+    sound, late = write(tmp_path / "a.wav", say("rise")), tmp_path / "late.wav"
+    os.mkfifo(late)
+
+    def deliver(shown: bytes) -> None:
+        if told.encode() in shown and not late_ones:
+            late_ones.append(late.write_bytes(sound.read_bytes()))
+
+    late_ones: list[int] = []
+    status, shown = on_a_terminal("stderr", command, late, "--model", model_file, watch=deliver)
+    assert status == 0
+    assert told in shown
+
+
+class Terminal(io.StringIO):
+    """Whatever is written to a person."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("quiet", "after", "told"), [(False, 0.0, True), (False, 60.0, False), (True, 0.0, False)])
+def test_work_is_told_unless_it_is_done_soon(monkeypatch, quiet, after, told):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with working("counting", quiet, after):
+        pass
+    assert sys.stderr is terminal
+    assert ("counting" in terminal.getvalue()) == told
+
+
+def on_a_terminal(
+    stream: str, *arguments: object, watch: Callable[[bytes], None] = lambda shown: None
+) -> tuple[int, str]:
+    """The exit status of the program, and what it writes to one stream when that is a terminal.
+
+    Parameters
+    ----------
+    watch : called with all that is shown up to now, whenever there is more
+    """
     pty = pytest.importorskip("pty")
     master, slave = pty.openpty()
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} | {stream: slave}
@@ -136,6 +202,7 @@ def on_a_terminal(stream: str, *arguments: object) -> tuple[int, str]:
         os.close(slave)
         while piece := read(master):
             shown += piece
+            watch(shown)
     os.close(master)
     return program.returncode, shown.decode().replace("\r", "")
 

@@ -9,7 +9,7 @@ import numpy as np
 from streams import RATE, Make, Word, mixed
 
 from recognizer.acoustics.gaussians import GaussianBank
-from recognizer.acoustics.mixture import fit
+from recognizer.acoustics.mixture import fit_mixture
 from recognizer.sound.endpoint import HOP
 from recognizer.sound.segmenter import Segmentation, Segmenter
 
@@ -67,7 +67,7 @@ class LikelihoodRatio:
             outside.append(features[(centre < word.span[0]) | (centre >= word.span[1])])
         sides = [np.concatenate(inside), np.concatenate(outside)]
         floor = VARIANCE_FLOOR * np.concatenate(sides).var(0)
-        return cls(*(fit(frames, MIXTURES, floor) for frames in sides))
+        return cls(*(fit_mixture(frames, MIXTURES, floor) for frames in sides))
 
 
 def makers(settings: Segmentation, ratio: LikelihoodRatio, over: dict[str, tuple[float, float]]) -> dict[str, Make]:

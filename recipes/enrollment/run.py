@@ -16,7 +16,7 @@ import numpy as np
 from cold import with_cold
 from protocols import CELLS, NARROW_VTLP, SERVE_OTHERS, Fold, Setup, by_speaker, cells, load, write_results
 
-from recognizer.adaptation.choice import Material
+from recognizer.adaptation.choice import AdaptationData
 from recognizer.adaptation.enrollment import Enrollment, enroll
 from recognizer.adaptation.method import Method, adapt
 from recognizer.adaptation.takes import READINGS, SHARE, Take, analyse_takes, with_speaker_mean
@@ -190,8 +190,8 @@ def fitted_by(method: Method) -> Callable[[Voice, np.ndarray], Model]:
         takes = voice.takes(members)
         front_end = with_speaker_mean(voice.base.front_end, [take.analysis for take in takes])
         readings = [[front_end.finish(f, take.analysis.speech) for f in take.analysis.features] for take in takes]
-        material = Material(np.array([take.word for take in takes]), readings, SHARE)
-        models = adapt(voice.base.acoustics, material.chunks(), method, SHARE)
+        data = AdaptationData(np.array([take.word for take in takes]), readings, SHARE)
+        models = adapt(voice.base.acoustics, data.chunks(), method, SHARE)
         return replace(voice.base, front_end=front_end, acoustics=models)
 
     return fit

@@ -54,7 +54,7 @@ def expectation_maximisation(
     return bank, np.array(curve)
 
 
-def fit(features: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
+def fit_mixture(features: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
     """One mixture of up to so many Gaussians: k-means, then EM."""
     start = from_clusters(features, mixtures, variance_floor)
     start = GaussianBank(*(x[:, start.weights[0] > 0] for x in (start.weights, start.means, start.variances)))

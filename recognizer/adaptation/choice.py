@@ -12,7 +12,7 @@ from recognizer.acoustics import recursions
 from recognizer.acoustics.statistics import Statistics
 from recognizer.acoustics.word_models import WordModels
 from recognizer.adaptation import cmllr
-from recognizer.adaptation.method import Method, adapt, fitted, of_features, tree_of
+from recognizer.adaptation.method import Method, adapt, maximise, of_features, tree_of
 from recognizer.adaptation.regression import RegressionTree
 from recognizer.recognition.calibration import Calibration, posteriors
 from recognizer.recognition.decoding import score_words
@@ -32,7 +32,7 @@ TAUS = (2.0, 8.0, 20.0)  # tried beside the usual one, where words have several 
 
 
 @dataclass(frozen=True)
-class Material:
+class AdaptationData:
     """Takes of one speaker, in the features of the models that are to be fitted.
 
     Attributes
@@ -60,7 +60,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Outcome:
     """How a method does on takes that it was not fitted to.
 
     Attributes
@@ -81,7 +81,7 @@ class Trial:
         """(U,) log likelihood a frame of what was said."""
         return self.scores[np.arange(len(self.words)), self.words] / self.frames
 
-    def gain(self, other: Trial) -> tuple[float, float]:
+    def gain(self, other: Outcome) -> tuple[float, float]:
         """How much likelier than the other it makes what was said, in nats a frame, and the standard error of that.
 
         Of at least two takes.
@@ -99,33 +99,31 @@ class Trial:
         return float(posteriors(self.scores, calibration)[np.arange(len(self.words)), self.words].mean())
 
 
-def cross_validate(models: WordModels, material: Material, methods: Sequence[Method]) -> list[Trial]:
-    """Trials of methods: each take is scored by models fitted to the others.
+def cross_validate(models: WordModels, data: AdaptationData, methods: Sequence[Method]) -> list[Outcome]:
+    """Outcomes of methods: each take is scored by models fitted to the others.
 
     Parameters
     ----------
     models : the prior
-    material : at least two takes
+    data : at least two takes
     methods : to try
     """
-    folds = _shared_out(np.argsort(material.words, kind="stable"), FOLDS)
-    sums = [
-        accumulate(models, material.chunks(fold), recursions.soft_posteriors).scaled(material.share) for fold in folds
-    ]
+    folds = _shared_out(np.argsort(data.words, kind="stable"), FOLDS)
+    sums = [accumulate(models, data.chunks(fold), recursions.soft_posteriors).scaled(data.share) for fold in folds]
     total = _sum(sums)
     tree = tree_of(models)
-    trials = []
+    outcomes = []
     for method in methods:
-        scores = np.empty((len(material.words), len(models.chain.log_stay)))
+        scores = np.empty((len(data.words), len(models.chain.log_stay)))
         for fold, part in zip(folds, sums):
-            own = _without(models, material, fold, total.without(part), method, tree)
-            scores[fold] = score_words(own, [material.readings[i][0] for i in fold])
-        trials.append(Trial(method, material.words, scores, material.frames))
-    return trials
+            own = _without(models, data, fold, total.without(part), method, tree)
+            scores[fold] = score_words(own, [data.readings[i][0] for i in fold])
+        outcomes.append(Outcome(method, data.words, scores, data.frames))
+    return outcomes
 
 
-def cross_validate_words(models: WordModels, material: Material, method: Method) -> Trial:
-    """A trial where most words have one take: each is tried on words none of which has a take of its own.
+def cross_validate_words(models: WordModels, data: AdaptationData, method: Method) -> Outcome:
+    """An outcome where most words have one take: each is tried on words none of which has a take of its own.
 
     When a word's only take is left out, every other word has an advantage that is not real: it was enrolled. So
     the words are put into groups; what was said and another word are compared by models fitted to takes of
@@ -134,13 +132,13 @@ def cross_validate_words(models: WordModels, material: Material, method: Method)
     Parameters
     ----------
     models : the prior
-    material : takes of at least three words
+    data : takes of at least three words
     method : to try
     """
-    words, tree = material.words, tree_of(models)
+    words, tree = data.words, tree_of(models)
     groups = _shared_out(np.unique(words), GROUPS)
     members = [np.flatnonzero(np.isin(words, group)) for group in groups]
-    sums = [accumulate(models, material.chunks(m), recursions.soft_posteriors).scaled(material.share) for m in members]
+    sums = [accumulate(models, data.chunks(m), recursions.soft_posteriors).scaled(data.share) for m in members]
     total = _sum(sums)
     leads = np.zeros((len(words), len(models.chain.log_stay)))  # of every word over what was said
     compared = np.zeros_like(leads)
@@ -148,13 +146,13 @@ def cross_validate_words(models: WordModels, material: Material, method: Method)
     for one, other in combinations(range(len(groups)), 2):
         left_out = np.concatenate([members[one], members[other]])
         rest = total.without(sums[one]).without(sums[other])
-        own = _without(models, material, left_out, rest, method, tree)
-        scores = score_words(own, [material.readings[i][0] for i in left_out])
+        own = _without(models, data, left_out, rest, method, tree)
+        scores = score_words(own, [data.readings[i][0] for i in left_out])
         fair = stranger.copy()
         fair[np.concatenate([groups[one], groups[other]])] = True
         leads[left_out] += np.where(fair, scores - scores[np.arange(len(left_out)), words[left_out], None], 0.0)
         compared[left_out] += fair
-    return Trial(method, words, leads / compared, material.frames)
+    return Outcome(method, words, leads / compared, data.frames)
 
 
 def _sum(parts: Sequence[Statistics]) -> Statistics:
@@ -171,7 +169,7 @@ def _shared_out(items: np.ndarray, groups: int) -> list[np.ndarray]:
 
 def _without(
     models: WordModels,
-    material: Material,
+    data: AdaptationData,
     left_out: np.ndarray,
     rest: Statistics,
     method: Method,
@@ -183,8 +181,8 @@ def _without(
     need the features again.
     """
     if method.transforms == "cmllr" and method.shape not in ("bias", "diagonal"):
-        others = np.setdiff1d(np.arange(len(material.words)), left_out)
-        return adapt(models, material.chunks(others), method, material.share)
+        others = np.setdiff1d(np.arange(len(data.words)), left_out)
+        return adapt(models, data.chunks(others), method, data.share)
     return _fitted(models, rest, method, tree)
 
 
@@ -195,7 +193,7 @@ def _fitted(models: WordModels, statistics: Statistics, method: Method, tree: Re
         if method.kind == "cmllr":
             return models
         statistics = cmllr.after(statistics, own)
-    return fitted(models, statistics, method, tree)
+    return maximise(models, statistics, method, tree)
 
 
 def candidates(models: WordModels, several: bool) -> list[Method]:
@@ -214,8 +212,8 @@ def usual(models: WordModels) -> Method:
     return candidates(models, several=False)[0]
 
 
-def compare(models: WordModels, material: Material, base: Trial) -> tuple[Trial, str]:
-    """The trial of the method to use, and why, by cross-validation.
+def choose_method(models: WordModels, data: AdaptationData, base: Outcome) -> tuple[Outcome, str]:
+    """The outcome of the method to use, and why, by cross-validation.
 
     What counts is how likely the method makes what is said in takes left out: it may not be less than without any
     adaptation, and the usual method is used unless another makes it clearly likelier. (Whether it is recognised
@@ -225,41 +223,41 @@ def compare(models: WordModels, material: Material, base: Trial) -> tuple[Trial,
     Parameters
     ----------
     models : the prior
-    material : the takes
-    base : the trial of the prior
+    data : the takes
+    base : the outcome of the prior
     """
-    several = several_takes(material.words)
-    trials = cross_validate(models, material, candidates(models, several))
-    if several and (leading := _best(trials, base).method).maps:
-        trials += cross_validate(models, material, [replace(leading, tau=tau) for tau in TAUS])
-    best = _best(trials, base)
+    several = several_takes(data.words)
+    outcomes = cross_validate(models, data, candidates(models, several))
+    if several and (leading := _best(outcomes, base).method).maps:
+        outcomes += cross_validate(models, data, [replace(leading, tau=tau) for tau in TAUS])
+    best = _best(outcomes, base)
     gain, error = best.gain(base)
     told = f"makes takes left out likelier than the base by {gain:.2f} nats a frame, give or take {error:.2f}"
     if gain <= 0 and several:
         told = f"({best.method}: {gain:.2f} nats a frame)"
         return base, f"no adaptation: no method makes takes left out likelier than the base {told}"
     if gain <= 0:
-        mapped = next(trial for trial in trials if trial.method.kind == "map")
+        mapped = next(outcome for outcome in outcomes if outcome.method.kind == "map")
         return (
             mapped,
             f"{mapped.method}: no transform makes takes left out likelier, and each word is learned from its own",
         )
-    if best is trials[0]:
+    if best is outcomes[0]:
         return best, f"{best.method}, the usual method: it {told}"
     if best.method.kind == "map" and not several:
         return best, f"{best.method}: no transform makes takes left out likelier, and each word is learned from its own"
-    more, _ = best.gain(trials[0])
-    return best, f"{best.method}: it {told}, and than the usual method, {trials[0].method}, by {more:.2f}"
+    more, _ = best.gain(outcomes[0])
+    return best, f"{best.method}: it {told}, and than the usual method, {outcomes[0].method}, by {more:.2f}"
 
 
-def _best(trials: Sequence[Trial], base: Trial) -> Trial:
+def _best(outcomes: Sequence[Outcome], base: Outcome) -> Outcome:
     """The first, or the best of those that are clearly better; among those that help, if any does."""
-    helpful = [trial for trial in trials if trial.gain(base)[0] > 0] or list(trials)
+    helpful = [outcome for outcome in outcomes if outcome.gain(base)[0] > 0] or list(outcomes)
     best = helpful[0]
-    for trial in helpful[1:]:
-        gain, error = trial.gain(helpful[0])
-        if gain > CLEARLY * error and trial.gain(best)[0] > 0:
-            best = trial
+    for outcome in helpful[1:]:
+        gain, error = outcome.gain(helpful[0])
+        if gain > CLEARLY * error and outcome.gain(best)[0] > 0:
+            best = outcome
     return best
 
 

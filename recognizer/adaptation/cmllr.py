@@ -48,7 +48,7 @@ class FeatureStatistics:
         return FeatureStatistics(share * self.outer, share * self.linear, share * self.count)
 
 
-def accumulate(bank: Density, expectations: Iterable[Expectation]) -> FeatureStatistics:
+def accumulate_features(bank: Density, expectations: Iterable[Expectation]) -> FeatureStatistics:
     """Statistics of chunks, from the posteriors that the E-step of the training finds.
 
     Parameters
@@ -131,7 +131,7 @@ def prior(bank: GaussianBank, frames: float) -> FeatureStatistics:
 
 
 def estimate(statistics: FeatureStatistics, shape: str) -> np.ndarray:
-    """[b A] that maximises `auxiliary`, row by row in turn (Gales 1998, eq. 22 to 27).
+    """[b A] that maximises the expected log density, row by row in turn (Gales 1998, eq. 22 to 27).
 
     Parameters
     ----------
@@ -181,10 +181,3 @@ def composed(second: np.ndarray, first: np.ndarray | None) -> np.ndarray:
         return second
     matrix = second[:, 1:]
     return np.column_stack([matrix @ first[:, 0] + second[:, 0], matrix @ first[:, 1:]])
-
-
-def auxiliary(statistics: FeatureStatistics, transform: np.ndarray) -> float:
-    """Expected log density of the transformed features with ln |det A|, but for what no transform changes."""
-    squares = np.einsum("ip,ipq,iq->", transform, statistics.outer, transform)
-    determinant = np.linalg.slogdet(transform[:, 1:])[1]
-    return float(statistics.count * determinant + (transform * statistics.linear).sum() - 0.5 * squares)

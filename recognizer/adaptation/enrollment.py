@@ -10,9 +10,9 @@ import numpy as np
 
 from recognizer.adaptation.choice import (
     FEWEST,
-    Material,
-    Trial,
-    compare,
+    AdaptationData,
+    Outcome,
+    choose_method,
     cross_validate,
     cross_validate_words,
     several_takes,
@@ -73,8 +73,8 @@ class Enrollment:
     model: Model
     method: Method
     why: str
-    before: Trial
-    after: Trial | None
+    before: Outcome
+    after: Outcome | None
     doubts: tuple[Doubt, ...]
 
 
@@ -97,7 +97,7 @@ def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) ->
     words = np.array([take.word for take in takes])
     front_end = with_speaker_mean(model.front_end, [take.analysis for take in takes])
     readings = [analysis.features for analysis in finished([take.analysis for take in takes], front_end)]
-    material = Material(words, readings, SHARE)
+    data = AdaptationData(words, readings, SHARE)
     before = try_base(takes, model)
     after = None
     if method is not None:
@@ -108,39 +108,39 @@ def enroll(takes: Sequence[Take], model: Model, method: Method | None = None) ->
         why = f"{method}, the usual method: {count} too few to compare it with others"
     else:
         same_mean = replace(before, scores=score_words(model.acoustics, [take[0] for take in readings]))
-        trial, why = compare(model.acoustics, material, same_mean)
-        method, after = trial.method, trial if several_takes(words) else None
+        outcome, why = choose_method(model.acoustics, data, same_mean)
+        method, after = outcome.method, outcome if several_takes(words) else None
     if method.kind == "none":
         return Enrollment(model, method, why, before, before, ())
-    models = adapt(model.acoustics, material.chunks(), method, SHARE)
-    after = after or _tried(model, material, method)
+    models = adapt(model.acoustics, data.chunks(), method, SHARE)
+    after = after or _tried(model, data, method)
     own = replace(model, front_end=front_end, acoustics=models)
     return Enrollment(own, method, why, before, after, _doubts(takes, model, before, after))
 
 
-def try_base(takes: Sequence[Take], model: Model) -> Trial:
+def try_base(takes: Sequence[Take], model: Model) -> Outcome:
     """How a model that is fitted to none of the takes does on them."""
     words = np.array([take.word for take in takes])
     plain = model.front_end.finish([t.analysis.features[0] for t in takes], [t.analysis.speech for t in takes])
     frames = np.array([len(features) for features in plain])
-    return Trial(Method("none"), words, score_words(model.acoustics, plain), frames)
+    return Outcome(Method("none"), words, score_words(model.acoustics, plain), frames)
 
 
-def _tried(model: Model, material: Material, method: Method) -> Trial | None:
+def _tried(model: Model, data: AdaptationData, method: Method) -> Outcome | None:
     """How the method does on takes left out, where there are enough to tell."""
-    if len(material.words) < FEWEST:
+    if len(data.words) < FEWEST:
         return None
-    if several_takes(material.words):
-        return cross_validate(model.acoustics, material, [method])[0]
-    return cross_validate_words(model.acoustics, material, method)
+    if several_takes(data.words):
+        return cross_validate(model.acoustics, data, [method])[0]
+    return cross_validate_words(model.acoustics, data, method)
 
 
-def _doubts(takes: Sequence[Take], model: Model, before: Trial, after: Trial | None) -> tuple[Doubt, ...]:
+def _doubts(takes: Sequence[Take], model: Model, before: Outcome, after: Outcome | None) -> tuple[Doubt, ...]:
     """Takes that are surely another word to the base, and to models fitted to the other takes as well."""
     if after is None:
         return ()
     doubts = []
-    by_take = [posteriors(trial.scores, model.calibration) for trial in (before, after)]
+    by_take = [posteriors(outcome.scores, model.calibration) for outcome in (before, after)]
     for take, old, new in zip(takes, *by_take):
         heard = new.argmax()
         if heard == old.argmax() and new[heard] > ANOTHER and new[take.word] < ABSENT:

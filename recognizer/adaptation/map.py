@@ -18,7 +18,7 @@ LEAST_VARIANCE = 0.3  # of the base's, whatever few frames say
 NOTHING = 1e-9  # frames; below, there are no data
 
 
-def adapt(
+def adapt_gaussians(
     bank: GaussianBank,
     statistics: Statistics,
     tau: float,

@@ -59,7 +59,7 @@ class Method:
         if not 0 <= self.tau <= LARGEST_TAU:
             raise AdaptationError(f"tau {self.tau} is not from 0 (only the speaker) to {LARGEST_TAU:.0f}")
         if self.class_frames is not None and not self.class_frames > 0:
-            raise AdaptationError(f"class frames {self.class_frames} are not over 0")
+            raise AdaptationError(f"class_frames {self.class_frames} is not over 0")
         if not 0 <= self.weight <= 1:
             raise AdaptationError(f"weight {self.weight} is not from 0 (the base) to 1 (the speaker)")
 
@@ -117,7 +117,7 @@ def adapt(models: WordModels, chunks: Sequence[Chunk], method: Method, share: fl
     if method.kind == "none" or not chunks:
         return models
     if method.transforms == "cmllr":
-        heard = cmllr.accumulate(models.bank, (expect(models, chunk) for chunk in chunks)).scaled(share)
+        heard = cmllr.accumulate_features(models.bank, (expect(models, chunk) for chunk in chunks)).scaled(share)
         models, _ = of_features(models, heard, method.shape)
         if method.kind == "cmllr":
             return models
@@ -125,11 +125,11 @@ def adapt(models: WordModels, chunks: Sequence[Chunk], method: Method, share: fl
     tree = tree_of(prior)
     for _ in range(ROUNDS):
         statistics = accumulate(models, chunks, recursions.soft_posteriors).scaled(share)
-        models = fitted(prior, statistics, method, tree)
+        models = maximise(prior, statistics, method, tree)
     return models
 
 
-def fitted(prior: WordModels, statistics: Statistics, method: Method, tree: RegressionTree) -> WordModels:
+def maximise(prior: WordModels, statistics: Statistics, method: Method, tree: RegressionTree) -> WordModels:
     """One M-step of `adapt`: the models that the statistics ask for, given the prior.
 
     Parameters
@@ -185,7 +185,7 @@ def _moved(
 def _mapped(bank: Density, statistics: Statistics, tau: float) -> Density:
     """The bank with the words' states re-estimated by MAP; silence stays, if no Gaussian is shared."""
     gaussians, heard = bank.gaussians(statistics, WORDS)
-    gaussians = maximum_posterior.adapt(gaussians, heard, tau, variance_tau=VARIANCE_TAU)
+    gaussians = maximum_posterior.adapt_gaussians(gaussians, heard, tau, variance_tau=VARIANCE_TAU)
     bank = bank.with_gaussians(gaussians, WORDS)
     words = bank.take(WORDS)
     weights = maximum_posterior.adapt_weights(words.weights, statistics.occupancy[WORDS], WEIGHT_TAU)

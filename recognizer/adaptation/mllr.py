@@ -55,7 +55,7 @@ def estimate(
 ) -> np.ndarray:
     """W, row by row, for all Gaussians of a bank (Leggetter and Woodland 1995, section 3).
 
-    It maximises `auxiliary`.
+    It maximises the expected log density of what was heard.
 
     Parameters
     ----------
@@ -104,29 +104,6 @@ def _solve(normal: np.ndarray, target: np.ndarray) -> np.ndarray:
 def _shares(bank: GaussianBank) -> np.ndarray:
     """The share of each component in the whole bank, (S, K)."""
     return bank.weights / len(bank.weights)
-
-
-def auxiliary(
-    bank: GaussianBank,
-    statistics: Statistics,
-    transform: np.ndarray,
-    prior_frames: float = 0.0,
-    prior: np.ndarray | None = None,
-) -> float:
-    """What a transform is chosen to maximise: the expected log density, but for what no transform changes.
-
-    Parameters
-    ----------
-    bank, statistics, prior_frames, prior : as in `estimate`
-    transform : (D, D + 1)
-    """
-    dims = bank.means.shape[-1]
-    mean, precision = extended(bank.means.reshape(-1, dims)), 1.0 / bank.variances.reshape(-1, dims)
-    count, shares = statistics.occupancy.reshape(-1, 1), _shares(bank).reshape(-1, 1)
-    expected, moved = mean @ (identity(dims) if prior is None else prior).T, mean @ transform.T
-    of_data = moved * (2 * statistics.first_order.reshape(-1, dims) - count * moved)
-    of_prior = -prior_frames * shares * (moved - expected) ** 2
-    return float(0.5 * (precision * (of_data + of_prior)).sum())
 
 
 def estimate_classes(

@@ -17,10 +17,21 @@ from recognizer.cli.options import (
     png_for,
     usage_error,
 )
-from recognizer.cli.reporting import ExitStatus, complain, print_json, print_table, reports_errors, writing
+from recognizer.cli.reporting import (
+    SOON,
+    ExitStatus,
+    complain,
+    print_json,
+    print_table,
+    reports_errors,
+    working,
+    writing,
+)
 
 if TYPE_CHECKING:
     from recognizer.evaluation.alignment import Alignment
+    from recognizer.features.analysis import Analysis
+    from recognizer.model import Model
 
 
 @reports_errors
@@ -53,15 +64,14 @@ def align(
     """
     png_for(plot, "--plot")
     from recognizer.errors import AudioError, shown
+
+    with working("reading the model and the recording", quiet, SOON):
+        fitted, analysis = _read(file, model, speaker)
     from recognizer.evaluation import alignment
-    from recognizer.features.analysis import analyse_file
-    from recognizer.recognizer import Recognizer, low_rate
+    from recognizer.recognizer import low_rate
     from recognizer.sound import audio
 
-    fitted = Recognizer.load(model, None if speaker is None else checked_speaker(speaker)).model
-    front_end = fitted.front_end
-    analysis = analyse_file(file, front_end, fitted.endpointer, cells=fitted.acoustics.bank.cells)
-    source_rate = analysis.source_rate
+    front_end, source_rate = fitted.front_end, analysis.source_rate
     if not quiet and source_rate and source_rate < front_end.sample_rate:
         complain(f"warning: {low_rate(str(source_rate), front_end.sample_rate)}")
     if plot is not None and source_rate is None:
@@ -75,7 +85,7 @@ def align(
         (plot, "--plot", lambda path: alignment.write_picture(found, audio.load(file, front_end.sample_rate), path)),
     ):
         if path is not None:
-            with writing(path, option):
+            with writing(path, option), working(f"writing {shown(path)}", quiet, SOON):
                 write(path)
             if not quiet:
                 complain(f"written to {shown(path)}")
@@ -84,6 +94,14 @@ def align(
     else:
         _print(shown(file), found)
     return ExitStatus.OK
+
+
+def _read(file: Path, model: str, speaker: str | None) -> tuple[Model, Analysis]:
+    from recognizer.features.analysis import analyse_file
+    from recognizer.recognizer import Recognizer
+
+    fitted = Recognizer.load(model, None if speaker is None else checked_speaker(speaker)).model
+    return fitted, analyse_file(file, fitted.front_end, fitted.endpointer, cells=fitted.acoustics.bank.cells)
 
 
 def _print(name: str, alignment: Alignment) -> None:

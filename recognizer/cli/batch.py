@@ -6,7 +6,7 @@ import csv
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +31,7 @@ from recognizer.cli.options import (
     workers,
 )
 from recognizer.cli.reporting import (
+    SOON,
     ExitStatus,
     complain,
     echo_wrapped,
@@ -41,6 +42,8 @@ from recognizer.cli.reporting import (
     tell_of_adaptations,
     warn_of_low_rates,
     width_of,
+    with_options,
+    working,
 )
 
 if TYPE_CHECKING:
@@ -83,10 +86,11 @@ def batch(
     if as_json and as_csv:
         raise usage_error("--json and --csv exclude each other; choose one")
     least = threshold_of(threshold)
-    from recognizer.recognizer import Recognizer
+    with working("reading the model", quiet, SOON):
+        from recognizer.recognizer import Recognizer
 
-    recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
-    files, refused = _listed(paths)
+        recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
+        files, refused = _listed(paths)
     how = {"words": chosen_words(words), "threshold": least, "jobs": workers(jobs)}
     count = len(refused) + len(files)
     failed, rates, adaptation = 0, Counter(), None
@@ -97,6 +101,8 @@ def batch(
             )
     else:
         found = recognizer.recognize_files(files, **how)
+    with working("reading the recordings", quiet, SOON):
+        found = chain(list(islice(found, 1)), found)
     with progress_bar(quiet or sys.stdout.isatty()) as progress:  # which would tear the table
         show = _json_line if as_json else _csv_line() if as_csv else _table_line([*refused, *files])
         for done, item in enumerate(chain(refused.values(), found), 1):
@@ -135,7 +141,7 @@ def as_record(item: FileResult) -> dict:
             "file": str(item.path),
             "accepted": False,
             "nbest": [],
-            "error": item.error,
+            "error": with_options(item.error),
         }
     return {
         "file": str(item.path),
@@ -194,7 +200,7 @@ def _table_line(files: Sequence[Path]) -> Callable[[FileResult], None]:
     def show(item: FileResult) -> None:
         name, result = shown(item.path), item.result
         if result is None:
-            echo_wrapped(f"{padded(name, name_cells)}  error: {item.error}", 2)
+            echo_wrapped(f"{padded(name, name_cells)}  error: {with_options(item.error)}", 2)
             return
         ranked = [f"{candidate.word} {candidate.confidence:.2f}" for candidate in result.nbest]
         if not ranked or (narrow and result.word is None):

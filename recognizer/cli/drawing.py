@@ -42,7 +42,7 @@ class Picture(Protocol):
         """The picture."""
 
 
-class Heard(Protocol):
+class Listening(Protocol):
     """A stream of sound that a meter can show; levels in dB full scale."""
 
     level: float
@@ -58,7 +58,7 @@ class Meter:
     width : of the picture, cells
     """
 
-    def __init__(self, stream: Heard, width: int) -> None:
+    def __init__(self, stream: Listening, width: int) -> None:
         self._stream, self._level = stream, METER[0]
         self._narrow, self._length = width < WIDTH, min(METER_CELLS, width - 8)
 
@@ -117,7 +117,7 @@ def kept_up_to_date(make: Callable[[int], Picture]) -> Iterator[Callable[[list[E
 def framed(lines: list[RenderableType], title: str, width: int) -> Panel:
     """Lines in a frame; where it is narrow, mostly low as well, without blank lines above and below."""
     padding = (0 if width < WIDTH else 1, 1)
-    return Panel(Group(*lines), title=headline(title, width), subtitle="Ctrl-C ends", width=width, padding=padding)
+    return Panel(Group(*lines), title=title_line(title, width), subtitle="Ctrl-C ends", width=width, padding=padding)
 
 
 def share_row(name: str, share: float, before: str, after: str, width: int) -> Text:
@@ -127,7 +127,7 @@ def share_row(name: str, share: float, before: str, after: str, width: int) -> T
     return row(name, Text.assemble(before, ("━" * full, "green"), ("━" * (length - full), "dim"), after))
 
 
-def headline(text: str, width: int) -> Text:
+def title_line(text: str, width: int) -> Text:
     """A title that fits into the frame; a Text, because names may look like markup."""
     title = Text(text)
     title.truncate(max(0, width - 6), overflow="ellipsis")

@@ -25,6 +25,7 @@ from recognizer.cli.options import (
 )
 from recognizer.cli.prompting import collect
 from recognizer.cli.reporting import (
+    SOON,
     ExitStatus,
     complain,
     doubted,
@@ -152,11 +153,12 @@ def enroll(
     if vtln and unlabelled is not None:
         raise usage_error("--vtln needs to know the words; leave it out, or give --from instead of --unlabelled")
 
-    from recognizer.model import Model, locate
-    from recognizer.speakers import store
-    from recognizer.speakers.enrolling import make_profile
+    with working("reading the model", quiet, SOON):
+        from recognizer.model import Model, locate
+        from recognizer.speakers import store
+        from recognizer.speakers.enrolling import make_profile
 
-    base = Model.load(locate(model))
+        base = Model.load(locate(model))
     if not base.front_end.hears:
         raise AdaptationError(
             f"{model} knows {base.front_end.source}, and enrolling keeps recordings; choose another --model, or adapt "
@@ -237,8 +239,8 @@ def _method(kind: str, chosen: dict[str, float | str | bool]) -> Method | None:
         return None
     try:
         return Method(kind, **chosen)
-    except AdaptationError as error:
-        raise usage_error(str(error)) from error
+    except AdaptationError as error:  # begins with the name of the setting, which is that of the option
+        raise usage_error(f"--{error}".replace("class_frames", "class-frames")) from error
 
 
 def _wanted(words: str | None, model: Model) -> list[str]:
@@ -279,7 +281,7 @@ def _ask(
 
     prior, _ = prior_of(name, model)
     for word in words:
-        naming.checked(word, "word")
+        naming.checked_name(word, "word")
     with working("listening to the takes there are", quiet):
         missing = prompts(words, takes, _usable(name, words, prior))
     if not missing:
@@ -375,7 +377,7 @@ def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: i
         count = len(utterances) - len(known)
         complain(f"warning: not learned from: {count} recordings of words that the model lacks: {_some(others)}")
     for word in {utterance.word for utterance in known}:
-        naming.checked(word, "word")
+        naming.checked_name(word, "word")
     contradictions = store.contradictory(known)
     known = [utterance for utterance in known if not any(utterance in same for same in contradictions)]
     usable, refused = analyse_takes(known, prior_of(name, model)[0], jobs=jobs)
@@ -454,7 +456,7 @@ def _without_labels(
             f"enroll a condition, which starts from them: {_condition(name)}"
         )
     for word in model.words:
-        naming.checked(word, "word")
+        naming.checked_name(word, "word")
     _tell_of_earlier(name, model, quiet)
     with working("fitting the model to the voice", quiet), store.locked(name):
         paths = [take.path for take in store.takes(name)] + store.not_kept(name, corpus.audio_files([folder]))

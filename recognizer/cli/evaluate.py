@@ -28,13 +28,18 @@ from recognizer.cli.options import (
     workers,
 )
 from recognizer.cli.reporting import (
+    SOON,
     ExitStatus,
     complain,
+    counted,
+    echo_wrapped,
     print_json,
+    print_table,
     progress_bar,
     reports_errors,
     tell_of_adaptations,
     warn_of_low_rates,
+    working,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +50,6 @@ if TYPE_CHECKING:
     from recognizer.recognizer import FileResult, Recognizer
 
 WORST = 10  # files shown
-WIDE = 10_000  # columns, where no terminal limits them
 
 
 @reports_errors
@@ -76,14 +80,15 @@ def evaluate(
     if as_json and as_csv:
         raise usage_error("--json and --csv exclude each other; choose one")
     least = threshold_of(threshold)
-    from recognizer import corpus as corpora
-    from recognizer.evaluation.evaluation import evaluate as compared
-    from recognizer.evaluation.report import score_rows, write_report
-    from recognizer.files.pictures import require_matplotlib
-    from recognizer.recognizer import Recognizer
+    with working("reading the model and the corpus", quiet, SOON):
+        from recognizer import corpus as corpora
+        from recognizer.evaluation import evaluation as scoring
+        from recognizer.evaluation.report import score_rows, write_report
+        from recognizer.files.pictures import require_matplotlib
+        from recognizer.recognizer import Recognizer
 
-    recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
-    utterances = corpora.find(corpus)
+        recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
+        utterances = corpora.find(corpus)
     foreign = sorted({u.word for u in utterances} - set(recognizer.words))
     if foreign and not quiet:
         complain(f"warning: the model lacks {', '.join(foreign[:10])}; their recordings should be rejected")
@@ -97,8 +102,8 @@ def evaluate(
     def answers():
         how = {"threshold": least, "jobs": workers(jobs)}
         with progress_bar(quiet) as progress:
+            progress("recognising", 0, len(utterances))
             if adapt:
-                progress("recognising", 0, len(utterances))
                 found = _adapted(recognizer, utterances, adaptations, **how)
             else:
                 found = recognizer.recognize_files([u.path for u in utterances], **how)
@@ -107,7 +112,7 @@ def evaluate(
                 rates[item.source_rate] += 1
                 yield item
 
-    evaluation = compared(utterances, answers(), recognizer.words)
+    evaluation = scoring.evaluate(utterances, answers(), recognizer.words)
     if not quiet:
         tell_of_adaptations(adaptations)
         warn_of_low_rates(rates, recognizer.model.front_end)
@@ -118,7 +123,8 @@ def evaluate(
     else:
         _print(evaluation)
     if report is not None:
-        written = write_report(evaluation, report)
+        with working("writing the report", quiet, SOON):
+            written = write_report(evaluation, report)
         if not quiet:
             complain(f"{len(written)} files written to {report}")
     for reason in list(evaluation.unreadable.values())[:WORST]:
@@ -141,60 +147,49 @@ def _adapted(
 
 
 def _print(evaluation: Evaluation) -> None:
-    from rich.console import Console
-
     from recognizer.errors import shown
     from recognizer.evaluation.evaluation import headline
     from recognizer.intervals import in_words
 
-    wide = None if sys.stdout.isatty() else WIDE
-    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, width=wide)
-    with console.capture() as text:  # rich would end the program where nobody reads on
-        console.print(headline(evaluation.total))
-        for rate, what, of in (
-            (evaluation.false_rejections, "false rejections", "words of the model"),
-            (evaluation.false_acceptances, "false acceptances", "words that the model lacks"),
-        ):
-            if rate.n:
-                console.print(f"{what} {100 * rate.share:.2f} % of {of} ({in_words(rate.as_json())})")
-        for name, scores in (("word", evaluation.by_word), ("speaker", evaluation.by_speaker)):
-            if scores:
-                console.print(_table(name, "right", "accuracy", sorted(scores.items(), key=_share)))
-        if evaluation.unknown:
-            worst = sorted(evaluation.unknown.items(), key=_share, reverse=True)
-            console.print(_table("unknown word", "accepted", "accepted", worst))
-        console.print(_confusion_table(evaluation))
-        if evaluation.mistakes:
-            console.print(f"worst files ({len(evaluation.mistakes)} mistakes in all):")
-            for m in evaluation.mistakes[:WORST]:
-                heard = f"heard {m.heard} with confidence {m.confidence:.2f}" if m.heard else "nothing heard"
-                console.print(f"  {shown(m.path)}: {m.word}, {heard}")
-        if evaluation.unreadable:
-            console.print(f"{len(evaluation.unreadable)} files could not be read")
-    typer.echo(text.get(), nl=False)
+    echo_wrapped(headline(evaluation.total), 2)
+    for rate, what, of in (
+        (evaluation.false_rejections, "false rejections", "words of the model"),
+        (evaluation.false_acceptances, "false acceptances", "words that the model lacks"),
+    ):
+        if rate.n:
+            echo_wrapped(f"{what} {100 * rate.share:.2f} % of {of} ({in_words(rate.as_json())})", 2)
+    for name, scores in (("word", evaluation.by_word), ("speaker", evaluation.by_speaker)):
+        if scores:
+            _print_shares(name, "right", "accuracy", sorted(scores.items(), key=_share))
+    if evaluation.unknown:
+        worst = sorted(evaluation.unknown.items(), key=_share, reverse=True)
+        _print_shares("unknown word", "accepted", "accepted", worst)
+    _print_confusion(evaluation)
+    if evaluation.mistakes:
+        typer.echo(f"\nworst files ({counted(len(evaluation.mistakes), 'mistake')} in all):")
+        for m in evaluation.mistakes[:WORST]:
+            heard = f"heard {m.heard} with confidence {m.confidence:.2f}" if m.heard else "nothing heard"
+            echo_wrapped(f"  {shown(m.path)}: {m.word}, {heard}", 4)
+    if evaluation.unreadable:
+        typer.echo(f"\n{counted(len(evaluation.unreadable), 'file')} could not be read")
 
 
 def _share(item: tuple[str, Proportion]) -> float:
     return item[1].share
 
 
-def _table(name: str, what: str, share: str, proportions: Iterable[tuple[str, Proportion]]):
-    """Proportions with both intervals."""
-    from rich.table import Table
-
-    table = Table(name, what, "n", f"{share} %", "95 % interval", "bootstrap", "over", box=None, pad_edge=False)
+def _print_shares(name: str, what: str, share: str, proportions: Iterable[tuple[str, Proportion]]) -> None:
+    """A table of proportions with both intervals."""
+    rows = [(name, what, "n", f"{share} %", "95 % interval", "bootstrap", "over")]
     for key, p in proportions:
         intervals = (f"{100 * low:.1f} to {100 * high:.1f}" for low, high in (p.interval, p.bootstrap))
-        table.add_row(key, str(p.count), str(p.n), f"{100 * p.share:.1f}", *intervals, p.over)
-    return table
+        rows.append((key, str(p.count), str(p.n), f"{100 * p.share:.1f}", *intervals, p.over))
+    typer.echo()
+    print_table(rows, right={1, 2, 3, 4, 5})
 
 
-def _confusion_table(evaluation: Evaluation):
-    from rich.table import Table
-
-    table = Table("said \\ heard", box=None, pad_edge=False)
-    for heard in evaluation.heard:
-        table.add_column(heard or "(nothing)", justify="right")
-    for word, row in zip(evaluation.words, evaluation.confusion):
-        table.add_row(word, *(str(n) if n else "." for n in row))
-    return table
+def _print_confusion(evaluation: Evaluation) -> None:
+    rows = [("said \\ heard", *(heard or "(nothing)" for heard in evaluation.heard))]
+    rows += [(word, *(str(n) if n else "." for n in row)) for word, row in zip(evaluation.words, evaluation.confusion)]
+    typer.echo()
+    print_table(rows, right=range(1, len(rows[0])))

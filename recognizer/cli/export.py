@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from recognizer.cli.options import DebugOption, JobsOption, JsonOption, QuietOption, usage_error, workers
-from recognizer.cli.reporting import ExitStatus, complain, counted, print_json, progress_bar, reports_errors, writing
+from recognizer.cli.reporting import (
+    SOON,
+    ExitStatus,
+    complain,
+    counted,
+    print_json,
+    progress_bar,
+    reports_errors,
+    working,
+    writing,
+)
 
 
 @reports_errors
@@ -60,18 +70,19 @@ def export(
     if parameters is not None and parameters.exists() and not parameters.is_dir():
         raise usage_error(f"--parameters {parameters} is a file; name a folder")
 
-    from recognizer.htk import exchange
-    from recognizer.model import Model, locate
+    written, refused = [], []
+    with working("writing the models" if htk else "reading the model", quiet, SOON):
+        from recognizer.htk import exchange
+        from recognizer.model import Model, locate
 
-    loaded = Model.load(locate(model))
-    files = exchange.parameter_paths(recordings or [], parameters) if recordings else {}
-    written = []
-    if htk is not None:
-        with writing(htk, "--htk"):
-            written = exchange.write(loaded, htk)
-    refused = []
-    with progress_bar(quiet) as progress:
-        found = exchange.write_parameters(loaded, files, jobs=workers(jobs))
+        loaded = Model.load(locate(model))
+        files = exchange.parameter_paths(recordings or [], parameters) if recordings else {}
+        if htk is not None:
+            with writing(htk, "--htk"):
+                written = exchange.export_model(loaded, htk)
+    with progress_bar(quiet or not files) as progress:
+        progress("features", 0, len(files))
+        found = exchange.export_parameters(loaded, files, jobs=workers(jobs))
         for done, error in enumerate(found, 1):
             progress("features", done, len(files))
             if error:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from recognizer.cli.options import DebugOption, JsonOption, QuietOption, usage_error
-from recognizer.cli.reporting import ExitStatus, complain, counted, print_json, reports_errors
+from recognizer.cli.reporting import SOON, ExitStatus, complain, counted, print_json, reports_errors, working
 
 
 def _make_folder(folder: Path) -> None:
@@ -58,7 +58,8 @@ def import_(
     own = folders()[0] / f"{file.stem}.npz"
     if output is None and installed().get(file.stem, own) != own:
         raise usage_error(f"{file} would hide the model {file.stem}; rename it, or say with --output where to write it")
-    model = exchange.read(file, dictionary)
+    with working("reading the models", quiet, SOON):
+        model = exchange.import_model(file, dictionary)
     if output is None:
         output = own
         _make_folder(own.parent)

@@ -31,6 +31,7 @@ from recognizer.cli.options import (
     usage_error,
 )
 from recognizer.cli.reporting import (
+    SOON,
     ExitStatus,
     adapted_to,
     complain,
@@ -41,6 +42,7 @@ from recognizer.cli.reporting import (
     print_json,
     reports_errors,
     sigterm_interrupts,
+    working,
 )
 from recognizer.errors import RecognizerError
 
@@ -88,13 +90,14 @@ def live(
     if device is not None and from_file is not None:
         raise usage_error("--device and --from-file exclude each other; choose one")
     least = threshold_of(threshold)
-    from recognizer.live.session import Session
-    from recognizer.recognizer import Recognizer
-    from recognizer.sound.segmenter import Segmentation
+    with working("reading the model", quiet, SOON):
+        from recognizer.live.session import Session
+        from recognizer.recognizer import Recognizer
+        from recognizer.sound.segmenter import Segmentation
 
-    recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
-    segmentation = replace(Segmentation(), hangover=hangover / 1000)
-    session = Session(recognizer, words=chosen_words(words), threshold=least, segmentation=segmentation, adapt=adapt)
+        recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
+        how = {"words": chosen_words(words), "threshold": least, "adapt": adapt}
+        session = Session(recognizer, **how, segmentation=replace(Segmentation(), hangover=hangover / 1000))
     status, failure, kept = ExitStatus.OK, None, True
     with ExitStack() as stack:
         stack.enter_context(native_messages_hidden(debug))
@@ -182,10 +185,10 @@ def _display(session: Session, title: str, as_json: bool, quiet: bool) -> Iterat
         yield in_turn(lambda event: _show(event, as_json, quiet))
         return
     from recognizer.cli.drawing import kept_up_to_date
-    from recognizer.cli.screen import Picture
+    from recognizer.cli.screen import LivePicture
 
     typed = sys.stdin if session.learned is not None else None
-    with unseen(typed), kept_up_to_date(lambda width: Picture(session, title, width)) as show:
+    with unseen(typed), kept_up_to_date(lambda width: LivePicture(session, title, width)) as show:
         yield show
 
 
@@ -234,12 +237,12 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
         raise usage_error(f"--save {errors.shown(folder)}: {reason}; choose a folder to write to") from error
     stack.enter_context(log)
     session = f"{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}"  # two sessions may keep in one folder
-    number, working = 0, True
+    number, writable = 0, True
 
     def keep(events: list[Event]) -> bool:
-        nonlocal number, working
+        nonlocal number, writable
         for event in events:
-            if not isinstance(event, Answer) or not working:
+            if not isinstance(event, Answer) or not writable:
                 continue
             number += 1
             name = f"{session}-{number:04d}.wav"
@@ -249,7 +252,7 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
                 log.flush()
             except (RecognizerError, OSError) as error:
                 complain(f"warning: {error}; nothing more is kept")
-                working = False
-        return working
+                writable = False
+        return writable
 
     return keep

@@ -11,6 +11,7 @@ import typer
 
 from recognizer.cli.options import DebugOption, JobsOption, JsonOption, QuietOption, png_for, usage_error, workers
 from recognizer.cli.reporting import (
+    SOON,
     ExitStatus,
     complain,
     counted,
@@ -98,15 +99,15 @@ def show(
         raise usage_error("--word chooses what --plot draws; give both")
     from recognizer.errors import shown
     from recognizer.evaluation.alignment import word_index
-    from recognizer.evaluation.description import write_picture
+    from recognizer.evaluation.description import write_spectra
     from recognizer.model import Model, locate
 
     path = locate(model)
     loaded = Model.load(path)
     if plot is not None:
         index = 0 if word is None else word_index(loaded.words, word)
-        with writing(plot, "--plot"):
-            write_picture(loaded, loaded.words[index], plot)
+        with writing(plot, "--plot"), working("drawing", quiet):
+            write_spectra(loaded, loaded.words[index], plot)
         if not quiet:
             complain(f"written to {shown(plot)}")
     with working("comparing the words", quiet):
@@ -123,7 +124,7 @@ def _record(model: Model, path: Path) -> dict:
     from dataclasses import asdict
 
     from recognizer.evaluation.densities import sizes
-    from recognizer.evaluation.description import alike, state_durations
+    from recognizer.evaluation.description import most_alike, state_durations
     from recognizer.recognition.verification import EVIDENCE
 
     models, rejection = model.acoustics, model.rejection
@@ -138,7 +139,7 @@ def _record(model: Model, path: Path) -> dict:
         **sizes(models.bank),
         "dims": model.front_end.dims,
         "durations": {word: round(float(seconds), 4) for word, seconds in zip(model.words, durations)},
-        "confusable": alike(model),
+        "confusable": most_alike(model),
         "front_end": model.front_end.settings,
         "endpointer": asdict(model.endpointer),
         "calibration": asdict(model.calibration),
@@ -267,14 +268,15 @@ def compare(
     """
     from recognizer import corpus as corpora
     from recognizer.errors import ModelError
-    from recognizer.evaluation.comparison import compare as compared
+    from recognizer.evaluation import comparison as comparing
     from recognizer.recognizer import Recognizer
 
-    recognizers = [Recognizer.load(model) for model in (a, b)]
+    with working("reading the models and the corpus", quiet, SOON):
+        recognizers = [Recognizer.load(model) for model in (a, b)]
+        found = corpora.find(corpus)
     common = [word for word in recognizers[0].words if word in recognizers[1].words]
     if not common:
         raise ModelError(f"{a} and {b} have no word in common; compare models of the same words")
-    found = corpora.find(corpus)
     utterances = [utterance for utterance in found if utterance.word in common]
     left_out = {utterance.word for utterance in found} - set(common)
     if not quiet:
@@ -289,13 +291,14 @@ def compare(
     with progress_bar(quiet) as progress:
         for name, recognizer in zip("AB", recognizers):
             own = []
+            progress(f"model {name}", 0, len(utterances))
             for item in recognizer.recognize_files(
                 [u.path for u in utterances], words=common, threshold=0.0, jobs=workers(jobs)
             ):
                 own.append(item)
                 progress(f"model {name}", len(own), len(utterances))
             answers.append(own)
-    comparison = compared(utterances, *answers, left_out)
+    comparison = comparing.compare(utterances, *answers, left_out)
     if not quiet:
         for recognizer, own in zip(recognizers, answers):
             warn_of_low_rates(Counter(item.source_rate for item in own), recognizer.model.front_end)

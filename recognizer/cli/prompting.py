@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Ending:
     """How it ended.
 
     Attributes
@@ -44,7 +44,7 @@ def collect(
     title: str,
     quiet: bool,
     as_json: bool,
-) -> Outcome:
+) -> Ending:
     """Ask for all that a guide has to ask for, until it is done or Ctrl-C or SIGTERM comes.
 
     Parameters
@@ -85,7 +85,7 @@ def collect(
     if guide.skipped:
         left = ", ".join(f"{prompt.word} (take {prompt.take})" for prompt in guide.skipped)
         complain(f"left out: {left}; the same command asks for them again")
-    return Outcome(kept, tuple(guide.skipped), status)
+    return Ending(kept, tuple(guide.skipped), status)
 
 
 def _events(guide: Guide, microphone: Iterable[Sound]) -> Iterator[list[Event]]:

@@ -93,10 +93,10 @@ def record(
 
 def _checked_name(name: str, what: str) -> str:
     """The name, which can be part of a file's and is read from there as it is."""
-    from recognizer.files.naming import checked
+    from recognizer.files.naming import checked_name
 
     try:
-        name = checked(name, what)
+        name = checked_name(name, what)
     except NamingError as error:
         raise usage_error(str(error)) from error
     reserved = next((mark for mark in RESERVED if mark in name), None)

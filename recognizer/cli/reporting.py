@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import shlex
 import signal
 import sys
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -27,7 +29,21 @@ if TYPE_CHECKING:
     from recognizer.live.events import Adapted, Event
 
 NAMED = 5  # refused recordings that are named, which is enough to see what is wrong; the rest are counted
+SOON = 0.3  # seconds in which a command answers at once: a person has to wait from half a second on
 LEAST = 30  # cells of a terminal that lines are wrapped to; less is none that anybody reads
+# What the package advises in its own terms, and how one does that on the command line.
+OPTION_FOR = {
+    "choose another model": "choose another --model",
+    "write the model elsewhere": "choose another --output",
+    "write the report elsewhere": "choose another --report",
+    "train with fewer states": "train with fewer --states",
+    r"train with mixtures of (\d+)": r"train with --mixtures \1",
+    r"train with a codebook of (\d+)": r"train with --codebook \1",
+    "leave adaptation out": "leave --adapt out",
+    "record more, or label them": "record more, or label them and use --from",
+    "make the profile anew for this one": "make the profile anew for this one with `recognizer speakers refresh NAME "
+    "--model MODEL`",
+}
 
 
 class ExitStatus(IntEnum):
@@ -87,7 +103,14 @@ def reports_errors(command: Callable) -> Callable:
 
 def complain(line: str) -> None:
     """One line to the person at the terminal."""
-    typer.echo(line, err=True)
+    typer.echo(with_options(line), err=True)
+
+
+def with_options(message: str) -> str:
+    """A message of the package, its remedies as one gives them on the command line."""
+    for advice, option in OPTION_FOR.items():
+        message = re.sub(advice, option, message)
+    return message
 
 
 def _drop_unwritten() -> None:
@@ -295,12 +318,32 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int, str], None]]:
 
 
 @contextmanager
-def working(what: str, quiet: bool) -> Iterator[None]:
-    """Something moves on stderr, if that is a terminal, while something is done of which nobody knows how long."""
+def working(what: str, quiet: bool, after: float = 0.0) -> Iterator[None]:
+    """Something moves on stderr, if that is a terminal, while something is done of which nobody knows how long.
+
+    Parameters
+    ----------
+    what : is done
+    quiet : say nothing
+    after : seconds that it may take without a word: SOON where most take less, so that these need not load what draws
+    """
     if quiet or not sys.stderr.isatty():
         yield
         return
-    from rich.console import Console
+    over = threading.Event()
 
-    with Console(stderr=True).status(what):
+    def show() -> None:
+        if after and over.wait(after):
+            return
+        from rich.console import Console
+
+        with Console(stderr=True).status(what):
+            over.wait()
+
+    shown = threading.Thread(target=show, daemon=True)
+    shown.start()
+    try:
         yield
+    finally:
+        over.set()
+        shown.join()

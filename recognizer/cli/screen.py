@@ -26,7 +26,7 @@ STATES = {
 }
 
 
-class Picture:
+class LivePicture:
     """The state of the screen.
 
     Parameters

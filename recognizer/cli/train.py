@@ -10,6 +10,7 @@ import typer
 
 from recognizer.cli.options import DebugOption, JobsOption, JsonOption, QuietOption, usage_error, workers
 from recognizer.cli.reporting import (
+    SOON,
     ExitStatus,
     complain,
     print_json,
@@ -93,13 +94,14 @@ def train(
     if not os.access(output.parent, os.W_OK):
         raise usage_error(f"--output {output}: no permission to write into {output.parent}; choose another")
 
-    from recognizer import corpus as corpora
-    from recognizer.errors import TrainingError
-    from recognizer.features.front_end import FrontEnd
-    from recognizer.intervals import in_words
-    from recognizer.sound.perturbation import NOISE, VTLP
-    from recognizer.training.building import build, corpus_front_end
-    from recognizer.training.settings import TrainingSettings
+    with working("loading", quiet, SOON):
+        from recognizer import corpus as corpora
+        from recognizer.errors import TrainingError
+        from recognizer.features.front_end import FrontEnd
+        from recognizer.intervals import in_words
+        from recognizer.sound.perturbation import NOISE, VTLP
+        from recognizer.training.building import build, corpus_front_end
+        from recognizer.training.settings import TrainingSettings
 
     try:
         settings = TrainingSettings(states, topology, density, mixtures, codebook)
@@ -115,6 +117,7 @@ def train(
     if known and not quiet:
         complain(f"left out of --unknown: {len(known)} recordings of words that the model shall know")
     with progress_bar(quiet) as progress:
+        progress("analysis", 0, len(utterances))
         model, refused = build(
             utterances,
             front_end=FrontEnd.for_rate(sample_rate) if sample_rate else front_end,

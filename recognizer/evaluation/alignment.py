@@ -120,7 +120,7 @@ def align(analysis: Analysis, model: Model, word: str | None = None) -> Alignmen
     (features,) = analysis.features
     scores = decoding.score_words(models, [features], candidates)[0]
     best = int(candidates[scores.argmax()])
-    path = decoding.align(models, features, best)
+    path = decoding.align_frames(models, features, best)
     if path is None:
         what = "any word" if word is None else repr(model.words[best])
         raise AudioError(

@@ -21,7 +21,7 @@ FEW_SPEAKERS = 10  # below, three that differ the other way already leave no tes
 OUTCOMES = ((True, True), (True, False), (False, True), (False, False))  # whether A, and B, is right
 
 
-Counts = tuple[int, int, int, int]  # of the OUTCOMES
+FourCounts = tuple[int, int, int, int]  # of the OUTCOMES
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Comparison:
     only_a: int
     only_b: int
     neither: int
-    by_word: dict[str, Counts]
-    by_speaker: dict[str | None, Counts]
+    by_word: dict[str, FourCounts]
+    by_speaker: dict[str | None, FourCounts]
     left_out: tuple[str, ...]
     unreadable: dict[str, str]
 

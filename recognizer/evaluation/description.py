@@ -30,7 +30,7 @@ def state_durations(models: WordModels, hop: float) -> np.ndarray:
     return expected_durations(models.chain)[:, 1:-1] * hop
 
 
-def alike(model: Model) -> list[dict]:
+def most_alike(model: Model) -> list[dict]:
     """The words that are most easily taken for each other, closest first, with their `divergence`, as plain data."""
     pairs = closest_pairs(model.acoustics, ALIKE)
     return [{"words": [model.words[i], model.words[j]], "distance": round(d, 3)} for i, j, d in pairs]
@@ -58,7 +58,7 @@ def spectra(front_end: FrontEnd, means: np.ndarray) -> tuple[np.ndarray, np.ndar
     return front_end.centres, 10 / np.log(10) * log_power
 
 
-def write_picture(model: Model, word: str, path: Path) -> None:
+def write_spectra(model: Model, word: str, path: Path) -> None:
     """Write a PNG: how training went, the spectra of a word's states, and how long all states last.
 
     Parameters

@@ -43,7 +43,9 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
         with lettering(labels) as drawable:
             return written + _pictures(evaluation, folder, drawable)
     except OSError as error:
-        raise RecognizerError(f"{shown(folder)} cannot be written: {error.strerror}; choose another --report") from None
+        raise RecognizerError(
+            f"{shown(folder)} cannot be written: {error.strerror}; write the report elsewhere"
+        ) from None
 
 
 @contextmanager

@@ -210,7 +210,7 @@ def read_parameters(
     if parameter_files.normalised_kind(found.kind) != parameter_files.normalised_kind(needed) or dims != width:
         raise AudioError(
             f"{shown(path)}: {dims} values a frame of kind {found.kind}, and the model needs {width} of kind "
-            f"{needed}; convert the file, or choose another --model"
+            f"{needed}; convert the file, or choose another model"
         )
     if most and not ((features >= 1) & (features <= most)).all():
         raise AudioError(

@@ -332,7 +332,7 @@ class GivenFeatures:
         """
         raise AudioError(
             f"this model cannot hear sound: it knows HTK parameter files{self.kind and f' of kind {self.kind}'}, "
-            f"{self.dims} values a frame; give it such files, or choose another --model"
+            f"{self.dims} values a frame; give it such files, or choose another model"
         )
 
     @property

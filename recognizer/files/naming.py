@@ -14,7 +14,7 @@ RESERVED = frozenset(
 )
 
 
-def checked(name: str, what: str = "name") -> str:
+def checked_name(name: str, what: str = "name") -> str:
     """The name in Unicode's NFC form.
 
     Parameters

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import warnings
+from functools import cache
 from pathlib import Path
+
+from recognizer.errors import RecognizerWarning, shown
 
 
 def home() -> Path:
@@ -11,6 +15,11 @@ def home() -> Path:
 
     On Linux that was once the place for settings. A folder that is there, and not in the place for data, stays in use,
     so that nobody's voice is lost; whoever moves it is followed.
+
+    Warns
+    -----
+    RecognizerWarning
+        once, if there is a folder in both places.
     """
     if folder := os.environ.get("RECOGNIZER_HOME"):
         return Path(folder)
@@ -23,7 +32,23 @@ def home() -> Path:
         )
     except RuntimeError:  # the system knows no home of this user; older versions leave the tilde
         return Path("~", "recognizer")
-    return former if os.path.isdir(former) and not os.path.lexists(place) else place
+    if former == place or not os.path.isdir(former):
+        return place
+    if not os.path.lexists(place):
+        return former
+    _tell_of_two(place, former)
+    return place
+
+
+@cache
+def _tell_of_two(used: Path, other: Path) -> None:
+    """Warn, once in the life of the program, of what would seem to be lost."""
+    warnings.warn(
+        f"models and speakers are those in {shown(used)}; those in {shown(other)}, where they once were, are not used: "
+        "move what you need of them, then remove that folder",
+        RecognizerWarning,
+        stacklevel=3,
+    )
 
 
 def is_nobodys(place: Path) -> bool:

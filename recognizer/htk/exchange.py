@@ -120,7 +120,7 @@ def _julius_output(word: str) -> str:
     return f"{{{word}}}" if "] " in word else f"[{word}]"
 
 
-def write(model: Model, path: Path) -> list[Path]:
+def export_model(model: Model, path: Path) -> list[Path]:
     """Write the definitions, and beside them what HVite and Julius need.
 
     Parameters
@@ -198,7 +198,7 @@ def _place(file: Path, root: Path) -> Path:
     return place.relative_to(os.path.normpath(folder)) if inside else Path(file.name)
 
 
-def write_parameters(model: Model, files: dict[Path, Path], *, jobs: int = 1) -> Iterator[str | None]:
+def export_parameters(model: Model, files: dict[Path, Path], *, jobs: int = 1) -> Iterator[str | None]:
     """Write the features that a model sees of recordings: of the word in them, with its margins.
 
     Parameters
@@ -253,7 +253,7 @@ class _Word:
     moves: np.ndarray
 
 
-def read(path: Path, dictionary: Path | None = None) -> Model:
+def import_model(path: Path, dictionary: Path | None = None) -> Model:
     """A model of the words that a file of HTK's definitions defines.
 
     Models of silence (NO_WORDS) are no words.
@@ -278,7 +278,7 @@ def read(path: Path, dictionary: Path | None = None) -> Model:
         if a word may go back to an earlier state.
     """
     name = shown(path)
-    defined = parser.read(path)
+    defined = parser.parse_file(path)
     hmms = {h.name or path.stem: h for h in defined.hmms if h.name not in NO_WORDS}
     spoken = {h: h for h in hmms}
     if dictionary:

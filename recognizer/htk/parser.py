@@ -42,7 +42,7 @@ REFUSED_OPTIONS = {
 REFUSED_COVARIANCES = ("LLTCOVAR", "XFORM", "~i", "~c", "~x")
 
 
-def read(path: str | Path) -> Definitions:
+def parse_file(path: str | Path) -> Definitions:
     """Read a file of HMM definitions, and check everything in it.
 
     Raises

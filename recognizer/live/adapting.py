@@ -20,7 +20,7 @@ import numpy as np
 
 from recognizer.acoustics import recursions
 from recognizer.acoustics.statistics import Statistics
-from recognizer.adaptation.method import Method, fitted, tree_of
+from recognizer.adaptation.method import Method, maximise, tree_of
 from recognizer.adaptation.unlabelled import sure_words
 from recognizer.errors import AdaptationError
 from recognizer.features.analysis import analyse
@@ -83,7 +83,7 @@ class Adaptation:
         self._allowed = recognizer.indices(words)
         if not method.fits(recognizer.model.acoustics):
             kind = recognizer.model.acoustics.bank.name
-            raise AdaptationError(f"a {kind} model cannot learn from its answers; leave --adapt out, or enroll")
+            raise AdaptationError(f"a {kind} model cannot learn from its answers; leave adaptation out, or enroll")
         self._tree = tree_of(recognizer.model.acoustics)
         self.reset()
 
@@ -145,5 +145,5 @@ class Adaptation:
         model, statistics = self._base.model, self._sum.scaled(1.0)
         for utterance in self._recent:  # summed anew each time, which takes out what is taken back without a trace
             statistics.add(utterance.statistics, utterance.rows)
-        models = fitted(model.acoustics, statistics, self._method, self._tree)
+        models = maximise(model.acoustics, statistics, self._method, self._tree)
         self.recognizer = replace(self._base, model=replace(model, acoustics=models))

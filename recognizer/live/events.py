@@ -12,6 +12,7 @@ import numpy as np
 
 from recognizer.live.prompts import Prompt
 from recognizer.recognition.result import Result
+from recognizer.sound.listener import Absence, DeadInput, Overrun
 from recognizer.sound.quality import Quality
 
 SHOWN = 5  # candidates of a partial result in its record: more are no news for those that come ten times a second
@@ -80,7 +81,7 @@ class Muted(Mishap):
     kind = "muted"
 
 
-MISHAPS = {mishap.kind: mishap for mishap in (DeviceLost, Overflow, Muted)}
+MISHAPS = {Absence: DeviceLost, Overrun: Overflow, DeadInput: Muted}  # by what the listener tells
 
 
 # Of a session

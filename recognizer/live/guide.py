@@ -16,7 +16,7 @@ from recognizer.live.faults import SMEAR, Attempt, attempt_quality, fault
 from recognizer.live.prompts import Prompt
 from recognizer.sound.audio import sixteen_bits
 from recognizer.sound.endpoint import Endpointer
-from recognizer.sound.listener import Happening, Listener
+from recognizer.sound.listener import Absence, FloorKnown, Happening, Interruption, Listener, Onset, Over
 from recognizer.sound.segmenter import Segmentation
 from recognizer.sound.source import Lost, Sound
 
@@ -110,7 +110,7 @@ class Guide:
             return []
         happenings = self._listener.hear(sound)
         if isinstance(sound, Lost):  # what was being said ends with the device, and that is nobody's fault
-            happenings = [happening for happening in happenings if happening.kind != "over"]
+            happenings = [happening for happening in happenings if not isinstance(happening, Over)]
         return self._follow(happenings) + self._ask()
 
     def finish(self) -> list[Event]:
@@ -120,20 +120,19 @@ class Guide:
     def _follow(self, happenings: list[Happening]) -> list[Event]:
         found: list[Event] = []
         for happening in happenings:
-            moment = {"time": happening.time, "note": happening.note}
-            match happening.kind:
-                case "speech_start":
-                    self._floor = happening.floor
-                case "over":
+            match happening:
+                case Onset(floor=floor):
+                    self._floor = floor
+                case Over():
                     if self._asked is not None:
                         found += self._judge(happening)
-                case "calibrated":
+                case FloorKnown(time=time, floor=floor, note=note):
                     self._asked = None
-                    found.append(events.Calibrated(floor=happening.floor, **moment))
-                case kind if kind in MISHAPS:
-                    if kind == "device_lost":
+                    found.append(events.Calibrated(time=time, floor=floor, note=note))
+                case Interruption(time=time, note=note):
+                    if isinstance(happening, Absence):
                         self._asked = None
-                    found.append(MISHAPS[kind](**moment))
+                    found.append(MISHAPS[type(happening)](time=time, note=note))
         return found
 
     def _ask(self) -> list[Event]:
@@ -151,7 +150,7 @@ class Guide:
         self._reminded = now
         return [self._event(events.Waiting, note=f"nothing was heard: say {self.current.word}, louder if you did")]
 
-    def _judge(self, over: Happening) -> list[Event]:
+    def _judge(self, over: Over) -> list[Event]:
         """What becomes of something that was said."""
         attempt = self._attempted(over)
         problem = fault(attempt)
@@ -177,7 +176,7 @@ class Guide:
             return [verdict]
         return [verdict, events.Finished(time=over.time, kept=self.kept, skipped=len(self.skipped))]
 
-    def _attempted(self, over: Happening) -> Attempt:
+    def _attempted(self, over: Over) -> Attempt:
         samples = sixteen_bits(over.heard)
         first, end = (sample / self._rate for sample in over.span)
         # The louder floor of the two has speech in it: the one before, if somebody spoke while it was calibrated, or

@@ -40,7 +40,17 @@ from recognizer.recognition.result import Result
 from recognizer.recognition.verification import NO_WORD
 from recognizer.recognizer import Recognizer, low_rate
 from recognizer.sound.audio import sixteen_bits
-from recognizer.sound.listener import Happening, Listener
+from recognizer.sound.listener import (
+    Absence,
+    FloorKnown,
+    Happening,
+    Interruption,
+    Listener,
+    Onset,
+    Over,
+    Overrun,
+    Speech,
+)
 from recognizer.sound.quality import CLIPPED, FULL
 from recognizer.sound.segmenter import Segmentation
 from recognizer.sound.source import Block, Sound
@@ -164,27 +174,26 @@ class Session:
     def _told(self, happenings: list[Happening]) -> list[Event]:
         events = []
         for happening in happenings:
-            match happening.kind:
-                case "speech_start":
+            match happening:
+                case Onset():
                     events += self._learn()  # where several words came in one block
                     self._next_partial = happening.span[0] + round(self._first_partial * self._rate)
                     start = happening.timeline.moment(happening.span[0] / self._rate)
                     events.append(SpeechStart(time=happening.time, start=start))
-                case "speech":
+                case Speech():
                     events += self._listen_in(happening)
-                case "over":
+                case Over():
                     events.append(self._answer(happening))
                     self._foreseen = None
-                case "calibrated":
-                    about = {"floor": happening.floor, "speaker": self._recognizer.speaker, "note": happening.note}
-                    events.append(Ready(time=happening.time, **about))
-                case kind:
-                    self.tally.overflows += kind == "overflow"
-                    self.tally.losses += kind == "device_lost"
-                    events.append(MISHAPS[kind](time=happening.time, note=happening.note))
+                case FloorKnown(time=time, floor=floor, note=note):
+                    events.append(Ready(time=time, floor=floor, speaker=self._recognizer.speaker, note=note))
+                case Interruption(time=time, note=note):
+                    self.tally.overflows += isinstance(happening, Overrun)
+                    self.tally.losses += isinstance(happening, Absence)
+                    events.append(MISHAPS[type(happening)](time=time, note=note))
         return events
 
-    def _answer(self, over: Happening) -> Answer:
+    def _answer(self, over: Over) -> Answer:
         """The result or the rejection of an utterance that is over."""
         if not self._foreseen or self._foreseen[0] != over.span:
             self._foreseen = self._recognize(over.span, over.heard)
@@ -220,7 +229,7 @@ class Session:
         self._recognizer, self._foreseen = self._adaptation.recognizer, None
         return Adapted(time=self.time, learned=self.learned, word=word, note=note)
 
-    def _listen_in(self, speech: Happening) -> list[Event]:
+    def _listen_in(self, speech: Speech) -> list[Event]:
         """Recognise the utterance so far: for a partial result, or because it seems to be over."""
         first, end = speech.span
         position = first + len(speech.heard)

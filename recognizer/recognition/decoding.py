@@ -125,7 +125,7 @@ def best_paths(decoded: Decoded, words: np.ndarray) -> tuple[np.ndarray, np.ndar
     return log_density, path, np.stack([inside.argmax(0), len(path) - inside[::-1].argmax(0)], axis=1)
 
 
-def align(models: WordModels, features: np.ndarray, word: int) -> np.ndarray | None:
+def align_frames(models: WordModels, features: np.ndarray, word: int) -> np.ndarray | None:
     """The best path of one utterance through one word.
 
     Parameters

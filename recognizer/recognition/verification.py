@@ -17,7 +17,7 @@ import numpy as np
 
 from recognizer.acoustics import recursions
 from recognizer.acoustics.gaussians import GaussianBank
-from recognizer.acoustics.mixture import fit as fit_mixture
+from recognizer.acoustics.mixture import fit_mixture
 from recognizer.acoustics.word_models import WordModels
 from recognizer.errors import ModelError
 from recognizer.recognition.calibration import Calibration, posteriors
@@ -268,7 +268,7 @@ def train_noise(features: Sequence[np.ndarray], variance_floor: np.ndarray) -> G
     return fit_mixture(np.concatenate(features), NOISE_MIXTURES, variance_floor)
 
 
-def fit(
+def fit_rejection(
     noise: GaussianBank, known: np.ndarray, known_weight: np.ndarray, other: np.ndarray, other_weight: np.ndarray
 ) -> Rejection:
     """Weigh the evidence so that it tells words of the vocabulary from other sounds.

@@ -15,7 +15,7 @@ import numpy as np
 
 from recognizer.sound.resampling import Resampler
 from recognizer.sound.segmenter import Boundary, Segmentation, Segmenter
-from recognizer.sound.source import Block, Lost, Muted, Sound
+from recognizer.sound.source import Block, Lost, OnlyZeros, Sound
 
 IDLE = 0.09  # seconds of sound, three blocks, looked at together while nobody speaks, which saves most of the time
 
@@ -47,40 +47,91 @@ class Timeline:
         return Timeline(self.origin + sum(lost for _, lost in past), self.gaps[len(past) :])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Happening:
-    """Something that became known about a stream.
+    """Something that became known about a stream, `time` being when, seconds since listening began."""
+
+    time: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FloorKnown(Happening):
+    """The noise floor is known, dB full scale; the note tells whether that is after a loss."""
+
+    floor: float
+    note: str | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Spoken(Happening):
+    """Of an utterance.
 
     Attributes
     ----------
-    kind : "calibrated", once the noise floor is known;
-        "speech_start", once a sound has lasted longer than a click;
-        "speech", when more of it was heard;
-        "over", when the utterance is;
-        "overflow", when sound was lost; "device_lost"; or "muted"
-    time : when, seconds since listening began
-    span : first and past-the-last sample of the utterance, at the listener's rate, counted from the beginning of the
-        stream; of "speech", the latter may lie ahead: it is where the utterance ends if no more speech comes
-    heard : (n,) float32, full scale 1: of "speech", all from the utterance's first sample to the newest one; of "over",
-        the utterance
-    timeline : when the samples of the span were
-    arrived : when the sound was there that led to it, seconds of the listener's clock
-    dropped : the utterance turned out to be noise that the floor has caught up with
-    complete : False if the utterance was cut off by the greatest length or by the end of the stream
-    floor : the noise floor, dB full scale
-    note : what a person should know
+    span : first and past-the-last sample, at the listener's rate, counted from the beginning of the stream
+    timeline : when these samples were
     """
 
-    kind: str
-    time: float
-    span: tuple[int, int] | None = None
-    heard: np.ndarray | None = None
-    timeline: Timeline = Timeline()
-    arrived: float | None = None
-    dropped: bool = False
-    complete: bool = True
-    floor: float | None = None
-    note: str | None = None
+    span: tuple[int, int]
+    timeline: Timeline
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Onset(Spoken):
+    """A sound has lasted longer than a click; `floor` is that of the noise before it, dB full scale."""
+
+    floor: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Speech(Spoken):
+    """More of it was heard. The end of the span may lie ahead: it is where the utterance ends if no more speech comes.
+
+    Attributes
+    ----------
+    heard : (n,) float32, full scale 1, all from the utterance's first sample to the newest one
+    """
+
+    heard: np.ndarray
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Over(Spoken):
+    """It is over.
+
+    Attributes
+    ----------
+    heard : (n,) float32, full scale 1, the utterance
+    arrived : when the sound was there that ended it, seconds of the listener's clock
+    floor : the noise floor after it, dB full scale
+    dropped : it turned out to be noise that the floor has caught up with
+    complete : False if it was cut off by the greatest length or by the end of the stream
+    """
+
+    heard: np.ndarray
+    arrived: float
+    floor: float
+    dropped: bool
+    complete: bool
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Interruption(Happening):
+    """Something came between the sound and the listener; `note` tells what."""
+
+    note: str
+
+
+class Overrun(Interruption):
+    """Sound was lost, for nobody fetched it in time."""
+
+
+class Absence(Interruption):
+    """The device is away, and waited for."""
+
+
+class DeadInput(Interruption):
+    """Nothing but zeros comes in."""
 
 
 class Listener:
@@ -139,9 +190,9 @@ class Listener:
                 found = self.finish()
                 self._lost = self._returning = True
                 note = f"{sound.device}: {sound.reason}; waiting for it"
-                return [*found, Happening("device_lost", self.time, note=note)]
-            case Muted():
-                return [Happening("muted", self.time, note=f"{sound.device} delivers only zeros: {sound.remedy}")]
+                return [*found, Absence(time=self.time, note=note)]
+            case OnlyZeros():
+                return [DeadInput(time=self.time, note=f"{sound.device} delivers only zeros: {sound.remedy}")]
 
     def finish(self) -> list[Happening]:
         """The stream is over: what is still open ends here."""
@@ -180,7 +231,7 @@ class Listener:
         self._timeline = self._timeline.interrupted(streamed, seconds)
         self.time = self._timeline.origin + streamed + sum(lost for _, lost in self._timeline.gaps)
         note = f"{seconds:.2f} s of sound lost: the computer is too busy"
-        return [*found, Happening("overflow", self.time, note=note)]
+        return [*found, Overrun(time=self.time, note=note)]
 
     def _begin_again(self) -> None:
         """Forget the stream: it is a new one from here on, with a new noise floor."""
@@ -200,35 +251,28 @@ class Listener:
         found = self._follow(self._segmenter.push(samples), arrived)
         if self._started and (span := self._segmenter.pending):
             heard = self._between(span[0], position)
-            found.append(Happening("speech", self.time, span, heard, self._timeline, arrived))
+            found.append(Speech(time=self.time, span=span, heard=heard, timeline=self._timeline))
         self._forget(position)
         return found
 
     def _follow(self, boundaries: Iterable[Boundary], arrived: float) -> list[Happening]:
         found = []
         for boundary in boundaries:
-            span = boundary.start, boundary.end
             if boundary.kind == "calibrated":
                 self._calibrated = True
                 note = "the microphone is back" if self._returning else None
                 self._returning = False
                 moment = self._timeline.moment(boundary.end / self._rate)
-                found.append(Happening("calibrated", moment, arrived=arrived, floor=self.floor, note=note))
+                found.append(FloorKnown(time=moment, floor=self.floor, note=note))
                 continue
             self._started = boundary.kind == "start"
-            found.append(
-                Happening(
-                    "speech_start" if self._started else "over",
-                    self.time,
-                    span,
-                    None if self._started else self._between(*span),
-                    self._timeline,
-                    arrived,
-                    dropped=boundary.kind == "dropped",
-                    complete=boundary.complete,
-                    floor=self.floor,
-                )
-            )
+            span = boundary.start, boundary.end
+            about = {"time": self.time, "span": span, "timeline": self._timeline, "floor": self.floor}
+            if self._started:
+                found.append(Onset(**about))
+                continue
+            about |= {"heard": self._between(*span), "arrived": arrived}
+            found.append(Over(**about, dropped=boundary.kind == "dropped", complete=boundary.complete))
         return found
 
     def _between(self, first: int, end: int) -> np.ndarray:

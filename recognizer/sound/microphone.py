@@ -17,7 +17,7 @@ from types import ModuleType
 import numpy as np
 
 from recognizer.errors import MicrophoneError
-from recognizer.sound.source import BLOCK, Block, Lost, Muted, Sound
+from recognizer.sound.source import BLOCK, Block, Lost, OnlyZeros, Sound
 
 QUEUE = 10.0  # seconds of sound held for a reader that is late
 LATENCY = 0.1  # seconds of buffer in the sound system; with less, it wakes up more often than there are blocks
@@ -147,7 +147,7 @@ class Microphone:
                     muted = False
                 elif zeros >= ZEROS and not muted:
                     muted = True
-                    yield Muted(self.device.name, _remedy("muted"))
+                    yield OnlyZeros(self.device.name, _remedy("muted"))
             yield Lost(self.device.name, self._reason)
             self._wait_for_it()
             zeros, muted = 0.0, False
@@ -351,8 +351,8 @@ _REMEDIES = {
         "win32": "allow desktop apps the microphone in Settings > Privacy & security > Microphone",
     },
     "muted": {
-        "linux": "unmute the input (alsamixer, or `pactl set-source-mute @DEFAULT_SOURCE@ 0`), or choose another with "
-        "--device",
+        "linux": "unmute the input (alsamixer, or `pactl set-source-mute @DEFAULT_SOURCE@ 0`), or choose another "
+        "device, see `recognizer devices`",
         "darwin": "allow your terminal the microphone in System Settings > Privacy & Security > Microphone, restart "
         "it, and see that the input volume is not zero",
         "win32": "allow desktop apps the microphone in Settings > Privacy & security > Microphone and see that the "

@@ -47,7 +47,7 @@ class Lost:
 
 
 @dataclass(frozen=True)
-class Muted:
+class OnlyZeros:
     """Nothing but zeros comes in, which no microphone in any room delivers.
 
     Attributes
@@ -60,7 +60,7 @@ class Muted:
     remedy: str
 
 
-Sound = Block | Lost | Muted
+Sound = Block | Lost | OnlyZeros
 
 
 def play(

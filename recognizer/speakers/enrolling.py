@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer.adaptation.choice import Trial, usual
+from recognizer.adaptation.choice import Outcome, usual
 from recognizer.adaptation.enrollment import Enrollment, enroll, try_base
 from recognizer.adaptation.method import Method
 from recognizer.adaptation.takes import analyse_takes
@@ -135,9 +135,7 @@ def make_unlabelled_profile(
     adapted = self_adapt([analysis for _, analysis in read], prior, chosen)
     sure = [Utterance(path, model.words[word], None) for (path, _), word in zip(read, adapted.words) if word >= 0]
     if not sure:
-        raise AdaptationError(
-            f"no word is sure in any of the {len(read)} recordings; record more, or label them and use --from"
-        )
+        raise AdaptationError(f"no word is sure in any of the {len(read)} recordings; record more, or label them")
     record = {
         "made": date.today().isoformat(),
         "takes": _counted(adapted.words[adapted.words >= 0], model),
@@ -162,11 +160,11 @@ def _origin(whose: str | None, method: Method | None, unlabelled: bool) -> dict:
 def record_of(enrollment: Enrollment, model: Model) -> dict:
     """What a profile tells of the enrollment that it was made from, plain JSON data."""
 
-    def told(trial: Trial | None) -> dict | None:
-        return trial and {
-            "correct": trial.correct,
-            "n": len(trial.words),
-            "confidence": round(trial.confidence(model.calibration), 4),
+    def told(outcome: Outcome | None) -> dict | None:
+        return outcome and {
+            "correct": outcome.correct,
+            "n": len(outcome.words),
+            "confidence": round(outcome.confidence(model.calibration), 4),
         }
 
     return {

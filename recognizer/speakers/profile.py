@@ -58,8 +58,7 @@ class Profile:
         if model.fingerprint != self.base:
             raise ProfileError(
                 f"the profile was made for another model: {self.model_name} with the fingerprint {self.base[:12]}, and "
-                f"this one has {model.fingerprint[:12]}; use that model, or make the profile anew for this one with "
-                "`recognizer speakers refresh NAME --model MODEL`"
+                f"this one has {model.fingerprint[:12]}; use that model, or make the profile anew for this one"
             )
         fits = alike(self.bank, model.acoustics.bank) and len(self.mean) == len(model.front_end.mean)
         if not fits:

@@ -71,8 +71,8 @@ def checked(name: str, besides: Collection[str] = ()) -> str:
 def _well_formed(name: str) -> str:
     """A name that can be a folder on every system."""
     speaker, mark, condition = name.partition(MARK)
-    speaker = naming.checked(speaker, "speaker")
-    return speaker + mark + naming.checked(condition, "condition") if mark else speaker
+    speaker = naming.checked_name(speaker, "speaker")
+    return speaker + mark + naming.checked_name(condition, "condition") if mark else speaker
 
 
 def names() -> list[str]:
@@ -170,7 +170,7 @@ def take_path(name: str, word: str, *, heard: bool = False) -> Path:
     word : that is said
     heard : whether a recognizer told the word, not a person
     """
-    place = folder(name) / TAKES / naming.checked(word, "word")
+    place = folder(name) / TAKES / naming.checked_name(word, "word")
     _make(place)
     prefix = HEARD if heard else ""
     numbers = [number for file in place.glob("*.wav") if (number := file.stem.removeprefix(prefix)).isdecimal()]
@@ -505,7 +505,7 @@ def _unpacked(path: Path, archive: zipfile.ZipFile) -> list[str]:
     if not all(_belongs(info.filename) for info in members):
         raise foreign
     for word in {parts[2] for info in members if len(parts := info.filename.split("/")) == 4}:
-        naming.checked(word, "word")
+        naming.checked_name(word, "word")
     found = {folder: checked(folder) for folder in sorted({info.filename.split("/")[0] for info in members})}
     if len({name.partition(MARK)[0] for name in found.values()}) != 1:
         raise foreign

@@ -21,10 +21,10 @@ from recognizer.training.settings import TrainingSettings
 from recognizer.training.training import train
 from recognizer.training.trials import (
     ENOUGH_TO_CALIBRATE,
-    Calibrated,
-    Material,
+    HeldOut,
     Progress,
     Refusal,
+    TrainingData,
     calibrate_held_out,
     unknown_features,
 )
@@ -89,32 +89,32 @@ def build(
     if len(utterances) <= FEW_TAKES * len(words) if few is None else few:
         settings = replace(settings, borrowed_frames=BORROWED_FRAMES, variance_floor=FLOOR_BESIDE_BORROWED)
         perturbations = tuple(dict.fromkeys((*perturbations, *(MILD if front_end.hears else ()))))
-    material, refused = _analyse(utterances, front_end, endpointer, settings, (PLAIN, *perturbations), jobs, progress)
-    _check_words(words, material, refused)
+    data, refused = _analyse(utterances, front_end, endpointer, settings, (PLAIN, *perturbations), jobs, progress)
+    _check_words(words, data, refused)
     strangers, unreadable = (
-        unknown_features(unknown, words, material.front_end, endpointer, jobs) if calibrate else ([], [])
+        unknown_features(unknown, words, data.front_end, endpointer, jobs) if calibrate else ([], [])
     )
     refused += unreadable
-    calibrated = Calibrated()
+    held_out = HeldOut()
     if calibrate:
-        calibrated = calibrate_held_out(material, words, settings, endpointer, strangers, enough, jobs, progress)
+        held_out = calibrate_held_out(data, words, settings, endpointer, strangers, enough, jobs, progress)
 
     def report(stage: str, iteration: int, log_likelihood: float) -> None:
         progress(stage, iteration, settings.max_iterations, f"log likelihood {log_likelihood:.3f} a frame")
 
-    everyone = range(len(material.utterances))
-    models = train(*material.training_set(everyone, words), settings, jobs=jobs, progress=report)
-    speakers = {u.speaker for u in material.utterances} - {None}
+    everyone = range(len(data.utterances))
+    models = train(*data.training_set(everyone, words), settings, jobs=jobs, after_iteration=report)
+    speakers = {u.speaker for u in data.utterances} - {None}
     card = {
         "made": date.today().isoformat(),
-        "utterances": len(material.utterances),
+        "utterances": len(data.utterances),
         "speakers": len(speakers) or None,
         "perturbations": [asdict(p) for p in perturbations],
-        "held_out": calibrated.held_out,
+        "held_out": held_out.held_out,
         **(card or {}),
     }
-    calibration, rejection = calibrated.calibration, calibrated.rejection
-    return Model(words, material.front_end, endpointer, models, calibration, rejection, card), refused
+    calibration, rejection = held_out.calibration, held_out.rejection
+    return Model(words, data.front_end, endpointer, models, calibration, rejection, card), refused
 
 
 def corpus_front_end(utterances: Sequence[Utterance]) -> FrontEnd | GivenFeatures:
@@ -169,7 +169,7 @@ def _analyse(utterances, front_end, endpointer, settings, perturbations, jobs, p
                 Refusal(
                     utterance,
                     f"{shown(utterance.path)}: {frames} frames, fewer than the {settings.states} states of a "
-                    "word; record it longer or train with fewer --states",
+                    "word; record it longer or train with fewer states",
                 )
             )
         else:
@@ -177,7 +177,7 @@ def _analyse(utterances, front_end, endpointer, settings, perturbations, jobs, p
             analyses.append(analysis)
     if kept:
         front_end = front_end.with_speech([a.features[0] for a in analyses], [a.speech for a in analyses])
-    return Material(kept, finished(analyses, front_end), front_end), refused
+    return TrainingData(kept, finished(analyses, front_end), front_end), refused
 
 
 _REMEDY = {
@@ -186,8 +186,8 @@ _REMEDY = {
 }
 
 
-def _check_words(words: Sequence[str], material: Material, refused: Sequence[Refusal]) -> None:
-    missing = sorted(set(words) - {u.word for u in material.utterances})
+def _check_words(words: Sequence[str], data: TrainingData, refused: Sequence[Refusal]) -> None:
+    missing = sorted(set(words) - {u.word for u in data.utterances})
     if missing:
         reason = next(r.reason for r in refused if r.utterance.word == missing[0])
         raise TrainingError(

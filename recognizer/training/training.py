@@ -30,7 +30,7 @@ ABSOLUTE_VARIANCE_FLOOR = 1e-4  # for features that do not vary at all in the tr
 START_FRAMES = 500_000  # of one state, to start from: 160 MB; with a tenth, 0.15 % fewer strangers are understood
 
 
-Progress = Callable[[str, int, float], None]
+AfterIteration = Callable[[str, int, float], None]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def train(
     settings: TrainingSettings = TrainingSettings(),
     *,
     jobs: int = 1,
-    progress: Progress = lambda stage, iteration, log_likelihood: None,
+    after_iteration: AfterIteration = lambda stage, iteration, log_likelihood: None,
 ) -> WordModels:
     """Estimate the models of all words.
 
@@ -81,7 +81,7 @@ def train(
     spans : first and past-the-last frame of the speech in each utterance; the rest starts as silence
     settings : sizes and limits
     jobs : threads; the result does not depend on it
-    progress : called with stage, iteration and log likelihood per frame
+    after_iteration : called with stage, iteration and log likelihood per frame
 
     Returns
     -------
@@ -103,7 +103,7 @@ def train(
     floor = variance_floor(speech.frames, settings)
     models = WordModels(*cut_and_cluster(speech, words, spans, settings, floor))
     for stage in STAGES:
-        models = converge(models, speech.chunks, stage, settings, floor, jobs=jobs, progress=progress)
+        models = converge(models, speech.chunks, stage, settings, floor, jobs=jobs, after_iteration=after_iteration)
     # Borrowed frames say that few recordings are expected.
     if not settings.borrowed_frames and (shortage := settings.shortage(models.bank)):
         warnings.warn(shortage, RecognizerWarning, stacklevel=2)
@@ -123,7 +123,7 @@ def converge(
     variance_floor: np.ndarray,
     *,
     jobs: int = 1,
-    progress: Progress = lambda stage, iteration, log_likelihood: None,
+    after_iteration: AfterIteration = lambda stage, iteration, log_likelihood: None,
 ) -> WordModels:
     """Re-estimate all parameters until the log likelihood has converged, then drop what has starved.
 
@@ -138,7 +138,7 @@ def converge(
     while len(curve) < settings.max_iterations:
         statistics = accumulate(models, chunks, STAGES[stage], jobs)
         curve.append(statistics.log_likelihood / statistics.frames)
-        progress(stage, len(curve), curve[-1])
+        after_iteration(stage, len(curve), curve[-1])
         if len(curve) > 1 and curve[-1] - curve[-2] < settings.tolerance:
             break
         bank = models.bank.update(statistics, variance_floor, settings.borrowed_frames)
@@ -408,7 +408,7 @@ def _check(features: Sequence[np.ndarray], settings: TrainingSettings) -> None:
         if len(f) < settings.states:
             raise TrainingError(
                 f"utterance {number} has {len(f)} frames, fewer than the {settings.states} states of a word; "
-                "leave it out, record it longer, or train with fewer --states"
+                "leave it out, record it longer, or train with fewer states"
             )
         if not np.isfinite(f).all():
             raise TrainingError(f"utterance {number} has features that are not finite; leave it out")

@@ -22,7 +22,7 @@ from recognizer.recognition.verification import (
     belief,
     default,
     examine,
-    fit,
+    fit_rejection,
     train_noise,
     with_operating_points,
 )
@@ -55,7 +55,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingData:
     """Analysed utterances that can be trained on; every one has its plain features first, then the copies."""
 
     utterances: list[Utterance]
@@ -75,7 +75,7 @@ class Material:
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class HeldOut:
     """What was fitted on speech held out of the training; defaults where that is too little.
 
     Attributes
@@ -113,7 +113,7 @@ class Trial:
 
 
 def calibrate_held_out(
-    material: Material,
+    data: TrainingData,
     words: Sequence[str],
     settings: TrainingSettings,
     endpointer: Endpointer,
@@ -121,16 +121,16 @@ def calibrate_held_out(
     enough: int,
     jobs: int,
     progress: Progress,
-) -> Calibrated:
+) -> HeldOut:
     """Calibration and rejection from as many trials as it takes to hold out enough."""
-    if not material.utterances:
-        return Calibrated()
-    noises = _noises(material.front_end, endpointer) if material.front_end.hears else []
-    everything = np.concatenate([f for analysis in material.analyses for f in analysis.features])
+    if not data.utterances:
+        return HeldOut()
+    noises = _noises(data.front_end, endpointer) if data.front_end.hears else []
+    everything = np.concatenate([f for analysis in data.analyses for f in analysis.features])
     noise = train_noise(noises[::2], variance_floor(everything, settings)) if noises else None
-    speakers = sorted({u.speaker or "" for u in material.utterances})
+    speakers = sorted({u.speaker or "" for u in data.utterances})
     by_speaker = len(speakers) >= HELD_OUT
-    groups = np.array([speakers.index(u.speaker or "") if by_speaker else i for i, u in enumerate(material.utterances)])
+    groups = np.array([speakers.index(u.speaker or "") if by_speaker else i for i, u in enumerate(data.utterances)])
     others = [f for _, f in strangers]
     trials: list[Trial] = []
     for fold in (1, 2, 0):
@@ -139,26 +139,26 @@ def calibrate_held_out(
         if len(held_out) >= enough and len(set(held_out)) >= 2:
             break
         seen = np.flatnonzero(groups % HELD_OUT != fold)
-        known = sorted({material.utterances[i].word for i in seen})
-        members = [i for i in np.flatnonzero(groups % HELD_OUT == fold) if material.utterances[i].word in known]
+        known = sorted({data.utterances[i].word for i in seen})
+        members = [i for i in np.flatnonzero(groups % HELD_OUT == fold) if data.utterances[i].word in known]
         if len(known) < 2 or len(members) < FEWEST_TO_CALIBRATE:
             if not trials:
-                return Calibrated(rejection=noise and default(noise))
+                return HeldOut(rejection=noise and default(noise))
             continue
         progress("held-out test", len(trials), HELD_OUT, "")
-        trials.append(_try(material, words, seen, np.array(members), noise, noises[1::2], others, settings, jobs))
+        trials.append(_try(data, words, seen, np.array(members), noise, noises[1::2], others, settings, jobs))
         right = int((trials[-1].scores.argmax(1) == trials[-1].truth).sum())
         progress("held-out test", len(trials), HELD_OUT, f"{right} of {len(members)} right")
     first = trials[0]
     right = first.scores.argmax(1) == first.truth
-    score = Proportion.counted(right, [material.utterances[i].speaker for i in first.members])
+    score = Proportion.counted(right, [data.utterances[i].speaker for i in first.members])
     _warn_of_chance(first.scores.argmax(1), first.truth)
     held_out = {**score.as_json(), "unseen": "speakers" if by_speaker else "takes"}
-    return Calibrated(*_fit(noise, trials, groups, [folder for folder, _ in strangers]), held_out)
+    return HeldOut(*_fit(noise, trials, groups, [folder for folder, _ in strangers]), held_out)
 
 
 def _try(
-    material: Material,
+    data: TrainingData,
     words: Sequence[str],
     seen: np.ndarray,
     members: np.ndarray,
@@ -169,12 +169,12 @@ def _try(
     jobs: int,
 ) -> Trial:
     """Train on some utterances, and try the model on others of the same words."""
-    known = sorted({material.utterances[i].word for i in seen})
+    known = sorted({data.utterances[i].word for i in seen})
     with warnings.catch_warnings():  # about a model that nobody gets
         warnings.simplefilter("ignore", RecognizerWarning)
-        models: WordModels = train(*material.training_set(seen, known), settings, jobs=jobs)
-    features = [material.analyses[i].features[0] for i in members]
-    truth = np.array([known.index(material.utterances[i].word) for i in members])
+        models: WordModels = train(*data.training_set(seen, known), settings, jobs=jobs)
+    features = [data.analyses[i].features[0] for i in members]
+    truth = np.array([known.index(data.utterances[i].word) for i in members])
     found = examine(models, noise, features)
     scores = np.full((len(members), len(words)), -np.inf)
     column = np.array([words.index(word) for word in known])
@@ -234,7 +234,7 @@ def _fit(
         other, other_weight = (np.concatenate(parts) for parts in zip(*sounds))
         known = kept & right
         calibration = fit_calibration(scores[kept], truth[kept], weight[kept])
-        return calibration, fit(noise, evidence[known], weight[known], other, other_weight)
+        return calibration, fit_rejection(noise, evidence[known], weight[known], other, other_weight)
 
     part = _parts(groups[pooled["members"]])
     if noise is None or len(set(part[right])) < 2:

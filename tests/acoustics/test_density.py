@@ -18,7 +18,7 @@ from recognizer.acoustics import codebook, discrete, recursions
 from recognizer.acoustics.chain import TOPOLOGIES, Chain
 from recognizer.acoustics.density import KINDS, Density, alike, arrays_of, of_arrays
 from recognizer.acoustics.gaussians import GaussianBank, Sizes
-from recognizer.adaptation.choice import Material, Trial, candidates, compare
+from recognizer.adaptation.choice import AdaptationData, Outcome, candidates, choose_method
 from recognizer.adaptation.map import interpolate
 from recognizer.adaptation.method import KINDS as METHODS
 from recognizer.adaptation.method import Method, adapt
@@ -305,12 +305,12 @@ def test_a_method_is_chosen_where_words_have_several_takes(kind):
     """Every candidate is tried, constrained MLLR among them where it fits; none is chosen that harms."""
     models = trained(kind)
     features, labels, _ = spoken(5, takes=3, shift=1.5)
-    material = Material(labels, [[f] for f in features], 1.0)
-    base = Trial(Method("none"), labels, score_words(models, features), material.frames)
-    trial, why = compare(models, material, base)
+    data = AdaptationData(labels, [[f] for f in features], 1.0)
+    base = Outcome(Method("none"), labels, score_words(models, features), data.frames)
+    outcome, why = choose_method(models, data, base)
     assert why
-    assert trial.method.fits(models)
-    assert trial.gain(base)[0] >= 0
+    assert outcome.method.fits(models)
+    assert outcome.gain(base)[0] >= 0
     tried = {method.kind for method in candidates(models, several=True)}
     assert tried == {"map"} if models.bank.fitted_by == {"map"} else "cmllr-map" in tried
 
@@ -552,7 +552,7 @@ def test_a_live_session_learns_or_says_that_it_cannot(kind, files):
     if kind == "discrete":
         with pytest.raises(AdaptationError) as caught:
             Adaptation(recognizer)
-        assert str(caught.value) == ("a discrete model cannot learn from its answers; leave --adapt out, or enroll")
+        assert str(caught.value) == ("a discrete model cannot learn from its answers; leave adaptation out, or enroll")
         return
     adaptation, samples = Adaptation(recognizer), say("rise", "eve", 60)
     assert adaptation.learn(samples, recognizer.recognize(samples, RATE))

@@ -23,7 +23,7 @@ from recognizer.acoustics.gaussians import (
     with_squares,
 )
 from recognizer.acoustics.kmeans import kmeans, kmeans_of_groups, nearest
-from recognizer.acoustics.mixture import expectation_maximisation, fit
+from recognizer.acoustics.mixture import expectation_maximisation, fit_mixture
 from recognizer.acoustics.simplex import floored_distribution
 from recognizer.acoustics.statistics import Statistics
 from recognizer.errors import RecognizerWarning, TrainingError
@@ -321,7 +321,7 @@ def test_a_bank_is_double_whatever_the_frames_are(dtype):
     for bank in (
         from_clusters(features, 1, floor),
         from_clusters(features, 2, floor),
-        fit(features, 1, floor),
+        fit_mixture(features, 1, floor),
     ):
         assert {bank.weights.dtype, bank.means.dtype, bank.variances.dtype} == {np.dtype(np.float64)}
 
@@ -391,7 +391,7 @@ def test_em_that_has_not_converged_says_what_to_change():
 
 def test_fitting_finds_both_clusters():
     features = two_clusters()
-    bank = fit(features, 2, np.full(2, 1e-4))
+    bank = fit_mixture(features, 2, np.full(2, 1e-4))
     order = bank.means[0, :, 0].argsort()
     np.testing.assert_allclose(bank.weights, 0.5, atol=1e-3)
     np.testing.assert_allclose(bank.means[0, order[0]], features[:60].mean(0), atol=1e-2)
@@ -403,7 +403,7 @@ def test_fitting_finds_both_clusters():
 def test_fitting_awkward_frames_is_sound(seed, kind, mixtures):
     features = awkward_frames(seed, kind)
     floor = np.full(3, 0.01)
-    bank = fit(features, mixtures, floor)
+    bank = fit_mixture(features, mixtures, floor)
     bank_is_sound(bank, floor)
     assert (bank.weights > 0).all()
     assert bank.weights.shape[1] <= max(1, min(mixtures, len(features) // MIN_FRAMES))

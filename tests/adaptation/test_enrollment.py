@@ -12,7 +12,7 @@ from synthetic import WORDS, say, write
 
 from recognizer.acoustics.chain import Chain
 from recognizer.adaptation import enrollment
-from recognizer.adaptation.choice import FEWEST, USUAL, Trial
+from recognizer.adaptation.choice import FEWEST, USUAL, Outcome
 from recognizer.adaptation.enrollment import Doubt, enroll
 from recognizer.adaptation.method import KINDS, Method, adapt
 from recognizer.adaptation.takes import MEAN_PRIOR, MEAN_WEIGHT, READINGS, analyse_takes, with_speaker_mean
@@ -225,11 +225,13 @@ def test_a_doubt_needs_the_base_and_the_other_takes_to_agree(built, tmp_path):
     words = np.array([take.word for take in takes])
     sure = np.where(np.eye(4)[words] > 0, 0.0, -200.0)
     wrong, nobody = np.roll(sure, 1, axis=1), np.zeros((4, 4))
-    trials = {name: Trial(USUAL, words, x, np.full(4, 40)) for name, x in [("r", sure), ("w", wrong), ("n", nobody)]}
-    doubts = {(a, b): len(enrollment._doubts(takes, built, trials[a], trials[b])) for a in "rwn" for b in "rwn"}
+    outcomes = {
+        name: Outcome(USUAL, words, x, np.full(4, 40)) for name, x in [("r", sure), ("w", wrong), ("n", nobody)]
+    }
+    doubts = {(a, b): len(enrollment._doubts(takes, built, outcomes[a], outcomes[b])) for a in "rwn" for b in "rwn"}
     assert doubts[("w", "w")] == 4
     assert sum(doubts.values()) == 4 + doubts[("n", "w")]  # where all are alike, the first is the best
-    assert enrollment._doubts(takes, built, trials["w"], None) == ()
+    assert enrollment._doubts(takes, built, outcomes["w"], None) == ()
 
 
 # The speaker's mean

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recognizer.acoustics.gaussians import GaussianBank, with_squares
 from recognizer.acoustics.statistics import Statistics
-from recognizer.adaptation.map import LEAST_VARIANCE, adapt, interpolate
+from recognizer.adaptation.map import LEAST_VARIANCE, adapt_gaussians, interpolate
 
 quick = settings(max_examples=40, deadline=None)
 taus = st.sampled_from([0.0, 0.5, 3.0, 7.0, 20.0, np.inf])
@@ -47,7 +47,7 @@ def test_every_parameter_is_the_literal_one(seed, tau, variance_tau, weight_tau,
     random = np.random.default_rng(seed)
     bank = random_bank(random, states, mixtures, 2)
     statistics, x, shares = heard(random, bank, 8)
-    result = adapt(bank, statistics, tau, variance_tau=variance_tau, weight_tau=weight_tau)
+    result = adapt_gaussians(bank, statistics, tau, variance_tau=variance_tau, weight_tau=weight_tau)
     same_bank(result, literal(bank, x, shares, tau, variance_tau, weight_tau), rtol=1e-9, atol=1e-9)
 
 
@@ -57,7 +57,7 @@ def test_what_was_not_heard_stays_to_the_last_bit(seed, tau, variance_tau, weigh
     random = np.random.default_rng(seed)
     bank = random_bank(random, 6, 2, 3)
     statistics, _, _ = heard(random, bank, silent=0.5)
-    result = adapt(bank, statistics, tau, variance_tau=variance_tau, weight_tau=weight_tau)
+    result = adapt_gaussians(bank, statistics, tau, variance_tau=variance_tau, weight_tau=weight_tau)
     unheard = statistics.occupancy.sum(1) == 0
     for name in GAUSSIANS:
         np.testing.assert_array_equal(getattr(result, name)[unheard], getattr(bank, name)[unheard], name)
@@ -72,8 +72,8 @@ def test_an_infinite_prior_is_the_base_and_a_huge_one_nearly(seed):
     random = np.random.default_rng(seed)
     bank = random_bank(random)
     statistics, _, _ = heard(random, bank)
-    same_bank(adapt(bank, statistics, np.inf), bank)
-    same_bank(adapt(bank, statistics, 1e12, variance_tau=1e12, weight_tau=1e12), bank, rtol=1e-9, atol=1e-9)
+    same_bank(adapt_gaussians(bank, statistics, np.inf), bank)
+    same_bank(adapt_gaussians(bank, statistics, 1e12, variance_tau=1e12, weight_tau=1e12), bank, rtol=1e-9, atol=1e-9)
 
 
 @quick
@@ -82,7 +82,7 @@ def test_no_prior_is_maximum_likelihood_where_there_are_data(seed):
     random = np.random.default_rng(seed)
     bank = random_bank(random)
     statistics, x, shares = heard(random, bank)
-    result = adapt(bank, statistics, 0.0, variance_tau=0.0, weight_tau=0.0)
+    result = adapt_gaussians(bank, statistics, 0.0, variance_tau=0.0, weight_tau=0.0)
     for j, k in np.argwhere(statistics.occupancy > 0):
         mean = np.average(x, axis=0, weights=shares[k, j])
         variance = np.average((x - mean) ** 2, axis=0, weights=shares[k, j])
@@ -100,7 +100,7 @@ def test_a_mean_lies_between_the_prior_and_the_data_and_nearer_to_the_prior_the_
     random = np.random.default_rng(seed)
     bank = random_bank(random)
     statistics, _, _ = heard(random, bank)
-    data, less, more = (adapt(bank, statistics, t).means for t in (0.0, tau, tau + 1))
+    data, less, more = (adapt_gaussians(bank, statistics, t).means for t in (0.0, tau, tau + 1))
     low, high = np.minimum(bank.means, data) - 1e-9, np.maximum(bank.means, data) + 1e-9
     assert ((low <= less) & (less <= high)).all()
     assert (np.abs(more - bank.means) <= np.abs(less - bank.means) + 1e-9).all()
@@ -121,7 +121,7 @@ def test_no_other_means_and_weights_have_a_higher_posterior(seed, tau, weight_ta
     random = np.random.default_rng(seed)
     prior = random_bank(random)
     statistics, _, _ = heard(random, prior)
-    found = adapt(prior, statistics, tau, weight_tau=weight_tau)
+    found = adapt_gaussians(prior, statistics, tau, weight_tau=weight_tau)
     best = log_posterior(found, prior, statistics, tau, weight_tau)
     for size in (1e-3, 0.1, 1.0):
         weights = found.weights * np.exp(random.normal(0, size, found.weights.shape))
@@ -133,7 +133,7 @@ def test_no_other_means_and_weights_have_a_higher_posterior(seed, tau, weight_ta
 def test_one_frame_moves_a_mean_by_its_share_and_narrows_no_variance_far():
     bank = GaussianBank(np.ones((1, 1)), np.zeros((1, 1, 1)), np.ones((1, 1, 1)))
     statistics = Statistics.of_frames(np.ones((1, 1, 1)), with_squares(np.array([[10.0]])))
-    result = adapt(bank, statistics, 4.0, variance_tau=20.0)
+    result = adapt_gaussians(bank, statistics, 4.0, variance_tau=20.0)
     assert result.means[0, 0, 0] == pytest.approx(2.0)
     assert result.variances[0, 0, 0] == pytest.approx((20 + 8**2) / 21)
 
@@ -142,7 +142,7 @@ def test_a_variance_stays_over_its_least_share_of_the_base():
     bank = random_bank(np.random.default_rng(0), 1, 1, 2)
     x = np.full((1000, 2), 3.0)
     statistics = Statistics.of_frames(np.ones((1, 1, 1000)), with_squares(x))
-    result = adapt(bank, statistics, 0.0, variance_tau=0.0)
+    result = adapt_gaussians(bank, statistics, 0.0, variance_tau=0.0)
     np.testing.assert_allclose(result.variances, LEAST_VARIANCE * bank.variances)
 
 
@@ -169,7 +169,7 @@ def test_whatever_the_statistics_the_bank_is_sound(kind, tau):
     bank = random_bank(random, 3, 2, 4, unused=0)
     statistics = DEGENERATE[kind](random, bank.means.shape)
     for variance_tau, weight_tau in itertools.product([0.0, 20.0, np.inf], [0.0, 5.0, np.inf]):
-        result = adapt(bank, statistics, tau, variance_tau=variance_tau, weight_tau=weight_tau)
+        result = adapt_gaussians(bank, statistics, tau, variance_tau=variance_tau, weight_tau=weight_tau)
         sound_bank(result)
         assert (result.variances >= LEAST_VARIANCE * bank.variances * (1 - 1e-12)).all()
 
@@ -181,7 +181,7 @@ def test_the_statistics_and_the_base_are_left_as_they_were(seed):
     bank = random_bank(random)
     statistics, _, _ = heard(random, bank)
     before = [x.copy() for x in (bank.means, bank.variances, bank.weights, statistics.first_order)]
-    adapt(bank, statistics, 2.0, variance_tau=2.0, weight_tau=2.0)
+    adapt_gaussians(bank, statistics, 2.0, variance_tau=2.0, weight_tau=2.0)
     for old, now in zip(before, (bank.means, bank.variances, bank.weights, statistics.first_order)):
         np.testing.assert_array_equal(old, now)
 

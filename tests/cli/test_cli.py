@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,8 +16,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import recognizer
 from recognizer.cli import COMMANDS as SUMMARIES
 from recognizer.cli import app
+from recognizer.cli.reporting import OPTION_FOR, with_options
 from recognizer.errors import ModelError
 
 
@@ -254,7 +257,7 @@ def test_an_interrupted_command_is_130(run, monkeypatch, recordings, model_file,
 
     monkeypatch.setattr("recognizer.corpus.find", interrupted)
     monkeypatch.setattr("recognizer.model.Model.load", interrupted)
-    monkeypatch.setattr("recognizer.htk.parser.read", interrupted)
+    monkeypatch.setattr("recognizer.htk.parser.parse_file", interrupted)
     monkeypatch.setattr("recognizer.sound.microphone.devices", interrupted)
     monkeypatch.setattr("recognizer.speakers.store.names", interrupted)
     monkeypatch.setattr("recognizer.speakers.store.import_", interrupted)
@@ -392,3 +395,29 @@ def test_an_error_without_a_file_is_still_one_line(run, monkeypatch):
     monkeypatch.setattr("recognizer.model.installed", broken)
     outcome = run("models", "list")
     assert (outcome.status, outcome.stdout, outcome.stderr) == (1, "", "error: something; do that\n")
+
+
+# What the package advises, and what one types
+
+
+@pytest.mark.parametrize("advice", OPTION_FOR)
+def test_what_the_package_advises_is_told_as_an_option(advice):
+    """Each advice is given by some message of the package, and the option for it is one that there is."""
+    package = Path(recognizer.__file__).parent
+    texts = "".join(p.read_text(encoding="utf-8") for p in package.rglob("*.py") if "cli" not in p.parts)
+    whole = re.sub(r'"\s*\n\s*f?"', "", texts)  # a string over several lines
+    said = [words for words in advice.split(r"(\d+)") if words]
+    assert all(words in whole for words in said)
+    told = with_options(advice.replace(r"(\d+)", "3"))
+    [option] = re.findall(r"--[a-z]+", told)
+    known = {name for _, command in commands() for parameter in command.params for name in parameter.opts}
+    assert option in known
+
+
+def test_what_is_no_advice_is_told_as_it_is():
+    line = "choose another: a mixture of 3, in states.npz; write it elsewhere"
+    assert with_options(line) == line
+
+
+def test_an_advice_names_the_number():
+    assert with_options("record more or train with mixtures of 12") == "record more or train with --mixtures 12"

@@ -10,7 +10,7 @@ from hvite import HVite, observations
 from synthetic import RATE, WORDS, say, write
 
 from recognizer.cli import export as command
-from recognizer.htk import exchange
+from recognizer.features.analysis import Analyser
 from recognizer.recognizer import Recognizer
 
 FILES = ("models.mmf", "network.slf", "dict.txt", "models.list", "words.dict")
@@ -87,13 +87,13 @@ def test_json(run, model_file, recordings, out):
 
 
 def test_workers_are_passed_on(run, model_file, recordings, out, monkeypatch):
-    asked, analyse = [], exchange.analyse_files
+    asked, analyse = [], Analyser.analyse_files
 
     def counting(*arguments, jobs, **others):
         asked.append(jobs)
         return analyse(*arguments, jobs=jobs, **others)
 
-    monkeypatch.setattr(exchange, "analyse_files", counting)
+    monkeypatch.setattr(Analyser, "analyse_files", counting)
     assert run("export", model_file, recordings, "--parameters", out, "--jobs", 2).status == 0
     assert asked == [2]
 
@@ -113,7 +113,7 @@ def test_progress_is_told(run, model_file, recordings, out, monkeypatch):
 
     monkeypatch.setattr(command, "progress_bar", Bar)
     run("export", model_file, recordings / "hum_bob_0.wav", recordings / "hum_bob_1.wav", "--parameters", out, "-q")
-    assert told == [("features", 1, 2, True), ("features", 2, 2, True)]
+    assert told == [("features", 0, 2, True), ("features", 1, 2, True), ("features", 2, 2, True)]
 
 
 # What cannot be read, and the rest

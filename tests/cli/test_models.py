@@ -14,7 +14,7 @@ from synthetic import RATE, record, say, write
 from recognizer import model as models
 from recognizer.cli import models as command
 from recognizer.evaluation import divergence
-from recognizer.evaluation.description import alike, state_durations
+from recognizer.evaluation.description import most_alike, state_durations
 from recognizer.evaluation.evaluation import headline
 from recognizer.intervals import Proportion, in_words
 from recognizer.recognition.verification import EVIDENCE
@@ -117,7 +117,7 @@ def test_json_tells_everything(run, built, model_file):
         "gaussians": int((bank.weights > 0).sum()),
         "dims": bank.means.shape[2],
         "durations": pytest.approx(dict(zip(built.words, durations)), abs=1e-4),
-        "confusable": alike(built),
+        "confusable": most_alike(built),
         "front_end": json.loads(json.dumps(built.front_end.settings)),
         "endpointer": asdict(built.endpointer),
         "calibration": asdict(built.calibration),

@@ -19,7 +19,7 @@ from test_session import blocks, quiet
 
 from recognizer.cli.drawing import METER_CELLS, WIDTH, large
 from recognizer.cli.prompt_screen import STATES, PromptPicture
-from recognizer.cli.prompting import Outcome, collect
+from recognizer.cli.prompting import Ending, collect
 from recognizer.cli.reporting import ExitStatus
 from recognizer.errors import MicrophoneError, RecognizerError
 from recognizer.live import events
@@ -175,7 +175,7 @@ main()
 # How it ends
 
 
-def gather(guide: Guide, sounds, keep=lambda prompt, samples: None) -> Outcome:
+def gather(guide: Guide, sounds, keep=lambda prompt, samples: None) -> Ending:
     return collect(guide, sounds, keep, "record", True, True)
 
 
@@ -183,7 +183,7 @@ def test_all_is_kept():
     kept = []
     sounds = blocks(np.concatenate([quiet(1.0), *map(answer, TWO)]))
     outcome = gather(Guide(TWO, RATE), sounds, lambda prompt, samples: kept.append((prompt, samples)))
-    assert outcome == Outcome(2, (), ExitStatus.OK)
+    assert outcome == Ending(2, (), ExitStatus.OK)
     assert [prompt for prompt, _ in kept] == TWO
     assert all(samples.dtype == np.int16 for _, samples in kept)
 
@@ -193,18 +193,18 @@ def test_nothing_is_heard_where_nothing_is_to_be_said():
         pytest.fail("nobody needs to listen")
         yield
 
-    assert gather(Guide([], RATE), never()) == Outcome(0, (), ExitStatus.OK)
+    assert gather(Guide([], RATE), never()) == Ending(0, (), ExitStatus.OK)
 
 
 def test_what_was_left_out_is_a_failure():
     bad = [loud(answer(TWO[0]), 3.0)] * 3
     outcome = gather(Guide(TWO, RATE), blocks(np.concatenate([quiet(1.0), *bad, answer(TWO[1])])))
-    assert outcome == Outcome(1, (TWO[0],), ExitStatus.FAILED)
+    assert outcome == Ending(1, (TWO[0],), ExitStatus.FAILED)
 
 
 def test_sound_that_ends_before_all_is_said_is_a_failure():
     outcome = gather(Guide(TWO, RATE), blocks(np.concatenate([quiet(1.0), answer(TWO[0])])))
-    assert outcome == Outcome(1, (), ExitStatus.FAILED)
+    assert outcome == Ending(1, (), ExitStatus.FAILED)
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RecognizerError("No space left on device")])

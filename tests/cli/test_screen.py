@@ -15,7 +15,7 @@ from synthetic import WORDS
 from test_session import blocks, talk
 
 from recognizer.cli.drawing import METER_CELLS, TALL, WIDTH, kept_up_to_date, large, poster
-from recognizer.cli.screen import STATES, Picture
+from recognizer.cli.screen import STATES, LivePicture
 from recognizer.live.events import Adapted, Answer, Calibrated, DeviceLost, Heard, Partial, Rejected
 from recognizer.live.session import Session
 from recognizer.recognition.result import Candidate, Result
@@ -30,7 +30,7 @@ def session(built) -> Session:
     return Session(Recognizer(built))
 
 
-def lines(picture: Picture) -> list[str]:
+def lines(picture: LivePicture) -> list[str]:
     """What is drawn on a terminal that is wide enough; no line is wider than the frame."""
     file = io.StringIO()
     Console(file=file, width=120, force_terminal=False, color_system=None).print(picture.draw())
@@ -104,7 +104,7 @@ def test_any_word_can_be_drawn(word):
 
 
 def test_it_begins_with_what_to_do(session):
-    drawn = "\n".join(lines(Picture(session, "tones, Desk Mic")))
+    drawn = "\n".join(lines(LivePicture(session, "tones, Desk Mic")))
     for part in ("recognizer live: tones, Desk Mic", "say a word", "calibrating", "Ctrl-C ends"):
         assert part in drawn
 
@@ -116,7 +116,7 @@ def test_every_state_fits_beside_the_meter():
 
 @pytest.mark.parametrize("word", ["seven", "语音", "né", "w" * 60, "[bold]", "[/x]"])
 def test_an_answer_is_large_with_its_confidence_and_what_else_it_may_be(session, word):
-    picture = Picture(session, "title")
+    picture = LivePicture(session, "title")
     picture.take(result(word, "other", "third", "fourth", "fifth"))
     drawn = lines(picture)
     assert holds(drawn, large(word))
@@ -128,7 +128,7 @@ def test_an_answer_is_large_with_its_confidence_and_what_else_it_may_be(session,
 
 
 def test_a_guess_is_large_without_confidence(session):
-    picture = Picture(session, "title")
+    picture = LivePicture(session, "title")
     picture.take(Partial(time=1.0, start=0.5, result=result("seven").result))
     drawn = lines(picture)
     assert holds(drawn, large("seven"))
@@ -136,7 +136,7 @@ def test_a_guess_is_large_without_confidence(session):
 
 
 def test_a_rejection_tells_why_and_what_was_nearest(session):
-    picture = Picture(session, "title")
+    picture = LivePicture(session, "title")
     picture.take(result("seven"))
     picture.take(result("five", "nine", reason="too short"))
     drawn = "\n".join(lines(picture))
@@ -147,7 +147,7 @@ def test_a_rejection_tells_why_and_what_was_nearest(session):
 
 
 def test_what_came_before_is_there_newest_first(session):
-    picture = Picture(session, "title")
+    picture = LivePicture(session, "title")
     for word in WORDS:
         picture.take(result(word))
     [row] = [line for line in lines(picture) if "before" in line]
@@ -160,7 +160,7 @@ SMALL = 40, 20  # cells and lines of a terminal, such as a telephone's
 @pytest.mark.parametrize("word", ["seven", "语音", "w" * 60])
 def test_on_a_small_terminal_nothing_is_torn(built, word):
     width, height = SMALL
-    picture = Picture(Session(Recognizer(built), adapt=True), "tones, Desk Mic at 44100 Hz", width)
+    picture = LivePicture(Session(Recognizer(built), adapt=True), "tones, Desk Mic at 44100 Hz", width)
     heights = set()
     told = [None, result(word, "other", "third"), Adapted(time=1.0, learned=1, word=word), result(reason="too short")]
     for event in told:
@@ -178,7 +178,7 @@ def test_on_a_small_terminal_nothing_is_torn(built, word):
 
 
 def test_a_note_stays_until_it_calibrates_again(session):
-    picture = Picture(session, "title")
+    picture = LivePicture(session, "title")
     picture.take(DeviceLost(time=1.0, note="Desk Mic: the device is gone"))
     assert "Desk Mic: the device is gone" in "\n".join(lines(picture))
     picture.take(Calibrated(time=2.0, floor=-60.0))
@@ -186,9 +186,9 @@ def test_a_note_stays_until_it_calibrates_again(session):
 
 
 def test_what_it_is_adapted_to_has_a_line_of_its_own(built, session):
-    picture = Picture(Session(Recognizer(built), adapt=True), "title")
+    picture = LivePicture(Session(Recognizer(built), adapt=True), "title")
     height = len(lines(picture))
-    assert height == len(lines(Picture(session, "title"))) + 1
+    assert height == len(lines(LivePicture(session, "title"))) + 1
     assert "not adapted yet" in "\n".join(lines(picture))
     picture.take(DeviceLost(time=1.0, note="Desk Mic: the device is gone"))
     for learned, note, told in (
@@ -208,17 +208,17 @@ def test_what_it_is_adapted_to_has_a_line_of_its_own(built, session):
         assert told in "\n".join(drawn)
         assert "Desk Mic: the device is gone" in "\n".join(drawn), "that still holds"
         assert len(drawn) == height
-    assert "adapted" not in "\n".join(lines(Picture(session, "title")))
+    assert "adapted" not in "\n".join(lines(LivePicture(session, "title")))
 
 
 @pytest.mark.parametrize("title", ["x" * 200, "a [b].wav", "take[/x].wav", "Mic [usb]", "语音" * 50, ""])
 def test_any_name_may_be_in_the_title(session, title):
-    drawn = lines(Picture(session, title))
+    drawn = lines(LivePicture(session, title))
     assert title[:20] in drawn[0]
 
 
 def test_it_is_as_high_whatever_is_said(session):
-    picture = Picture(session, "title")
+    picture = LivePicture(session, "title")
     heights = {len(lines(picture))}
     for event in (result("seven"), result("语音"), result("w" * 40), result("five", reason="too short")):
         picture.take(event)
@@ -227,7 +227,7 @@ def test_it_is_as_high_whatever_is_said(session):
 
 
 def test_the_states_are_told(session):
-    picture, told = Picture(session, "title"), set()
+    picture, told = LivePicture(session, "title"), set()
     for sound in [*blocks(talk("hum")[0], seconds=0.005), Lost("Mic", "gone")]:
         session.hear(sound)
         [state] = [state for state, (text, _) in STATES.items() if text in lines_of_state(picture)]
@@ -236,12 +236,12 @@ def test_the_states_are_told(session):
     assert told == set(STATES)
 
 
-def lines_of_state(picture: Picture) -> str:
+def lines_of_state(picture: LivePicture) -> str:
     return picture.draw().renderable.renderables[0].plain
 
 
 def test_the_meter_rises_with_the_sound_and_falls_slowly(session):
-    picture = Picture(session, "title")
+    picture = LivePicture(session, "title")
 
     def cells() -> int:
         picture.seen()
@@ -264,7 +264,7 @@ def test_the_meter_rises_with_the_sound_and_falls_slowly(session):
 
 def test_it_is_drawn_anew_only_when_something_has_changed(session, capsys, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
-    with kept_up_to_date(lambda width: Picture(session, "title", width)) as show:
+    with kept_up_to_date(lambda width: LivePicture(session, "title", width)) as show:
         show([])
         before = capsys.readouterr().out
         for _ in range(10):

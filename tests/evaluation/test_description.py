@@ -10,7 +10,7 @@ from extracting import extract
 from synthetic import RATE, WORDS
 
 from recognizer.acoustics.chain import Chain
-from recognizer.evaluation.description import alike, spectra, state_durations, write_picture
+from recognizer.evaluation.description import most_alike, spectra, state_durations, write_spectra
 from recognizer.evaluation.divergence import divergence
 from recognizer.features.front_end import FrontEnd
 
@@ -28,7 +28,7 @@ def test_words_last_as_long_as_they_were_said(built):
 
 def test_the_closest_pair_is_told_by_its_words(built):
     distance = divergence(built.acoustics)
-    told = alike(built)
+    told = most_alike(built)
     assert len(told) == 5, "of six"
     for pair in told:
         i, j = (built.words.index(word) for word in pair["words"])
@@ -70,5 +70,5 @@ def test_filters_are_where_the_mel_scale_puts_them():
 def test_a_model_without_a_training_is_drawn(built, tmp_path):
     pytest.importorskip("matplotlib")
     untrained = replace(built, acoustics=replace(built.acoustics, history={}))
-    write_picture(untrained, WORDS[0], tmp_path / "m.png")
+    write_spectra(untrained, WORDS[0], tmp_path / "m.png")
     assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")

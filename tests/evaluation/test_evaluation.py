@@ -297,6 +297,6 @@ def test_missing_matplotlib_is_told_before_anything_is_written(mixed, tmp_path, 
 def test_no_folder_to_write_into(mixed, tmp_path):
     (tmp_path / "file").write_text("in the way")
     for folder in (tmp_path / "file", tmp_path / "file" / "report", tmp_path / ("x" * 300)):
-        with pytest.raises(RecognizerError, match=r"cannot be written: .*; choose another --report") as caught:
+        with pytest.raises(RecognizerError, match=r"cannot be written: .*; write the report elsewhere") as caught:
             write_report(mixed, folder)
         assert str(folder) in str(caught.value)

@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from recognizer.errors import ModelError, RecognizerWarning
 from recognizer.htk.definitions import HMM, Definitions, Gaussians, State, Symbols, TiedWeights, printed, quoted
-from recognizer.htk.parser import parse, read, transition_fault
+from recognizer.htk.parser import parse, parse_file, transition_fault
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 DIGITS = 1e-8  # relative, of nine significant digits
@@ -836,7 +836,7 @@ def test_equal_states_may_share_a_name():
 
 def test_files(tmp_path):
     (tmp_path / "hmmdefs").write_bytes(b"\xef\xbb\xbf" + SMALL.replace("one", "前").replace("\n", "\r\n").encode())
-    assert read(tmp_path / "hmmdefs").hmms[0].name == "前"
+    assert parse_file(tmp_path / "hmmdefs").hmms[0].name == "前"
 
 
 @pytest.mark.parametrize(
@@ -853,17 +853,17 @@ def test_files(tmp_path):
 def test_files_that_are_refused(tmp_path, content, message):
     (tmp_path / "hmmdefs").write_bytes(content)
     with pytest.raises(ModelError) as caught:
-        read(tmp_path / "hmmdefs")
+        parse_file(tmp_path / "hmmdefs")
     assert f"hmmdefs {message}" in str(caught.value) or f"hmmdefs{message}" in str(caught.value)
 
 
 def test_what_is_no_file(tmp_path):
     with pytest.raises(ModelError, match=r"^there are no HMM definitions at .*none; check the name$"):
-        read(tmp_path / "none")
+        parse_file(tmp_path / "none")
     with pytest.raises(ModelError, match=r"cannot be read \(Is a directory\); give a file you may read$"):
-        read(tmp_path)
+        parse_file(tmp_path)
     with pytest.raises(ModelError, match=r"cannot be read \(embedded null byte\)"):
-        read("a\0b")
+        parse_file("a\0b")
 
 
 def test_mixtures_that_htk_did_not_write_for_lack_of_weight_are_none():

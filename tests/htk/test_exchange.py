@@ -23,7 +23,16 @@ from recognizer.features.analysis import analyse_file
 from recognizer.features.front_end import GivenFeatures
 from recognizer.features.parameter_files import Parameters, normalised_kind
 from recognizer.htk import parser
-from recognizer.htk.exchange import HEAD, NO_WORDS, TAIL, model_names, parameter_paths, read, write, write_parameters
+from recognizer.htk.exchange import (
+    HEAD,
+    NO_WORDS,
+    TAIL,
+    export_model,
+    export_parameters,
+    import_model,
+    model_names,
+    parameter_paths,
+)
 from recognizer.model import Model
 from recognizer.recognition import decoding
 from recognizer.recognition.calibration import Calibration
@@ -53,9 +62,9 @@ def trained(recordings):
 
 def exported(model: Model, folder, files=()) -> tuple[HVite, dict]:
     """What HVite reads of a model, and the parameter files of recordings."""
-    write(model, folder / "models.mmf")
+    export_model(model, folder / "models.mmf")
     targets = parameter_paths(files, folder / "mfc") if files else {}
-    assert list(write_parameters(model, targets)) == [None] * len(targets)
+    assert list(export_parameters(model, targets)) == [None] * len(targets)
     return HVite(folder / "models.mmf"), targets
 
 
@@ -91,7 +100,7 @@ def imported(tmp_path, text: str, dictionary: str | None = None, name: str = "wo
     (tmp_path / name).write_text(text, encoding="utf-8")
     if dictionary is not None:
         (tmp_path / "dict").write_text(dictionary, encoding="utf-8")
-    model = read(tmp_path / name, None if dictionary is None else tmp_path / "dict")
+    model = import_model(tmp_path / name, None if dictionary is None else tmp_path / "dict")
     model.save(tmp_path / "imported.npz")
     return Model.load(tmp_path / "imported.npz")
 
@@ -148,7 +157,7 @@ def test_features_transformed_for_a_speaker_have_no_place(trained, tmp_path):
     model = trained()
     transform = np.eye(39, 40, 1)
     with pytest.raises(ModelError, match="transform the features for a speaker; export the model itself"):
-        write(replace(model, acoustics=replace(model.acoustics, transform=transform)), tmp_path / "m.mmf")
+        export_model(replace(model, acoustics=replace(model.acoustics, transform=transform)), tmp_path / "m.mmf")
     assert not list(tmp_path.iterdir())
 
 
@@ -173,7 +182,7 @@ def test_there_and_back(trained, recordings, tmp_path, density, topology):
     """The same text, and what was read hears the same."""
     model = trained(density, topology)
     _, targets = exported(model, tmp_path / "once", sorted(recordings.glob("*_dora_1.wav")))
-    again = read(tmp_path / "once" / "models.mmf")
+    again = import_model(tmp_path / "once" / "models.mmf")
     assert again.words == model.words
     assert again.acoustics.bank.weights.shape == model.acoustics.bank.weights.shape
     again.save(tmp_path / "again.npz")
@@ -181,12 +190,12 @@ def test_there_and_back(trained, recordings, tmp_path, density, topology):
     tolerance = ROUNDED if density == "discrete" else 1e-6
     for path, target in targets.items():
         assert scores(again, target) == pytest.approx(scores(model, path), rel=tolerance)
-    write(again, tmp_path / "twice" / "models.mmf")
+    export_model(again, tmp_path / "twice" / "models.mmf")
     for name in ("models.mmf", "network.slf", "dict.txt", "models.list", "words.dict"):
         assert (tmp_path / "twice" / name).read_text() == (tmp_path / "once" / name).read_text(), name
     # What the models read, they also write.
     files = parameter_paths(list(targets.values()), tmp_path / "copy")
-    assert list(write_parameters(again, files)) == [None] * 4
+    assert list(export_parameters(again, files)) == [None] * 4
     for source, copy in files.items():
         assert copy.read_bytes() == source.read_bytes()
 
@@ -216,7 +225,7 @@ def test_awkward_words(tmp_path):
     for word, name in zip(AWKWARD, names):
         assert hvite.dictionary[name if word in unwritable else word] == [name]
     assert len(hvite.nodes) == len(AWKWARD) + 2
-    again = read(tmp_path / "models.mmf", tmp_path / "dict.txt")
+    again = import_model(tmp_path / "models.mmf", tmp_path / "dict.txt")
     assert again.words == tuple(name if word in unwritable else word for word, name in zip(AWKWARD, names))
     lines = (tmp_path / "words.dict").read_text(encoding="utf-8").splitlines()
     assert [julius_entry(line) for line in lines] == [(name, word, [name]) for word, name in zip(AWKWARD, names)]
@@ -242,9 +251,9 @@ def test_one_word(tmp_path):
 
 def test_a_thousand_words(tmp_path):
     words = [f"word{number}" if number % 2 else str(number) for number in range(1000)]
-    write(small_model(words), tmp_path / "m.mmf")
+    export_model(small_model(words), tmp_path / "m.mmf")
     assert len((tmp_path / "network.slf").read_text().splitlines()) == 2 + 1002 + 2000
-    assert read(tmp_path / "m.mmf", tmp_path / "dict.txt").words == tuple(words)
+    assert import_model(tmp_path / "m.mmf", tmp_path / "dict.txt").words == tuple(words)
 
 
 # What HTK cannot hold
@@ -262,7 +271,7 @@ def test_numbers_beyond_single_precision(tmp_path, changes):
     with pytest.raises(
         ModelError, match=r"the model has variances from .* single precision; scale the features"
     ) as error:
-        write(small_model(["yes"], **changes), tmp_path / "m.mmf")
+        export_model(small_model(["yes"], **changes), tmp_path / "m.mmf")
     assert "\n" not in str(error.value)
     assert not list(tmp_path.iterdir())
 
@@ -273,20 +282,20 @@ def test_streams_beyond_those_of_htk(tmp_path):
     <NUMMIXES> 2 2 2 2 2 {streams} <TRANSP> 3 0 1 0 0 .5 .5 0 0 0 <ENDHMM>"""
     model = imported(tmp_path, text)
     with pytest.raises(ModelError, match="the model has 5 streams, and HTK reads 4; train one with fewer"):
-        write(model, tmp_path / "again.mmf")
+        export_model(model, tmp_path / "again.mmf")
 
 
 def test_the_models_are_not_named_as_what_stands_beside_them(trained, tmp_path):
     for name in ("dict.txt", "network.slf", "models.list", "words.dict"):
         with pytest.raises(ModelError, match=f"{name} is the name of another file that is written; choose another"):
-            write(trained(), tmp_path / name)
+            export_model(trained(), tmp_path / name)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_written(trained, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OSError, match="file"):
-        write(trained(), tmp_path / "file" / "models.mmf")
+        export_model(trained(), tmp_path / "file" / "models.mmf")
 
 
 # Parameter files
@@ -323,7 +332,7 @@ def test_the_period_of_a_file_is_kept_and_tells_the_times(tmp_path):
         results[period] = found.result
         assert found.result.duration == pytest.approx(40 * period)
         files = parameter_paths([source], tmp_path / "out")
-        assert list(write_parameters(model, files)) == [None]
+        assert list(export_parameters(model, files)) == [None]
         assert observations(files[source])[2] == period
     first = results[0.01]
     assert 0 <= first.start < first.end <= first.duration
@@ -446,7 +455,7 @@ def test_a_word_that_can_be_passed(tmp_path):
 
 def test_a_transition_rounded_up(tmp_path):
     model = imported(tmp_path, words_of("yes", transitions="0 1.0005 0 0  0 1.0 .0005 0  0 0 .5 .5  0 0 0 0"))
-    write(model, tmp_path / "again" / "m.mmf")
+    export_model(model, tmp_path / "again" / "m.mmf")
     assert len(Mmf(tmp_path / "again" / "m.mmf").hmms["yes"].states) == 2
 
 
@@ -575,7 +584,7 @@ def test_a_dictionary_that_cannot_be_read(tmp_path):
         (".", "Is a directory"),
     ):
         with pytest.raises(ModelError) as error:
-            read(tmp_path / "words.mmf", tmp_path / name)
+            import_model(tmp_path / "words.mmf", tmp_path / name)
         assert str(error.value) == (f"{tmp_path / name} cannot be read ({reason}); give a dictionary: word, then HMM")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from synthetic import RATE, WORDS, say
 
 from recognizer.acoustics import recursions
-from recognizer.adaptation.method import Method, fitted, tree_of
+from recognizer.adaptation.method import Method, maximise, tree_of
 from recognizer.adaptation.unlabelled import sure_words
 from recognizer.features.analysis import analyse
 from recognizer.live.adapting import METHOD, Adaptation
@@ -61,7 +61,7 @@ def test_the_models_are_those_that_all_statistics_ask_for(recognizer, said):
     features = [extract(model.front_end, *heard(model, samples)) for samples, _ in said]
     words = np.array([model.words.index(answer.word) for _, answer in said])
     statistics = accumulate(model.acoustics, chunks_of(features, words), recursions.soft_posteriors)
-    expected = fitted(model.acoustics, statistics, METHOD, tree_of(model.acoustics))
+    expected = maximise(model.acoustics, statistics, METHOD, tree_of(model.acoustics))
     bank = own.acoustics.bank
     for name in ("weights", "means", "variances"):
         np.testing.assert_allclose(getattr(bank, name), getattr(expected.bank, name), rtol=1e-4, atol=1e-4)

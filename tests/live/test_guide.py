@@ -19,7 +19,7 @@ from recognizer.live.guide import PAUSE, REMINDER, Guide
 from recognizer.live.prompts import Prompt, prompts
 from recognizer.sound.audio import sixteen_bits
 from recognizer.sound.quality import CLIPPED, Quality, measure
-from recognizer.sound.source import Block, Lost, Muted
+from recognizer.sound.source import Block, Lost, OnlyZeros
 
 ONE = [Prompt("hum", 1)]
 
@@ -314,7 +314,7 @@ def test_the_end_of_the_stream_cuts_a_word():
 
 def test_zeros_are_told():
     guide = Guide(ONE, RATE)
-    [muted] = guide.hear(Muted("Mic", "unmute it"))
+    [muted] = guide.hear(OnlyZeros("Mic", "unmute it"))
     assert (muted.kind, muted.note) == ("muted", "Mic delivers only zeros: unmute it")
 
 

@@ -26,7 +26,7 @@ from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
 from recognizer.sound.listener import IDLE
 from recognizer.sound.segmenter import Segmentation
-from recognizer.sound.source import Block, Lost, Muted
+from recognizer.sound.source import Block, Lost, OnlyZeros
 
 BLOCK = 0.03
 PRE_ROLL, HANGOVER = Segmentation().pre_roll, Segmentation().hangover
@@ -492,7 +492,7 @@ def test_clipping_is_told(recognizer, everything):
 
 def test_zeros_are_told_and_change_nothing(recognizer, everything):
     sounds = blocks(talk(*WORDS)[0])
-    sounds.insert(60, Muted("Mic", "unmute it"))
+    sounds.insert(60, OnlyZeros("Mic", "unmute it"))
     events = heard(Session(recognizer, clock=lambda: 0.0), sounds)
     [muted] = of(events, "muted")
     assert "Mic" in muted.note

@@ -14,7 +14,7 @@ from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.word_models import WordModels
 from recognizer.recognition import decoding
 from recognizer.recognition.calibration import Calibration, fit_calibration, posteriors
-from recognizer.recognition.decoding import align, decode, score_words
+from recognizer.recognition.decoding import align_frames, decode, score_words
 
 seeds = st.integers(0, 2**32 - 1)
 lengths_ = st.lists(st.integers(1, 12), min_size=1, max_size=5)
@@ -220,7 +220,7 @@ def spoken(models, word, durations, seed=0):
 def test_alignment_finds_where_states_begin_and_end(seed, word, lead, durations, trail):
     models = staircase(seed)
     features, position = spoken(models, word, [lead, *durations, trail], seed)
-    np.testing.assert_array_equal(align(models, features, word), position)
+    np.testing.assert_array_equal(align_frames(models, features, word), position)
     scores, spans = decode(models, [features])
     assert tuple(spans[0]) == (lead, lead + sum(durations))
     assert scores.argmax() == word
@@ -233,7 +233,7 @@ def test_decoding_many_gives_the_scores_and_the_alignment_of_each():
         scores, spans = decode(models, features, words)
         np.testing.assert_array_equal(scores, score_words(models, features, words))
         for f, score, span in zip(features, scores, spans):
-            inside = np.flatnonzero(np.isin(align(models, f, words[score.argmax()]), [1, 2]))
+            inside = np.flatnonzero(np.isin(align_frames(models, f, words[score.argmax()]), [1, 2]))
             assert tuple(span) == (inside[0], inside[-1] + 1)
 
 
@@ -242,7 +242,7 @@ def test_decoding_many_gives_the_scores_and_the_alignment_of_each():
 def test_any_alignment_passes_through_every_state_in_order(seed, states, more):
     models = random_models(seed, 2, states)
     features = utterances(seed, [states + more])[0]
-    path = align(models, features, 1)
+    path = align_frames(models, features, 1)
     assert path[0] in (0, 1)
     assert path[-1] in (states, states + 1)
     assert set(np.diff(path)) <= {0, 1}
@@ -253,5 +253,5 @@ def test_any_alignment_passes_through_every_state_in_order(seed, states, more):
 
 def test_an_utterance_shorter_than_the_states_has_no_alignment():
     models = staircase(0)
-    assert align(models, np.zeros((2, 2)), 0) is None
-    assert align(models, np.zeros((3, 2)), 0) is not None
+    assert align_frames(models, np.zeros((2, 2)), 0) is None
+    assert align_frames(models, np.zeros((3, 2)), 0) is not None

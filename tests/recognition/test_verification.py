@@ -18,7 +18,7 @@ from recognizer import ModelError, Recognizer
 from recognizer.corpus import find
 from recognizer.features.analysis import analyse
 from recognizer.recognition import verification
-from recognizer.recognition.decoding import align, score_words
+from recognizer.recognition.decoding import align_frames, score_words
 from recognizer.recognition.result import Candidate
 from recognizer.recognition.verification import (
     EVIDENCE,
@@ -76,7 +76,7 @@ def test_the_evidence_is_what_it_says(fitted, utterances):
     np.testing.assert_allclose(found.scores, scores)
     for features, row, evidence in zip(utterances, scores, found.evidence):
         best = int(row.argmax())
-        path = align(models, features, best)
+        path = align_frames(models, features, best)
         own = (path > 0) & (path <= models.states)
         density = models.bank.log_density(features)
         on_path = density[np.arange(len(path)), models.rows(best)[path]]
@@ -342,13 +342,13 @@ def test_no_speaker_is_on_both_sides(fitted, monkeypatch):
 
     def fit(noise, known, *others):
         fitted_to.append({by_evidence[row.tobytes()] for row in known})
-        return verification.fit(noise, known, *others)
+        return verification.fit_rejection(noise, known, *others)
 
     def believed(scores, evidence, *others):
         judged.append({by_evidence[row.tobytes()] for row in evidence})
         return belief(scores, evidence, *others)
 
-    monkeypatch.setattr(trials, "fit", fit)
+    monkeypatch.setattr(trials, "fit_rejection", fit)
     monkeypatch.setattr(trials, "belief", believed)
     trials._fit(fitted.rejection.noise, trial, groups, [])
     assert fitted_to.pop() == set(groups.tolist())

@@ -11,9 +11,20 @@ from hypothesis import strategies as st
 from synthetic import RATE, WORDS
 from test_session import BLOCK, TOLERANCE, blocks, quiet, talk
 
-from recognizer.sound.listener import Happening, Listener, Timeline
+from recognizer.sound.listener import (
+    Absence,
+    DeadInput,
+    FloorKnown,
+    Happening,
+    Listener,
+    Onset,
+    Over,
+    Overrun,
+    Speech,
+    Timeline,
+)
 from recognizer.sound.segmenter import Segmentation, Segmenter
-from recognizer.sound.source import Block, Lost, Muted
+from recognizer.sound.source import Block, Lost, OnlyZeros
 
 
 def heard(listener: Listener, sounds) -> list[Happening]:
@@ -23,12 +34,12 @@ def heard(listener: Listener, sounds) -> list[Happening]:
     return found
 
 
-def of(found, *kinds: str) -> list[Happening]:
-    return [happening for happening in found if happening.kind in kinds]
+def of(found, kind: type[Happening]) -> list:
+    return [happening for happening in found if isinstance(happening, kind)]
 
 
-def kinds(found) -> list[str]:
-    return [happening.kind for happening in found if happening.kind != "speech"]
+def kinds(found) -> list[type[Happening]]:
+    return [type(happening) for happening in found if not isinstance(happening, Speech)]
 
 
 # Utterances
@@ -36,15 +47,15 @@ def kinds(found) -> list[str]:
 
 def test_every_word_starts_goes_on_and_is_over():
     found = heard(Listener(RATE), blocks(talk(*WORDS)[0]))
-    assert kinds(found) == ["calibrated", *["speech_start", "over"] * len(WORDS)]
-    places = [n for n, happening in enumerate(found) if happening.kind != "speech"]
+    assert kinds(found) == [FloorKnown, *[Onset, Over] * len(WORDS)]
+    places = [n for n, happening in enumerate(found) if not isinstance(happening, Speech)]
     assert all(last - first > 3 for first, last in zip(places[1::2], places[2::2])), "there is speech between"
 
 
 def test_the_utterances_are_those_of_the_segmenter():
     samples = talk(*WORDS)[0].astype(np.float32)
     boundaries = [b for b in Segmenter(RATE).push(samples) if b.kind == "end"]
-    for over, boundary in zip(of(heard(Listener(RATE), blocks(samples)), "over"), boundaries, strict=True):
+    for over, boundary in zip(of(heard(Listener(RATE), blocks(samples)), Over), boundaries, strict=True):
         assert over.span == (boundary.start, boundary.end)
         np.testing.assert_array_equal(over.heard, samples[boundary.start : boundary.end])
         assert (over.complete, over.dropped) == (True, False)
@@ -54,9 +65,9 @@ def test_speech_is_all_that_was_heard_of_it_and_where_it_may_end():
     samples, [(_, end)] = talk("hum")
     samples = samples.astype(np.float32)
     found = heard(Listener(RATE), blocks(samples))
-    [over] = of(found, "over")
+    [over] = of(found, Over)
     ends = []
-    for speech in of(found, "speech"):
+    for speech in of(found, Speech):
         np.testing.assert_array_equal(speech.heard, samples[over.span[0] :][: len(speech.heard)])
         assert (speech.span[0] + len(speech.heard)) / RATE == pytest.approx(speech.time)
         ends.append(speech.span[1])
@@ -67,7 +78,7 @@ def test_speech_is_all_that_was_heard_of_it_and_where_it_may_end():
 @pytest.mark.parametrize("rate", [RATE, 48000])
 def test_times_are_those_of_the_words(rate):
     samples, places = talk(*WORDS, rate=rate)
-    found = of(heard(Listener(RATE), blocks(samples, rate)), "over")
+    found = of(heard(Listener(RATE), blocks(samples, rate)), Over)
     for over, place in zip(found, places, strict=True):
         start, end = (over.timeline.moment(sample / RATE) for sample in over.span)
         assert start == pytest.approx(place[0] - Segmentation().pre_roll, abs=TOLERANCE)
@@ -76,25 +87,26 @@ def test_times_are_those_of_the_words(rate):
 
 
 def test_noise_that_stays_is_dropped():
-    [over] = of(heard(Listener(RATE), blocks(np.concatenate([quiet(1.0), quiet(4.0, level=0.05)]))), "over")
+    [over] = of(heard(Listener(RATE), blocks(np.concatenate([quiet(1.0), quiet(4.0, level=0.05)]))), Over)
     assert over.dropped
 
 
 def test_what_is_too_long_is_not_complete():
     samples = np.concatenate([quiet(1.0), *[talk("hum")[0][int(1.1 * RATE) : int(1.3 * RATE)]] * 10, quiet(1.0)])
     found = heard(Listener(RATE, Segmentation(longest=1.0)), blocks(samples))
-    assert [over.complete for over in of(found, "over")] == [False]
+    assert [over.complete for over in of(found, Over)] == [False]
 
 
 def test_what_the_end_of_the_stream_cuts_is_not_complete():
     samples, [(start, end)] = talk("hum")
-    [over] = of(heard(Listener(RATE), blocks(samples[: round((start + end) / 2 * RATE)])), "over")
+    [over] = of(heard(Listener(RATE), blocks(samples[: round((start + end) / 2 * RATE)])), Over)
     assert not over.complete
     assert over.time == pytest.approx((start + end) / 2, abs=1e-3)
 
 
 def test_the_floor_is_that_of_the_room():
-    for happening in of(heard(Listener(RATE), blocks(talk("hum")[0])), "calibrated", "speech_start", "over"):
+    found = heard(Listener(RATE), blocks(talk("hum")[0]))
+    for happening in (*of(found, FloorKnown), *of(found, Onset), *of(found, Over)):
         assert happening.floor == pytest.approx(-70, abs=2)
 
 
@@ -107,7 +119,7 @@ def test_sound_lost_within_a_word_is_in_its_timeline():
     at = round((start + 0.2) / BLOCK)
     sounds[at] = Block(sounds[at].samples, RATE, sounds[at].arrived, lost=RATE)
     found = heard(Listener(RATE), sounds)
-    [overflow], [over] = of(found, "overflow"), of(found, "over")
+    [overflow], [over] = of(found, Overrun), of(found, Over)
     assert overflow.note == "1.00 s of sound lost: the computer is too busy"
     [(after, lost)] = over.timeline.gaps
     assert over.span[0] < after * RATE < over.span[1]
@@ -121,11 +133,11 @@ def test_a_device_that_goes_ends_the_word_and_is_told_when_it_is_back():
     gone = Lost("Mic", "unplugged")
     listener = Listener(RATE)
     found = heard(listener, [*blocks(samples[:cut]), gone, gone, *blocks(samples, begin=100.0)])
-    word = ["calibrated", "speech_start", "over"]
-    assert kinds(found) == [*word, "device_lost", "device_lost", *word]
-    assert [over.complete for over in of(found, "over")] == [False, True]
-    assert [c.note for c in of(found, "calibrated")] == [None, "the microphone is back"]
-    assert "Mic: unplugged" in of(found, "device_lost")[0].note
+    word = [FloorKnown, Onset, Over]
+    assert kinds(found) == [*word, Absence, Absence, *word]
+    assert [over.complete for over in of(found, Over)] == [False, True]
+    assert [c.note for c in of(found, FloorKnown)] == [None, "the microphone is back"]
+    assert "Mic: unplugged" in of(found, Absence)[0].note
     assert listener.time == pytest.approx(100 + len(samples) / RATE, abs=2e-3)
 
 
@@ -146,8 +158,8 @@ def test_a_listener_may_end_while_the_device_is_lost():
 
 
 def test_zeros_are_told_with_their_remedy():
-    [muted] = Listener(RATE).hear(Muted("Mic", "unmute it"))
-    assert (muted.kind, muted.note) == ("muted", "Mic delivers only zeros: unmute it")
+    [muted] = Listener(RATE).hear(OnlyZeros("Mic", "unmute it"))
+    assert (type(muted), muted.note) == (DeadInput, "Mic delivers only zeros: unmute it")
 
 
 def test_sound_of_long_ago_is_not_kept():

@@ -18,7 +18,7 @@ from synthetic import say, write
 from recognizer.errors import MicrophoneError
 from recognizer.sound import microphone
 from recognizer.sound.microphone import Device, Microphone, choose, devices, rates, record
-from recognizer.sound.source import BLOCK, Block, Lost, Muted
+from recognizer.sound.source import BLOCK, Block, Lost, OnlyZeros
 
 SYSTEMS = ("linux", "darwin", "win32")
 SOUND = np.random.default_rng(0).uniform(-0.5, 0.5, 48000).astype(np.float32)
@@ -472,15 +472,15 @@ def test_zeros_are_told_once_and_again_only_after_sound(card, opened):
         assert kinds(mic, stream, 2.4, 0.0) == quiet
         later = kinds(mic, stream, 7.2, 0.0)
         later += kinds(mic, stream, 0.03, 0.1)
-        assert later.count(Muted) == 1
-        assert Muted in later[:6]
+        assert later.count(OnlyZeros) == 1
+        assert OnlyZeros in later[:6]
         assert kinds(mic, stream, 2.4, 0.0) == quiet, "it begins to count anew"
-        assert kinds(mic, stream, 5.0, 0.0).count(Muted) == 1
+        assert kinds(mic, stream, 5.0, 0.0).count(OnlyZeros) == 1
 
 
 def test_the_least_noise_is_not_muted(card, opened):
     with opened() as mic:
-        assert Muted not in kinds(mic, card.streams[0], 9.0, 2.0**-24)
+        assert OnlyZeros not in kinds(mic, card.streams[0], 9.0, 2.0**-24)
 
 
 @pytest.mark.parametrize(("system", "part"), list(zip(SYSTEMS, ["alsamixer", "Privacy", "Privacy"])))
@@ -488,7 +488,7 @@ def test_the_remedy_against_zeros(card, opened, monkeypatch, system, part):
     monkeypatch.setattr(sys, "platform", system)
     with opened() as mic:
         card.streams[0].deliver(np.zeros(3 * 48000))
-        [muted] = [sound for sound in islice(iter(mic), 100) if isinstance(sound, Muted)]
+        [muted] = [sound for sound in islice(iter(mic), 100) if isinstance(sound, OnlyZeros)]
         assert muted.device == "Built-in Mic"
         assert part in muted.remedy
 

@@ -178,7 +178,7 @@ def test_nothing_at_all(small):
 
 
 def test_too_many_states(utterances, small):
-    with pytest.raises(TrainingError, match=r"no usable recording of 'fall', 'hum', .* with fewer --states"):
+    with pytest.raises(TrainingError, match=r"no usable recording of 'fall', 'hum', .* with fewer states"):
         build(utterances, settings=replace(small, states=100))
 
 

@@ -525,7 +525,7 @@ def test_many_words_in_a_chunk_give_what_each_gives_alone(stage, kind, seed, wor
 def test_progress_reports_every_iteration_of_both_stages():
     features, words, spans, _ = corpus(words=1)
     seen = []
-    models = trained(features, words, spans, sizes(), progress=lambda *step: seen.append(step))
+    models = trained(features, words, spans, sizes(), after_iteration=lambda *step: seen.append(step))
     expected = [(s, i, x) for s, curve in models.history.items() for i, x in enumerate(curve, 1)]
     assert seen == expected
 
@@ -547,7 +547,7 @@ def test_silence_takes_the_silent_ends_even_of_spans_that_are_too_wide():
     np.testing.assert_allclose(models.bank.means[-1, 0], SILENCE, atol=0.5)
     unseen, labels, _, positions = corpus(seed=4, lead=5, trail=9)
     for f, word, position in zip(unseen, labels, positions):
-        np.testing.assert_array_equal(decoding.align(models, f, word), position)
+        np.testing.assert_array_equal(decoding.align_frames(models, f, word), position)
 
 
 def test_recordings_without_silence_are_trained_and_recognised_with_it():

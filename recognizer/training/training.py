@@ -228,7 +228,7 @@ def expect(models: WordModels, chunk: Chunk, occupation: Callable = recursions.s
     log_density = frames.log_density.swapaxes(0, 1).reshape(rows.shape[1], -1)[positions] + log_determinant
     words = chunk.words[chunk.word_of]
     occupied, counts, score = occupation(
-        log_density[:, batch.frame].transpose(1, 2, 0), batch, models.chain.word(words)
+        log_density.T.take(batch.frame, axis=0), batch, models.chain.word(words)
     )
     inside = batch.inside
     by_position = np.zeros_like(log_density)

@@ -165,7 +165,6 @@ def beside_hmmlearn(analyses: Sequence[Analysis], labels: np.ndarray, test: np.n
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", folder]
         subprocess.run([*pip, HMMLEARN, "scikit-learn", "threadpoolctl"], check=True)
         sys.path.append(folder)
-        warnings.simplefilter("ignore")
         logging.disable(logging.CRITICAL)  # of hmmlearn: that it has not converged
         trained, models = median_cpu(lambda: ours(seen, labels[~test], spans))
         decoded, scores = median_cpu(lambda: decode(models, unseen)[0])
@@ -188,8 +187,10 @@ def spans_of(analyses: Sequence[Analysis], members: np.ndarray) -> list[tuple[in
 
 
 def row(what: str, how: str, figure: str, beside: str = "", its: str = "", ratio: float | None = None) -> str:
-    """A row of the table."""
-    return f"| {what} | {how} | {figure} | {beside} | {its} | {'' if ratio is None else f'{ratio:.3g}'} |"
+    """A row of the table; shown at once, for all of them take minutes."""
+    line = f"| {what} | {how} | {figure} | {beside} | {its} | {'' if ratio is None else f'{ratio:.3g}'} |"
+    print(line, file=sys.stderr, flush=True)
+    return line
 
 
 def s(seconds: float) -> str:
@@ -225,6 +226,7 @@ def commands(recording: Path) -> list[str]:
 
 def main(fsdd: Path, dspspeech20: Path) -> None:
     """Measure everything, and write it down."""
+    warnings.simplefilter("ignore")  # of the thousand words, that they have few frames
     utterances = load(fsdd)
     paths = [u.path for u in utterances]
     words = sorted({u.word for u in utterances})

@@ -304,8 +304,8 @@ def path_posteriors(path: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.nd
 def soft_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Expected occupation of positions over all paths, as Baum-Welch counts it (Rabiner 1989, eq. 27, 37).
 
-    Probabilities that are scaled frame by frame (Rabiner 1989, section V.A) are ten times as fast as their
-    logarithms; where they could lose a path that matters, the logarithms are taken.
+    Probabilities that are scaled frame by frame (Rabiner 1989, section V.A), by the largest density, are ten times as
+    fast as their logarithms; where they could lose a path that matters, the logarithms are taken.
 
     Parameters
     ----------
@@ -370,33 +370,35 @@ def scaled_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tu
     def by_utterance(x: np.ndarray) -> np.ndarray:
         return x.reshape(*x.shape[:-1], utterances, positions)
 
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where the scale is found too small
-        np.multiply(entry, density[0], out=alpha[0])
-        for t in range(1, frames):
-            before, now = alpha[t - 1, : reach[t]], alpha[t, : reach[t]]
-            np.multiply(before, stay[: reach[t]], out=now)
-            for into, out, move in steps:
-                arrived = now[into]
-                arrived += before[out] * move[: reach[t]][out]
-            now *= density[t, : reach[t]]
-        left = by_utterance(alpha)[batch.last] * by_utterance(exit_)
-        total = left.sum(1, keepdims=True)
-        left /= total
-        by_utterance(beta)[batch.last] = by_utterance(exit_) / total
-        for t in range(frames - 2, -1, -1):
-            after = density[t + 1, : reach[t + 1]]  # becomes b_j(o_t+1) beta_t+1(j)
-            after *= beta[t + 1, : reach[t + 1]]
-            now = np.multiply(after, stay[: reach[t + 1]], out=beta[t, : reach[t + 1]])
-            for into, out, move in steps:
-                leaving = now[out]
-                leaving += after[into] * move[: reach[t + 1]][out]
-        kept = stay * np.einsum("tp,tp->p", alpha[:-1], density[1:])
-        leaps = []
+    np.multiply(entry, density[0], out=alpha[0])
+    for t in range(1, frames):
+        before, now = alpha[t - 1, : reach[t]], alpha[t, : reach[t]]
+        np.multiply(before, stay[: reach[t]], out=now)
         for into, out, move in steps:
-            leaps.append(np.zeros_like(kept))
-            leaps[-1][out] = move[out] * np.einsum("tp,tp->p", alpha[:-1, out], density[1:, into])
-        occupation = by_utterance(np.multiply(alpha, beta, out=alpha))
+            arrived = now[into]
+            arrived += before[out] * move[: reach[t]][out]
+        now *= density[t, : reach[t]]
+    left = by_utterance(alpha)[batch.last] * by_utterance(exit_)
+    total = left.sum(1, keepdims=True)
+    with np.errstate(divide="ignore"):
         log_scale = np.log(total[:, 0])
+    # Where the scale is too small nothing is counted: infinities would reach the utterances beside it.
+    counted = (log_scale > LEAST_LOG_SCALE)[:, None]
+    left = np.divide(left, total, out=np.zeros_like(left), where=counted)
+    by_utterance(beta)[batch.last] = np.divide(by_utterance(exit_), total, out=np.zeros_like(left), where=counted)
+    for t in range(frames - 2, -1, -1):
+        after = density[t + 1, : reach[t + 1]]  # becomes b_j(o_t+1) beta_t+1(j)
+        after *= beta[t + 1, : reach[t + 1]]
+        now = np.multiply(after, stay[: reach[t + 1]], out=beta[t, : reach[t + 1]])
+        for into, out, move in steps:
+            leaving = now[out]
+            leaving += after[into] * move[: reach[t + 1]][out]
+    kept = stay * np.einsum("tp,tp->p", alpha[:-1], density[1:])
+    leaps = []
+    for into, out, move in steps:
+        leaps.append(np.zeros_like(kept))
+        leaps[-1][out] = move[out] * np.einsum("tp,tp->p", alpha[:-1, out], density[1:, into])
+    occupation = by_utterance(np.multiply(alpha, beta, out=alpha))
     kept, *leaps = map(by_utterance, (kept, *leaps))
     counts = np.stack([occupation[0], kept, leaps[0], left, *leaps[1:]], axis=-1)
     return occupation, counts, log_scale + np.where(batch.inside, peak, 0.0).sum(0), log_scale

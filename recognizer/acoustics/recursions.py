@@ -11,6 +11,7 @@ order of falling length, so those still running at frame t are the first `runnin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 
@@ -151,20 +152,21 @@ def viterbi_score(log_density: np.ndarray, batch: Batch, chain: Chain) -> np.nda
 
     Parameters as in `forward`; nothing is kept for tracing the path back, see `viterbi`.
     """
-    score = np.empty(log_density.shape[1:-1])
-    best = chain.log_entry + log_density[0]
-    steps = _steps(chain)
-    for t in range(1, len(log_density) + 1):
-        running = batch.running[t] if t < len(log_density) else 0
-        score[running : len(best)] = (best[running:] + chain.log_exit).max(-1)
-        if not running:
-            break
-        before = best[:running]
-        best = before + chain.log_stay
+    frames, *shape, _ = log_density.shape
+    density = log_density.reshape(frames, -1)
+    entry, stay, exit_, steps = _end_to_end(chain, log_density.shape[1:])
+    reach = batch.running * (len(stay) // shape[0])
+    best, final = entry + density[0], exit_.copy()
+    for t in range(1, frames):
+        final[reach[t] : len(best)] += best[reach[t] :]
+        before = best[: reach[t]]
+        best = before + stay[: reach[t]]
         for _, into, out, log_move in steps:
-            np.maximum(best[..., into], before[..., out] + log_move, out=best[..., into])
-        best += log_density[t, :running]
-    return score
+            arrived = best[into]
+            np.maximum(arrived, before[out] + log_move[: reach[t]][out], out=arrived)
+        best += density[t, : reach[t]]
+    final[: len(best)] += best
+    return final.reshape(*shape, -1).max(-1)
 
 
 def viterbi(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.ndarray, np.ndarray]:
@@ -182,37 +184,53 @@ def viterbi(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.nda
     path : (T, U), its positions; meaningless after an utterance's end and where there is no path
     """
     frames, utterances, positions = log_density.shape
-    density = np.ascontiguousarray(log_density.swapaxes(1, 2))  # utterances last: every step is over long rows
-    stay, exit_ = (_by_utterance(x, utterances) for x in (chain.log_stay, chain.log_exit))
-    steps = [(distance, into, out, _by_utterance(move, utterances)) for distance, into, out, move in _steps(chain)]
-    best = _by_utterance(chain.log_entry, utterances) + density[0]
-    final = np.empty((positions, utterances))
+    density = log_density.reshape(frames, -1)
+    entry, stay, exit_, steps = _end_to_end(chain, log_density.shape[1:])
+    reach = batch.running * positions
+    best, final = entry + density[0], exit_.copy()
     moved = np.zeros(density.shape, dtype=np.int8 if positions < 128 else np.int32)  # how far, to arrive
-    for t in range(1, frames + 1):
-        running = batch.running[t] if t < frames else 0
-        final[:, running : best.shape[1]] = best[:, running:] + exit_[:, running : best.shape[1]]
-        if not running:
-            break
-        before = best[:, :running]
-        best = before + stay[:, :running]
+    for t in range(1, frames):
+        final[reach[t] : len(best)] += best[reach[t] :]
+        before = best[: reach[t]]
+        best = before + stay[: reach[t]]
         for distance, into, out, log_move in steps:
-            arriving = before[out] + log_move[:, :running]
-            np.copyto(moved[t, into, :running], distance, where=arriving > best[into])
-            np.maximum(best[into], arriving, out=best[into])
-        best += density[t, :, :running]
-    position = final.argmax(0)
+            arriving, arrived = before[out] + log_move[: reach[t]][out], best[into]
+            np.copyto(moved[t, : reach[t]][into], distance, where=arriving > arrived)
+            np.maximum(arrived, arriving, out=arrived)
+        best += density[t, : reach[t]]
+    final[: len(best)] += best
+    final = final.reshape(utterances, positions)
+    position, first = final.argmax(1), positions * np.arange(utterances)
     path = np.zeros((frames, utterances), dtype=np.intp)
-    everyone = np.arange(utterances)
     for t in range(frames - 1, -1, -1):
         running = batch.running[t]
         path[t, :running] = position[:running]
-        position[:running] -= moved[t, position[:running], everyone[:running]]
-    return final.max(0), path
+        position[:running] -= moved[t].take(first[:running] + position[:running])
+    return final.max(1), path
 
 
-def _by_utterance(x: np.ndarray, utterances: int) -> np.ndarray:
-    """(P,) or (U, P) as (P, U)."""
-    return np.broadcast_to(x.T if x.ndim > 1 else x[:, None], (x.shape[-1], utterances))
+def _end_to_end(chain: Chain, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray, list]:
+    """Entry, stay, exit and moves, as logarithms, for the positions of all utterances end to end.
+
+    A step of a recursion is then a few operations on contiguous rows, which takes a third of the time. A move is how
+    far, where it arrives and comes from, and its log probability by where it comes from, -inf where it would lead out
+    of the chain.
+
+    Parameters
+    ----------
+    chain : transitions, as in `forward`
+    shape : (U, ..., P)
+    """
+
+    def laid(x: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(x, shape).ravel()
+
+    steps = []
+    for distance, into, out, log_move in _steps(chain):
+        inside = np.full(shape, -np.inf)
+        inside[..., out] = log_move
+        steps.append((distance, into, out, inside.ravel()))
+    return laid(chain.log_entry), laid(chain.log_stay), laid(chain.log_exit), steps
 
 
 def free_loop(log_density: np.ndarray, batch: Batch, penalty: float) -> tuple[np.ndarray, np.ndarray]:
@@ -286,8 +304,8 @@ def path_posteriors(path: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.nd
 def soft_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Expected occupation of positions over all paths, as Baum-Welch counts it (Rabiner 1989, eq. 27, 37).
 
-    Probabilities that are scaled frame by frame (Rabiner 1989, section V.A) are ten times as fast as their
-    logarithms; where they could lose a path that matters, the logarithms are taken.
+    Probabilities that are scaled frame by frame (Rabiner 1989, section V.A), by the largest density, are ten times as
+    fast as their logarithms; where they could lose a path that matters, the logarithms are taken.
 
     Parameters
     ----------
@@ -329,60 +347,58 @@ def log_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple
 
 
 def scaled_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.ndarray, ...]:
-    """What `soft_posteriors` gives, from probabilities, and how small they would become without scaling.
+    """What `soft_posteriors` gives, from probabilities, and how small they become.
 
-    Densities are relative to the largest of their frame, so that no factor of a path exceeds one; and alpha is
-    scaled to sum to one in every frame. What underflows, under 1e-308 of all that had come so far, is then a part
-    1e-308 / `scale` of P(O | word) at most, where `scale` is what the scaling came to.
+    Densities are relative to the largest of their frame, so that no factor of a path exceeds one. What underflows,
+    under 1e-308, is then a part 1e-308 / `scale` of P(O | word) at most, where `scale` is the sum over all paths.
 
     Returns
     -------
     occupation, transition_counts, score : as of `soft_posteriors`, right where ln `scale` is over LEAST_LOG_SCALE
     log_scale : (U,)
     """
-    frames, utterances, _ = log_density.shape
-    density = log_density.swapaxes(1, 2).copy()  # utterances last: every step is over long rows
-    peak = np.where(batch.inside, density.max(1), np.inf)
-    density -= peak[:, None]
-    np.exp(density, out=density)
-    with np.errstate(under="ignore"):
-        entry, stay, exit_ = (
-            _by_utterance(np.exp(x), utterances) for x in (chain.log_entry, chain.log_stay, chain.log_exit)
-        )
-        steps = [(into, out, _by_utterance(np.exp(log_move), utterances)) for _, into, out, log_move in _steps(chain)]
+    frames, utterances, positions = log_density.shape
+    # Position by position, for a reduction over so few of them is slow.
+    peak = np.where(batch.inside, reduce(np.maximum, np.moveaxis(log_density, -1, 0)), np.inf)
+    density = np.exp(log_density - peak[..., None]).reshape(frames, -1)
+    entry, stay, exit_, steps = _end_to_end(chain, log_density.shape[1:])
+    entry, stay, exit_ = np.exp(entry), np.exp(stay), np.exp(exit_)
+    steps = [(into, out, np.exp(log_move)) for _, into, out, log_move in steps]
+    reach = batch.running * positions
     alpha, beta = np.zeros_like(density), np.zeros_like(density)
-    scale = np.ones((frames, utterances))
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # where the scale is found too small
-        alpha[0] = entry
-        for t, running in enumerate(batch.running):
-            now = alpha[t, :, :running]
-            if t:
-                before = alpha[t - 1, :, :running]
-                np.multiply(before, stay[:, :running], out=now)
-                for into, out, move in steps:
-                    now[into] += before[out] * move[:, :running]
-            now *= density[t, :, :running]
-            now /= now.sum(0, out=scale[t, :running])
-        last, everyone = batch.last
-        left = alpha[last, :, everyone] * exit_.T
-        total = left.sum(-1, keepdims=True)
-        left /= total
-        beta[last, :, everyone] = exit_.T / total
-        for t in range(frames - 2, -1, -1):
-            running = batch.running[t + 1]
-            after = density[t + 1, :, :running]  # becomes b_j(o_t+1) beta_t+1(j), scaled
-            after *= beta[t + 1, :, :running]
-            after /= scale[t + 1, :running]
-            now = np.multiply(after, stay[:, :running], out=beta[t, :, :running])
-            for into, out, move in steps:
-                now[out] += after[into] * move[:, :running]
-        kept = stay * np.einsum("tpu,tpu->pu", alpha[:-1], density[1:])
-        leaps = []
+
+    def by_utterance(x: np.ndarray) -> np.ndarray:
+        return x.reshape(*x.shape[:-1], utterances, positions)
+
+    np.multiply(entry, density[0], out=alpha[0])
+    for t in range(1, frames):
+        before, now = alpha[t - 1, : reach[t]], alpha[t, : reach[t]]
+        np.multiply(before, stay[: reach[t]], out=now)
         for into, out, move in steps:
-            leaps.append(np.zeros_like(kept))
-            leaps[-1][out] = move * np.einsum("tpu,tpu->pu", alpha[:-1, out], density[1:, into])
-        occupation = np.multiply(alpha, beta, out=alpha)
-        log_scale = np.log(scale).sum(0) + np.log(total[:, 0])
-    counts = [occupation[0], kept, leaps[0], left.T, *leaps[1:]]
-    score = log_scale + np.where(batch.inside, peak, 0.0).sum(0)
-    return occupation.swapaxes(1, 2), np.stack([x.T for x in counts], axis=-1), score, log_scale
+            arrived = now[into]
+            arrived += before[out] * move[: reach[t]][out]
+        now *= density[t, : reach[t]]
+    left = by_utterance(alpha)[batch.last] * by_utterance(exit_)
+    total = left.sum(1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        log_scale = np.log(total[:, 0])
+    # Where the scale is too small nothing is counted: infinities would reach the utterances beside it.
+    counted = (log_scale > LEAST_LOG_SCALE)[:, None]
+    left = np.divide(left, total, out=np.zeros_like(left), where=counted)
+    by_utterance(beta)[batch.last] = np.divide(by_utterance(exit_), total, out=np.zeros_like(left), where=counted)
+    for t in range(frames - 2, -1, -1):
+        after = density[t + 1, : reach[t + 1]]  # becomes b_j(o_t+1) beta_t+1(j)
+        after *= beta[t + 1, : reach[t + 1]]
+        now = np.multiply(after, stay[: reach[t + 1]], out=beta[t, : reach[t + 1]])
+        for into, out, move in steps:
+            leaving = now[out]
+            leaving += after[into] * move[: reach[t + 1]][out]
+    kept = stay * np.einsum("tp,tp->p", alpha[:-1], density[1:])
+    leaps = []
+    for into, out, move in steps:
+        leaps.append(np.zeros_like(kept))
+        leaps[-1][out] = move[out] * np.einsum("tp,tp->p", alpha[:-1, out], density[1:, into])
+    occupation = by_utterance(np.multiply(alpha, beta, out=alpha))
+    kept, *leaps = map(by_utterance, (kept, *leaps))
+    counts = np.stack([occupation[0], kept, leaps[0], left, *leaps[1:]], axis=-1)
+    return occupation, counts, log_scale + np.where(batch.inside, peak, 0.0).sum(0), log_scale

@@ -250,19 +250,17 @@ class FrontEnd:
         size = 2 * (filters.shape[1] - 1)
         # Sums of the squares of real and imaginary parts, which lie side by side.
         weights = np.repeat(filters, 2, axis=1).T
-        mel = np.empty((sum(self.frames(len(word)) for word in words), len(filters)))
-        buffer = np.zeros((min(FRAMES_AT_ONCE, len(mel)), size))
-        done = filled = 0
-        for word in words:
-            rest = np.lib.stride_tricks.sliding_window_view(self._conditioned(word), len(window))[::hop]
-            while len(rest):
-                some, rest = np.split(rest, [len(buffer) - filled])
-                np.multiply(some, window, out=buffer[filled : filled + len(some), : len(window)])
-                filled += len(some)
-                if filled == len(buffer) or done + filled == len(mel):
-                    parts = np.fft.rfft(buffer[:filled]).view(float)
-                    np.matmul(np.square(parts, out=parts), weights, out=mel[done : done + filled])
-                    done, filled = done + filled, 0
+        sound = [self._conditioned(word) for word in words]
+        first = np.cumsum([0, *map(len, sound)])
+        starts = np.concatenate([f + hop * np.arange(self.frames(len(word))) for f, word in zip(first, words)])
+        frames = np.lib.stride_tricks.sliding_window_view(np.concatenate(sound), len(window))
+        mel = np.empty((len(starts), len(filters)))
+        buffer = np.zeros((FRAMES_AT_ONCE, size))
+        for done in range(0, len(starts), FRAMES_AT_ONCE):
+            part = starts[done : done + FRAMES_AT_ONCE]
+            np.multiply(frames[part], window, out=buffer[: len(part), : len(window)])
+            parts = np.fft.rfft(buffer[: len(part)]).view(float)
+            np.matmul(np.square(parts, out=parts), weights, out=mel[done : done + len(part)])
         return mel
 
     def _conditioned(self, samples: np.ndarray) -> np.ndarray:

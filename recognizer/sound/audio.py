@@ -68,8 +68,7 @@ def load(path: str | Path, sample_rate: int) -> Recording:
     """
     path = Path(path)
     try:
-        samples, source_rate = _read(path)
-        return prepare(samples, source_rate, sample_rate)
+        return _brought_to(*_read(path), sample_rate)
     except AudioError as error:
         raise AudioError(f"{shown(path)}: {error}") from error
 
@@ -105,14 +104,18 @@ def prepare(samples: np.ndarray, source_rate: int, sample_rate: int) -> Recordin
     >>> prepare(stereo, 8000, 8000).samples.tolist()
     [0.25, -1.0]
     """
-    source_rate = _whole_rate(source_rate, "the recording's sample rate")
-    sample_rate = _whole_rate(sample_rate, "the wanted sample rate")
     samples = np.asarray(samples)
     if samples.ndim not in (1, 2) or (
         samples.ndim == 2 and not 1 <= samples.shape[1] <= max(len(samples), MANY_CHANNELS)
     ):
         raise AudioError(f"samples have shape {samples.shape}; transpose or split to (samples,) or (samples, channels)")
-    samples = mono(samples)
+    return _brought_to(mono(samples), source_rate, sample_rate)
+
+
+def _brought_to(samples: np.ndarray, source_rate: int, sample_rate: int) -> Recording:
+    """Mono samples, (n,) float32, at the wanted rate."""
+    source_rate = _whole_rate(source_rate, "the recording's sample rate")
+    sample_rate = _whole_rate(sample_rate, "the wanted sample rate")
     if not samples.size:
         raise AudioError("holds no samples; record it again")
     if source_rate != sample_rate:
@@ -199,10 +202,10 @@ def blocks(path: str | Path, seconds: float) -> Iterator[tuple[np.ndarray, int]]
 
 def _read(path: Path) -> tuple[np.ndarray, int]:
     """Mono samples of a file, shape (n,), and their rate."""
-    parts, rate = [np.zeros(0, np.float32)], LOWEST_RATE
+    parts, rate = [], LOWEST_RATE
     for part, rate in _blocks(path, lambda rate: BLOCK):  # noqa: B007
         parts.append(part)
-    return np.concatenate(parts), rate
+    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.float32), *parts]), rate
 
 
 def _blocks(path: Path, size: Callable[[int], int]) -> Iterator[tuple[np.ndarray, int]]:

@@ -25,7 +25,7 @@ def mono(samples: np.ndarray) -> np.ndarray:
     for extreme in (samples.min(initial=0), samples.max(initial=0)):
         if not abs(float(extreme)) <= LARGEST_SAMPLE:
             raise AudioError(f"a sample is {extreme:g} where full scale is 1; convert or record it again")
-    if samples.ndim == 1:
-        return samples.astype(np.float32)
+    if samples.ndim == 1 or samples.shape[1] == 1:
+        return samples.reshape(-1).astype(np.float32)
     # Averaging long rows is fifteen times as fast as averaging pairs.
     return np.ascontiguousarray(samples.T, dtype=np.float32).mean(axis=0)

@@ -59,13 +59,17 @@ class Endpointer:
         noise = peak - floor < self.flattest and len(level) * HOP > self.steady
         if peak < self.quietest or noise:
             return None
-        threshold = np.clip(floor + self.threshold * (peak - floor), peak - self.depth, peak - 6.0)
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], level > threshold, [False]])))
+        threshold = min(max(floor + self.threshold * (peak - floor), peak - self.depth), peak - 6.0)
+        loud = np.zeros(len(level) + 2, dtype=bool)  # quiet before and after
+        loud[1:-1] = level > threshold
+        edges = np.flatnonzero(loud[1:] != loud[:-1])
         starts, ends = edges[::2], edges[1::2]
-        apart = starts[1:] - ends[:-1] > self.pause / HOP
-        starts, ends = starts[np.concatenate([[True], apart])], ends[np.concatenate([apart, [True]])]
+        apart = np.ones(len(starts) + 1, dtype=bool)
+        apart[1:-1] = starts[1:] - ends[:-1] > self.pause / HOP
+        starts, ends = starts[apart[:-1]], ends[apart[1:]]
         # Decibels over the threshold, summed: a slammed door is louder than the word but does not last.
-        excess = np.concatenate([[0.0], np.cumsum(np.maximum(level - threshold, 0.0))])
+        excess = np.zeros(len(level) + 1)
+        np.maximum(level - threshold, 0.0).cumsum(out=excess[1:])
         best = np.argmax(excess[ends] - excess[starts])
         return int(starts[best] * hop), min(len(samples), int(ends[best] * hop))
 

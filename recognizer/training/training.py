@@ -227,9 +227,7 @@ def expect(models: WordModels, chunk: Chunk, occupation: Callable = recursions.s
     positions = np.append(np.arange(rows.shape[1]), 0)  # the last silence is the first one
     log_density = frames.log_density.swapaxes(0, 1).reshape(rows.shape[1], -1)[positions] + log_determinant
     words = chunk.words[chunk.word_of]
-    occupied, counts, score = occupation(
-        log_density[:, batch.frame].transpose(1, 2, 0), batch, models.chain.word(words)
-    )
+    occupied, counts, score = occupation(log_density.T.take(batch.frame, axis=0), batch, models.chain.word(words))
     inside = batch.inside
     by_position = np.zeros_like(log_density)
     by_position[:, batch.frame[inside]] = occupied.transpose(2, 0, 1)[:, inside]

@@ -298,6 +298,7 @@ def test_general_recursions_are_the_equations(model):
 
 @general
 @given(seeds, st.integers(3, 6), st.lists(st.integers(6, 40), min_size=1, max_size=5), st.sampled_from([1, 30, 300]))
+@example(0, 3, [6, 6, 6], 300)  # one underflows entirely, between others that do not
 def test_scaled_probabilities_give_what_logarithms_give(seed, positions, lengths, spread):
     """Each utterance under a word of its own, densities of which many are zero beside others."""
     chain = Chain.of_matrices(*general_matrices(seed, positions, (len(lengths),)))

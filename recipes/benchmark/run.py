@@ -22,10 +22,9 @@ import numpy as np
 from protocols import corpus_argument, load, write_results
 
 from recognizer.acoustics.word_models import WordModels
-from recognizer.features.analysis import analyse_files
+from recognizer.features.analysis import Analyser
 from recognizer.features.front_end import FrontEnd
 from recognizer.recognition.decoding import decode
-from recognizer.sound.endpoint import Endpointer
 from recognizer.training.settings import TrainingSettings
 from recognizer.training.training import converge, cut_and_cluster, laid_out, train
 
@@ -47,7 +46,7 @@ def data(corpus: Path) -> tuple[list[np.ndarray], np.ndarray, list[tuple[int, in
     """Features, word indices and speech spans of FSDD, and which utterances are to test on (takes 0 to 4)."""
     utterances = load(corpus)
     front_end = FrontEnd()
-    analyses = list(analyse_files([u.path for u in utterances], front_end, Endpointer()))
+    analyses = list(Analyser(front_end).analyse_files([u.path for u in utterances]))
     words = sorted({u.word for u in utterances})
     return (
         [a.features[0].astype(np.float64) for a in analyses],

@@ -15,6 +15,7 @@ from recognizer.acoustics.chain import Chain
 from recognizer.acoustics.density import Density, arrays_of, of_arrays
 from recognizer.acoustics.word_models import WordModels
 from recognizer.errors import ModelError, shown
+from recognizer.features.analysis import Analyser
 from recognizer.features.front_end import FrontEnd, GivenFeatures, of_settings
 from recognizer.files import archive
 from recognizer.files.user_folder import home
@@ -55,6 +56,11 @@ class Model:
     calibration: Calibration
     rejection: Rejection | None = None
     card: dict = field(default_factory=dict)
+
+    @property
+    def analyser(self) -> Analyser:
+        """How recordings become what this model sees."""
+        return Analyser(self.front_end, self.endpointer, cells=self.acoustics.bank.cells)
 
     @property
     def fingerprint(self) -> str:

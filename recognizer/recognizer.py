@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning
-from recognizer.features.analysis import FILES_AT_ONCE, Analysis, analyse, analyse_file, analyse_files, finished
+from recognizer.features.analysis import FILES_AT_ONCE, Analysis, finished
 from recognizer.model import Model, locate
 from recognizer.recognition.result import Candidate, Result
 from recognizer.recognition.verification import NO_WORD, TOO_CLOSE, belief, examine, least_probability
@@ -124,16 +124,16 @@ class Recognizer:
             if the recording's rate is lower than the model's.
         """
         least = least_probability(threshold, self.model.rejection)
-        front_end, endpointer = self.model.front_end, self.model.endpointer
+        front_end, analyser = self.model.front_end, self.model.analyser
         if isinstance(recording, str | Path):
             if sample_rate is not None:
                 raise TypeError("sample_rate goes with samples; a file knows its own")
-            analysis = analyse_file(Path(recording), front_end, endpointer, cells=self.model.acoustics.bank.cells)
+            analysis = analyser.analyse_file(Path(recording))
         else:
             if sample_rate is None:
                 raise TypeError("samples need their sample_rate in Hz, as in recognize(samples, 16000)")
             loaded = audio.prepare(recording, sample_rate, front_end.sample_rate)
-            analysis = analyse(loaded, front_end, endpointer)
+            analysis = analyser.analyse(loaded)
         if analysis.source_rate and analysis.source_rate < front_end.sample_rate:
             told = low_rate(str(analysis.source_rate), front_end.sample_rate)
             warnings.warn(told, RecognizerWarning, stacklevel=2)
@@ -163,9 +163,7 @@ class Recognizer:
         """
         indices, least = self.indices(words), least_probability(threshold, self.model.rejection)
         paths = [Path(path) for path in paths]
-        cells = self.model.acoustics.bank.cells
-        analyses = analyse_files(paths, self.model.front_end, self.model.endpointer, jobs=jobs, cells=cells)
-        return self._file_results(paths, analyses, indices, least)
+        return self._file_results(paths, self.model.analyser.analyse_files(paths, jobs=jobs), indices, least)
 
     def recognize_adapted(
         self,
@@ -203,8 +201,7 @@ class Recognizer:
 
         indices, least = self.indices(words), least_probability(threshold, self.model.rejection)
         paths, found = [Path(path) for path in paths], []
-        how = {"finish": False, "jobs": jobs, "cells": self.model.acoustics.bank.cells}
-        for analysis in analyse_files(paths, self.model.front_end, self.model.endpointer, **how):
+        for analysis in self.model.analyser.reading().analyse_files(paths, jobs=jobs):
             found.append(analysis)
             progress(len(found))
         readable = [i for i, analysis in enumerate(found) if isinstance(analysis, Analysis)]

@@ -26,10 +26,9 @@ import numpy as np
 from protocols import load, write_results
 
 from recognizer.acoustics.word_models import WordModels
-from recognizer.features.analysis import Analysis, analyse_files
+from recognizer.features.analysis import Analyser, Analysis
 from recognizer.features.front_end import FrontEnd
 from recognizer.recognition.decoding import decode
-from recognizer.sound.endpoint import Endpointer
 from recognizer.training.settings import TrainingSettings
 from recognizer.training.training import converge, cut_and_cluster, laid_out, train
 
@@ -234,8 +233,8 @@ def main(fsdd: Path, dspspeech20: Path) -> None:
     test = np.array([int(path.stem.split("_")[2]) < 5 for path in paths])
     rows = commands(paths[0])
 
-    front_end = FrontEnd()
-    extracted, analyses = median_cpu(lambda: list(analyse_files(paths, front_end, Endpointer())))
+    analyser = Analyser(FrontEnd())
+    extracted, analyses = median_cpu(lambda: list(analyser.analyse_files(paths)))
     each = 1000 * extracted / len(paths)
     rows.append(row("features with endpoints, an utterance", "`analyse_files`", f"{each:.3f} ms",
                     f"HCopy, no endpoints; {ELSEWHERE}", f"{HCOPY} ms", HCOPY / each))  # fmt: skip

@@ -23,7 +23,7 @@ from recognizer.adaptation.takes import READINGS, SHARE, Take, analyse_takes, wi
 from recognizer.adaptation.unlabelled import self_adapt
 from recognizer.corpus import Utterance
 from recognizer.evaluation.evaluation import evaluate
-from recognizer.features.analysis import Analysis, analyse, analyse_files
+from recognizer.features.analysis import Analysis
 from recognizer.intervals import Proportion
 from recognizer.model import Model
 from recognizer.recognition.decoding import score_words
@@ -95,7 +95,7 @@ def base_of(training: Sequence[Utterance], setup: Setup) -> Model:
 def voice(base: Model, own: Sequence[Utterance]) -> Voice:
     """A speaker's recordings, analysed for a base."""
     paths = [u.path for u in own]
-    analyses = list(analyse_files(paths, base.front_end, base.endpointer, READINGS, finish=False, jobs=2))
+    analyses = list(base.analyser.reading(READINGS).analyse_files(paths, jobs=2))
     words = np.array([base.words.index(u.word) for u in own])
     print(f"{own[0].speaker}: base ready", file=sys.stderr, flush=True)
     return Voice(own[0].speaker, base, list(own), analyses, words, order_of(own))
@@ -204,7 +204,7 @@ def with_a_cold(voice: Voice, seed: int, severity: float) -> Voice:
     for utterance in voice.utterances:
         samples = with_cold(audio.load(utterance.path, rate).samples, rate, severity, seed=seed)
         recording = Recording(samples.astype(np.float32), rate, rate)
-        analyses.append(analyse(recording, voice.base.front_end, voice.base.endpointer, READINGS, finish=False))
+        analyses.append(voice.base.analyser.reading(READINGS).analyse(recording))
     return replace(voice, analyses=analyses)
 
 

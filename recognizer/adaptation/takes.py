@@ -9,7 +9,7 @@ from pathlib import Path
 # Every take is also heard as other rooms and slightly other tracts would have it: what they share is the speaker.
 from recognizer.corpus import Utterance
 from recognizer.errors import AudioError, shown
-from recognizer.features.analysis import Analysis, analyse_files
+from recognizer.features.analysis import Analysis
 from recognizer.features.front_end import FrontEnd
 from recognizer.model import Model
 from recognizer.sound.perturbation import MILD, PLAIN, Perturbation
@@ -56,8 +56,7 @@ def analyse_takes(
     refused : why the others cannot, one line each
     """
     takes, refused = [], []
-    paths, front_end = [u.path for u in utterances], model.front_end
-    found = analyse_files(paths, front_end, model.endpointer, readings, finish=False, jobs=jobs)
+    found = model.analyser.reading(readings).analyse_files([u.path for u in utterances], jobs=jobs)
     for utterance, analysis in zip(utterances, found):
         name = shown(utterance.path)
         if isinstance(analysis, AudioError):

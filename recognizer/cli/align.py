@@ -97,11 +97,10 @@ def align(
 
 
 def _read(file: Path, model: str, speaker: str | None) -> tuple[Model, Analysis]:
-    from recognizer.features.analysis import analyse_file
     from recognizer.recognizer import Recognizer
 
     fitted = Recognizer.load(model, None if speaker is None else checked_speaker(speaker)).model
-    return fitted, analyse_file(file, fitted.front_end, fitted.endpointer, cells=fitted.acoustics.bank.cells)
+    return fitted, fitted.analyser.analyse_file(file)
 
 
 def _print(name: str, alignment: Alignment) -> None:

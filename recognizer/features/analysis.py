@@ -59,44 +59,143 @@ class _Place:
     speech: slice
 
 
-def analyse(recording: Recording, *args, **kwargs) -> Analysis:
-    """Find the word in one recording and extract its features; parameters as of `analyse_all`."""
-    return analyse_all([recording], *args, **kwargs)[0]
+@dataclass(frozen=True, eq=False)
+class Analyser:
+    """How recordings become what the models see.
 
-
-def analyse_all(
-    recordings: Sequence[Recording],
-    front_end: FrontEnd,
-    endpointer: Endpointer,
-    perturbations: Sequence[Perturbation] = (PLAIN,),
-    *,
-    finish: bool = True,
-) -> list[Analysis]:
-    """Find the word in each recording and extract its features, those of all recordings at once.
-
-    Parameters
+    Attributes
     ----------
-    recordings : at the front end's sample rate
+    front_end : what features are made of
+    endpointer : where in a recording they are made
     perturbations : how to read each recording, once for each
     finish : False leaves the features static and unnormalised, (T, cepstra), for training
+    cells : (R, N, D), what the symbols of a model stand for that quantises what it hears, see `Density.cells`: it knows
+        parameter files of its symbols, as they were exported with it, beside those of its features
     """
-    places = [_place(recording, front_end, endpointer) for recording in recordings]
-    words = [place for place in places if isinstance(place, _Place)]
-    readings = iter(_read(words, front_end, perturbations))
-    rate, grid = front_end.sample_rate, {"hop": front_end.hop, "window": front_end.window}
-    hop = round(front_end.hop * rate)
-    analyses = []
-    for recording, place in zip(recordings, places):
-        duration = len(recording.samples) / rate
-        if isinstance(place, str):
-            analyses.append(Analysis((), (0, 0), 0.0, duration, recording.source_rate, place))
-            continue
-        count = front_end.frames(len(place.samples))
-        first = min(place.speech.start // hop, count - 1)
-        last = max(first + 1, min(place.speech.stop // hop, count))
-        start = place.start / rate
-        analyses.append(Analysis(next(readings), (first, last), start, duration, recording.source_rate, **grid))
-    return finished(analyses, front_end) if finish else analyses
+
+    front_end: FrontEnd | GivenFeatures
+    endpointer: Endpointer = Endpointer()
+    perturbations: Sequence[Perturbation] = (PLAIN,)
+    finish: bool = True
+    cells: np.ndarray | None = None
+
+    def reading(self, perturbations: Sequence[Perturbation] = (PLAIN,)) -> Analyser:
+        """The same, but for training: each recording is read in these ways, and features stay static."""
+        return replace(self, perturbations=perturbations, finish=False)
+
+    def analyse(self, recording: Recording) -> Analysis:
+        """Find the word in one recording, at the front end's rate, and extract its features."""
+        return self.analyse_all([recording])[0]
+
+    def analyse_all(self, recordings: Sequence[Recording]) -> list[Analysis]:
+        """Find the word in each recording, likewise, and extract the features of all of them at once."""
+        front_end = self.front_end
+        places = [_place(recording, front_end, self.endpointer) for recording in recordings]
+        words = [place for place in places if isinstance(place, _Place)]
+        readings = iter(_readings(words, front_end, self.perturbations))
+        rate, grid = front_end.sample_rate, {"hop": front_end.hop, "window": front_end.window}
+        hop = round(front_end.hop * rate)
+        analyses = []
+        for recording, place in zip(recordings, places):
+            duration = len(recording.samples) / rate
+            if isinstance(place, str):
+                analyses.append(Analysis((), (0, 0), 0.0, duration, recording.source_rate, place))
+                continue
+            count = front_end.frames(len(place.samples))
+            first = min(place.speech.start // hop, count - 1)
+            last = max(first + 1, min(place.speech.stop // hop, count))
+            start = place.start / rate
+            analyses.append(Analysis(next(readings), (first, last), start, duration, recording.source_rate, **grid))
+        return finished(analyses, front_end) if self.finish else analyses
+
+    def analyse_file(self, path: Path) -> Analysis:
+        """`analyse` a file, of sound or of HTK's parameters.
+
+        Raises
+        ------
+        AudioError
+            if it cannot be read.
+        """
+        [found] = self._group([path])
+        if isinstance(found, AudioError):
+            raise found
+        return found
+
+    def analyse_files(self, paths: Sequence[Path], *, jobs: int = 1) -> Iterator[Analysis | AudioError]:
+        """Analyse many files, in order, some at a time, on `jobs` processes when there are enough.
+
+        An unreadable one gives its error as the value, so that the others go on.
+        """
+        return _map(self._group, paths, jobs)
+
+    def analyse_pieces(self, paths: Sequence[Path], *, jobs: int = 1) -> Iterator[list[Analysis] | AudioError]:
+        """Analyse files of whatever sounds, likewise: whole where they are short enough for a word, else in pieces."""
+        return _map(self._pieces, paths, jobs)
+
+    def read_parameters(self, path: Path) -> Analysis:
+        """The features in one of HTK's parameter files, as an analysis of whatever recording they come from.
+
+        Raises
+        ------
+        AudioError
+            if the file cannot be read, or its features are of another kind or width, or symbols that the model lacks.
+        """
+        front_end, cells = self.front_end, self.cells
+        found = parameter_files.read(path)
+        features, (frames, dims) = found.vectors, found.vectors.shape
+        quantised = front_end.hears and cells is not None and found.kind == "DISCRETE"
+        if quantised:
+            needed, width, most = found.kind, len(cells), cells.shape[1]
+        else:
+            needed, width, most = front_end.kind or found.kind, front_end.dims, front_end.symbols
+        if parameter_files.normalised_kind(found.kind) != parameter_files.normalised_kind(needed) or dims != width:
+            raise AudioError(
+                f"{shown(path)}: {dims} values a frame of kind {found.kind}, and the model needs {width} of kind "
+                f"{needed}; convert the file, or choose another model"
+            )
+        if most and not ((features >= 1) & (features <= most)).all():
+            raise AudioError(
+                f"{shown(path)}: has symbols from {features.min():.0f} to {features.max():.0f}, and the model knows 1 "
+                f"to {most}; quantise with the model's codebook"
+            )
+        if quantised:
+            features = cells[np.arange(width), features.astype(int) - 1].sum(1).astype(np.float32)
+        if not self.finish and front_end.hears:
+            raise AudioError(f"{shown(path)}: holds finished features, and this needs the sound; give the recording")
+        period = found.period
+        return Analysis((features,), (0, frames), 0.0, frames * period, None, hop=period, window=period)
+
+    def _group(self, paths: Sequence[Path]) -> list[Analysis | AudioError]:
+        """Some files, each with its analysis, or its error where it cannot be read, so that the others go on."""
+        found: list[Analysis | Recording | AudioError] = []
+        for path in paths:
+            try:
+                if path.suffix.lower() in parameter_files.SUFFIXES:
+                    found.append(self.read_parameters(path))
+                else:
+                    found.append(audio.load(path, _rate(path, self.front_end)))
+            except AudioError as error:
+                found.append(error)
+        heard = [i for i, item in enumerate(found) if isinstance(item, Recording)]
+        if heard:
+            for i, analysis in zip(heard, self.analyse_all([found[i] for i in heard])):
+                found[i] = analysis
+        return found
+
+    def _pieces(self, paths: Sequence[Path]) -> list[list[Analysis] | AudioError]:
+        """Files of whatever sounds, each analysed whole if it is short enough for a word, else cut into pieces."""
+        found: list[list[Analysis] | AudioError] = []
+        for path in paths:
+            try:
+                recording = audio.load(path, self.front_end.sample_rate)
+            except AudioError as error:
+                found.append(error)
+                continue
+            rate, samples = recording.sample_rate, recording.samples
+            size = len(samples) if len(samples) <= WHOLE * rate else round(PIECE * rate)
+            pieces = [replace(recording, samples=samples[i : i + size]) for i in range(0, len(samples), size)]
+            found.append(self.analyse_all(pieces))
+        return found
 
 
 def _place(recording: Recording, front_end: FrontEnd, endpointer: Endpointer) -> _Place | str:
@@ -111,7 +210,7 @@ def _place(recording: Recording, front_end: FrontEnd, endpointer: Endpointer) ->
     return _Place(start, samples[start:end], slice(span[0] - start, span[1] - start))
 
 
-def _read(
+def _readings(
     words: Sequence[_Place], front_end: FrontEnd, perturbations: Sequence[Perturbation]
 ) -> list[tuple[np.ndarray, ...]]:
     """Static cepstra of each word, one array a perturbation; those that differ by their warp alone share spectra."""
@@ -134,46 +233,6 @@ def finished(analyses: Sequence[Analysis], front_end: FrontEnd | GivenFeatures) 
     return [replace(a, features=tuple(next(features) for _ in a.features)) if a.features else a for a in analyses]
 
 
-def analyse_file(path: Path, *args, **kwargs) -> Analysis:
-    """`analyse` a file.
-
-    Raises
-    ------
-    AudioError
-        if it cannot be read.
-    """
-    [found] = _analyse_group([path], *args, **kwargs)
-    if isinstance(found, AudioError):
-        raise found
-    return found
-
-
-def _analyse_group(
-    paths: Sequence[Path], front_end: FrontEnd | GivenFeatures, *args, cells: np.ndarray | None = None, **kwargs
-) -> list[Analysis | AudioError]:
-    """Some files, each with its analysis, or its error where it cannot be read, so that the others go on.
-
-    Parameters
-    ----------
-    cells : as `read_parameters` takes them
-    """
-    found: list[Analysis | Recording | AudioError] = []
-    for path in paths:
-        try:
-            if path.suffix.lower() in parameter_files.SUFFIXES:
-                found.append(read_parameters(path, front_end, cells, finish=kwargs.get("finish", True)))
-            else:
-                found.append(audio.load(path, _rate(path, front_end)))
-        except AudioError as error:
-            found.append(error)
-    heard = [i for i, item in enumerate(found) if isinstance(item, Recording)]
-    if heard:
-        analyses = analyse_all([found[i] for i in heard], front_end, *args, **kwargs)
-        for i, analysis in zip(heard, analyses):
-            found[i] = analysis
-    return found
-
-
 def _rate(path: Path, front_end: FrontEnd | GivenFeatures) -> int:
     """Hz, to which a recording is brought; one line that names it where the model cannot hear."""
     try:
@@ -182,89 +241,17 @@ def _rate(path: Path, front_end: FrontEnd | GivenFeatures) -> int:
         raise AudioError(f"{shown(path)}: {error}") from error
 
 
-def read_parameters(
-    path: Path, front_end: FrontEnd | GivenFeatures, cells: np.ndarray | None = None, *, finish: bool = True
-) -> Analysis:
-    """The features in one of HTK's parameter files, as an analysis of whatever recording they come from.
-
-    Parameters
-    ----------
-    path : the file
-    front_end : what the features must be of
-    cells : (R, N, D), what the symbols of a model stand for that quantises what it hears, see `Density.cells`: it knows
-        files of its symbols, as they were exported with it, beside those of its features
-    finish : False gives them as static cepstra come, for training
-
-    Raises
-    ------
-    AudioError
-        if the file cannot be read, or its features are of another kind or width, or symbols that the model lacks.
-    """
-    found = parameter_files.read(path)
-    features, (frames, dims) = found.vectors, found.vectors.shape
-    quantised = front_end.hears and cells is not None and found.kind == "DISCRETE"
-    if quantised:
-        needed, width, most = found.kind, len(cells), cells.shape[1]
-    else:
-        needed, width, most = front_end.kind or found.kind, front_end.dims, front_end.symbols
-    if parameter_files.normalised_kind(found.kind) != parameter_files.normalised_kind(needed) or dims != width:
-        raise AudioError(
-            f"{shown(path)}: {dims} values a frame of kind {found.kind}, and the model needs {width} of kind "
-            f"{needed}; convert the file, or choose another model"
-        )
-    if most and not ((features >= 1) & (features <= most)).all():
-        raise AudioError(
-            f"{shown(path)}: has symbols from {features.min():.0f} to {features.max():.0f}, and the model knows 1 to "
-            f"{most}; quantise with the model's codebook"
-        )
-    if quantised:
-        features = cells[np.arange(width), features.astype(int) - 1].sum(1).astype(np.float32)
-    if not finish and front_end.hears:
-        raise AudioError(f"{shown(path)}: holds finished features, and this needs the sound; give the recording")
-    period = found.period
-    return Analysis((features,), (0, frames), 0.0, frames * period, None, hop=period, window=period)
-
-
-def _analyse_pieces(paths: Sequence[Path], front_end: FrontEnd, *args, **kwargs) -> list[list[Analysis] | AudioError]:
-    """Files of whatever sounds, each analysed whole if it is short enough for a word, else cut into pieces."""
-    found: list[list[Analysis] | AudioError] = []
-    for path in paths:
-        try:
-            recording = audio.load(path, front_end.sample_rate)
-        except AudioError as error:
-            found.append(error)
-            continue
-        rate, samples = recording.sample_rate, recording.samples
-        size = len(samples) if len(samples) <= WHOLE * rate else round(PIECE * rate)
-        pieces = [replace(recording, samples=samples[i : i + size]) for i in range(0, len(samples), size)]
-        found.append(analyse_all(pieces, front_end, *args, **kwargs))
-    return found
-
-
-def analyse_files(paths: Sequence[Path], *args, jobs: int = 1, **kwargs) -> Iterator[Analysis | AudioError]:
-    """Analyse many files, in order, some at a time, on `jobs` processes when there are enough.
-
-    An unreadable one gives its error as the value, so that the others go on; parameters as of `analyse_all`.
-    """
-    return _map(_analyse_group, paths, *args, jobs=jobs, **kwargs)
-
-
-def analyse_pieces(paths: Sequence[Path], *args, jobs: int = 1, **kwargs) -> Iterator[list[Analysis] | AudioError]:
-    """Analyse files of whatever sounds, likewise: whole where they are short enough for a word, else in pieces."""
-    return _map(_analyse_pieces, paths, *args, jobs=jobs, **kwargs)
-
-
-def _map(function: Callable, paths: Sequence[Path], *args, jobs: int, **kwargs) -> Iterator:
+def _map(function: Callable, paths: Sequence[Path], jobs: int) -> Iterator:
     groups = [paths[start : start + FILES_AT_ONCE] for start in range(0, len(paths), FILES_AT_ONCE)]
     if jobs == 1 or len(paths) < PARALLEL_FROM:
-        return chain.from_iterable(function(group, *args, **kwargs) for group in groups)
+        return chain.from_iterable(function(group) for group in groups)
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=jobs, return_as="generator")
-    return chain.from_iterable(pool(delayed(_in_worker)(function, group, *args, **kwargs) for group in groups))
+    return chain.from_iterable(pool(delayed(_in_worker)(function, group) for group in groups))
 
 
-def _in_worker(function: Callable, *args, **kwargs) -> object:
+def _in_worker(function: Callable, group: Sequence[Path]) -> list:
     """Call it in a process that leaves Ctrl-C, which every process of a terminal gets, to its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return function(*args, **kwargs)
+    return function(group)

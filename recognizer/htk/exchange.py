@@ -23,7 +23,6 @@ from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import audio_files
 from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWarning, shown
 from recognizer.features import parameter_files
-from recognizer.features.analysis import analyse_files
 from recognizer.features.front_end import GivenFeatures
 from recognizer.features.parameter_files import Parameters
 from recognizer.files.writing import replacing
@@ -212,7 +211,7 @@ def export_parameters(model: Model, files: dict[Path, Path], *, jobs: int = 1) -
     None for each that was written, or why it was not.
     """
     bank, front_end = model.acoustics.bank, model.front_end
-    analyses = analyse_files(list(files), front_end, model.endpointer, jobs=jobs, cells=bank.cells)
+    analyses = model.analyser.analyse_files(list(files), jobs=jobs)
     for path, found in zip(files, analyses):
         if isinstance(found, AudioError):
             yield str(found)

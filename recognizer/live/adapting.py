@@ -23,7 +23,6 @@ from recognizer.acoustics.statistics import Statistics
 from recognizer.adaptation.method import Method, maximise, tree_of
 from recognizer.adaptation.unlabelled import sure_words
 from recognizer.errors import AdaptationError
-from recognizer.features.analysis import analyse
 from recognizer.recognition.result import Result
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
@@ -103,7 +102,7 @@ class Adaptation:
             return False
         model = self._base.model
         rate, word = model.front_end.sample_rate, model.words.index(result.word)
-        analysis = analyse(audio.prepare(samples, rate, rate), model.front_end, model.endpointer)
+        analysis = model.analyser.analyse(audio.prepare(samples, rate, rate))
         features = analysis.features[0]
         for asked in (self.recognizer.model, model):  # what was learned wrong would else confirm itself
             if sure_words(asked, [features], self._allowed, self._threshold)[0] != word:

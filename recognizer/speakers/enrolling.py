@@ -17,7 +17,7 @@ from recognizer.adaptation.unlabelled import self_adapt
 from recognizer.adaptation.vtln import best_warp, warped
 from recognizer.corpus import Utterance
 from recognizer.errors import AdaptationError, AudioError
-from recognizer.features.analysis import Analysis, analyse_files
+from recognizer.features.analysis import Analysis
 from recognizer.model import Model
 from recognizer.speakers import store
 from recognizer.speakers.profile import Profile
@@ -126,7 +126,7 @@ def make_unlabelled_profile(
         if the profile cannot be kept, or the speaker's own was made for another model.
     """
     prior, whose = prior_of(name, model)
-    found = list(analyse_files(paths, prior.front_end, prior.endpointer, finish=False, jobs=jobs))
+    found = list(prior.analyser.reading().analyse_files(paths, jobs=jobs))
     refused = [str(analysis) for analysis in found if isinstance(analysis, AudioError)]
     read = [(path, analysis) for path, analysis in zip(paths, found) if isinstance(analysis, Analysis)]
     if not read:

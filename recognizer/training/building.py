@@ -12,13 +12,12 @@ import numpy as np
 from recognizer.corpus import Utterance
 from recognizer.errors import AudioError, TrainingError, shown
 from recognizer.features import parameter_files
-from recognizer.features.analysis import Analysis, analyse_files, finished
+from recognizer.features.analysis import Analyser, Analysis, finished
 from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.model import Model
 from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.perturbation import MILD, PLAIN, Perturbation
 from recognizer.training.settings import TrainingSettings
-from recognizer.training.training import train
 from recognizer.training.trials import (
     ENOUGH_TO_CALIBRATE,
     HeldOut,
@@ -89,21 +88,19 @@ def build(
     if len(utterances) <= FEW_TAKES * len(words) if few is None else few:
         settings = replace(settings, borrowed_frames=BORROWED_FRAMES, variance_floor=FLOOR_BESIDE_BORROWED)
         perturbations = tuple(dict.fromkeys((*perturbations, *(MILD if front_end.hears else ()))))
-    data, refused = _analyse(utterances, front_end, endpointer, settings, (PLAIN, *perturbations), jobs, progress)
+    analyser = Analyser(front_end, endpointer).reading((PLAIN, *perturbations))
+    data, refused = _analyse(utterances, analyser, settings, jobs, progress)
     _check_words(words, data, refused)
-    strangers, unreadable = (
-        unknown_features(unknown, words, data.front_end, endpointer, jobs) if calibrate else ([], [])
-    )
-    refused += unreadable
     held_out = HeldOut()
     if calibrate:
-        held_out = calibrate_held_out(data, words, settings, endpointer, strangers, enough, jobs, progress)
+        strangers, unreadable = unknown_features(unknown, data.analyser, jobs)
+        refused += unreadable
+        held_out = calibrate_held_out(data, strangers, enough, progress)
 
     def report(stage: str, iteration: int, log_likelihood: float) -> None:
         progress(stage, iteration, settings.max_iterations, f"log likelihood {log_likelihood:.3f} a frame")
 
-    everyone = range(len(data.utterances))
-    models = train(*data.training_set(everyone, words), settings, jobs=jobs, after_iteration=report)
+    models = data.train(range(len(data.utterances)), words, report)
     speakers = {u.speaker for u in data.utterances} - {None}
     card = {
         "made": date.today().isoformat(),
@@ -114,7 +111,7 @@ def build(
         **(card or {}),
     }
     calibration, rejection = held_out.calibration, held_out.rejection
-    return Model(words, data.front_end, endpointer, models, calibration, rejection, card), refused
+    return Model(words, data.analyser.front_end, endpointer, models, calibration, rejection, card), refused
 
 
 def corpus_front_end(utterances: Sequence[Utterance]) -> FrontEnd | GivenFeatures:
@@ -152,12 +149,14 @@ def corpus_rate(utterances: Sequence[Utterance]) -> int:
     return 16000 if rates and np.median(rates) >= 16000 else 8000
 
 
-def _analyse(utterances, front_end, endpointer, settings, perturbations, jobs, progress):
-    """Analyse every recording, normalise, and set aside what cannot be trained on."""
+def _analyse(
+    utterances: Sequence[Utterance], analyser: Analyser, settings: TrainingSettings, jobs: int, progress: Progress
+) -> tuple[TrainingData, list[Refusal]]:
+    """Analyse every recording in all ways, normalise, and set aside what cannot be trained on."""
     kept: list[Utterance] = []
     analyses: list[Analysis] = []
     refused: list[Refusal] = []
-    found = analyse_files([u.path for u in utterances], front_end, endpointer, perturbations, finish=False, jobs=jobs)
+    found = analyser.analyse_files([u.path for u in utterances], jobs=jobs)
     for number, (utterance, analysis) in enumerate(zip(utterances, found), 1):
         progress("analysis", number, len(utterances), "")
         if isinstance(analysis, AudioError):
@@ -175,9 +174,11 @@ def _analyse(utterances, front_end, endpointer, settings, perturbations, jobs, p
         else:
             kept.append(utterance)
             analyses.append(analysis)
+    front_end = analyser.front_end
     if kept:
         front_end = front_end.with_speech([a.features[0] for a in analyses], [a.speech for a in analyses])
-    return TrainingData(kept, finished(analyses, front_end), front_end), refused
+    own = Analyser(front_end, analyser.endpointer)
+    return TrainingData(kept, finished(analyses, front_end), own, settings, jobs), refused
 
 
 _REMEDY = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,7 @@ from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import Utterance
 from recognizer.errors import AudioError, RecognizerWarning
-from recognizer.features.analysis import Analysis, analyse_all, analyse_pieces
-from recognizer.features.front_end import FrontEnd, GivenFeatures
+from recognizer.features.analysis import Analyser, Analysis
 from recognizer.intervals import Proportion
 from recognizer.recognition.calibration import Calibration, fit_calibration
 from recognizer.recognition.verification import (
@@ -27,10 +27,9 @@ from recognizer.recognition.verification import (
     with_operating_points,
 )
 from recognizer.sound.audio import Recording
-from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.noises import synthetic_noises
 from recognizer.training.settings import TrainingSettings
-from recognizer.training.training import train, variance_floor
+from recognizer.training.training import AfterIteration, train, variance_floor
 
 HELD_OUT = 3  # every third speaker, or take, is held out to calibrate: two thirds train nearly as well as all
 FEWEST_TO_CALIBRATE = 30  # held-out utterances; below, REFUSED's share at `normal` is not even one of them
@@ -56,14 +55,35 @@ class Refusal:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Analysed utterances that can be trained on; every one has its plain features first, then the copies."""
+    """Analysed utterances that can be trained on, and how that is done.
+
+    Attributes
+    ----------
+    utterances : all of them
+    analyses : of each; its plain features come first, then those of its copies
+    analyser : how recordings become such features
+    settings : of the training
+    jobs : processes for the analysis, threads for the training
+    """
 
     utterances: list[Utterance]
     analyses: list[Analysis]
-    front_end: FrontEnd | GivenFeatures
+    analyser: Analyser
+    settings: TrainingSettings
+    jobs: int
 
-    def training_set(self, members: Sequence[int], words: Sequence[str]) -> tuple[list, np.ndarray, list]:
-        """Features, word indices and speech spans of some utterances, with their copies."""
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The vocabulary."""
+        return tuple(sorted({u.word for u in self.utterances}))
+
+    def train(
+        self,
+        members: Sequence[int],
+        words: Sequence[str],
+        after_iteration: AfterIteration = lambda stage, iteration, log_likelihood: None,
+    ) -> WordModels:
+        """Models of some words, from some of the utterances, with their copies."""
         features, labels, spans = [], [], []
         for i in members:
             label = words.index(self.utterances[i].word)
@@ -71,7 +91,8 @@ class TrainingData:
                 features.append(f)
                 labels.append(label)
                 spans.append(self.analyses[i].speech)
-        return features, np.array(labels), spans
+        labels = np.array(labels)
+        return train(features, labels, spans, self.settings, jobs=self.jobs, after_iteration=after_iteration)
 
 
 @dataclass(frozen=True)
@@ -113,21 +134,14 @@ class Trial:
 
 
 def calibrate_held_out(
-    data: TrainingData,
-    words: Sequence[str],
-    settings: TrainingSettings,
-    endpointer: Endpointer,
-    strangers: Sequence[tuple[str, np.ndarray]],
-    enough: int,
-    jobs: int,
-    progress: Progress,
+    data: TrainingData, strangers: Sequence[tuple[str, np.ndarray]], enough: int, progress: Progress
 ) -> HeldOut:
     """Calibration and rejection from as many trials as it takes to hold out enough."""
     if not data.utterances:
         return HeldOut()
-    noises = _noises(data.front_end, endpointer) if data.front_end.hears else []
+    noises = _noises(data.analyser) if data.analyser.front_end.hears else []
     everything = np.concatenate([f for analysis in data.analyses for f in analysis.features])
-    noise = train_noise(noises[::2], variance_floor(everything, settings)) if noises else None
+    noise = train_noise(noises[::2], variance_floor(everything, data.settings)) if noises else None
     speakers = sorted({u.speaker or "" for u in data.utterances})
     by_speaker = len(speakers) >= HELD_OUT
     groups = np.array([speakers.index(u.speaker or "") if by_speaker else i for i, u in enumerate(data.utterances)])
@@ -146,7 +160,7 @@ def calibrate_held_out(
                 return HeldOut(rejection=noise and default(noise))
             continue
         progress("held-out test", len(trials), HELD_OUT, "")
-        trials.append(_try(data, words, seen, np.array(members), noise, noises[1::2], others, settings, jobs))
+        trials.append(_try(data, seen, np.array(members), noise, noises[1::2], others))
         right = int((trials[-1].scores.argmax(1) == trials[-1].truth).sum())
         progress("held-out test", len(trials), HELD_OUT, f"{right} of {len(members)} right")
     first = trials[0]
@@ -159,25 +173,22 @@ def calibrate_held_out(
 
 def _try(
     data: TrainingData,
-    words: Sequence[str],
     seen: np.ndarray,
     members: np.ndarray,
     noise: GaussianBank | None,
     noises: Sequence[np.ndarray],
     strangers: Sequence[np.ndarray],
-    settings: TrainingSettings,
-    jobs: int,
 ) -> Trial:
     """Train on some utterances, and try the model on others of the same words."""
     known = sorted({data.utterances[i].word for i in seen})
     with warnings.catch_warnings():  # about a model that nobody gets
         warnings.simplefilter("ignore", RecognizerWarning)
-        models: WordModels = train(*data.training_set(seen, known), settings, jobs=jobs)
+        models = data.train(seen, known)
     features = [data.analyses[i].features[0] for i in members]
     truth = np.array([known.index(data.utterances[i].word) for i in members])
     found = examine(models, noise, features)
-    scores = np.full((len(members), len(words)), -np.inf)
-    column = np.array([words.index(word) for word in known])
+    scores = np.full((len(members), len(data.words)), -np.inf)
+    column = np.array([data.words.index(word) for word in known])
     scores[:, column] = found.scores
     left_out = found.evidence[:0]
     if len(known) >= FEWEST_WORDS:
@@ -259,20 +270,19 @@ def _shares(groups: Sequence) -> np.ndarray:
     return 1.0 / size[group]
 
 
-def _noises(front_end: FrontEnd, endpointer: Endpointer) -> list[np.ndarray]:
+def _noises(analyser: Analyser) -> list[np.ndarray]:
     """Features of made-up noises."""
-    rate = front_end.sample_rate
+    rate = analyser.front_end.sample_rate
     noises = [Recording(x, rate, rate) for x in synthetic_noises(NOISES, rate)]
-    found = analyse_all(noises, front_end, endpointer)
-    return [analysis.features[0] for analysis in found if analysis.features]
+    return [analysis.features[0] for analysis in analyser.analyse_all(noises) if analysis.features]
 
 
 def unknown_features(
-    paths: Sequence[Path], words: Sequence[str], front_end: FrontEnd, endpointer: Endpointer, jobs: int
+    paths: Sequence[Path], analyser: Analyser, jobs: int
 ) -> tuple[list[tuple[str, np.ndarray]], list[Refusal]]:
     """Features of unknown recordings, each with its folder, and those that cannot be read."""
     strangers, refused = [], []
-    for path, pieces in zip(paths, analyse_pieces(paths, front_end, endpointer, jobs=jobs)):
+    for path, pieces in zip(paths, analyser.analyse_pieces(paths, jobs=jobs)):
         if isinstance(pieces, AudioError):
             refused.append(Refusal(Utterance(path, "", None), str(pieces)))
         else:

@@ -20,7 +20,6 @@ from recognizer.adaptation.unlabelled import ENOUGH_TO_MAP, PASSES, self_adapt, 
 from recognizer.adaptation.vtln import best_warp
 from recognizer.corpus import Utterance, find
 from recognizer.errors import AdaptationError
-from recognizer.features.analysis import analyse
 from recognizer.recognition.calibration import posteriors
 from recognizer.recognition.decoding import score_words
 from recognizer.recognition.verification import SURE
@@ -57,7 +56,7 @@ def heard_as(model, speaker="zoe", takes=range(10, 16)):
 
 def static(model, samples):
     rate = model.front_end.sample_rate
-    return analyse(Recording(samples, rate, rate), model.front_end, model.endpointer, finish=False)
+    return model.analyser.reading().analyse(Recording(samples, rate, rate))
 
 
 def same_models(one, other, **tolerance):

@@ -14,9 +14,9 @@ import pytest
 from synthetic import RATE, WORDS, record, say, write
 
 from recognizer import corpus
-from recognizer import recognizer as front_door
 from recognizer.cli import evaluate as command
 from recognizer.evaluation.evaluation import Evaluation, evaluate, headline
+from recognizer.features.analysis import Analyser
 from recognizer.intervals import Proportion, in_words
 from recognizer.recognizer import Recognizer
 
@@ -139,13 +139,13 @@ def test_a_manifest(run, recordings, model_file, tmp_path):
 
 
 def test_workers_are_passed_on(run, mixed, model_file, monkeypatch):
-    serial, asked, analyse = run("evaluate", mixed, "-m", model_file, "--json"), [], front_door.analyse_files
+    serial, asked, analyse = run("evaluate", mixed, "-m", model_file, "--json"), [], Analyser.analyse_files
 
     def counting(*arguments, jobs, **others):
         asked.append(jobs)
         return analyse(*arguments, jobs=jobs, **others)
 
-    monkeypatch.setattr(front_door, "analyse_files", counting)
+    monkeypatch.setattr(Analyser, "analyse_files", counting)
     assert run("evaluate", mixed, "-m", model_file, "--json", "--jobs", 2) == serial
     assert asked == [2]
 

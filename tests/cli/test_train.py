@@ -215,7 +215,11 @@ def test_what_is_no_corpus(run, tmp_path, output, content, part):
 
 @pytest.mark.parametrize(
     "where",
-    ["recognizer.training.building.train", "recognizer.training.building.analyse_files", "numpy.savez_compressed"],
+    [
+        "recognizer.training.trials.train",
+        "recognizer.features.analysis.Analyser.analyse_files",
+        "numpy.savez_compressed",
+    ],
 )
 @pytest.mark.parametrize("exists", [True, False])
 def test_an_interrupted_training_leaves_what_was_there(run, recordings, output, monkeypatch, where, exists):

@@ -15,14 +15,13 @@ from synthetic import RATE, SILENCE, WORDS, quiet, say
 from recognizer.errors import AudioError, ModelError
 from recognizer.evaluation import alignment as alignments
 from recognizer.evaluation.alignment import Alignment, Segment, align, boundaries, write_picture, write_textgrid
-from recognizer.features.analysis import analyse
 from recognizer.features.front_end import FrontEnd
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
 
 
 def align_recording(recording, model, word=None) -> Alignment:
-    return align(analyse(recording, model.front_end, model.endpointer), model, word)
+    return align(model.analyser.analyse(recording), model, word)
 
 
 def recorded(samples: np.ndarray) -> audio.Recording:

@@ -19,7 +19,6 @@ from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import Utterance, audio_files, find
 from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWarning
 from recognizer.features import parameter_files
-from recognizer.features.analysis import analyse_file
 from recognizer.features.front_end import GivenFeatures
 from recognizer.features.parameter_files import Parameters, normalised_kind
 from recognizer.htk import parser
@@ -69,7 +68,7 @@ def exported(model: Model, folder, files=()) -> tuple[HVite, dict]:
 
 
 def scores(model: Model, file) -> dict[str, float]:
-    analysis = analyse_file(file, model.front_end, model.endpointer)
+    analysis = model.analyser.analyse_file(file)
     return dict(zip(model.words, decoding.score_words(model.acoustics, [analysis.features[0]])[0]))
 
 
@@ -531,7 +530,7 @@ def test_symbols_whose_file_tells_no_kind(tmp_path):
     parameter_files.write(tmp_path / "b.mfc", Parameters(np.array([[2], [7], [1]]), "DISCRETE", 0.01))
     beyond = "b.mfc: has symbols from 1 to 7, and the model knows 1 to 2; quantise with the model's codebook"
     with pytest.raises(AudioError, match=re.escape(beyond)):
-        analyse_file(tmp_path / "b.mfc", model.front_end, model.endpointer)
+        model.analyser.analyse_file(tmp_path / "b.mfc")
     parameter_files.write(tmp_path / "a.mfc", Parameters(np.array([[2], [1], [1]]), "DISCRETE", 0.01))
     expected = best_path([Mmf(tmp_path / "words.mmf").hmms["a"]], np.array([[2], [1], [1]]))
     assert scores(model, tmp_path / "a.mfc")["a"] == pytest.approx(expected, rel=CLOSE)

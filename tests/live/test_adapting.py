@@ -14,7 +14,6 @@ from synthetic import RATE, WORDS, say
 from recognizer.acoustics import recursions
 from recognizer.adaptation.method import Method, maximise, tree_of
 from recognizer.adaptation.unlabelled import sure_words
-from recognizer.features.analysis import analyse
 from recognizer.live.adapting import METHOD, Adaptation
 from recognizer.recognition.result import Result
 from recognizer.recognizer import Recognizer
@@ -42,7 +41,7 @@ def said(recognizer) -> list[Said]:
 def sure(recognizer: Recognizer, samples: np.ndarray) -> str | None:
     """What may be learned from, by the same rule as where nobody labelled the recordings."""
     model = recognizer.model
-    analysis = analyse(audio.prepare(samples, RATE, RATE), model.front_end, model.endpointer)
+    analysis = model.analyser.analyse(audio.prepare(samples, RATE, RATE))
     [word] = sure_words(model, analysis.features)
     return model.words[word] if word >= 0 else None
 
@@ -73,7 +72,7 @@ def heard(model, samples: np.ndarray) -> tuple[np.ndarray, float, tuple[int, int
     """The word in an utterance, as the front end takes it."""
     loaded = audio.prepare(samples, RATE, RATE)
     start, end = model.endpointer.widen(model.endpointer.find(loaded.samples, RATE), len(loaded.samples), RATE)
-    return loaded.samples[start:end], 1.0, analyse(loaded, model.front_end, model.endpointer).speech
+    return loaded.samples[start:end], 1.0, model.analyser.analyse(loaded).speech
 
 
 def test_what_was_said_becomes_likelier(recognizer, said):

@@ -16,7 +16,6 @@ from synthetic import RATE, WORDS, say
 
 from recognizer import ModelError, Recognizer
 from recognizer.corpus import find
-from recognizer.features.analysis import analyse
 from recognizer.recognition import verification
 from recognizer.recognition.decoding import align_frames, score_words
 from recognizer.recognition.result import Candidate
@@ -219,7 +218,7 @@ def test_confidence_takes_other_sounds_to_be_as_usual_as_words(fitted):
     models, rejection = fitted.acoustics, fitted.rejection
     for samples in SOUNDS:
         result = Recognizer(fitted).recognize(samples, RATE, threshold=0)
-        analysis = analyse(prepare(samples, RATE, RATE), fitted.front_end, fitted.endpointer)
+        analysis = fitted.analyser.analyse(prepare(samples, RATE, RATE))
         found = examine(models, rejection.noise, list(analysis.features))
         known = expit(found.evidence[0] @ rejection.weights + rejection.bias)
         among = softmax(fitted.calibration.scale * found.scores[0])

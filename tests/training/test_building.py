@@ -378,8 +378,7 @@ def trainings(monkeypatch) -> list[int]:
         sizes.append(len(features))
         return train(features, *arguments, **options)
 
-    for module in (building, trials):
-        monkeypatch.setattr(module, "train", counting)
+    monkeypatch.setattr(trials, "train", counting)
     return sizes
 
 

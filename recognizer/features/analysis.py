@@ -19,6 +19,7 @@ from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.perturbation import PLAIN, Perturbation, add_noise
 
 FILES_AT_ONCE = 64  # analysed together: enough for long matrix products, few enough for little memory
+SAMPLES_AT_ONCE = 4_000_000  # of recordings held for that, 16 MB: hours of sound are analysed one by one
 PARALLEL_FROM = 200  # files; below, starting workers takes longer than the work
 WHOLE = 4.0  # seconds; a longer recording is not of one word
 PIECE = 2.0  # seconds, of what is cut from it
@@ -157,20 +158,25 @@ def _analyse_group(
     ----------
     cells : as `read_parameters` takes them
     """
-    found: list[Analysis | Recording | AudioError] = []
-    for path in paths:
+    found: list[Analysis | AudioError | None] = [None] * len(paths)
+    held: dict[int, Recording] = {}  # read and not yet analysed
+
+    def analyse_held() -> None:
+        for i, analysis in zip(held, analyse_all(list(held.values()), front_end, *args, **kwargs)):
+            found[i] = analysis
+        held.clear()
+
+    for i, path in enumerate(paths):
         try:
             if path.suffix.lower() in parameter_files.SUFFIXES:
-                found.append(read_parameters(path, front_end, cells, finish=kwargs.get("finish", True)))
+                found[i] = read_parameters(path, front_end, cells, finish=kwargs.get("finish", True))
             else:
-                found.append(audio.load(path, _rate(path, front_end)))
+                held[i] = audio.load(path, _rate(path, front_end))
         except AudioError as error:
-            found.append(error)
-    heard = [i for i, item in enumerate(found) if isinstance(item, Recording)]
-    if heard:
-        analyses = analyse_all([found[i] for i in heard], front_end, *args, **kwargs)
-        for i, analysis in zip(heard, analyses):
-            found[i] = analysis
+            found[i] = error
+        if sum(len(recording.samples) for recording in held.values()) > SAMPLES_AT_ONCE:
+            analyse_held()
+    analyse_held()
     return found
 
 

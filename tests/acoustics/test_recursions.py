@@ -29,7 +29,7 @@ from enumerating import (
     thorough,
     walked,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recognizer.acoustics.chain import Chain

@@ -26,11 +26,7 @@ from recognizer.sound.endpoint import Endpointer
 FORMAT = "recognizer-model"
 VERSION = 3  # 3: the front end is in the file as the matrices it consists of; no background mixture
 BANKS = ("bank", "noise")
-
-
 CHAIN = ("log_entry", "log_stay", "log_next", "log_exit")
-
-
 JUMP = "chain_jump_"
 FRONT_END = "front_end_"
 

@@ -105,7 +105,7 @@ class Recognizer:
         sample_rate : of samples, Hz; not given with a file
         words : the only words to choose from; all the model has when None
         threshold : how probable an answer must be: "strict", "normal", "lenient", or a number from 0 (never
-            reject, as for a forced choice) to 1, see `rejection.least_probability`
+            reject, as for a forced choice) to 1, see `recognition.verification.least_probability`
 
         Returns
         -------

@@ -12,8 +12,6 @@ from recognizer.acoustics.simplex import floored_distribution
 TRANSITION_FLOOR = 1e-4  # no allowed transition becomes impossible for lack of an example
 MIN_VISITS = 1e-3  # frames below which a state's transitions have no data of their own
 TOPOLOGIES = ("left-right", "skip")
-
-
 LEAK = 1e-13  # share of all moves that leave a chain, where some never would
 SKIPPED = 0.1  # share of the ways out of a state that skip the next one, before it is re-estimated
 ENTERED, KEPT, ADVANCED, LEFT, JUMPED = range(5)  # columns of transition counts; one a jump, from JUMPED on

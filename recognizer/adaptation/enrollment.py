@@ -19,8 +19,6 @@ from recognizer.adaptation.choice import (
     usual,
 )
 from recognizer.adaptation.method import Method, adapt
-
-# Every take is also heard as other rooms and slightly other tracts would have it: what they share is the speaker.
 from recognizer.adaptation.takes import (
     SHARE,
     Take,
@@ -32,7 +30,6 @@ from recognizer.model import Model
 from recognizer.recognition.calibration import posteriors
 from recognizer.recognition.decoding import score_words
 
-# fit the voice so much better than the others that they would be heard in their place
 ANOTHER = 0.9  # probability of another word, at least, to be believed against the label: one in ten is a mistake then
 ABSENT = 0.05  # probability of the label, at most, for a take to be doubtful
 

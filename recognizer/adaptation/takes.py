@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# Every take is also heard as other rooms and slightly other tracts would have it: what they share is the speaker.
 from recognizer.corpus import Utterance
 from recognizer.errors import AudioError, shown
 from recognizer.features.analysis import Analysis
@@ -14,9 +13,8 @@ from recognizer.features.front_end import FrontEnd
 from recognizer.model import Model
 from recognizer.sound.perturbation import MILD, PLAIN, Perturbation
 
+# Every take is also heard as other rooms and slightly other tracts would have it: what they share is the speaker.
 READINGS = (PLAIN, *MILD)
-
-
 SHARE = 0.4  # of a frame that a frame of each reading counts for
 MEAN_PRIOR = 100.0  # frames of the base's mean in the speaker's own
 MEAN_WEIGHT = 200.0  # frames that it counts for beside an utterance's: it is better known than a stranger's

@@ -54,7 +54,7 @@ def self_adapt(
     model : the base
     method : how; the usual one when None
     allowed : indices of the only words that can be meant; all when None
-    threshold : how probable an answer must be to be one at all, as in `rejection.least_probability`
+    threshold : how probable an answer must be to be one at all, as in `verification.least_probability`
 
     Raises
     ------

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-# Every take is also heard as other rooms and slightly other tracts would have it: what they share is the speaker.
 from recognizer.adaptation.takes import analyse_takes
 from recognizer.corpus import Utterance
 from recognizer.model import Model

@@ -19,6 +19,7 @@ from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.perturbation import PLAIN, Perturbation, add_noise
 
 FILES_AT_ONCE = 64  # analysed together: enough for long matrix products, few enough for little memory
+SAMPLES_AT_ONCE = 4_000_000  # of recordings held for that, 16 MB: hours of sound are analysed one by one
 PARALLEL_FROM = 200  # files; below, starting workers takes longer than the work
 WHOLE = 4.0  # seconds; a longer recording is not of one word
 PIECE = 2.0  # seconds, of what is cut from it
@@ -167,19 +168,25 @@ class Analyser:
 
     def _group(self, paths: Sequence[Path]) -> list[Analysis | AudioError]:
         """Some files, each with its analysis, or its error where it cannot be read, so that the others go on."""
-        found: list[Analysis | Recording | AudioError] = []
-        for path in paths:
+        found: list[Analysis | AudioError | None] = [None] * len(paths)
+        held: dict[int, Recording] = {}  # read and not yet analysed
+
+        def analyse_held() -> None:
+            for i, analysis in zip(held, self.analyse_all(list(held.values()))):
+                found[i] = analysis
+            held.clear()
+
+        for i, path in enumerate(paths):
             try:
                 if path.suffix.lower() in parameter_files.SUFFIXES:
-                    found.append(self.read_parameters(path))
+                    found[i] = self.read_parameters(path)
                 else:
-                    found.append(audio.load(path, _rate(path, self.front_end)))
+                    held[i] = audio.load(path, _rate(path, self.front_end))
             except AudioError as error:
-                found.append(error)
-        heard = [i for i, item in enumerate(found) if isinstance(item, Recording)]
-        if heard:
-            for i, analysis in zip(heard, self.analyse_all([found[i] for i in heard])):
-                found[i] = analysis
+                found[i] = error
+            if sum(len(recording.samples) for recording in held.values()) > SAMPLES_AT_ONCE:
+                analyse_held()
+        analyse_held()
         return found
 
     def _pieces(self, paths: Sequence[Path]) -> list[list[Analysis] | AudioError]:

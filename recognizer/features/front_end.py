@@ -396,13 +396,15 @@ def baked(
     half = delta_width // 2
     around = slice(delta_width - half, delta_width + half + 1)
     derivatives = [delta(impulse, width=delta_width, order=order, mode="nearest")[around][::-1] for order in (1, 2)]
-    return Matrices(
-        (sample_rate, window, filters, low, high, cepstra, delta_width),
+    arrays = (
         get_window("hamming", length),
         mel(sr=sample_rate, n_fft=size, n_mels=filters, fmin=low, fmax=high, htk=True, norm=None, dtype=np.float64),
         mfcc(S=np.eye(filters), n_mfcc=cepstra),
         np.stack(derivatives),
     )
+    for array in arrays:
+        array.flags.writeable = False  # the cache hands out one for all
+    return Matrices((sample_rate, window, filters, low, high, cepstra, delta_width), *arrays)
 
 
 @contextmanager
@@ -416,6 +418,7 @@ def _nothing_compiled() -> Iterator[None]:
     if "numba" in sys.modules:
         yield
         return
+    wanted = os.environ.get("NUMBA_DISABLE_JIT")
     os.environ["NUMBA_DISABLE_JIT"] = "1"
     import numba
 
@@ -428,7 +431,9 @@ def _nothing_compiled() -> Iterator[None]:
         for name, compiler in compilers.items():
             setattr(numba, name, compiler)
         del os.environ["NUMBA_DISABLE_JIT"]
-        numba.config.DISABLE_JIT = 0  # for whatever the program has compiled later
+        if wanted is not None:
+            os.environ["NUMBA_DISABLE_JIT"] = wanted
+        numba.config.reload_config()  # as the program wants it for whatever it has compiled later
 
 
 def _when_called(compiler: Callable) -> Callable:

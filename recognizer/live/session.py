@@ -72,7 +72,7 @@ class Session:
     words : the only words to choose from; all the model has when None
     threshold : how sure an answer must be, as for `Recognizer.recognize`
     segmentation : how words are told from silence
-    adapt : learn from answers that are sure, each time after the answer was given, see `live_adaptation`
+    adapt : learn from answers that are sure, each time after the answer was given, see `live.adapting`
     clock : seconds, monotonic; the one the source stamps its blocks with
 
     Raises

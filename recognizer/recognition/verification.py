@@ -32,9 +32,8 @@ NOISE_MIXTURES = 32  # Gaussians for noises: of the 60 made-up ones trained on, 
 # 95.6 at 0.6 and 93.4 at 0.8.
 SURE = 0.9
 
-L2 = (
-    3.0  # pulls weights of standardised evidence to zero: 0.3 % of EFFECTIVE, which decides where evidence is collinear
-)
+# Pulls the weights of standardised evidence to zero; 0.3 % of EFFECTIVE, which decides where evidence is collinear.
+L2 = 3.0
 EFFECTIVE = 1000.0  # observations that all examples count for together, however many: takes of a speaker are alike
 REFUSED = {"strict": 0.06, "normal": 0.02, "lenient": 0.005}  # of right answers held out: one in 17, 50 and 200
 

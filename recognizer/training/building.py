@@ -29,7 +29,7 @@ from recognizer.training.trials import (
 )
 
 FEW_TAKES = 15  # of a word, on average; with more there is little to gain
-BORROWED_FRAMES = 20.0
+BORROWED_FRAMES = 20.0  # of each Gaussian: as many as a take of a word has in two states
 FLOOR_BESIDE_BORROWED = 0.1  # lower than the usual one, whose task what is borrowed takes over
 
 

@@ -16,7 +16,7 @@ class TrainingSettings:
     Attributes
     ----------
     states : emitting states of a word
-    topology : how a path may go through a word, one of `hmm.TOPOLOGIES`
+    topology : how a path may go through a word, one of `acoustics.chain.TOPOLOGIES`
     density : kind of the states' densities, a name in `density.KINDS`
     mixtures : Gaussians of a state of its own, fewer where the data do not support them
     codebook : Gaussians that all states share, or cells of each stream; as is usual for the density when None

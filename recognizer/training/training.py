@@ -27,7 +27,7 @@ CHUNK_FRAMES = 8192  # frames whose densities are computed at once: small enough
 PADDING = 4  # times the frames of a chunk that its utterances may take, each as long as the longest
 NEGLIGIBLE = 1e-20  # occupation; less is lost in the rounding of any sum that says something
 ABSOLUTE_VARIANCE_FLOOR = 1e-4  # for features that do not vary at all in the training data
-START_FRAMES = 500_000  # of one state, to start from: 160 MB; with a tenth, 0.15 % fewer strangers are understood
+START_FRAMES = 500_000  # of one state, to start from: half a GB; with a tenth, 0.15 % fewer strangers are understood
 
 
 AfterIteration = Callable[[str, int, float], None]

@@ -140,8 +140,10 @@ def calibrate_held_out(
     if not data.utterances:
         return HeldOut()
     noises = _noises(data.analyser) if data.analyser.front_end.hears else []
-    everything = np.concatenate([f for analysis in data.analyses for f in analysis.features])
-    noise = train_noise(noises[::2], variance_floor(everything, data.settings)) if noises else None
+    noise = None
+    if noises:
+        every = (f for analysis in data.analyses for f in analysis.features)
+        noise = train_noise(noises[::2], variance_floor(np.concatenate(list(every)), data.settings))
     speakers = sorted({u.speaker or "" for u in data.utterances})
     by_speaker = len(speakers) >= HELD_OUT
     groups = np.array([speakers.index(u.speaker or "") if by_speaker else i for i, u in enumerate(data.utterances)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import subprocess
 import sys
 import sysconfig
@@ -42,7 +41,7 @@ def read_only(tmp_path) -> Callable[..., subprocess.CompletedProcess]:
         pytest.skip("only root may mount")
     kept = tmp_path / "kept"
     kept.mkdir()
-    folders = Path(recognizer.__file__).parents[1], sysconfig.get_path("purelib"), pwd.getpwuid(os.getuid()).pw_dir
+    folders = Path(recognizer.__file__).parents[1], sysconfig.get_path("purelib"), Path.home()
     gone = {"HOME", "RECOGNIZER_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"}
     environment = {name: value for name, value in os.environ.items() if name not in gone}
 

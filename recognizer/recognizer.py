@@ -254,43 +254,46 @@ class Recognizer:
         if speech:
             noise = self.model.rejection and self.model.rejection.noise
             found = examine(self.model.acoustics, noise, [analyses[i].features[0] for i in speech], indices)
-            for i, row, span, evidence in zip(speech, found.scores, found.spans, found.evidence):
-                results[i] = self._result(analyses[i], row, span, evidence, indices, least)
+            believed = belief(found.scores, found.evidence, self.model.calibration, self.model.rejection)
+            ranked = np.argsort(-found.scores, axis=1, kind="stable")
+            by_utterance = zip(
+                speech, found.scores, found.spans, ranked, believed.confidence, believed.known, believed.lesser
+            )
+            words = [self.words[i] for i in indices]
+            for i, scores, span, order, confidence, known, lesser in by_utterance:
+                reason = NO_WORD if known < least else TOO_CLOSE if lesser < least else None
+                results[i] = _result(analyses[i], words, scores, span, order, confidence, reason)
         return results
 
-    def _result(
-        self,
-        analysis: Analysis,
-        scores: np.ndarray,
-        span: np.ndarray,
-        evidence: np.ndarray,
-        indices: np.ndarray,
-        least: float,
-    ) -> Result:
-        features = analysis.features[0]
-        if not np.isfinite(scores).any():
-            return _nothing(analysis, "too short")
-        found = belief(scores, evidence, self.model.calibration, self.model.rejection)
-        confidence = found.confidence
-        reason = NO_WORD if found.known < least else TOO_CLOSE if found.lesser < least else None
-        possible = int(np.isfinite(scores).sum())  # words; the others need more frames
-        ranked = np.argsort(-scores, kind="stable")[:possible]
-        nbest = tuple(
-            Candidate(self.words[indices[i]], float(scores[i] / len(features)), float(confidence[i])) for i in ranked
-        )
-        first, last = map(int, span)
-        start = analysis.start + first * analysis.hop
-        end = analysis.start + (last - 1) * analysis.hop + analysis.window
-        return Result(
-            word=None if reason else nbest[0].word,
-            confidence=nbest[0].confidence,
-            accepted=reason is None,
-            nbest=nbest,
-            start=start,
-            end=min(end, analysis.duration),
-            duration=analysis.duration,
-            reason=reason,
-        )
+
+def _result(
+    analysis: Analysis,
+    words: Sequence[str],
+    scores: np.ndarray,
+    span: np.ndarray,
+    ranked: np.ndarray,
+    confidence: np.ndarray,
+    reason: str | None,
+) -> Result:
+    """The answer about one utterance; its words, (W,), with their scores and confidences, and the order of these."""
+    ranked = ranked[: int(np.isfinite(scores).sum())]  # the others need more frames
+    if not len(ranked):
+        return _nothing(analysis, "too short")
+    a_frame = (scores[ranked] / len(analysis.features[0])).tolist()
+    nbest = tuple(map(Candidate, (words[i] for i in ranked.tolist()), a_frame, confidence[ranked].tolist()))
+    first, last = map(int, span)
+    start = analysis.start + first * analysis.hop
+    end = analysis.start + (last - 1) * analysis.hop + analysis.window
+    return Result(
+        word=None if reason else nbest[0].word,
+        confidence=nbest[0].confidence,
+        accepted=reason is None,
+        nbest=nbest,
+        start=start,
+        end=min(end, analysis.duration),
+        duration=analysis.duration,
+        reason=reason,
+    )
 
 
 def low_rate(rates: str, model_rate: int) -> str:

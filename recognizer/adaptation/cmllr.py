@@ -18,7 +18,7 @@ from recognizer.acoustics.statistics import Statistics
 from recognizer.adaptation.mllr import columns, extended, identity
 from recognizer.training.training import Expectation
 
-ROUNDS = 50  # over all rows, at most; each row depends on the others through the determinant
+ROUNDS = 200  # over all rows, at most, each of which depends on the others through the determinant; rarely over 50
 CONVERGED = 1e-6  # change of any entry
 
 

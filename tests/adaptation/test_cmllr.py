@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from adapting import SUMS, chunks_of, cmllr_auxiliary, heard, random_bank, random_models, seeds, shapes, speech
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import logsumexp
@@ -133,6 +133,7 @@ def test_the_auxiliary_function_is_the_expected_log_density_but_for_a_constant(s
 
 @settings(max_examples=16, deadline=None)
 @given(seeds, shapes, st.sampled_from([5.0, 50.0]))
+@example(100000000, "full", 5.0)  # more than fifty rounds over the rows
 def test_a_general_optimiser_finds_no_better_transform(seed, shape, frames):
     random = np.random.default_rng(seed)
     bank = random_bank(random, 6, 2, DIMS)

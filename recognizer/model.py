@@ -89,18 +89,27 @@ class Model:
             if the file is missing, not a model, of a newer format, damaged, or changed since it was saved.
         """
         path = Path(path)
-        name = shown(path)
         try:
-            header, arrays = archive.read(path, FORMAT)
-        except FileNotFoundError as error:
-            raise ModelError(f"there is no model at {name}; see `recognizer models list`") from error
-        except OSError as error:
-            raise ModelError(f"{name} cannot be read ({error.strerror}); give a model file you may read") from error
-        except archive.ForeignError as error:
-            raise ModelError(f"{name} is an .npz file but not a model; train one with `recognizer train`") from error
-        except ValueError as error:  # a DamagedError, or a zero character in the name
-            raise ModelError(f"{name} is not a model, or is damaged; train it again or fetch a new copy") from error
-        return _assemble(path, header, arrays)
+            return _assemble(path, *_read(path))
+        except ModelError as error:
+            if not _hides_another(path):
+                raise
+            raise ModelError(f"{error}, or remove it, then the installed one of that name is used") from error
+
+
+def _read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
+    """The header and the arrays of a model file."""
+    name = shown(path)
+    try:
+        return archive.read(path, FORMAT)
+    except FileNotFoundError as error:
+        raise ModelError(f"there is no model at {name}; see `recognizer models list`") from error
+    except OSError as error:
+        raise ModelError(f"{name} cannot be read ({error.strerror}); give a model file you may read") from error
+    except archive.ForeignError as error:
+        raise ModelError(f"{name} is an .npz file but not a model; train one with `recognizer train`") from error
+    except ValueError as error:  # a DamagedError, or a zero character in the name
+        raise ModelError(f"{name} is not a model, or is damaged; train it again or fetch a new copy") from error
 
 
 def _arrays(model: Model) -> dict[str, np.ndarray]:
@@ -237,6 +246,12 @@ def installed() -> dict[str, Path]:
         file for folder in reversed(folders()) if os.access(folder, os.R_OK) for file in sorted(folder.glob("*.npz"))
     ]
     return {file.stem: file for file in files}
+
+
+def _hides_another(path: Path) -> bool:
+    """Whether a file is a user's own model that has the name of an installed one."""
+    own, *others = folders()
+    return path.parent == own and os.path.exists(path) and any(os.path.isfile(other / path.name) for other in others)
 
 
 def locate(model: str | Path) -> Path:

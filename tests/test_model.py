@@ -576,3 +576,18 @@ def test_chains_of_a_saved_model_are_impossible_where_they_were(built, model_fil
     for name in ("log_entry", "log_exit"):
         assert (np.isneginf(getattr(loaded, name)) == np.isneginf(getattr(built.acoustics.chain, name))).all()
     assert np.isneginf(loaded.log_next[:, -1]).all()
+
+
+INSTEAD = ", or remove it, then the installed one of that name is used"
+
+
+@pytest.mark.parametrize("version", [2, 99])
+def test_a_file_that_hides_an_installed_model_may_be_removed(package, home, model_file, version):
+    for folder in (package / "models", home / "models"):
+        folder.mkdir(parents=True, exist_ok=True)
+    rewrite(model_file, home / "models" / "digits.npz", lambda header, _: header.update(version=version))
+    assert not refused(locate("digits"), f"format version {version}").endswith(INSTEAD)
+    (package / "models" / "digits.npz").write_bytes(model_file.read_bytes())
+    assert refused(locate("digits"), f"format version {version}").endswith(INSTEAD)
+    locate("digits").unlink()
+    assert Model.load(locate("digits")).words == Model.load(model_file).words

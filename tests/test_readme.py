@@ -21,6 +21,7 @@ from test_sound_stack import server  # noqa: F401 - a fixture
 from test_theory import resolved
 
 from recognizer.cli import app
+from recognizer.live import events
 from recognizer.model import locate
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -319,3 +320,10 @@ def test_figures_of_live_recognition_are_those_of_its_recipe():
     assert len(rows) >= 4
     for measured in rows:
         assert f"| {measured} |" in text(REPOSITORY / "recipes" / "live" / "RESULTS.md"), measured
+
+
+def test_all_events_are_in_the_formats():
+    """Those of a session and of a guide; the classes tell what there is."""
+    kinds = {value.kind for value in vars(events).values() if hasattr(value, "kind") and hasattr(value, "record")}
+    assert {"muted", "waiting", "result"} <= {str(kind) for kind in kinds}
+    assert not [kind for kind in kinds if f"`{kind}`" not in text(DOCS / "formats.md")]

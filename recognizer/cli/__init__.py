@@ -44,17 +44,29 @@ class Commands(Mapping):
         place, _ = COMMANDS[name]
         module, attribute = place.split(":")
         found = getattr(import_module(f"recognizer.cli.{module}"), attribute)
-        if isinstance(found, typer.Typer):
-            return typer.main.get_command(found)
-        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-        alone.command(name)(found)
-        return typer.main.get_command(alone)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+            alone.command(name)(found)
+            found = alone
+        command = typer.main.get_command(found)
+        for each in getattr(command, "commands", {name: command}).values():
+            for parameter in each.params:
+                if parameter.type.name == "path":
+                    parameter.callback = _named
+        return command
 
     def __iter__(self) -> Iterator[str]:
         return iter(COMMANDS)
 
     def __len__(self) -> int:
         return len(COMMANDS)
+
+
+def _named(context: typer.Context, parameter: typer.CallbackParam, value: object) -> object:
+    """What a path parameter was given, unless that is empty: an empty path would be the present folder."""
+    if "" in (value if isinstance(value, list | tuple) else [value]):
+        raise typer.BadParameter("the name is empty; write one, or . for the folder you are in", context, parameter)
+    return value
 
 
 class Program(TyperGroup):

@@ -179,14 +179,16 @@ def enroll(
             return status
     _tell_of_earlier(name, base, quiet)
     try:
-        with working("fitting the model to the voice", quiet), store.locked(name):
-            enrollment, unusable = make_profile(name, base, model_name, fitting, vtln=vtln, jobs=workers(jobs))
-            record = store.load(name).record
-            _forget(name, forget_audio, quiet)  # nothing that was not learned from
+        with working("fitting the model to the voice", quiet):
+            enrollment, unusable = make_profile(
+                name, base, model_name, fitting, vtln=vtln, forget_audio=forget_audio, jobs=workers(jobs)
+            )
     except KeyboardInterrupt:
         complain("interrupted; the takes are kept; the same command goes on from there")
         return ExitStatus.INTERRUPTED
     refused += unusable
+    _tell_of_forgotten(forget_audio, quiet)
+    record = store.load(name).record
     _report(name, model_name, record, [doubted(name, doubt) for doubt in enrollment.doubts], refused, as_json, quiet)
     if labelled is None and not asked and not (as_json or quiet):
         more = min(_told(name, wanted).values()) + 1
@@ -458,12 +460,17 @@ def _without_labels(
     for word in model.words:
         naming.checked_name(word, "word")
     _tell_of_earlier(name, model, quiet)
-    with working("fitting the model to the voice", quiet), store.locked(name):
-        paths = [take.path for take in store.takes(name)] + store.not_kept(name, corpus.audio_files([folder]))
-        record, sure, refused = make_unlabelled_profile(name, model, model_name, paths, method, jobs=workers(jobs))
-        if not forget_audio:
-            store.keep(name, sure, heard=True)
-        _forget(name, forget_audio, quiet)
+    with working("fitting the model to the voice", quiet):
+        record, refused = make_unlabelled_profile(
+            name,
+            model,
+            model_name,
+            corpus.audio_files([folder]),
+            method,
+            forget_audio=forget_audio,
+            jobs=workers(jobs),
+        )
+    _tell_of_forgotten(forget_audio, quiet)
     _report(name, model_name, record, (), refused, as_json, quiet)
     return ExitStatus.FAILED if refused else ExitStatus.OK
 
@@ -514,13 +521,9 @@ def _tell_of_earlier(name: str, model: Model, quiet: bool) -> None:
         )
 
 
-def _forget(name: str, forget_audio: bool, quiet: bool) -> None:
-    from recognizer.speakers import store
-
-    if forget_audio:
-        store.forget_audio(name)
-        if not quiet:
-            complain("the takes are deleted; `recognizer speakers refresh` cannot make this profile anew")
+def _tell_of_forgotten(forget_audio: bool, quiet: bool) -> None:
+    if forget_audio and not quiet:
+        complain("the takes are deleted; `recognizer speakers refresh` cannot make this profile anew")
 
 
 def _report(

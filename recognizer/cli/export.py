@@ -93,8 +93,8 @@ def export(
     else:
         for path in written:
             typer.echo(path)
-        if files:
-            typer.echo(f"{parameters}: {counted(len(files) - len(refused), 'parameter file')}")
+        if count := len(files) - len(refused):
+            typer.echo(f"{parameters}: {counted(count, 'parameter file')}")
     for error in refused:
         complain(f"error: {error}")
     return ExitStatus.FAILED if refused else ExitStatus.OK

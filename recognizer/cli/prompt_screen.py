@@ -38,7 +38,7 @@ class PromptPicture:
 
     def __init__(self, guide: Guide, title: str, width: int = WIDTH) -> None:
         self._guide, self._width, self._title = guide, width, f"recognizer {title}"
-        self._meter = Meter(guide, width)
+        self._meter = Meter(guide.listener, width)
         self._word = " "
         self._verdict, self._note = self._told("", "", ""), ""
         self._version = 0

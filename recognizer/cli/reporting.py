@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 
 from recognizer.errors import RecognizerError, RecognizerWarning, shown
+from recognizer.files.writing import remedy
 
 if TYPE_CHECKING:
     from recognizer.adaptation.enrollment import Doubt
@@ -88,7 +89,9 @@ def reports_errors(command: Callable) -> Callable:
             if debug:
                 raise
             _drop_unwritten()
-            complain(f"error: {error}; check the disk and where the output goes")
+            where = "" if error.filename is None else f"{shown(error.filename)}: "
+            what_to_do = remedy(error, "see with --debug where it happened")
+            complain(f"error: {where}{error.strerror or error}; {what_to_do}")
             status = ExitStatus.FAILED
         except Exception as error:  # nobody should ever see this line, but still less a traceback
             if debug:

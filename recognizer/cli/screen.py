@@ -38,7 +38,7 @@ class LivePicture:
 
     def __init__(self, session: Session, title: str, width: int = WIDTH) -> None:
         self._session, self._width, self._title = session, width, f"recognizer live: {title}"
-        self._meter = Meter(session, width)
+        self._meter = Meter(session.listener, width)
         self._word: Text | None = None
         self._confidence: float | None = None
         self._others = ""

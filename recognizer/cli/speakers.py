@@ -344,9 +344,8 @@ def _refreshed(name: str, model: str | None, jobs: int) -> tuple[str, dict]:
         record = earlier.record
     method = Method(**record["asked"]) if record.get("asked") else None
     base, vtln = Model.load(locate(model_name)), bool(record.get("vtln"))
-    with store.locked(name):
-        enrollment, refused = make_profile(name, base, model_name, method, vtln=vtln, jobs=jobs)
-        record = store.load(name).record
+    enrollment, refused = make_profile(name, base, model_name, method, vtln=vtln, jobs=jobs)
+    record = store.load(name).record
     told = {"name": name, "model": model_name, "takes": record["takes"], "method": record["method"]}
     told |= {"before": record["before"], "after": record["after"]}
     told |= {"doubts": [doubted(name, doubt) for doubt in enrollment.doubts], "refused": refused}

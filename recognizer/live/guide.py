@@ -43,6 +43,7 @@ class Guide:
     ----------
     kept : number of takes that were kept
     skipped : prompts that were left out
+    listener : what hears the sound, whose level and noise floor can be shown
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Guide:
         self.skipped: list[Prompt] = []
         self._prompts, self._rate, self._check, self._attempts = list(prompts), sample_rate, check, attempts
         self._pre_roll, self._tail = segmentation.pre_roll, segmentation.tail * segmentation.hangover
-        self._listener = Listener(sample_rate, segmentation)
+        self.listener = Listener(sample_rate, segmentation)
         self._attempt, self._faultless = 1, True  # of the current prompt; whether no attempt before had a fault
         self._ready = 0.0  # for the next prompt, seconds
         self._asked: float | None = None  # when the current prompt was, unless it still has to be
@@ -90,32 +91,22 @@ class Guide:
         """ "calibrating", "pause", "listening", "speech", "lost" or "done"."""
         if self.current is None:
             return "done"
-        if self._asked is None and self._listener.state in ("listening", "speech"):
+        if self._asked is None and self.listener.state in ("listening", "speech"):
             return "pause"
-        return self._listener.state
-
-    @property
-    def level(self) -> float:
-        """Of the last frame, dB full scale."""
-        return self._listener.level
-
-    @property
-    def floor(self) -> float:
-        """The noise floor as it is tracked, dB full scale."""
-        return self._listener.floor
+        return self.listener.state
 
     def hear(self, sound: Sound) -> list[Event]:
         """What comes of a block of sound, no more than a moment long, or of the news that there is none."""
         if self.current is None:
             return []
-        happenings = self._listener.hear(sound)
+        happenings = self.listener.hear(sound)
         if isinstance(sound, Lost):  # what was being said ends with the device, and that is nobody's fault
             happenings = [happening for happening in happenings if not isinstance(happening, Over)]
         return self._follow(happenings) + self._ask()
 
     def finish(self) -> list[Event]:
         """The stream is over: judge what is still open."""
-        return self._follow(self._listener.finish())
+        return self._follow(self.listener.finish())
 
     def _follow(self, happenings: list[Happening]) -> list[Event]:
         found: list[Event] = []
@@ -137,8 +128,8 @@ class Guide:
 
     def _ask(self) -> list[Event]:
         """Ask for the current prompt when it is time to, or remind of it."""
-        now = self._listener.time
-        if self.current is None or self._listener.state != "listening":
+        now = self.listener.time
+        if self.current is None or self.listener.state != "listening":
             return []
         if self._asked is None:
             if now < self._ready:
@@ -201,7 +192,7 @@ class Guide:
 
     def _event(self, kind: type[Asked], **details: object) -> Asked:
         """About the current prompt."""
-        about = {"time": self._listener.time, "prompt": self.current, "attempt": self._attempt}
+        about = {"time": self.listener.time, "prompt": self.current, "attempt": self._attempt}
         return kind(**about, **self._progress(), **details)
 
     def _progress(self) -> dict[str, int]:

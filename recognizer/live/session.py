@@ -75,6 +75,11 @@ class Session:
     adapt : learn from answers that are sure, each time after the answer was given, see `live.adapting`
     clock : seconds, monotonic; the one the source stamps its blocks with
 
+    Attributes
+    ----------
+    tally : what was answered up to now
+    listener : what hears the sound, whose level and noise floor can be shown
+
     Raises
     ------
     ModelError
@@ -101,27 +106,17 @@ class Session:
         self._warned = False
         self._foreseen: tuple[tuple[int, int], np.ndarray, Result] | None = None
         self._next_partial = 0
-        self._listener = Listener(self._rate, segmentation, clock=clock)
+        self.listener = Listener(self._rate, segmentation, clock=clock)
 
     @property
     def state(self) -> str:
         """ "calibrating", "listening", "speech", "thinking" (the word seems to be over) or "lost"."""
-        return "thinking" if self._listener.state == "speech" and self._foreseen else self._listener.state
+        return "thinking" if self.listener.state == "speech" and self._foreseen else self.listener.state
 
     @property
     def time(self) -> float:
         """Seconds since the session began."""
-        return self._listener.time
-
-    @property
-    def level(self) -> float:
-        """Of the last frame, dB full scale."""
-        return self._listener.level
-
-    @property
-    def floor(self) -> float:
-        """The noise floor as it is tracked, dB full scale."""
-        return self._listener.floor
+        return self.listener.time
 
     @property
     def learned(self) -> int | None:
@@ -134,7 +129,7 @@ class Session:
             self._warned = True
             warnings.warn(low_rate(str(sound.sample_rate), self._rate), RecognizerWarning, stacklevel=2)
         events = self._learn()  # only now, when the answer to the last block has been shown
-        return events + self._told(self._listener.hear(sound))
+        return events + self._told(self.listener.hear(sound))
 
     def undo(self) -> list[Event]:
         """Take back what was learned from the last answer that was learned from."""
@@ -160,7 +155,7 @@ class Session:
     def finish(self) -> list[Event]:
         """The stream is over: answer what is still open."""
         events = self._learn()
-        return events + self._told(self._listener.finish())
+        return events + self._told(self.listener.finish())
 
     def end(self) -> End:
         """The last event, with the counts of what there was."""

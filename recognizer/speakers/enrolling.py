@@ -48,7 +48,14 @@ def prior_of(name: str, model: Model) -> tuple[Model, str | None]:
 
 
 def make_profile(
-    name: str, model: Model, model_name: str, method: Method | None = None, *, vtln: bool = False, jobs: int = 1
+    name: str,
+    model: Model,
+    model_name: str,
+    method: Method | None = None,
+    *,
+    vtln: bool = False,
+    forget_audio: bool = False,
+    jobs: int = 1,
 ) -> tuple[Enrollment, list[str]]:
     """Make a speaker's profile from the takes that are kept, and keep it.
 
@@ -59,6 +66,7 @@ def make_profile(
     model_name : what the model is called, for messages
     method : how; chosen by cross-validation when None
     vtln : also look for a warp of the frequency axis that makes the takes likelier, see `best_warp`
+    forget_audio : delete the takes once the profile is kept
     jobs : processes for the analysis
 
     Returns
@@ -71,17 +79,11 @@ def make_profile(
     AdaptationError
         if there is no usable take; an earlier profile stays.
     ProfileError
-        if the profile cannot be kept, or the speaker's own was made for another model.
+        if the profile cannot be kept, if takes came or went meanwhile, or the speaker's own was made for another model.
     """
-    with store.locked(name):  # a take that comes while the others are learned from would be missing in what is kept
-        return _made(name, model, model_name, method, vtln, jobs)
-
-
-def _made(
-    name: str, model: Model, model_name: str, method: Method | None, vtln: bool, jobs: int
-) -> tuple[Enrollment, list[str]]:
     prior, whose = prior_of(name, model)
-    utterances = [take for take in store.takes(name) if take.word in model.words]
+    kept = store.takes(name)
+    utterances = [take for take in kept if take.word in model.words]
     usable, refused = analyse_takes(utterances, prior, jobs=jobs)
     if not usable:
         reason = f" ({refused[0]})" if refused else ""
@@ -97,25 +99,35 @@ def _made(
         enrollment = replace(enrollment, before=try_base(usable, prior))  # which is without the warp
     record = record_of(enrollment, model) | _origin(whose, method, any(map(store.is_heard, utterances)))
     record |= {"vtln": vtln, "warp": enrollment.model.front_end.warp}
-    store.save(name, Profile.of(enrollment.model, model, model_name, record))
+    with store.locked():  # nothing is deleted that was not learned from
+        store.save(name, Profile.of(enrollment.model, model, model_name, record), kept)
+        if forget_audio:
+            store.forget_audio(name)
     return enrollment, refused
 
 
 def make_unlabelled_profile(
-    name: str, model: Model, model_name: str, paths: Sequence[Path], method: Method | None = None, *, jobs: int = 1
-) -> tuple[dict, list[Utterance], list[str]]:
-    """Make a speaker's profile from recordings that nobody labelled, and keep it.
+    name: str,
+    model: Model,
+    model_name: str,
+    paths: Sequence[Path],
+    method: Method | None = None,
+    *,
+    forget_audio: bool = False,
+    jobs: int = 1,
+) -> tuple[dict, list[str]]:
+    """Make a speaker's profile from recordings that nobody labelled, and those kept before, and keep it with them.
 
     Parameters
     ----------
     name, model, model_name, jobs : as in `make_profile`
     paths : the recordings
     method : how; the usual one when None
+    forget_audio : keep no takes: neither the recordings that were learned from nor those before
 
     Returns
     -------
     record : what the profile tells of it
-    sure : the recordings that were learned from, with the words that were taken to be said
     refused : the recordings that cannot be read, and why
 
     Raises
@@ -123,9 +135,11 @@ def make_unlabelled_profile(
     AdaptationError
         if no recording is sure enough to learn from; an earlier profile stays.
     ProfileError
-        if the profile cannot be kept, or the speaker's own was made for another model.
+        if the profile cannot be kept, if takes came or went meanwhile, or the speaker's own was made for another model.
     """
     prior, whose = prior_of(name, model)
+    kept = store.takes(name)
+    paths = [take.path for take in kept] + store.not_kept(name, paths)
     found = list(prior.analyser.reading().analyse_files(paths, jobs=jobs))
     refused = [str(analysis) for analysis in found if isinstance(analysis, AudioError)]
     read = [(path, analysis) for path, analysis in zip(paths, found) if isinstance(analysis, Analysis)]
@@ -147,8 +161,10 @@ def make_unlabelled_profile(
         "after": None,
     }
     record |= _origin(whose, method, unlabelled=True)
-    store.save(name, Profile.of(adapted.model, model, model_name, record))
-    return record, sure, refused
+    with store.locked():
+        store.save(name, Profile.of(adapted.model, model, model_name, record), kept)
+        store.forget_audio(name) if forget_audio else store.keep(name, sure, heard=True)
+    return record, refused
 
 
 def _origin(whose: str | None, method: Method | None, unlabelled: bool) -> dict:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import tempfile
+import unicodedata
+import warnings
 import zipfile
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -19,8 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer.corpus import AUDIO_SUFFIXES, Utterance, find
-from recognizer.errors import AudioError, CorpusError, NamingError, ProfileError, RecognizerError, shown
+from recognizer.corpus import AUDIO_SUFFIXES, Utterance
+from recognizer.errors import AudioError, NamingError, ProfileError, RecognizerError, RecognizerWarning, shown
 from recognizer.files import naming
 from recognizer.files.user_folder import home, is_nobodys
 from recognizer.files.writing import remedy, replacing
@@ -34,8 +37,9 @@ MARK = "@"  # between a speaker and a condition
 HEARD = "heard-"  # before the number of a take whose word a recognizer told, not a person
 BLOCK = 10.0  # seconds of a recording that are read at once, which bounds the memory whatever its length
 LARGEST = 2**30  # bytes that an exported speaker may unpack to: nine hours of takes at 16 kHz
-LOCKS = ".locks"  # beside the speakers
-PATIENCE = 120.0  # seconds to wait for another program; a profile of a hundred takes is made in ten
+LOCK = ".lock"  # beside the speakers: one for all, whose name tells of nobody
+PATIENCE = 120.0  # seconds to wait for another program, while it copies recordings at most
+NOTICE = 1.0  # seconds of waiting before it is told, which a take or a profile takes a hundredth of
 
 
 def root() -> Path:
@@ -76,10 +80,46 @@ def _well_formed(name: str) -> str:
 
 
 def names() -> list[str]:
-    """All speakers, with their conditions; folders that are not named like one, such as lost+found, are none."""
-    if not root().is_dir():
-        return []
-    return sorted(entry.name for entry in os.scandir(root()) if entry.is_dir() and _is_name(entry.name))
+    """All speakers, with their conditions; folders that are not named like one, such as lost+found, are none.
+
+    Raises
+    ------
+    ProfileError
+        if the folder of all speakers cannot be read.
+    """
+    return [entry.name for entry in _entries(root()) if entry.is_dir() and _is_name(entry.name)]
+
+
+def _entries(place: Path) -> list[os.DirEntry]:
+    """What is in a folder and not hidden, sorted by name; nothing where there is none."""
+    with _reading(place):
+        try:
+            found = [entry for entry in os.scandir(place) if not entry.name.startswith(".")]
+            return sorted(found, key=lambda entry: entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+
+def _is_in(place: Path, name: str) -> bool:
+    """Whether there is something of that name in a folder."""
+    with _reading(place):
+        try:
+            os.stat(place / name)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+
+@contextmanager
+def _reading(place: Path) -> Iterator[None]:
+    """Say which folder cannot be read: what is in it is not known then, which is not the same as nothing."""
+    try:
+        yield
+    except OSError as error:
+        raise ProfileError(
+            f"{shown(place)} cannot be read ({error.strerror}); change its mode, or set RECOGNIZER_HOME to another "
+            "folder"
+        ) from error
 
 
 def _is_name(name: str) -> bool:
@@ -100,18 +140,26 @@ def existing(name: str) -> Path:
     Raises
     ------
     ProfileError
-        if there is none of that name.
+        if there is none of that name, or the folder of all speakers cannot be read.
     """
     place = folder(name)
-    if not place.is_dir():
-        known = ", ".join(names()) or "none yet"
-        raise ProfileError(f"there is no speaker {name!r}; enrolled: {known}; enroll with `recognizer enroll {name}`")
+    if place.name not in (known := names()):
+        enrolled = ", ".join(known) or "none yet"
+        raise ProfileError(
+            f"there is no speaker {name!r}; enrolled: {enrolled}; enroll with `recognizer enroll {name}`"
+        )
     return place
 
 
 def has_profile(name: str) -> bool:
-    """Whether a speaker has been enrolled to the end."""
-    return (folder(name) / PROFILE).exists()
+    """Whether a speaker has been enrolled to the end.
+
+    Raises
+    ------
+    ProfileError
+        if the speaker's folder cannot be read.
+    """
+    return _is_in(folder(name), PROFILE)
 
 
 def load(name: str) -> Profile:
@@ -139,30 +187,57 @@ def fitted(model: Model, name: str) -> Model:
     return load(name).apply(model)
 
 
-def save(name: str, profile: Profile) -> None:
-    """Keep a profile; an earlier one stays if that fails."""
-    place = folder(name)
-    new = not place.exists()
-    _make(place)
-    try:
-        profile.save(place / PROFILE)
-    except ProfileError:
-        if new:  # an empty folder would be listed as a speaker
-            place.rmdir()
-        raise
+def save(name: str, profile: Profile, made_from: Sequence[Utterance] | None = None) -> None:
+    """Keep a profile; an earlier one stays if that fails.
+
+    Parameters
+    ----------
+    name : of the speaker
+    profile : to be kept
+    made_from : the takes that were there when it was begun; not looked at when None
+
+    Raises
+    ------
+    ProfileError
+        if the takes are no longer the same, for somebody else has changed them, or it cannot be written.
+    """
+    with locked():
+        if made_from is not None and takes(name) != list(made_from):
+            raise ProfileError(
+                f"another program changed the takes of {name!r} while a model was fitted to them, so that fit was not "
+                f"kept; see `recognizer speakers list`, then `recognizer enroll {shlex.quote(name)}` again"
+            )
+        place = folder(name)
+        new = not place.exists()
+        _make(place)
+        try:
+            profile.save(place / PROFILE)
+        except ProfileError:
+            if new:  # an empty folder would be listed as a speaker
+                place.rmdir()
+            raise
 
 
 def takes(name: str) -> list[Utterance]:
-    """The takes that are kept of a speaker; none is no error."""
+    """The takes that are kept of a speaker; none is no error.
+
+    Raises
+    ------
+    ProfileError
+        if a folder cannot be read.
+    """
     place = folder(name) / TAKES
-    try:
-        return find(place) if place.is_dir() else []
-    except CorpusError:  # no audio in it
-        return []
+    return [
+        Utterance(place / word.name / file.name, unicodedata.normalize("NFC", word.name), None)
+        for word in _entries(place)
+        if word.is_dir()
+        for file in _entries(place / word.name)
+        if Path(file.name).suffix.lower() in AUDIO_SUFFIXES
+    ]
 
 
 def take_path(name: str, word: str, *, heard: bool = False) -> Path:
-    """A new file to keep a take of a word in; its folder is made. Others may take the same, unless it is `locked`.
+    """A new file to keep a take of a word in; its folder is made. Others may take the same, unless all is `locked`.
 
     Parameters
     ----------
@@ -192,38 +267,47 @@ def add_take(name: str, word: str, samples: np.ndarray, rate: int, *, heard: boo
     AudioError
         if it cannot be written.
     """
-    with locked(name):
+    with locked():
         path = take_path(name, word, heard=heard)
         audio.save(path, samples, rate)
     return path
 
 
 @contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Keep other programs from changing a speaker meanwhile; who comes second waits, and then sees all there is.
+def locked() -> Iterator[None]:
+    """Keep other programs from changing any speaker meanwhile; who comes second waits, and then sees all there is.
 
-    The files that tell who is at it are named by a digest: of a speaker who is removed, not even the name stays.
+    It is held while takes are counted and written, and while folders are moved, and not while somebody speaks or a
+    model is fitted: what is fitted is looked at once more before it is kept, see `save`.
+
+    Warns
+    -----
+    RecognizerWarning
+        if another program is at it for longer than `NOTICE`.
 
     Raises
     ------
     ProfileError
-        if another program is at it for longer than `PATIENCE`, or no such file can be made.
+        if another program is at it for longer than `PATIENCE`, or the file that tells so cannot be made.
     """
     import filelock
 
-    place = root() / LOCKS
-    _make(place)
-    path = place / hashlib.sha256(checked(name).encode()).hexdigest()[:16]
-    lock = filelock.FileLock(path, timeout=PATIENCE, is_singleton=True)  # the same one inside itself
+    _make(root())
+    path = root() / LOCK
+    lock = filelock.FileLock(path, is_singleton=True)  # the same one inside itself
     try:
-        lock.acquire()
+        try:
+            lock.acquire(timeout=min(NOTICE, PATIENCE))
+        except filelock.Timeout:
+            warnings.warn("another program is changing the speakers; waiting for it", RecognizerWarning, stacklevel=3)
+            lock.acquire(timeout=PATIENCE)
     except filelock.Timeout as error:
         raise ProfileError(
-            f"another program has been changing the speaker {name!r} for {PATIENCE:.0f} s; try again when it is done"
+            f"another program has been changing the speakers for {PATIENCE:.0f} s; try again when it is done"
         ) from error
     except OSError as error:
-        what_to_do = remedy(error, "change its mode")
-        raise ProfileError(f"{shown(place)} cannot be written ({error.strerror}); {what_to_do}") from error
+        what_to_do = remedy(error, "change the mode of its folder, or set RECOGNIZER_HOME to another one")
+        raise ProfileError(f"{shown(path)} cannot be written ({error.strerror}); {what_to_do}") from error
     try:
         yield
     finally:
@@ -237,8 +321,11 @@ def is_heard(take: Utterance) -> bool:
 
 def voice(name: str) -> str | None:
     """Whose the takes of a speaker are, as the corpus has it that they were copied from; None where that is unknown."""
-    place = folder(name) / TAKES / VOICE
-    return place.read_text("utf-8", errors="replace") if place.exists() and takes(name) else None
+    place = folder(name) / TAKES
+    if not (_is_in(place, VOICE) and takes(name)):
+        return None
+    with _reading(place / VOICE):
+        return (place / VOICE).read_text("utf-8", errors="replace")
 
 
 def keep(name: str, recordings: Sequence[Utterance], *, heard: bool = False) -> int:
@@ -258,7 +345,7 @@ def keep(name: str, recordings: Sequence[Utterance], *, heard: bool = False) -> 
     AudioError
         if a recording cannot be read, or not be written; those before it are kept.
     """
-    with locked(name):
+    with locked():
         return _keep(name, recordings, heard)
 
 
@@ -349,6 +436,12 @@ def forget_takes(name: str, chosen: Sequence[str]) -> None:
     ProfileError
         if there is no such speaker or take, if no take would be left, or a file cannot be deleted.
     """
+    existing(name)
+    with locked():
+        _forget_takes(name, chosen)
+
+
+def _forget_takes(name: str, chosen: Sequence[str]) -> None:
     place = existing(name) / TAKES
     there = {take.path.relative_to(place).as_posix(): take.path for take in takes(name)}
     by_path = {str(path): path for path in there.values()}
@@ -375,9 +468,10 @@ def forget_audio(name: str) -> None:
     ProfileError
         if a file cannot be deleted.
     """
-    place = folder(name) / TAKES
-    if place.exists():
-        _delete(place)
+    place = folder(name)
+    with locked():
+        if _is_in(place, TAKES):
+            _delete(place / TAKES)
 
 
 def with_conditions(name: str) -> list[str]:
@@ -393,7 +487,12 @@ def rename(old: str, new: str) -> list[str]:
     ProfileError
         if there is no such speaker, the new name is taken, or a folder cannot be moved; nothing is changed then.
     """
-    old = existing(old).name
+    existing(old)
+    with locked():
+        return _renamed(existing(old).name, new)
+
+
+def _renamed(old: str, new: str) -> list[str]:
     renamed = with_conditions(old)
     new = checked(new, besides=renamed)
     if with_conditions(new) or _is_another(root() / new, root() / old):
@@ -434,9 +533,11 @@ def remove(name: str) -> list[str]:
     ProfileError
         if there is no such speaker, or a file cannot be deleted.
     """
-    removed = with_conditions(existing(name).name)
-    for known in removed:
-        _delete(root() / known)
+    existing(name)
+    with locked():
+        removed = with_conditions(existing(name).name)
+        for known in removed:
+            _delete(root() / known)
     return removed
 
 
@@ -452,13 +553,18 @@ def export(name: str, path: Path) -> None:
     try:
         with replacing(path) as temporary, _new_archive(temporary) as archive:
             for known in chosen:
-                for file in sorted((root() / known).rglob("*")):
-                    name = file.relative_to(root()).as_posix()
-                    if file.is_file() and _belongs(name):
-                        archive.write(file, name)
+                for file in _files(known):
+                    archive.write(file, file.relative_to(root()).as_posix())
     except OSError as error:
         what_to_do = remedy(error, "choose another file")
         raise ProfileError(f"{shown(path)} cannot be written: {error.strerror}; {what_to_do}") from error
+
+
+def _files(name: str) -> list[Path]:
+    """All that is kept of a speaker."""
+    place = folder(name)
+    others = [place / PROFILE] * has_profile(name) + [place / TAKES / VOICE] * _is_in(place / TAKES, VOICE)
+    return others + [take.path for take in takes(name)]
 
 
 def import_(path: Path) -> list[str]:
@@ -511,17 +617,22 @@ def _unpacked(path: Path, archive: zipfile.ZipFile) -> list[str]:
         raise foreign
     if len({name.lower() for name in found.values()}) < len(found):  # two that no name could tell apart
         raise foreign
+    with locked():
+        _take_in(path, archive, members, found)
+    return sorted(found.values())
+
+
+def _take_in(path: Path, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], found: dict[str, str]) -> None:
+    """Unpack an archive whose names are checked; `found` tells the speaker that each of its folders becomes."""
     if taken := set(found.values()) & set(names()):
         raise ProfileError(
             f"there is a speaker {min(taken)!r} already; remove or rename that one, then import {shown(path)} again"
         )
-    _make(root())
     with tempfile.TemporaryDirectory(dir=root(), prefix=".") as place:
         archive.extractall(place, members)
         for file in Path(place).glob(f"*/{PROFILE}"):
             Profile.load(file)
         _move({Path(place) / folder: root() / name for folder, name in found.items()})
-    return sorted(found.values())
 
 
 def _move(places: dict[Path, Path]) -> None:

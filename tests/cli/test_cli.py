@@ -421,3 +421,47 @@ def test_what_is_no_advice_is_told_as_it_is():
 
 def test_an_advice_names_the_number():
     assert with_options("record more or train with mixtures of 12") == "record more or train with --mixtures 12"
+
+
+def paths() -> Iterator[tuple[str, ...]]:
+    """A call of each command for each path that it takes, that path being empty."""
+    for names, command in commands():
+        for path in command.params:
+            if path.type.name == "path":
+                call = list(names)
+                for each in command.params:
+                    if each.required or each is path:
+                        call += [option for option in each.opts if option.startswith("--")]
+                        call.append("" if each is path else "x")
+                yield tuple(call)
+
+
+@pytest.mark.parametrize("call", list(paths()), ids=" ".join)
+def test_an_empty_path_is_wrong_usage_and_not_the_present_folder(run, call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = run(*call)
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert "the name is empty; write one, or . for the folder you are in" in " ".join(outcome.stderr.split())
+    assert list(tmp_path.glob("[!h]*")) == []  # beside the home of this test
+
+
+def test_commands_with_paths_are_found():
+    assert {("batch", ""), ("train", "x", "--output", ""), ("export", "x", "--parameters", "")} <= set(paths())
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (PermissionError(13, "Permission denied", "a/b"), "error: a/b: Permission denied; see with --debug where it"),
+        (OSError(5, "Input/output error"), "error: Input/output error; see with --debug where it happened"),
+        (OSError(28, "No space left on device"), "error: No space left on device; make room on the disk"),
+    ],
+)
+def test_what_the_system_refuses_is_told_without_a_guess(run, monkeypatch, error, told):
+    def refuse() -> None:
+        raise error
+
+    monkeypatch.setattr("recognizer.model.installed", refuse)
+    outcome = run("models", "list")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith(told)

@@ -220,9 +220,17 @@ def test_a_model_of_parameter_files_writes_no_sound(run, model_file, recordings,
     run("export", model_file, recordings, "--htk", out / "m.mmf", "--parameters", out / "mfc")
     run("import", out / "m.mmf")
     outcome = run("export", "m", recordings / "hum_bob_0.wav", "--parameters", out / "again")
-    assert (outcome.status, outcome.stdout) == (1, f"{out / 'again'}: 0 parameter files\n")
+    assert (outcome.status, outcome.stdout) == (1, "")
     assert outcome.stderr.startswith(f"error: {recordings / 'hum_bob_0.wav'}: this model cannot hear sound: ")
     assert run("export", "m", out / "mfc", "--parameters", out / "again").status == 0
     for path in (out / "mfc").iterdir():
         assert (out / "again" / path.name).read_bytes() == path.read_bytes()
     assert set(WORDS) == {path.name.partition("_")[0] for path in (out / "again").iterdir()}
+
+
+def test_where_nothing_can_be_written_nothing_is_told_as_a_result(run, model_file, recordings, out):
+    out.parent.mkdir(exist_ok=True)
+    (out.parent / "file").write_text("no folder")
+    outcome = run("export", model_file, recordings / "hum_bob_0.wav", "--parameters", out.parent / "file" / "in")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert "its folder cannot be made (" in outcome.stderr

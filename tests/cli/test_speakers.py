@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -396,3 +397,47 @@ def test_forget_before_there_is_a_profile(run, eve):
     outcome = run("speakers", "forget", "eve", "hum/1.wav")
     assert (outcome.status, outcome.stdout) == (0, "deleted takes of eve\n")
     assert len(store.takes("eve")) == 7
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_closed_folder_is_listed_as_such_and_the_others_too(run, eve, model_file, monkeypatch, form):
+    scan, stat = os.scandir, os.stat
+
+    def unless_closed(function: Callable) -> Callable:
+        def call(path, *arguments, **options):
+            if isinstance(path, str | Path) and eve / "eve@cold" in Path(path).parents:
+                raise PermissionError(13, "Permission denied", str(path))
+            return function(path, *arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(os, "scandir", unless_closed(scan))
+    monkeypatch.setattr(os, "stat", unless_closed(stat))
+    outcome = run("speakers", "list", *form)
+    assert outcome.status == 1
+    what_to_do = "change its mode, or set RECOGNIZER_HOME to another folder"
+    why = f"{eve / 'eve@cold'} cannot be read (Permission denied); {what_to_do}"
+    assert outcome.stderr == f"error: {why}\n"
+    if form:
+        whole, closed = records_of(outcome.stdout)
+        assert (whole["name"], whole["model"]) == ("eve", str(model_file))
+        assert closed == {"name": "eve@cold", "error": why}
+    else:
+        whole, closed = outcome.stdout.splitlines()
+        assert whole.startswith(f"eve  {model_file}")
+        assert closed == "eve@cold  cannot be used"
+
+
+def test_who_is_removed_while_a_model_is_fitted_does_not_come_back(run, eve, enrolled, monkeypatch):
+    """As when `speakers remove` is called while `enroll --from` is at work."""
+    from recognizer.adaptation.enrollment import enroll
+
+    def meanwhile(*arguments: object, **options: object) -> object:
+        assert run("speakers", "remove", "eve", "--yes").stdout == "removed eve, eve@cold\n"
+        return enroll(*arguments, **options)
+
+    monkeypatch.setattr("recognizer.speakers.enrolling.enroll", meanwhile)
+    outcome = run("enroll", "eve", "--from", enrolled.parent / "recordings", "--model", store.load("eve").model_name)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: another program changed the takes of 'eve'")
+    assert store.names() == []

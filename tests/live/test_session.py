@@ -332,10 +332,10 @@ def test_level_and_floor_are_those_of_the_sound(recognizer):
     session = Session(recognizer)
     for block in blocks(quiet(1.0, level=0.01)):
         session.hear(block)
-    assert session.floor == pytest.approx(-40, abs=2)
+    assert session.listener.floor == pytest.approx(-40, abs=2)
     for block in blocks(np.sin(np.arange(1000))):
         session.hear(block)
-    assert session.level == pytest.approx(-3, abs=0.5)
+    assert session.listener.level == pytest.approx(-3, abs=0.5)
 
 
 def test_the_tally_is_what_was_told(recognizer):
@@ -463,7 +463,7 @@ def test_an_overflow_long_ago_still_counts(recognizer):
     session = Session(recognizer)
     [event] = of(heard(session, sounds), "result")
     assert event.start == pytest.approx(places[0][0] + 22.03, abs=TOLERANCE)
-    assert session._listener._timeline.gaps == (), "and takes no memory"
+    assert session.listener._timeline.gaps == (), "and takes no memory"
 
 
 def test_a_rate_under_the_models_is_warned_of_once(recognizer):
@@ -529,7 +529,7 @@ def test_words_are_not_kept_either(recognizer):
     for _ in range(5):
         for sound in sounds:
             session.hear(sound)
-        held.append(len(session._listener._samples))
+        held.append(len(session.listener._samples))
     assert session.tally.words == 5 * 8
     assert max(held) == max(held[:2]) < len(np.concatenate([sound.samples for sound in sounds]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import io
 import os
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +20,12 @@ import soundfile
 from refusing import refusal
 from synthetic import say, write
 
+from recognizer.adaptation.enrollment import enroll
+from recognizer.adaptation.method import Method
 from recognizer.corpus import Utterance
-from recognizer.errors import NamingError, ProfileError, RecognizerError
+from recognizer.errors import NamingError, ProfileError, RecognizerError, RecognizerWarning
 from recognizer.speakers import store
+from recognizer.speakers.enrolling import make_profile
 from recognizer.speakers.profile import Profile
 
 
@@ -38,7 +42,7 @@ def keep(built, name, takes=("rise", "rise", "fall")):
 
 def everything(folder: Path) -> dict[str, bytes]:
     """All files below a folder, hidden ones too; but who is at it, or was."""
-    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and store.LOCKS not in p.parts)
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != store.LOCK)
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
 
 
@@ -377,7 +381,7 @@ def archive(path, members) -> Path:
 
 def nothing_came_in(tmp_path):
     assert store.names() == []
-    assert not store.root().exists() or not list(store.root().iterdir())
+    assert not store.root().exists() or {path.name for path in store.root().iterdir()} <= {store.LOCK}
     assert not list(tmp_path.glob("**/evil*"))
 
 
@@ -502,7 +506,7 @@ def test_a_name_written_another_way_comes_in_as_it_is_kept(content, tmp_path):
 def test_a_folder_alone_is_no_speaker(content, tmp_path):
     path = archive(tmp_path / "a.zip", [("anna/profile.npz", content), ("evil/", b""), ("../evil2/", b"")])
     assert store.import_(path) == ["anna"]
-    assert [entry.name for entry in store.root().iterdir()] == ["anna"]
+    assert {entry.name for entry in store.root().iterdir()} == {"anna", store.LOCK}
     assert not list(tmp_path.glob("**/evil*"))
 
 
@@ -629,7 +633,7 @@ def test_of_takes_that_two_programs_keep_at_once_none_is_lost():
 HOLDING = """
 import sys
 from recognizer.speakers import store
-with store.locked("anna"):
+with store.locked():
     print("locked", flush=True)
     sys.stdin.read()
 """
@@ -637,38 +641,72 @@ with store.locked("anna"):
 
 @pytest.fixture
 def held() -> Iterator[subprocess.Popen]:
-    """Another program that is changing `anna`, until its standard input is closed."""
+    """Another program that is changing the speakers, until its standard input is closed."""
     with subprocess.Popen([sys.executable, "-c", HOLDING], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         other.stdout.readline()
         yield other
 
 
-def test_who_comes_second_waits(built, held):
-    finished = threading.Event()
+@pytest.fixture
+def all_that_changes(built, tmp_path) -> dict[str, Callable[[], object]]:
+    """What there is to do to speakers, each with one of its own."""
+    anna, bob, carl, dora = "anna", "bob", "carl", "dora"
+    for name in (anna, bob, carl, dora):
+        keep(built, name)
+    store.export(carl, tmp_path / "carl.zip")
+    store.remove(carl)
+    labelled = [Utterance(write(tmp_path / "hum.wav", say("hum")), "hum", None)]
+    return {
+        "add_take": lambda: store.add_take(anna, "hum", say("hum"), 8000),
+        "keep": lambda: store.keep(anna, labelled),
+        "save": lambda: store.save(anna, profile_of(built, "anew")),
+        "forget_takes": lambda: store.forget_takes(anna, ["fall/1.wav"]),
+        "forget_audio": lambda: store.forget_audio(anna),
+        "rename": lambda: store.rename(bob, "berta"),
+        "remove": lambda: store.remove(dora),
+        "import_": lambda: store.import_(tmp_path / "carl.zip"),
+    }
 
-    def add() -> None:
-        store.add_take("anna", "hum", say("hum"), 8000)
+
+CHANGES = ["add_take", "keep", "save", "forget_takes", "forget_audio", "rename", "remove", "import_"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_who_comes_second_waits(all_that_changes, held, change):
+    before, finished = everything(store.root()), threading.Event()
+
+    def act() -> None:
+        all_that_changes[change]()
         finished.set()
 
-    second = threading.Thread(target=add)
+    second = threading.Thread(target=act)
     second.start()
     assert not finished.wait(0.3)
-    store.add_take("bob", "hum", say("hum"), 8000)  # another speaker need not wait
+    assert everything(store.root()) == before
     held.stdin.close()
     assert finished.wait(30)
     second.join()
-    assert [take.word for take in store.takes("anna")] == ["hum"]
+    assert everything(store.root()) != before
+
+
+def test_who_waits_is_told_so(held, monkeypatch):
+    monkeypatch.setattr(store, "NOTICE", 0.01)
+    monkeypatch.setattr(store, "PATIENCE", 0.2)
+    with pytest.warns(RecognizerWarning, match="another program is changing the speakers; waiting for it"):
+        refused(store.add_take, "anna", "hum", say("hum"), 8000, parts=("for 0 s",))
+    held.stdin.close()
 
 
 def test_who_waits_too_long_is_told_so(held, monkeypatch):
     monkeypatch.setattr(store, "PATIENCE", 0.2)
-    refused(store.add_take, "anna", "hum", say("hum"), 8000, parts=("'anna'", "try again when it is done"))
+    with pytest.warns(RecognizerWarning, match="waiting"):
+        refused(store.add_take, "anna", "hum", say("hum"), 8000, parts=("the speakers", "try again when it is done"))
     assert store.takes("anna") == []
     held.stdin.close()
 
 
 def test_the_one_at_it_may_go_on(built):
-    with store.locked("anna"), store.locked("anna"):
+    with store.locked(), store.locked():
         store.add_take("anna", "hum", say("hum"), 8000)
     assert len(store.takes("anna")) == 1
 
@@ -678,7 +716,105 @@ def test_of_a_speaker_who_is_removed_no_file_tells_the_name(built):
     store.add_take("anna", "hum", say("hum"), 8000)
     store.remove("anna")
     assert store.names() == []
-    assert not [path for path in store.root().rglob("*") if "anna" in path.name]
+    assert [path.name for path in store.root().iterdir()] == [store.LOCK]
+    assert (store.root() / store.LOCK).read_bytes() == b""
+
+
+def changed_meanwhile(change: Callable[[], object]) -> Callable[..., object]:
+    """Fits as `enroll` does, while somebody else changes something."""
+
+    def fit(*arguments: object, **options: object) -> object:
+        change()
+        return enroll(*arguments, **options)
+
+    return fit
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: store.remove("anna"),
+        lambda: store.rename("anna", "berta"),
+        lambda: store.forget_takes("anna", ["fall/1.wav"]),
+        lambda: store.forget_audio("anna"),
+        lambda: store.add_take("anna", "hum", say("hum"), 8000),
+    ],
+    ids=["remove", "rename", "forget_takes", "forget_audio", "add_take"],
+)
+@pytest.mark.parametrize("forget_audio", [False, True])
+def test_a_profile_is_not_kept_when_its_takes_have_changed(built, monkeypatch, change, forget_audio):
+    """Else somebody who was removed would be there again, without takes; or takes be deleted that nobody learned."""
+    for word in ("rise", "fall"):
+        store.add_take("anna", word, say(word), 8000)
+    monkeypatch.setattr("recognizer.speakers.enrolling.enroll", changed_meanwhile(change))
+
+    def fit() -> None:
+        make_profile("anna", built, "tones", Method("map"), forget_audio=forget_audio)
+
+    refused(fit, parts=("another program changed the takes of 'anna'", "`recognizer speakers list`", "enroll anna"))
+    after = everything(store.root())
+    assert not [name for name in after if name.endswith(store.PROFILE)]
+
+
+# A folder that cannot be read
+
+
+@pytest.fixture
+def close(monkeypatch) -> Callable[[Path], None]:
+    """Closes a folder as `chmod 000` does to all but root, who runs the tests in places."""
+    closed = []
+
+    def unless_closed(function: Callable) -> Callable:
+        def call(path, *arguments, **options):
+            if isinstance(path, str | Path) and any(
+                folder in Path(path).parents or (function is scan and folder == Path(path)) for folder in closed
+            ):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+            return function(path, *arguments, **options)
+
+        return call
+
+    scan = os.scandir
+    for module, name in ((os, "scandir"), (os, "stat"), (builtins, "open")):
+        monkeypatch.setattr(module, name, unless_closed(getattr(module, name)))
+    return closed.append
+
+
+CLOSED = ("cannot be read (Permission denied)", "change its mode", "set RECOGNIZER_HOME")
+
+
+def test_a_closed_folder_of_all_speakers_is_told(built, close):
+    keep(built, "anna")
+    close(store.root().parent)
+    for act in (store.existing, store.has_profile, store.takes, store.load, store.remove):
+        refused(act, "anna", parts=(store.root(), *CLOSED))
+    refused(store.names, parts=(store.root(), *CLOSED))
+
+
+def test_a_closed_folder_of_a_speaker_is_told_and_the_others_are_as_before(built, close, tmp_path):
+    for name in ("anna", "bob"):
+        keep(built, name)
+    close(store.root() / "anna")
+    for act in (store.has_profile, store.takes, store.load, store.voice, lambda name: store.export(name, tmp_path)):
+        refused(act, "anna", parts=(store.root() / "anna", *CLOSED))
+    assert store.names() == ["anna", "bob"]
+    assert store.load("bob").record == {"why": "bob"}
+
+
+def test_takes_that_cannot_be_read_are_not_taken_for_none(built, close):
+    keep(built, "anna")
+    close(store.root() / "anna" / "takes" / "rise")
+    refused(store.takes, "anna", parts=(store.root() / "anna" / "takes" / "rise", *CLOSED))
+
+
+def test_where_the_lock_cannot_be_written_another_home_is_offered(built, monkeypatch):
+    keep(built, "anna")
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    refused(store.remove, "anna", parts=(store.root() / store.LOCK, "Permission denied", "set RECOGNIZER_HOME"))
 
 
 def test_without_a_home_nothing_is_kept_in_a_folder_named_tilde(monkeypatch, tmp_path):

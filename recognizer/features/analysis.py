@@ -186,7 +186,8 @@ class Analyser:
                 found[i] = error
             if sum(len(recording.samples) for recording in held.values()) > SAMPLES_AT_ONCE:
                 analyse_held()
-        analyse_held()
+        if held:
+            analyse_held()
         return found
 
     def _pieces(self, paths: Sequence[Path]) -> list[list[Analysis] | AudioError]:

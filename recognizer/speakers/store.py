@@ -38,8 +38,8 @@ HEARD = "heard-"  # before the number of a take whose word a recognizer told, no
 BLOCK = 10.0  # seconds of a recording that are read at once, which bounds the memory whatever its length
 LARGEST = 2**30  # bytes that an exported speaker may unpack to: nine hours of takes at 16 kHz
 LOCK = ".lock"  # beside the speakers: one for all, whose name tells of nobody
-PATIENCE = 120.0  # seconds to wait for another program, while it copies recordings at most
-NOTICE = 1.0  # seconds of waiting before it is told, which a take or a profile takes a hundredth of
+PATIENCE = 120.0  # seconds to wait for another program; a thousand takes of a second are copied in one
+NOTICE = 1.0  # seconds of waiting before it is told: most wait for a single take, a few milliseconds
 
 
 def root() -> Path:
@@ -306,7 +306,7 @@ def locked() -> Iterator[None]:
             f"another program has been changing the speakers for {PATIENCE:.0f} s; try again when it is done"
         ) from error
     except OSError as error:
-        what_to_do = remedy(error, "change the mode of its folder, or set RECOGNIZER_HOME to another one")
+        what_to_do = remedy(error, "change its mode or that of its folder, or set RECOGNIZER_HOME to another one")
         raise ProfileError(f"{shown(path)} cannot be written ({error.strerror}); {what_to_do}") from error
     try:
         yield

@@ -79,7 +79,7 @@ def make_profile(
     AdaptationError
         if there is no usable take; an earlier profile stays.
     ProfileError
-        if the profile cannot be kept, if takes came or went meanwhile, or the speaker's own was made for another model.
+        if the profile cannot be kept, if takes went meanwhile, or the speaker's own was made for another model.
     """
     prior, whose = prior_of(name, model)
     kept = store.takes(name)
@@ -100,10 +100,13 @@ def make_profile(
     record = record_of(enrollment, model) | _origin(whose, method, any(map(store.is_heard, utterances)))
     record |= {"vtln": vtln, "warp": enrollment.model.front_end.warp}
     with store.locked():  # nothing is deleted that was not learned from
-        store.save(name, Profile.of(enrollment.model, model, model_name, record), kept)
-        if forget_audio:
-            store.forget_audio(name)
-    return enrollment, refused
+        if not set(store.takes(name)) > set(kept):
+            store.save(name, Profile.of(enrollment.model, model, model_name, record), kept)
+            if forget_audio:
+                store.forget_audio(name)
+            return enrollment, refused
+    # Takes came meanwhile, which are learned from, too.
+    return make_profile(name, model, model_name, method, vtln=vtln, forget_audio=forget_audio, jobs=jobs)
 
 
 def make_unlabelled_profile(

@@ -23,7 +23,7 @@ from recognizer.adaptation.takes import READINGS, SHARE, Take, analyse_takes, wi
 from recognizer.adaptation.unlabelled import self_adapt
 from recognizer.corpus import Utterance
 from recognizer.evaluation.evaluation import evaluate
-from recognizer.features.analysis import Analysis
+from recognizer.features.analysis import Analysis, finished
 from recognizer.intervals import Proportion
 from recognizer.model import Model
 from recognizer.recognition.decoding import score_words
@@ -76,9 +76,10 @@ class Voice:
     def correct(self, model: Model, members: np.ndarray) -> Proportion:
         """How many of some recordings a model gets right; those without speech it does not."""
         chosen = [i for i in np.flatnonzero(members) if self.analyses[i].features]
-        features = [model.front_end.finish(self.analyses[i].features[0], self.analyses[i].speech) for i in chosen]
-        heard = score_words(model.acoustics, features).argmax(1)
-        return Proportion.of(int((heard == self.words[chosen]).sum()), int(members.sum()), self.name)
+        heard = [self.analyses[i] for i in chosen]
+        features = model.front_end.finish([a.features[0] for a in heard], [a.speech for a in heard])
+        answers = score_words(model.acoustics, features).argmax(1)
+        return Proportion.of(int((answers == self.words[chosen]).sum()), int(members.sum()), self.name)
 
 
 def prepare(fold: Fold, setup: Setup) -> Voice:
@@ -189,7 +190,7 @@ def fitted_by(method: Method) -> Callable[[Voice, np.ndarray], Model]:
     def fit(voice: Voice, members: np.ndarray) -> Model:
         takes = voice.takes(members)
         front_end = with_speaker_mean(voice.base.front_end, [take.analysis for take in takes])
-        readings = [[front_end.finish(f, take.analysis.speech) for f in take.analysis.features] for take in takes]
+        readings = [analysis.features for analysis in finished([take.analysis for take in takes], front_end)]
         data = AdaptationData(np.array([take.word for take in takes]), readings, SHARE)
         models = adapt(voice.base.acoustics, data.chunks(), method, SHARE)
         return replace(voice.base, front_end=front_end, acoustics=models)

@@ -294,18 +294,21 @@ PAGES_WITH_FIGURES = [README, DOCS / "results.md"]
 @pytest.mark.parametrize("page", PAGES_WITH_FIGURES, ids=name_of)
 def test_accuracies_are_those_of_the_recipes(page):
     rows = re.findall(
-        r"^\| .*? \| ([\d.]+) % \((\d+)\) \| ([\d.]+ to [\d.]+) \|.*?`recipes/(\w+)`", text(page), re.MULTILINE
+        r"^\| .*? \| ([\d.]+) % \((\d+)\) \| ([\d.]+ to [\d.]+) \| ([^|]+) \|.*?`recipes/(\w+)`",
+        text(page),
+        re.MULTILINE,
     )
     assert len(rows) >= 4
-    for accuracy, n, interval, recipe in rows:
+    for accuracy, n, interval, over, recipe in rows:
         rounded = " to ".join(rf"{float(end):g}(?:\.0)?" for end in interval.split(" to "))
-        row = rf"\| {float(accuracy):.2f} \| {n} \| {rounded} \|"
+        row = rf"\| {float(accuracy):.2f} \| {n} \| {rounded} \| {re.escape(over)} \|"
         assert re.search(row, text(REPOSITORY / "recipes" / recipe / "RESULTS.md")), (recipe, accuracy, n, interval)
 
 
 @pytest.mark.parametrize("page", PAGES_WITH_FIGURES, ids=name_of)
 def test_figures_of_rejection_are_those_of_its_recipe(page):
-    pattern = r"^\| ([^|]+), at `(\w+)` \| ([\d.]+) % \((\d+ of \d+)\) \| ([^|]+) \| `recipes/live/REJECTION.md` \|"
+    rate = r"([\d.]+) % \((\d+ of \d+)\)"
+    pattern = rf"^\| ([^|]+), at `(\w+)` \| {rate} \| ([^|]+) \| ([^|]+) \| `recipes/live/REJECTION.md` \|"
     rows = re.findall(pattern, text(page), re.MULTILINE)
     assert {what for what, *_ in rows} == {"unknown words accepted", "digits of test speakers rejected"}
     results = text(REPOSITORY / "recipes" / "live" / "REJECTION.md")
@@ -315,7 +318,7 @@ def test_figures_of_rejection_are_those_of_its_recipe(page):
 
 def test_figures_of_live_recognition_are_those_of_its_recipe():
     """A row of the page has a cell of RESULTS.md, word for word, as what was measured."""
-    pattern = r"^\| [^|]+ \| ([^|]+) \| [^|]* \| `recipes/live/RESULTS.md` \|"
+    pattern = r"^\| [^|]+ \| ([^|]+) \| [^|]* \| [^|]* \| `recipes/live/RESULTS.md` \|"
     rows = re.findall(pattern, text(DOCS / "results.md"), re.MULTILINE)
     assert len(rows) >= 4
     for measured in rows:

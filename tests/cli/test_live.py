@@ -41,15 +41,7 @@ KEYS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def signals() -> Iterator[None]:
-    """The command changes what SIGTERM does, to this process too where it runs in it; and Ctrl-C is heeded here."""
-    numbers = signal.SIGINT, signal.SIGTERM
-    before = [signal.getsignal(number) for number in numbers]
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores it
-    yield
-    for number, handler in zip(numbers, before):
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("signals")
 
 
 @pytest.fixture(scope="module")

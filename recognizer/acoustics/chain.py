@@ -144,6 +144,50 @@ class Chain:
         return Chain.of_matrices(entry, moves, tuple(self.log_jumps))
 
 
+def joined(words: Chain) -> Chain:
+    """The chain of a sentence: its words one after the other, an optional silence before, between and behind them.
+
+    A word that is left goes to the silence or to the next word, as it would go to its trailing silence or to the exit;
+    the silence between two words is the leading one of the second, and how a word begins is the same after both.
+
+    Parameters
+    ----------
+    words : of each word of the sentence in turn, arrays (N, P)
+
+    Returns
+    -------
+    Arrays (N (P - 1) + 1,): for each word a silence and its P - 2 states, then the last silence
+    """
+    count, positions = words.log_entry.shape
+    own = positions - 1  # positions that a word adds
+    entry, moves = words.matrices()
+    begins = np.zeros((count + 1, own))  # of each word, at which of its positions, for one that skips the silence
+    begins[:-1, 1:] = _shares(entry[:, 1:-1])
+    bands: dict[int, np.ndarray] = {}
+
+    def add(source: int, distance: int, share: np.ndarray) -> None:
+        band = bands.setdefault(distance, np.zeros((count + 1, own)))
+        band[:count, source] += share
+
+    for source in range(own):
+        for target in range(positions):
+            add(source, target - source, moves[:, source, target])
+        for target in range(1, own):
+            add(source, own + target - source, moves[:, source, -1] * begins[1:, target])
+    bands[0][-1, 0] = moves[-1, -1, -2]
+    total = count * own + 1
+    leaves = np.zeros(total)
+    leaves[-1 - own : -1] = moves[-1, :own, -1]
+    leaves[-1] = moves[-1, -1, -1]
+    starts = np.zeros(total)
+    starts[:own] = entry[0, :own]
+    with np.errstate(divide="ignore"):
+        logs = {distance: np.log(band.ravel()[:total]) for distance, band in bands.items() if band.any()}
+        ends = np.log(starts), np.log(leaves)
+    nowhere = np.full(total, -np.inf)
+    return Chain(ends[0], logs.pop(0), logs.pop(1, nowhere), ends[1], logs)
+
+
 def moves_by(positions: int, distance: int) -> tuple[np.ndarray, np.ndarray]:
     """Where moves of a distance start and where they arrive, of those that stay inside the chain."""
     source = np.arange(max(0, -distance), positions - max(0, distance))

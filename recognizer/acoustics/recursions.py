@@ -209,6 +209,57 @@ def viterbi(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.nda
     return final.max(1), path
 
 
+def long_viterbi(log_density: np.ndarray, rows: np.ndarray, chain: Chain) -> tuple[float, np.ndarray]:
+    """The best path of one long utterance through one long chain, in little memory.
+
+    Scores are kept at the begin of every stretch of frames only; from the last stretch to the first, each is gone
+    through once more to trace the path back in it (checkpoints; Grice, Hughey and Speck 1997). That costs twice the
+    time, and memory that grows with the root of the frames.
+
+    Parameters
+    ----------
+    log_density : (T, S), of the densities
+    rows : (P,), which of them each position has
+    chain : transitions, arrays (P,)
+
+    Returns
+    -------
+    score : log likelihood of the best path, -inf where there is none
+    path : (T,), its positions; meaningless where there is none
+    """
+    frames, stretch = len(log_density), max(1, round((8 * len(log_density)) ** 0.5))  # a score takes 8 bytes, a move 1
+    _, stay, exit_, steps = _end_to_end(chain, rows.shape)
+    wide = max(abs(distance) for distance, *_ in steps) if steps else 0
+
+    def advance(best: np.ndarray, t: int, moved: np.ndarray | None = None) -> np.ndarray:
+        after = best + stay
+        for distance, into, out, log_move in steps:
+            arriving, arrived = best[out] + log_move[out], after[into]
+            if moved is not None:
+                np.copyto(moved[into], distance, where=arriving > arrived)
+            np.maximum(arrived, arriving, out=arrived)
+        after += log_density[t, rows]
+        return after
+
+    best = chain.log_entry + log_density[0, rows]
+    kept = [best]  # before frame 1, and every stretch after
+    for t in range(1, frames):
+        best = advance(best, t)
+        if t % stretch == 0:
+            kept.append(best)
+    final = best + exit_
+    path = np.empty(frames, dtype=np.intp)
+    path[-1] = final.argmax()
+    for start in range((len(kept) - 1) * stretch, -1, -stretch):
+        best, last = kept[start // stretch], min(start + stretch, frames - 1)
+        moved = np.zeros((last - start, len(rows)), dtype=np.int8 if wide < 128 else np.int32)
+        for t in range(start + 1, last + 1):
+            best = advance(best, t, moved[t - start - 1])
+        for t in range(last, start, -1):
+            path[t - 1] = path[t] - moved[t - start - 1, path[t]]
+    return float(final.max()), path
+
+
 def _end_to_end(chain: Chain, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray, list]:
     """Entry, stay, exit and moves, as logarithms, for the positions of all utterances end to end.
 

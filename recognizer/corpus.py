@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,8 @@ WORD_SPEAKER_TAKE = "{word}_{speaker}_{take}.wav"
 SPEAKER_WORD_TAKE = "{speaker}/{speaker}-{word}-{take}.wav"
 MANIFEST_SUFFIX = ".csv"  # compare in lower case
 MANIFEST = "a CSV manifest with the columns path,word,speaker"
+SPEAKER_MARK = "_nohash_"  # what stands before it in a name is the speaker
 _SKIPPED = (".", "_background_noise_")
-_SPEAKER_MARK = "_nohash_"
 _WORD_SPEAKER_TAKE = re.compile(r"(.+)_([^_]+)_\d+")
 # Folders that tell neither word nor speaker.
 _SPLITS = frozenset({"train", "training", "dev", "val", "valid", "validation", "eval", "evaluation", "test", "testing"})
@@ -241,11 +241,11 @@ def _speaker_word_take(name: _Name) -> _Labels | None:
 
 def _word_speaker_take(name: _Name) -> _Labels | None:
     match = _WORD_SPEAKER_TAKE.fullmatch(name.stem)
-    return match.groups() if match and _SPEAKER_MARK not in name.stem else None
+    return match.groups() if match and SPEAKER_MARK not in name.stem else None
 
 
 def _word_folder(name: _Name) -> _Labels | None:
-    speaker, mark, _ = name.stem.partition(_SPEAKER_MARK)
+    speaker, mark, _ = name.stem.partition(SPEAKER_MARK)
     return None if name.at_top else (name.folder, speaker if mark else None)
 
 
@@ -284,7 +284,7 @@ def _from_folder(root: Path) -> list[Utterance]:
 
 def _from_manifest(manifest: Path) -> list[Utterance]:
     utterances, lines = [], {}
-    for line, row in _rows(manifest):
+    for line, row in rows(manifest, ("path", "word"), "begin with the header path,word,speaker"):
         where = f"{shown(manifest)}: line {line}"
         if not row["path"]:
             raise CorpusError(f"{where}: empty path; name the sound file")
@@ -298,8 +298,20 @@ def _from_manifest(manifest: Path) -> list[Utterance]:
     return utterances
 
 
-def _rows(manifest: Path) -> Iterable[tuple[int, dict[str, str]]]:
-    """Line number and stripped cells of every line that is not blank."""
+def rows(manifest: Path, needed: Sequence[str], remedy: str) -> Iterable[tuple[int, dict[str, str]]]:
+    """Line number and stripped cells, by column, of every line of a CSV file that is not blank.
+
+    Parameters
+    ----------
+    manifest : UTF-8 text with a header
+    needed : columns that the header must have, in lower case
+    remedy : what to do if it has not
+
+    Raises
+    ------
+    CorpusError
+        if it cannot be read, or is no such file.
+    """
     name = shown(manifest)
     try:
         content = manifest.read_bytes()
@@ -320,9 +332,9 @@ def _rows(manifest: Path) -> Iterable[tuple[int, dict[str, str]]]:
             where = f"{name}: line {reader.line_num}"
             if header is None:
                 header = [cell.lower() for cell in cells]
-                for column in ("path", "word"):
+                for column in needed:
                     if column not in header:
-                        raise CorpusError(f"{where}: no column '{column}'; begin with the header path,word,speaker")
+                        raise CorpusError(f"{where}: no column '{column}'; {remedy}")
             elif len(cells) > len(header):
                 raise CorpusError(
                     f"{where}: {len(cells)} cells under {len(header)} columns; quote cells that have commas"

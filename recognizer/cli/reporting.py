@@ -41,6 +41,8 @@ OPTION_FOR = {
     r"train with mixtures of (\d+)": r"train with --mixtures \1",
     r"train with a codebook of (\d+)": r"train with --codebook \1",
     "leave adaptation out": "leave --adapt out",
+    "name the column of the words": "begin with the header path,words,speaker, or name the column of the words with "
+    "--column",
     "record more, or label them": "record more, or label them and use --from",
     "make the profile anew for this one": "make the profile anew for this one with `recognizer speakers refresh NAME "
     "--model MODEL`",

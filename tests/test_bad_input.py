@@ -312,6 +312,28 @@ def test_wrong_manifests(run, tmp_path, model_file, command, content, parts):
     assert list(tmp_path.iterdir()) == [manifest]
 
 
+# Cutting
+
+
+def test_cut(run, model_file, case, strange, tmp_path):
+    """A strange file alone is refused in a line, and nothing is written."""
+    output = tmp_path / "takes"
+    outcome = run("cut", strange, "--words", WORD, "--model", model_file, "--output", output)
+    if case.outcome == WORD:
+        assert (outcome.status, outcome.stderr) == (0, "")
+        assert len(list((output / WORD).iterdir())) == 1
+        return
+    assert (outcome.status, outcome.stdout) == (1, "")
+    line = outcome.stderr.removesuffix("\n")
+    if strange.is_dir():
+        assert line == f"error: {strange}: is a folder; name a sound file in it"
+    elif case.refused:
+        told_properly(line, strange, case)
+    else:
+        assert line == f"error: {strange}: holds no speech; record it again, closer or louder"
+    assert not output.exists()
+
+
 # Evaluating
 
 
@@ -385,6 +407,7 @@ def test_a_flipped_bit_in_a_model(run, model_file, recordings, tmp_path):
         ("batch", "SOUND", "--model", "MODEL"),
         ("live", "--from-file", "SOUND", "--model", "MODEL"),
         ("align", "SOUND", "--model", "MODEL"),
+        ("cut", "SOUND", "--words", WORD, "--model", "MODEL", "--output", "FOLDER"),
         ("evaluate", "CORPUS", "--model", "MODEL"),
         ("enroll", "eve", "--from", "CORPUS", "--voice", SPEAKERS[0], "--model", "MODEL"),
         ("models", "show", "MODEL"),

@@ -59,7 +59,7 @@ def commands(page: Path) -> list[list[str]]:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
-    """Where the commands are called: samples, a corpus of them, one voice's, a new recording."""
+    """Where the commands are called: samples, a corpus of them, one voice's, a new recording, one of several words."""
     folder = tmp_path / "here"
     shutil.copytree(REPOSITORY / "audio_samples", folder / "audio_samples")
     for sample in sorted((folder / "audio_samples").glob("*.wav")):
@@ -70,6 +70,9 @@ def folder(tmp_path, monkeypatch) -> Path:
     (folder / "recordings").mkdir()
     for sample in (folder / "audio_samples").glob("*_slt_0.wav"):
         shutil.copy(sample, folder / "recordings")
+    said = [soundfile.read(folder / "audio_samples" / f"{word}_slthts_0.wav") for word in ("three", "five", "nine")]
+    soundfile.write(folder / "list.wav", np.concatenate([samples for samples, _ in said]), said[0][1])
+    (folder / "strings.csv").write_text("path,digits,speaker\nlist.wav,359,slt\n")
     monkeypatch.chdir(folder)
     return folder
 

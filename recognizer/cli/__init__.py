@@ -20,7 +20,7 @@ COMMANDS = {
     "batch": ("batch:batch", "Recognise the word in every recording."),
     "train": ("train:train", "Train a model on labelled recordings."),
     "record": ("record:record", "Record words to train a model from."),
-    "cut": ("cut:cut", "Cut recordings of known words into takes to train a model from."),
+    "cut": ("cut:cut", "Cut recordings of known words into takes, as a corpus to train from."),
     "enroll": ("enroll:enroll", "Fit a model to a voice, at the microphone or from recordings."),
     "evaluate": ("evaluate:evaluate", "Measure accuracy on labelled recordings, and how many are rejected."),
     "align": ("align:align", "Show where each state of a word begins and ends in a recording, in seconds."),

@@ -47,6 +47,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
         ("record",): ["one", "--output", values.get("corpus", "x")],
         ("evaluate",): [values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
         ("align",): [values.get("sound", "x.wav"), "--model", values.get("model", "x.npz")],
+        ("cut",): [values.get("sound", "x.wav"), "--words", "hum", "--model", values.get("model", "x.npz")],
         ("export",): [values.get("model", "x.npz"), "--htk", values.get("output", "x.mmf")],
         ("import",): [values.get("corpus", "x.mmf"), "--output", values.get("output", "x.npz")],
         ("enroll",): ["eve", "--from", values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
@@ -68,7 +69,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
 
 def test_the_commands_are_these():
     names = {("live",), ("batch",), ("train",), ("record",), ("enroll",), ("evaluate",), ("align",), ("devices",)}
-    names |= {("export",), ("import",)}
+    names |= {("export",), ("import",), ("cut",)}
     of_speakers = {"list", "show", "rename", "remove", "export", "import", "refresh", "forget"}
     groups = {("models", name) for name in ("list", "show", "compare")} | {("speakers", name) for name in of_speakers}
     assert set(LEAVES) == names | groups

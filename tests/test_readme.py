@@ -213,6 +213,13 @@ def test_the_keys_of_an_answer_are_those_of_the_program(folder, run):
     assert keys_under("Answers of `batch`") == set(json.loads(run("batch", SAMPLE, "--json").stdout))
 
 
+def test_the_keys_of_a_cut_are_those_of_the_program(folder, run):
+    told = json.loads(run("cut", SAMPLE, "--words", "seven", "--json").stdout)
+    assert keys_under("Cuts") == {*told["cuts"][0]}
+    for key in (*told, *told["cuts"][0]["before"]):
+        assert f"`{key}`" in text(DOCS / "formats.md")
+
+
 def test_the_parts_of_a_model_are_those_of_the_file():
     with np.load(locate("digits"), allow_pickle=False) as model:
         header = json.loads(str(model["header"]))

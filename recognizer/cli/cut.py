@@ -118,6 +118,7 @@ def cut(
     sentences = _sentences(file, words, transcript, column, voice, fitted.words)
     least = cutting.LEAST_FIT if fit is None else fit
     with progress_bar(quiet) as progress:
+        progress("cutting", 0, len(sentences))
         found = cutting.cut_corpus(
             sentences, fitted, output, least_fit=least, progress=lambda done: progress("cutting", done, len(sentences))
         )

@@ -146,7 +146,7 @@ def cut(recording: Recording, words: Sequence[str], model: Model, least_fit: flo
     Parameters
     ----------
     recording : at the rate of the model's front end; of any length
-    words : of the model's vocabulary, in the order in which they are said
+    words : of the model's vocabulary, one at least, in the order in which they are said
     model : which may be fitted to the speaker
     least_fit : under which a word does not fit
 
@@ -191,7 +191,7 @@ def cut_corpus(
     Raises
     ------
     AudioError
-        if the model reads parameter files, not sound.
+        if the model reads parameter files, not sound; if a take cannot be written.
     NamingError
         if a word or a speaker cannot be part of a file's name.
     OSError
@@ -218,21 +218,27 @@ def _cut_all(
     """Cut one recording after the other, and write the takes that fit into a folder, if there is one."""
     numbers: Counter[str] = Counter()  # of words; two recordings may have one name, in two folders
     for done, sentence in enumerate(sentences, 1):
-        path = sentence.path
         try:
-            recording = audio.load(path, rate)
-            try:
-                cuts = cut(recording, sentence.words, model, least_fit)
-            except AudioError as error:
-                raise AudioError(f"{shown(path)}: {error}") from error
-            files = _files(sentence, cuts, numbers)
-            if folder is not None:
-                _write(audio.load(path, recording.source_rate), cuts, files, folder, model.endpointer.margin)
-                cuts = tuple(replace(one, file=file) for one, file in zip(cuts, files))
-            yield CutRecording(sentence, cuts, recording.source_rate)
+            cuts, sound = _cut_file(sentence, model, rate, least_fit)
         except AudioError as error:
             yield CutRecording(sentence, (), error=str(error))
+        else:
+            files = _files(sentence, cuts, numbers)
+            if folder is not None:  # what cannot be written ends it all: a corpus with holes would seem whole
+                _write(sound, cuts, files, folder, model.endpointer.margin)
+                cuts = tuple(replace(one, file=file) for one, file in zip(cuts, files))
+            yield CutRecording(sentence, cuts, sound.sample_rate)
         progress(done)
+
+
+def _cut_file(sentence: Sentence, model: Model, rate: int, least_fit: float) -> tuple[tuple[Cut, ...], Recording]:
+    """The cuts of a file, and its sound at the file's own rate."""
+    heard = audio.load(sentence.path, rate)
+    try:
+        cuts = cut(heard, sentence.words, model, least_fit)
+    except AudioError as error:
+        raise AudioError(f"{shown(sentence.path)}: {error}") from error
+    return cuts, audio.load(sentence.path, heard.source_rate)
 
 
 def _files(sentence: Sentence, cuts: Sequence[Cut], numbers: Counter[str]) -> list[Path | None]:
@@ -294,7 +300,7 @@ def _heard(recording: Recording, model: Model) -> _Heard:
     np.add.at(kept, np.maximum(loud - around, 0), 1)
     np.add.at(kept, np.minimum(loud + around + 1, len(level)), -1)
     blocks = np.flatnonzero(kept.cumsum()[:-1])
-    if not len(blocks):
+    if not len(blocks):  # it has no pauses
         blocks = np.arange(len(level))
     return _Heard(samples[: len(level) * hop].reshape(-1, hop)[blocks].ravel(), blocks, hop, rate)
 

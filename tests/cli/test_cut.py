@@ -12,6 +12,7 @@ from synthetic import RATE, quiet, say, write
 from test_cutting import SAID, spoken
 
 from recognizer.corpus import find
+from recognizer.errors import AudioError
 from recognizer.recognizer import Recognizer
 from recognizer.training.cutting import cut_corpus
 from recognizer.training.transcripts import Sentence
@@ -280,13 +281,24 @@ def test_a_model_that_cannot_hear(run, model_file, sound, tmp_path):
     refused(outcome, 1, "this model cannot hear sound: it knows HTK parameter files", tmp_path, before)
 
 
-def test_a_full_disk_leaves_nothing(run, model_file, sound, tmp_path, monkeypatch):
-    from recognizer.training import cutting
+def test_a_full_disk_leaves_nothing(run, model_file, table, tmp_path, monkeypatch):
+    """Not even the takes of the recordings before."""
+    from recognizer.sound import audio
 
-    def full(*_):
-        raise OSError(28, "No space left on device")
+    written = []
 
-    monkeypatch.setattr(cutting.audio, "save", full)
+    def full(path, pcm, rate, write=audio._write_wav):
+        if len(written) == 7:
+            raise AudioError("cannot be written (No space left on device); make room on the disk")
+        written.append(path)
+        write(path, pcm, rate)
+
+    monkeypatch.setattr(audio, "_write_wav", full)
     before = sorted(tmp_path.rglob("*"))
-    outcome = run("cut", sound, "-w", WORDS, "-m", model_file, "-o", tmp_path / "out")
-    refused(outcome, 1, "No space left on device; make room on the disk", tmp_path, before)
+    options = ["--transcript", table, "--column", "said", "-m", model_file, "-o", tmp_path / "out"]
+    outcome = run("cut", *options)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith(f"error: {tmp_path}")
+    assert outcome.stderr.endswith(": cannot be written (No space left on device); make room on the disk\n")
+    assert len(written) == 7
+    assert sorted(tmp_path.rglob("*")) == before

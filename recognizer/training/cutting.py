@@ -32,7 +32,7 @@ from recognizer.sound.endpoint import FLOOR, HOP, TILT_RATE, frame_level
 from recognizer.training.transcripts import Sentence
 
 # Of 719 digits of children and of adults with accents, whom the shipped model had not heard, 6 % fit worse and are
-# lost; of 379 wrong ones in their transcripts 6 in 10 do. Of voices that the model knows, 1 % and 19 in 20.
+# lost; of 379 wrong ones in their transcripts 6 in 10 do. Once the model knows such voices, fewer and more.
 LEAST_FIT = -2.5
 SHORTEST = 1 / 3  # of the time that the model gives a word: 0.4 % of those 719 are shorter, half of what is not said
 # Nats that a word explains a gap better than silence does, before the gap is taken for speech: 3 % of the gaps of

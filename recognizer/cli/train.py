@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,8 @@ from recognizer.cli.reporting import (
 @reports_errors
 def train(
     corpus: Annotated[
-        Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.", readable=False)
+        list[Path],
+        typer.Argument(help="Folders of recordings, or CSV manifests path,word,speaker.", readable=False),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.", metavar="FILE.npz")],
     states: Annotated[int, typer.Option(help="Emitting states of a word.", min=1, max=100)] = 5,
@@ -63,6 +65,23 @@ def train(
         bool,
         typer.Option("--noise", help="Also train on copies with noise mixed in, to serve other rooms."),
     ] = False,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Recordings in this folder count so many times as much; may be given more than once.",
+            metavar="FOLDER=NUMBER",
+            show_default=False,
+        ),
+    ] = None,
+    even_speakers: Annotated[
+        float,
+        typer.Option(
+            help="How far speakers of many takes are brought down to those of few: 0, each take counts the same; "
+            "1, each speaker.",
+            min=0.0,
+            max=1.0,
+        ),
+    ] = 0.0,
     sample_rate: Annotated[
         int | None,
         typer.Option(
@@ -96,22 +115,24 @@ def train(
 
     with working("loading", quiet, SOON):
         from recognizer import corpus as corpora
-        from recognizer.errors import TrainingError
+        from recognizer.errors import CorpusError, TrainingError
         from recognizer.features.front_end import FrontEnd
         from recognizer.intervals import in_words
         from recognizer.sound.perturbation import NOISE, VTLP
         from recognizer.training.building import build, corpus_front_end
         from recognizer.training.settings import TrainingSettings
+        from recognizer.training.weighing import weigh_folders
 
     try:
-        settings = TrainingSettings(states, topology, density, mixtures, codebook)
-    except TrainingError as error:
+        settings = TrainingSettings(states, topology, density, mixtures, codebook, even_speakers)
+        weights = dict(_weight(text, corpora.weight) for text in weight or [])
+    except (TrainingError, CorpusError) as error:
         raise usage_error(str(error)) from error
     with working("looking at the recordings", quiet):
-        utterances = corpora.find(corpus)
+        utterances = weigh_folders(corpora.find(*corpus), weights)
         front_end = corpus_front_end(utterances)
     if sample_rate and not front_end.hears:
-        holds = f"{corpus} holds {front_end.source}"
+        holds = f"{' '.join(map(str, corpus))} holds {front_end.source}"
         raise usage_error(f"--sample-rate {sample_rate} is for sound, and {holds}; leave it out")
     foreign, known = corpora.unknown_files(unknown or [], {u.word for u in utterances})
     if known and not quiet:
@@ -125,7 +146,7 @@ def train(
             perturbations=(*(VTLP if vtlp else ()), *(NOISE if noise else ())),
             unknown=foreign,
             jobs=workers(jobs),
-            card={"data": corpus.name or str(corpus), "licence": licence},
+            card={"data": ", ".join(folder.name or str(folder) for folder in corpus), "licence": licence},
             progress=progress,
         )
     model.save(output)
@@ -150,3 +171,11 @@ def train(
             right = f"{100 * held_out['accuracy']:.1f} % of them right ({in_words(held_out)})"
             typer.echo(f"a trial without a third of the {held_out['unseen']} got {right}")
     return ExitStatus.FAILED if refused else ExitStatus.OK
+
+
+def _weight(text: str, number: Callable[[str, str], float]) -> tuple[Path, float]:
+    """What `--weight FOLDER=NUMBER` says."""
+    folder, mark, written = text.rpartition("=")
+    if not (mark and folder and written.strip()):
+        raise usage_error(f"--weight {text} is not FOLDER=NUMBER, such as children=4")
+    return Path(folder), number(written.strip(), f"--weight {text}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -57,14 +58,26 @@ def train(
             show_default=False,
         ),
     ] = None,
-    vtlp: Annotated[
-        bool,
-        typer.Option("--vtlp", help="Also train on longer and shorter vocal tracts, to serve other voices."),
-    ] = False,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            help="Also train on copies of every recording that differ at random in noise, rooms, vtlp (vocal tracts), "
+            "pace, level and band (telephones); name one or more, with commas between.",
+            metavar="noise,rooms,vtlp,pace,level,band",
+            show_default=False,
+        ),
+    ] = None,
+    copies: Annotated[int, typer.Option(help="Of every recording, to augment.", min=1, max=100)] = 3,
     noise: Annotated[
-        bool,
-        typer.Option("--noise", help="Also train on copies with noise mixed in, to serve other rooms."),
-    ] = False,
+        list[Path] | None,
+        typer.Option(
+            help="Folder of real noise to mix in beside what is made up; may be given more than once.",
+            metavar="FOLDER",
+            readable=False,
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of what is random in the copies.", min=0)] = 0,
     weight: Annotated[
         list[str] | None,
         typer.Option(
@@ -118,17 +131,23 @@ def train(
         from recognizer.errors import CorpusError, TrainingError
         from recognizer.features.front_end import FrontEnd
         from recognizer.intervals import in_words
-        from recognizer.sound.perturbation import NOISE, VTLP
+        from recognizer.training.augmentation import Augmentation, clips
         from recognizer.training.building import build, corpus_front_end
         from recognizer.training.settings import TrainingSettings
         from recognizer.training.weighing import weigh_folders
 
+    kinds = tuple(dict.fromkeys(kind.strip() for kind in (augment or "").split(",")))
+    if noise and "noise" not in kinds:
+        raise usage_error(f"--noise {noise[0]} is for copies with noise; add --augment noise")
     try:
+        augmentation = None if augment is None else Augmentation(kinds, copies, seed)
         settings = TrainingSettings(states, topology, density, mixtures, codebook, even_speakers)
         weights = dict(_weight(text, corpora.weight) for text in weight or [])
     except (TrainingError, CorpusError) as error:
         raise usage_error(str(error)) from error
     with working("looking at the recordings", quiet):
+        noises, silent = clips(noise or [])
+        augmentation = augmentation and replace(augmentation, noises=noises)
         utterances = weigh_folders(corpora.find(*corpus), weights)
         front_end = corpus_front_end(utterances)
     if sample_rate and not front_end.hears:
@@ -143,21 +162,22 @@ def train(
             utterances,
             front_end=FrontEnd.for_rate(sample_rate) if sample_rate else front_end,
             settings=settings,
-            perturbations=(*(VTLP if vtlp else ()), *(NOISE if noise else ())),
+            augmentation=augmentation,
             unknown=foreign,
             jobs=workers(jobs),
             card={"data": ", ".join(folder.name or str(folder) for folder in corpus), "licence": licence},
             progress=progress,
         )
     model.save(output)
-    tell_of_refusals([refusal.reason for refusal in refused])
+    left_out = [*silent, *(refusal.reason for refusal in refused)]
+    tell_of_refusals(left_out)
     held_out, history = model.card["held_out"], model.acoustics.history
     if as_json:
         summary = {
             "model": str(output),
             "words": list(model.words),
             "utterances": model.card["utterances"],
-            "left_out": [refusal.reason for refusal in refused],
+            "left_out": left_out,
             "held_out": held_out,
             "history": history,
         }
@@ -170,7 +190,7 @@ def train(
         if held_out:
             right = f"{100 * held_out['accuracy']:.1f} % of them right ({in_words(held_out)})"
             typer.echo(f"a trial without a third of the {held_out['unseen']} got {right}")
-    return ExitStatus.FAILED if refused else ExitStatus.OK
+    return ExitStatus.FAILED if left_out else ExitStatus.OK
 
 
 def _weight(text: str, number: Callable[[str, str], float]) -> tuple[Path, float]:

@@ -91,7 +91,7 @@ class TrainingData:
         return train(
             [f for i in members for f in self.analyses[i].features],
             np.repeat(labels, copies),
-            np.repeat([self.analyses[i].speech for i in members], copies, axis=0),
+            [span for i in members for span in self.analyses[i].spans],
             self.settings,
             weights=np.repeat(weights, copies),
             jobs=self.jobs,

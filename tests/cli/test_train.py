@@ -12,7 +12,7 @@ from synthetic import RATE, SPEAKERS, WORDS, record, say, write
 from recognizer.intervals import in_words
 from recognizer.model import Model
 from recognizer.recognizer import Recognizer
-from recognizer.sound.perturbation import MILD, NOISE, VTLP, Perturbation
+from recognizer.sound.perturbation import MILD, Perturbation
 
 SMALL = ["--mixtures", "1"]  # as many as a few recordings support without a warning
 
@@ -87,18 +87,64 @@ def test_options_are_in_the_model(run, recordings, output):
     assert [Perturbation(**p) for p in model.card["perturbations"]] == list(MILD), "for there are few recordings"
 
 
-@pytest.mark.parametrize(
-    ("options", "copies"), [(["--vtlp"], VTLP), (["--noise"], NOISE), (["--vtlp", "--noise"], (*VTLP, *NOISE))]
-)
-def test_copies(run, output, tmp_path, options, copies):
+@pytest.mark.parametrize("kinds", ["noise,rooms,vtlp,pace,level,band", "vtlp", " noise, level,noise"])
+def test_copies(run, output, tmp_path, kinds):
     few = record(tmp_path / "few", takes=1)
+    options = ["--augment", kinds, "--copies", 2, "--seed", 7]
     assert run("train", few, "-o", output, *SMALL, *options).status == 0
     model = Model.load(output)
-    assert [(p["warp"], p["snr"]) for p in model.card["perturbations"]] == [
-        (p.warp, p.snr) for p in dict.fromkeys((*copies, *MILD))
-    ]
+    told = list(dict.fromkeys(kind.strip() for kind in kinds.split(",")))
+    assert model.card["augmentation"] == {"kinds": told, "copies": 2, "seed": 7, "clips": 0}
     assert model.card["utterances"] == 16
     assert hears_everything(output)
+    again, other = output.with_name("again.npz"), output.with_name("other.npz")
+    assert run("train", few, "-o", again, *SMALL, *options, "--jobs", 2).status == 0
+    assert Model.load(again).fingerprint == model.fingerprint
+    assert run("train", few, "-o", other, *SMALL, *options[:-1], 8).status == 0
+    assert Model.load(other).fingerprint != model.fingerprint
+
+
+def test_real_noise(run, recordings, output, tmp_path):
+    noises = tmp_path / "noises"
+    write(noises / "fan.wav", 0.1 * np.random.default_rng(0).standard_normal(3 * RATE))
+    options = ["-o", output, *SMALL, "--augment", "noise", "--copies", 1, "--noise", noises]
+    assert run("train", recordings, *options).status == 0
+    assert Model.load(output).card["augmentation"]["clips"] == 1
+    silent = write(noises / "silent.wav", np.zeros(RATE))
+    outcome = run("train", recordings, *options)
+    assert (outcome.status, outcome.stderr) == (
+        1,
+        f"left out: {silent}: is silent; record it again, or remove it\n",
+    )
+    assert hears_everything(output)
+
+
+def test_a_folder_of_noise_without_sound(run, recordings, output, tmp_path):
+    noises = tmp_path / "noises"
+    write(noises / "silent.wav", np.zeros(RATE))
+    outcome = run("train", recordings, "-o", output, "--augment", "noise", "--noise", noises)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith(f"error: {noises}: nothing in it sounds")
+    assert outcome.stderr.count("\n") == 1
+    assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["--augment", "echo"], "'echo' is no way to augment recordings"),
+        (["--augment", ""], "choose of noise, rooms, vtlp, pace, level, band"),
+        (["--noise", "somewhere"], "add --augment noise"),
+        (["--noise", "somewhere", "--augment", "vtlp"], "add --augment noise"),
+        (["--augment", "vtlp", "--copies", 0], "copies"),
+        (["--augment", "vtlp", "--seed", -1], "seed"),
+    ],
+)
+def test_copies_that_cannot_be_made(run, recordings, output, options, part):
+    outcome = run("train", recordings, "-o", output, *options)
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert part in " ".join(outcome.stderr.split())
+    assert list(output.parent.iterdir()) == []
 
 
 def test_the_same_recordings_give_the_same_model(run, recordings, output):

@@ -9,7 +9,7 @@ it what does not matter.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,6 +51,11 @@ class Perturbation:
     pace: float = 1.0
     peak: float | None = None
     telephone: bool = False
+
+    def as_json(self) -> dict[str, object]:
+        """What differs from the recording itself, for a model's card."""
+        different = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        return {name: value if isinstance(value, (int, float)) else str(value) for name, value in different.items()}
 
     def heard(self, samples: np.ndarray, speech: slice, sample_rate: int) -> np.ndarray:
         """Samples as they would have been recorded, (n,), in the order in which a sound meets it all.

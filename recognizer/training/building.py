@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -110,7 +110,7 @@ def build(
         "made": date.today().isoformat(),
         "utterances": len(data.utterances),
         "speakers": len(speakers) or None,
-        "perturbations": [asdict(p) for p in perturbations],
+        "perturbations": [p.as_json() for p in perturbations],
         **({"augmentation": augmentation.as_json()} if augmentation else {}),
         "held_out": held_out.held_out,
         **(card or {}),

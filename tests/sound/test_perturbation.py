@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,6 +87,15 @@ def test_sound_passes_the_room_then_the_noise_then_the_converter_then_the_line()
     step = p.room.reverberated(SAMPLES, RATE)
     step = Perturbation(snr=10.0, background=p.background).heard(step, SPEECH, RATE)
     np.testing.assert_array_equal(p.heard(SAMPLES, SPEECH, RATE), telephoned(digitised(step, -12.0), RATE))
+
+
+def test_a_card_tells_what_differs():
+    assert PLAIN.as_json() == {}
+    assert Perturbation(0.9, 20.0, telephone=True).as_json() == {"warp": 0.9, "snr": 20.0, "telephone": True}
+    p = Perturbation(room=Room(0.3, 1), background=Background(CLIP, 2, (Path("a.wav"),), 3.0), snr=5.0)
+    told = json.loads(json.dumps(p.as_json()))
+    assert told["room"] == "Room(rt60=0.3, seed=1)"
+    assert "a.wav" in told["background"]
 
 
 # Levels

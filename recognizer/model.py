@@ -20,13 +20,15 @@ from recognizer.features.front_end import FrontEnd, GivenFeatures, of_settings
 from recognizer.files import archive
 from recognizer.files.user_folder import home
 from recognizer.recognition.calibration import Calibration
-from recognizer.recognition.verification import EVIDENCE, REFUSED, Rejection
+from recognizer.recognition.evidence import SUMMARY, evidence_size
+from recognizer.recognition.verification import REFUSED, Rejection
 from recognizer.sound.endpoint import Endpointer
 
 FORMAT = "recognizer-model"
-VERSION = 3  # 3: the front end is in the file as the matrices it consists of; no background mixture
+VERSION = 4  # 4: a network weighs the evidence; 3: the front end is in the file as its matrices; no background mixture
 BANKS = ("bank", "noise")
 CHAIN = ("log_entry", "log_stay", "log_next", "log_exit")
+REJECTION = ("least", "most", "weights", "hidden", "output")
 JUMP = "chain_jump_"
 FRONT_END = "front_end_"
 
@@ -119,7 +121,7 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
     for name, bank in _banks(model).items():
         arrays |= {f"{name}_{key}": array for key, array in arrays_of(bank).items()}
     if model.rejection:
-        arrays["rejection_weights"] = model.rejection.weights
+        arrays |= {f"rejection_{name}": getattr(model.rejection, name) for name in REJECTION}
     return arrays | {f"{FRONT_END}{name}": array for name, array in model.front_end.arrays.items()}
 
 
@@ -164,7 +166,7 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
         )
     if header["version"] < VERSION:
         raise ModelError(
-            f"{name} has format version {header['version']}, whose features were computed otherwise; train it again "
+            f"{name} has format version {header['version']}, which this program no longer reads; train it again "
             "with `recognizer train`"
         )
     card, fingerprint = header.pop("card", {}), header.pop("fingerprint", None)
@@ -176,7 +178,8 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
         banks = {name: of_arrays(_starting(arrays, f"{name}_")) for name in names}
         rejection = None
         if "noise" in banks:
-            rejection = Rejection(banks["noise"], arrays["rejection_weights"], **header["rejection"])
+            own = {name: arrays[f"rejection_{name}"] for name in REJECTION}
+            rejection = Rejection(noise=banks["noise"], **own, **header["rejection"])
         jumps = {int(distance): array for distance, array in _starting(arrays, JUMP).items()}
         chain = Chain(*(arrays[f"chain_{name}"] for name in CHAIN), jumps)
         model = Model(
@@ -223,11 +226,18 @@ def _fault(model: Model) -> str | None:
         rows = words * (positions - 2) + 1 if name == "bank" else 1
         if fault := bank.fault(rows, model.front_end.dims):
             return f"the {name}'s {fault}"
-    return _rejection_fault(model.rejection) if model.rejection else None
+    return _rejection_fault(model.rejection, model.acoustics) if model.rejection else None
 
 
-def _rejection_fault(rejection: Rejection) -> str | None:
-    if rejection.weights.shape != (len(EVIDENCE),) or not np.isfinite([*rejection.weights, rejection.bias]).all():
+def _rejection_fault(rejection: Rejection, models: WordModels) -> str | None:
+    arrays = {name: getattr(rejection, name) for name in REJECTION}
+    size, units = rejection.weights.size, rejection.output.size
+    shapes = dict.fromkeys(REJECTION, (size,)) | {"hidden": (size + 1, units), "output": (units,)}
+    if (
+        size not in (len(SUMMARY), evidence_size(models))
+        or any(array.shape != shapes[name] for name, array in arrays.items())
+        or not all(np.isfinite(array).all() for array in (*arrays.values(), rejection.bias))
+    ):
         return "its rejection does not weigh the evidence"
     if set(rejection.thresholds) != set(REFUSED) or not all(0 <= t <= 1 for t in rejection.thresholds.values()):
         return "its rejection has no operating points from 0 to 1"

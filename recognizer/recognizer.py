@@ -14,8 +14,9 @@ import numpy as np
 from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning
 from recognizer.features.analysis import FILES_AT_ONCE, Analysis, finished
 from recognizer.model import Model, locate
+from recognizer.recognition.evidence import examine
 from recognizer.recognition.result import Candidate, Result
-from recognizer.recognition.verification import NO_WORD, TOO_CLOSE, belief, examine, least_probability
+from recognizer.recognition.verification import NO_WORD, TOO_CLOSE, belief, least_probability
 from recognizer.sound import audio
 
 if TYPE_CHECKING:

@@ -75,6 +75,9 @@ class Density(Protocol):
     def drop_starved(self, statistics: Statistics, min_frames: float) -> Self:
         """Without components of its own that hold fewer frames."""
 
+    def moments(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance of the density of each of some states, (N, D) each."""
+
     def take(self, states: np.ndarray | slice) -> Self:
         """Some of its states."""
 

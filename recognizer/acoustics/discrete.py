@@ -58,6 +58,11 @@ class DiscreteBank(CodebookBank):
         """See `Density.cells`: the centres, zero in the dimensions of other streams."""
         return self.centres * (self.precision > 0)[:, None]
 
+    def moments(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Density.moments`; how frames spread in a cell is not known, so the variance is that of all frames."""
+        mean = np.einsum("srn,rnd->sd", self.weights[states], self.cells)
+        return mean, np.broadcast_to(1.0 / self.precision.sum(0), mean.shape)
+
     @classmethod
     def start(cls, groups: Sequence[WeightedFrames], sizes: Sizes) -> DiscreteBank:
         """Cells from k-means of all frames together, stream by stream, and how the frames of each state fall into them.

@@ -137,6 +137,11 @@ class GaussianBank:
         observations = with_squares(features)
         return MixtureShares(*self._unnormalised(observations), observations)
 
+    def moments(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Density.moments`."""
+        part = self.take(states)
+        return mixture_moments(part.weights[..., None], part.means, part.variances)
+
     def log_density(self, features: np.ndarray) -> np.ndarray:
         """ln b_j(o_t), the log density of every frame under every mixture.
 
@@ -410,3 +415,9 @@ def _clustered(
         statistics.add(Statistics(members.sum(-1), first, second, no_transitions()))
     blank = GaussianBank(found.astype(np.float64), np.broadcast_to(mean, shape), np.broadcast_to(variance, shape))
     return blank, statistics
+
+
+def mixture_moments(weights: np.ndarray, means: np.ndarray, variances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance, (S, D), of mixtures of Gaussians, their arrays (S, K, D) or broadcast to that."""
+    mean = (weights * means).sum(1)
+    return mean, (weights * (variances + (means - mean[:, None]) ** 2)).sum(1)

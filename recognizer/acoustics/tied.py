@@ -20,6 +20,7 @@ from recognizer.acoustics.gaussians import (
     WeightedFrames,
     from_clusters,
     gaussian_fault,
+    mixture_moments,
     updated_moments,
     updated_weights,
     with_squares,
@@ -57,6 +58,16 @@ class TiedBank(CodebookBank):
     @property
     def dims(self) -> int:
         return self.means.shape[-1]
+
+    def moments(self, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Density.moments`; every stream has the moments of its own dimensions."""
+        by_stream = [
+            mixture_moments(weights[..., None], means, variances)
+            for weights, means, variances in zip(self.weights[states].swapaxes(0, 1), self.means, self.variances)
+        ]
+        means, variances = (np.stack(moments) for moments in zip(*by_stream))
+        own = self.streams[:, None]
+        return (own * means).sum(0), (own * variances).sum(0)
 
     @classmethod
     def start(cls, groups: Sequence[WeightedFrames], sizes: Sizes) -> TiedBank:

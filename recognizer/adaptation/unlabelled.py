@@ -13,7 +13,8 @@ from recognizer.adaptation.takes import long_enough, with_speaker_mean
 from recognizer.errors import AdaptationError
 from recognizer.features.analysis import Analysis
 from recognizer.model import Model
-from recognizer.recognition.verification import belief, examine, is_sure, least_probability
+from recognizer.recognition.evidence import examine
+from recognizer.recognition.verification import belief, is_sure, least_probability
 from recognizer.training.training import chunks_of
 
 ENOUGH_TO_MAP = 2  # sure recordings a word of the vocabulary, on average: with fewer, words that are learned of by MAP

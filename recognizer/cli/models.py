@@ -125,7 +125,6 @@ def _record(model: Model, path: Path) -> dict:
 
     from recognizer.evaluation.densities import sizes
     from recognizer.evaluation.description import most_alike, state_durations
-    from recognizer.recognition.verification import EVIDENCE
 
     models, rejection = model.acoustics, model.rejection
     durations = state_durations(models, model.front_end.hop).sum(1)
@@ -145,8 +144,8 @@ def _record(model: Model, path: Path) -> dict:
         "calibration": asdict(model.calibration),
         "rejection": rejection
         and {
-            **dict(zip(EVIDENCE, map(float, rejection.weights))),
-            "bias": rejection.bias,
+            "evidence": rejection.size,
+            "units": len(rejection.output),
             **rejection.thresholds,
             "noise_gaussians": sizes(rejection.noise)["gaussians"],
         },

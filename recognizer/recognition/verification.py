@@ -1,30 +1,27 @@
-"""Telling the words of the vocabulary from everything else: evidence, the decision, and its calibration.
+"""Telling the words of the vocabulary from everything else: what evidence is worth, the decision, its calibration.
 
-Whatever is said or falls over, some word fits best. Whether it fits well is judged by what else could explain
-the sound: the states of all words in any order (a *free loop*), the same without the word's own, the other words
-as a whole, and a mixture of Gaussians over noises. A logistic regression weighs this evidence; it was fitted on
-speech held out of the training, where a word that is left out of the vocabulary plays the unknown word.
+How probable it is that a word of the vocabulary was said is learned from speech held out of the training, where a word
+that is left out of the vocabulary plays the unknown word, and from whatever else is to be rejected. Much of it teaches
+a network of one hidden layer to weigh all the evidence; little of it teaches a logistic regression to weigh its
+summary.
 
-References: Rose and Paul 1990 (competing loops), Sukkar and Lee 1996 (verification as a classification of its own).
+Reference: Sukkar and Lee 1996 (verification as a classification of its own).
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recognizer.acoustics import recursions
 from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.mixture import fit_mixture
-from recognizer.acoustics.word_models import WordModels
 from recognizer.errors import ModelError
 from recognizer.recognition.calibration import Calibration, posteriors
-from recognizer.recognition.decoding import Decoded, best_paths, decode, scored
+from recognizer.recognition.evidence import SUMMARY
 
-EVIDENCE = ("lead", "duration", "loop", "rivals", "noise")
-PENALTY = 8.0  # nats that a change of state costs in a free loop: sounds that last pay it, a lucky frame does not
 NOISE_MIXTURES = 32  # Gaussians for noises: of the 60 made-up ones trained on, about two share one
 # Probability of an accepted word among all words, from which on it is learned from though nobody told it. Adapted to
 # their own recordings, with three pairs of FSDD's speakers left out (n = 3000, 87.5 % right before), 96.4 % are right
@@ -35,6 +32,12 @@ SURE = 0.9
 # Pulls the weights of standardised evidence to zero; 0.3 % of EFFECTIVE, which decides where evidence is collinear.
 L2 = 3.0
 EFFECTIVE = 1000.0  # observations that all examples count for together, however many: takes of a speaker are alike
+# A network learns from at least so many known words, and as many other sounds; from fewer, the regression does better.
+ENOUGH_FOR_NETWORK = 300
+NETWORKS, HIDDEN = 3, 32  # averaged, each of so many units and fitted to a sample of its own (Breiman 1996)
+DECAY = 10.0  # of the networks' weights, scikit-learn's alpha for batches of BATCH
+BATCH, EPOCHS = 256, 10
+FARTHEST = 5.0  # standard deviations from its mean to which evidence is held: farther out nothing was learned
 REFUSED = {"strict": 0.06, "normal": 0.02, "lenient": 0.005}  # of right answers held out: one in 17, 50 and 200
 
 # For too few recordings to fit them: those of the shipped digits, with more lenient thresholds.
@@ -47,47 +50,46 @@ TOO_CLOSE = "two words too close"
 
 
 @dataclass(frozen=True)
-class Examination:
-    """What decoding found, with the evidence for and against it.
-
-    Attributes
-    ----------
-    scores : (U, W) log likelihoods of the words to choose from, -inf where an utterance is too short
-    spans : (U, 2), first and past-the-last frame of the best of them, meaningless where there is none
-    evidence : (U, len(EVIDENCE)), zero where there is none
-    """
-
-    scores: np.ndarray
-    spans: np.ndarray
-    evidence: np.ndarray
-
-
-@dataclass(frozen=True)
 class Rejection:
     """What tells words of the vocabulary from other sounds, and how sure an answer must be.
 
     Attributes
     ----------
     noise : one mixture over noises
-    weights : (len(EVIDENCE),), of the evidence in the log odds that a word of the vocabulary was said
+    least, most : (E,), the range of the evidence that it was fitted to; what lies outside is brought to its ends
+    weights : (E,), of the evidence in the log odds that a word of the vocabulary was said
     bias : of those log odds
+    hidden : (E + 1, H), weights of the evidence, and of one, in the units of the network; H is 0 without one
+    output : (H,), weights of what the units have over zero, in the log odds
     thresholds : by the name of an operating point, how probable an answer must be
     """
 
     noise: GaussianBank
+    least: np.ndarray
+    most: np.ndarray
     weights: np.ndarray
     bias: float
+    hidden: np.ndarray
+    output: np.ndarray
     thresholds: dict[str, float]
+
+    @property
+    def size(self) -> int:
+        """Numbers of evidence that it weighs: all there are, or those of the summary."""
+        return len(self.weights)
 
     def known(self, evidence: np.ndarray) -> np.ndarray:
         """Probability that a word of the vocabulary was said, (...), if other sounds are as usual as such words.
 
         Parameters
         ----------
-        evidence : (..., len(EVIDENCE))
+        evidence : (..., E or more), of which the first are weighed
         """
+        evidence = np.clip(evidence[..., : self.size], self.least, self.most)
+        units = np.maximum(evidence @ self.hidden[:-1] + self.hidden[-1], 0.0)
+        log_odds = evidence @ self.weights + self.bias + units @ self.output
         # scipy.special.expit is the same, and would make every command 0.15 s of CPU time slower to import.
-        return np.exp(-np.logaddexp(0.0, -(evidence @ self.weights + self.bias)))
+        return np.exp(-np.logaddexp(0.0, -log_odds))
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,8 @@ def belief(scores: np.ndarray, evidence: np.ndarray, calibration: Calibration, r
 
     Parameters
     ----------
-    scores : (..., W), see `Examination`
-    evidence : (..., len(EVIDENCE))
+    scores : (..., W), see `evidence.Examination`
+    evidence : (..., E), see `evidence.examine`
     calibration : of the scores
     rejection : of the model; without it, whatever was said is one of its words
     """
@@ -164,102 +166,11 @@ def least_probability(threshold: str | float, rejection: Rejection | None) -> fl
     return float(threshold)
 
 
-def examine(
-    models: WordModels,
-    noise: GaussianBank | None,
-    features: Sequence[np.ndarray],
-    words: np.ndarray | None = None,
-    left_out: np.ndarray | None = None,
-) -> Examination:
-    """Decode, and gather evidence on the best word.
-
-    Words that are not to be chosen from still speak against those that are.
-
-    Parameters
-    ----------
-    models : the acoustic models
-    noise : one mixture over noises; when None there is no evidence, (U, 0), and `left_out` is not heeded
-    features : one (T, D) array an utterance
-    words : indices of the words to choose from; all when None
-    left_out : (U,) the word that the vocabulary is to lack for each utterance, as if it had never been trained
-    """
-    if noise is None:
-        return Examination(*decode(models, features, words), np.zeros((len(features), 0)))
-    everything = np.arange(len(models.chain.log_stay))
-    words = everything if words is None else words
-    scores = np.full((len(features), len(words)), -np.inf)
-    spans = np.zeros((len(features), 2), dtype=np.intp)
-    evidence = np.zeros((len(features), len(EVIDENCE)))
-    members = np.array([i for i, f in enumerate(features) if len(f) >= models.least_frames], dtype=np.intp)
-    for place, all_scores, decoded in scored(models, [features[i] for i in members]):
-        group = members[place]
-        lacking = np.zeros(all_scores.shape, dtype=bool)
-        if left_out is not None:
-            lacking[np.arange(len(group)), left_out[group]] = True
-        fitting = all_scores.argmax(1)  # stands in where no word to choose from is short enough
-        all_scores = np.where(lacking, -np.inf, all_scores)
-        scores[group] = all_scores[:, words]
-        possible = np.isfinite(scores[group]).any(1)
-        best = np.where(possible, words[scores[group].argmax(1)], fitting)
-        log_density, path, spans[group] = best_paths(decoded, best)
-        found = _evidence(decoded, all_scores, lacking, best, log_density, path, noise)
-        evidence[group] = np.where(possible[:, None], found, 0.0)
-    return Examination(scores, spans, evidence)
-
-
-def _evidence(
-    decoded: Decoded,
-    scores: np.ndarray,
-    lacking: np.ndarray,
-    best: np.ndarray,
-    log_density: np.ndarray,
-    path: np.ndarray,
-    noise: GaussianBank,
-) -> np.ndarray:
-    """Evidence on one word of every utterance of a group, (U, len(EVIDENCE)), all but the duration in nats a frame.
-
-    * lead: over the mean of the other words' scores
-    * duration: log of the frames in the word's own states
-    * loop: over the free loop through all states
-    * rivals: over the free loop that lacks the word's own states, the mean of the word's states that the path visits,
-      each of them counting the same: an unknown word often shares most of its sounds with a known one, but not all
-    * noise: over noise or silence, whichever explains a frame better
-    """
-    batch, everyone = decoded.batch, np.arange(len(best))
-    positions = log_density.shape[-1]
-    own = (path[..., None] == np.arange(positions)) & batch.inside[..., None]
-    own[..., [0, -1]] = False
-    visits = own.sum(0)
-    frames = visits.sum(1)
-    score = scores[everyone, best]
-    # States of all words, and silence once.
-    words = scores.shape[1]
-    states = decoded.log_density[..., 1:-1].reshape(*path.shape, -1)
-    states = np.concatenate([states, decoded.log_density[:, :, 0, :1]], axis=-1)
-
-    def loop(without: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        closed = np.append(np.repeat(without, positions - 2, axis=1), np.zeros((len(best), 1), dtype=bool), axis=1)
-        return recursions.free_loop(np.where(closed, -np.inf, states), batch, PENALTY)
-
-    others = ~lacking & np.isfinite(scores)
-    others[everyone, best] = False
-    others_mean = np.where(others, scores, 0.0).sum(1) / np.maximum(others.sum(1), 1)
-    lead = np.where(others.any(1), score - others_mean, 0.0)
-    free, _ = loop(lacking)
-    _, rival = loop(~others & np.ones(words, dtype=bool))
-    on_path = np.take_along_axis(log_density, path[..., None], -1)[..., 0]
-    over_rival = np.where(batch.inside, on_path - rival, 0.0)
-    visits = visits[:, 1:-1]  # none of a state that the path leaves out
-    by_state = np.einsum("tup,tu->up", own, over_rival)[:, 1:-1] / np.maximum(visits, 1)
-    rivals = by_state.sum(1) / (visits > 0).sum(1)
-    noisy = np.maximum(noise.log_density(decoded.frames)[:, 0][batch.frame], log_density[..., 0])
-    over_noise = np.where(batch.inside, on_path - noisy, 0.0).sum(0)
-    return np.column_stack([lead / frames, np.log(frames), (score - free) / frames, rivals, over_noise / frames])
-
-
 def default(noise: GaussianBank) -> Rejection:
     """The rejection of a model with too few recordings to fit one: lenient, as fitted elsewhere."""
-    return Rejection(noise, np.array(DEFAULT_WEIGHTS), DEFAULT_BIAS, dict(DEFAULT_THRESHOLDS))
+    anything = np.full(len(SUMMARY), np.finfo(np.float32).max)
+    weights = np.array(DEFAULT_WEIGHTS)
+    return Rejection(noise, -anything, anything, weights, DEFAULT_BIAS, *_no_network(weights), dict(DEFAULT_THRESHOLDS))
 
 
 def train_noise(features: Sequence[np.ndarray], variance_floor: np.ndarray) -> GaussianBank:
@@ -275,9 +186,9 @@ def fit_rejection(
     Parameters
     ----------
     noise : the mixture that the evidence was gathered with
-    known : (U, len(EVIDENCE)), on words of the vocabulary that the models have not seen
+    known : (U, E), on words of the vocabulary that the models have not seen
     known_weight : (U,), how much each of them counts
-    other : (N, len(EVIDENCE)), on other words and noises
+    other : (N, E), on other words and noises
     other_weight : (N,)
 
     Returns
@@ -286,8 +197,25 @@ def fit_rejection(
     """
     share = np.concatenate([known_weight / known_weight.sum(), other_weight / other_weight.sum()]) / 2
     label = np.concatenate([np.ones(len(known)), -np.ones(len(other))])
-    weights, bias = logistic_regression(np.concatenate([known, other]), label, share * EFFECTIVE)
-    return Rejection(noise, weights, bias, dict.fromkeys(REFUSED, 0.0))
+    much = min(len(known), len(other)) >= ENOUGH_FOR_NETWORK
+    evidence = np.concatenate([known, other])[:, : None if much else len(SUMMARY)]
+    centre = np.average(evidence, axis=0, weights=share)
+    spread = np.sqrt(np.average((evidence - centre) ** 2, axis=0, weights=share))
+    spread = np.where(spread > 1e-9, spread, 1.0)
+    least, most = centre - FARTHEST * spread, centre + FARTHEST * spread
+    evidence = np.clip(evidence, least, most)
+    if much:
+        hidden, output, bias = networks((evidence - centre) / spread, label, share)
+        hidden[:-1] /= spread[:, None]
+        hidden[-1] -= centre @ hidden[:-1]
+        return Rejection(noise, least, most, np.zeros(len(centre)), bias, hidden, output, dict.fromkeys(REFUSED, 0.0))
+    weights, bias = logistic_regression(evidence, label, share * EFFECTIVE)
+    return Rejection(noise, least, most, weights, bias, *_no_network(weights), dict.fromkeys(REFUSED, 0.0))
+
+
+def _no_network(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The hidden layer of a rejection that has none, and its output."""
+    return np.zeros((len(weights) + 1, 0)), np.zeros(0)
 
 
 def with_operating_points(rejection: Rejection, probable: np.ndarray, weight: np.ndarray) -> Rejection:
@@ -328,6 +256,39 @@ def logistic_regression(evidence: np.ndarray, label: np.ndarray, weight: np.ndar
     found.fit((evidence - centre) / spread, label, sample_weight=weight)
     weights = found.coef_[0] / spread
     return weights, float(found.intercept_[0] - weights @ centre)
+
+
+def networks(evidence: np.ndarray, label: np.ndarray, share: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Networks of one hidden layer, each fitted to a sample; side by side they are one, whose output is their mean.
+
+    Parameters
+    ----------
+    evidence : (N, E), standardised
+    label : (N,), 1 or -1
+    share : (N,), how often each one is drawn into the samples
+
+    Returns
+    -------
+    hidden : (E + 1, H), weights of the evidence, and of one, in the units
+    output : (H,), weights of the units in the log odds
+    bias : of the log odds
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    random = np.random.default_rng(0)
+    found = []
+    for number in range(NETWORKS):
+        drawn = random.choice(len(label), len(label), p=share / share.sum())
+        network = MLPClassifier(
+            (HIDDEN,), alpha=DECAY, batch_size=min(BATCH, len(label)), max_iter=EPOCHS, random_state=number
+        )
+        with warnings.catch_warnings():  # stopped early on purpose
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found.append(network.fit(evidence[drawn], label[drawn]))
+    hidden = np.hstack([np.vstack([n.coefs_[0], n.intercepts_[0]]) for n in found])
+    output = np.concatenate([n.coefs_[1][:, 0] for n in found]) / NETWORKS
+    return hidden, output, float(np.mean([n.intercepts_[1][0] for n in found]))
 
 
 def quantile(values: np.ndarray, weight: np.ndarray, share: float) -> float:

@@ -25,7 +25,7 @@ from recognizer.training.trials import (
     Progress,
     Refusal,
     TrainingData,
-    calibrate_held_out,
+    hold_out,
     unknown_features,
 )
 
@@ -82,11 +82,63 @@ def build(
         if a word has no utterance that can be trained on.
     """
     front_end = front_end or corpus_front_end(utterances)
-    if (perturbations or augmentation or unknown) and not front_end.hears:
-        raise TrainingError(
-            "copies with other tracts or noise, and what is unknown, need sound, and these are parameter files; "
-            "leave them out"
-        )
+    _check_sound(front_end, unknown)
+    data, refused = training_data(
+        utterances,
+        front_end=front_end,
+        endpointer=endpointer,
+        settings=settings,
+        perturbations=perturbations,
+        augmentation=augmentation,
+        few=few,
+        jobs=jobs,
+        progress=progress,
+    )
+    held_out = HeldOut()
+    if calibrate:
+        strangers, unreadable = unknown_features(unknown, data.analyser, jobs)
+        refused += unreadable
+        held_out = hold_out(data, strangers, enough, progress).fit()
+
+    def report(stage: str, iteration: int, log_likelihood: float) -> None:
+        progress(stage, iteration, settings.max_iterations, f"log likelihood {log_likelihood:.3f} a frame")
+
+    models = data.train(range(len(data.utterances)), data.words, report)
+    speakers = {u.speaker for u in data.utterances} - {None}
+    card = {
+        "made": date.today().isoformat(),
+        "utterances": len(data.utterances),
+        "speakers": len(speakers) or None,
+        "perturbations": [p.as_json() for p in data.perturbations],
+        **({"augmentation": augmentation.as_json()} if augmentation else {}),
+        "held_out": held_out.held_out,
+        **(card or {}),
+    }
+    calibration, rejection = held_out.calibration, held_out.rejection
+    return Model(data.words, data.analyser.front_end, endpointer, models, calibration, rejection, card), refused
+
+
+def training_data(
+    utterances: Sequence[Utterance],
+    *,
+    front_end: FrontEnd | GivenFeatures | None = None,
+    endpointer: Endpointer = Endpointer(),
+    settings: TrainingSettings = TrainingSettings(),
+    perturbations: Sequence[Perturbation] = (),
+    augmentation: Augmentation | None = None,
+    few: bool | None = None,
+    jobs: int = 1,
+    progress: Progress = lambda stage, done, total, note: None,
+) -> tuple[TrainingData, list[Refusal]]:
+    """Analyse a corpus to train on: the first half of `build`, whose parameters and errors it shares.
+
+    Returns
+    -------
+    data : what can be trained on
+    refused : the utterances left out
+    """
+    front_end = front_end or corpus_front_end(utterances)
+    _check_sound(front_end, perturbations or augmentation)
     words = tuple(sorted({u.word for u in utterances}))
     if len(utterances) <= FEW_TAKES * len(words) if few is None else few:
         settings = replace(settings, borrowed_frames=BORROWED_FRAMES, variance_floor=FLOOR_BESIDE_BORROWED)
@@ -95,28 +147,15 @@ def build(
     copies = augmentation.draws(utterances) if augmentation else None
     data, refused = _analyse(utterances, analyser, copies, settings, jobs, progress)
     _check_words(words, data, refused)
-    held_out = HeldOut()
-    if calibrate:
-        strangers, unreadable = unknown_features(unknown, data.analyser, jobs)
-        refused += unreadable
-        held_out = calibrate_held_out(data, strangers, enough, progress)
+    return data, refused
 
-    def report(stage: str, iteration: int, log_likelihood: float) -> None:
-        progress(stage, iteration, settings.max_iterations, f"log likelihood {log_likelihood:.3f} a frame")
 
-    models = data.train(range(len(data.utterances)), words, report)
-    speakers = {u.speaker for u in data.utterances} - {None}
-    card = {
-        "made": date.today().isoformat(),
-        "utterances": len(data.utterances),
-        "speakers": len(speakers) or None,
-        "perturbations": [p.as_json() for p in perturbations],
-        **({"augmentation": augmentation.as_json()} if augmentation else {}),
-        "held_out": held_out.held_out,
-        **(card or {}),
-    }
-    calibration, rejection = held_out.calibration, held_out.rejection
-    return Model(words, data.analyser.front_end, endpointer, models, calibration, rejection, card), refused
+def _check_sound(front_end: FrontEnd | GivenFeatures, wanted: object) -> None:
+    if wanted and not front_end.hears:
+        raise TrainingError(
+            "copies with other tracts or noise, and what is unknown, need sound, and these are parameter files; "
+            "leave them out"
+        )
 
 
 def corpus_front_end(utterances: Sequence[Utterance]) -> FrontEnd | GivenFeatures:
@@ -189,7 +228,7 @@ def _analyse(
     if kept:
         front_end = front_end.with_speech([a.features[0] for a in analyses], [a.speech for a in analyses])
     own = Analyser(front_end, analyser.endpointer)
-    return TrainingData(kept, finished(analyses, front_end), own, settings, jobs), refused
+    return TrainingData(kept, finished(analyses, front_end), own, settings, jobs, analyser.perturbations[1:]), refused
 
 
 _REMEDY = {

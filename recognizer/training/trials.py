@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,17 +17,18 @@ from recognizer.errors import AudioError, RecognizerWarning
 from recognizer.features.analysis import Analyser, Analysis
 from recognizer.intervals import Proportion
 from recognizer.recognition.calibration import Calibration, fit_calibration
+from recognizer.recognition.evidence import examine
 from recognizer.recognition.verification import (
     Rejection,
     belief,
     default,
-    examine,
     fit_rejection,
     train_noise,
     with_operating_points,
 )
 from recognizer.sound.audio import Recording
 from recognizer.sound.noises import synthetic_noises
+from recognizer.sound.perturbation import Perturbation
 from recognizer.training.settings import TrainingSettings
 from recognizer.training.training import AfterIteration, relative, train, variance_floor
 from recognizer.training.weighing import training_weights
@@ -65,6 +66,7 @@ class TrainingData:
     analyser : how recordings become such features
     settings : of the training
     jobs : processes for the analysis, threads for the training
+    perturbations : of the copies that every recording has
     """
 
     utterances: list[Utterance]
@@ -72,6 +74,7 @@ class TrainingData:
     analyser: Analyser
     settings: TrainingSettings
     jobs: int
+    perturbations: Sequence[Perturbation] = ()
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -149,23 +152,68 @@ class Trial:
     strangers: np.ndarray
 
 
-def calibrate_held_out(
+@dataclass(frozen=True)
+class Trials:
+    """What was tried, and on whom.
+
+    Attributes
+    ----------
+    data : what was trained on
+    noise : one mixture over noises; None where the features are not of sound
+    tried : the trials; none where too little can be held out
+    groups : (U,), of every utterance its speaker, or its own number where there are few speakers
+    by_speaker : which of the two
+    folders : (M,), where each of the unknown recordings comes from
+    """
+
+    data: TrainingData
+    noise: GaussianBank | None
+    tried: tuple[Trial, ...]
+    groups: np.ndarray
+    by_speaker: bool
+    folders: tuple[str, ...]
+
+    @cached_property
+    def first(self) -> dict:
+        """How many utterances the first trial got right, for the card; a warning if chance gets as many."""
+        first = self.tried[0]
+        answers = first.scores.argmax(1)
+        _warn_of_chance(answers, first.truth)
+        score = Proportion.counted(answers == first.truth, [self.data.utterances[i].speaker for i in first.members])
+        return {**score.as_json(), "unseen": "speakers" if self.by_speaker else "takes"}
+
+    def fit(self, strangers: np.ndarray | None = None) -> HeldOut:
+        """What the trials teach of calibration and rejection; of the unknown recordings some, (M,) bool, or all."""
+        if not self.tried:
+            return HeldOut(rejection=self.noise and default(self.noise))
+        chosen = np.ones(len(self.folders), dtype=bool) if strangers is None else strangers
+        trials = [replace(trial, strangers=trial.strangers[chosen]) for trial in self.tried]
+        weights = np.array([u.weight for u in self.data.utterances])
+        folders = [folder for folder, wanted in zip(self.folders, chosen) if wanted]
+        return HeldOut(*_fit(self.noise, trials, self.groups, weights, folders), self.first)
+
+
+def hold_out(
     data: TrainingData, strangers: Sequence[tuple[str, np.ndarray]], enough: int, progress: Progress
-) -> HeldOut:
-    """Calibration and rejection from as many trials as it takes to hold out enough."""
-    if not data.utterances:
-        return HeldOut()
-    noises = _noises(data.analyser) if data.analyser.front_end.hears else []
-    noise = None
-    if noises:
-        noise = train_noise(noises[::2], data.variance_floor())
+) -> Trials:
+    """As many trials as it takes to hold out enough, none where that cannot be.
+
+    Parameters
+    ----------
+    data : to train on
+    strangers : features of unknown recordings, each with its folder
+    enough : utterances to hold out
+    progress : called with stage, trials done, trials in all at most, and a note
+    """
+    noises = _noises(data.analyser) if data.utterances and data.analyser.front_end.hears else []
+    noise = train_noise(noises[::2], data.variance_floor()) if noises else None
     speakers = sorted({u.speaker or "" for u in data.utterances})
     by_speaker = len(speakers) >= HELD_OUT
     groups = np.array([speakers.index(u.speaker or "") if by_speaker else i for i, u in enumerate(data.utterances)])
     others = [f for _, f in strangers]
-    trials: list[Trial] = []
-    for fold in (1, 2, 0):
-        held_out = [groups[i] for trial in trials for i in trial.members]
+    tried: list[Trial] = []
+    for fold in (1, 2, 0) if data.utterances else ():
+        held_out = [groups[i] for trial in tried for i in trial.members]
         # Of two speakers at least: thresholds for one are set by weights that were fitted to others.
         if len(held_out) >= enough and len(set(held_out)) >= 2:
             break
@@ -173,20 +221,14 @@ def calibrate_held_out(
         known = sorted({data.utterances[i].word for i in seen})
         members = [i for i in np.flatnonzero(groups % HELD_OUT == fold) if data.utterances[i].word in known]
         if len(known) < 2 or len(members) < FEWEST_TO_CALIBRATE:
-            if not trials:
-                return HeldOut(rejection=noise and default(noise))
+            if not tried:
+                break
             continue
-        progress("held-out test", len(trials), HELD_OUT, "")
-        trials.append(_try(data, seen, np.array(members), noise, noises[1::2], others))
-        right = int((trials[-1].scores.argmax(1) == trials[-1].truth).sum())
-        progress("held-out test", len(trials), HELD_OUT, f"{right} of {len(members)} right")
-    first = trials[0]
-    right = first.scores.argmax(1) == first.truth
-    score = Proportion.counted(right, [data.utterances[i].speaker for i in first.members])
-    _warn_of_chance(first.scores.argmax(1), first.truth)
-    held_out = {**score.as_json(), "unseen": "speakers" if by_speaker else "takes"}
-    weights = np.array([u.weight for u in data.utterances])
-    return HeldOut(*_fit(noise, trials, groups, weights, [folder for folder, _ in strangers]), held_out)
+        progress("held-out test", len(tried), HELD_OUT, "")
+        tried.append(_try(data, seen, np.array(members), noise, noises[1::2], others))
+        right = int((tried[-1].scores.argmax(1) == tried[-1].truth).sum())
+        progress("held-out test", len(tried), HELD_OUT, f"{right} of {len(members)} right")
+    return Trials(data, noise, tuple(tried), groups, by_speaker, tuple(folder for folder, _ in strangers))
 
 
 def _try(

@@ -16,14 +16,14 @@ from synthetic import RATE, WORDS, say
 
 from recognizer import ModelError, Recognizer
 from recognizer.corpus import find
+from recognizer.recognition import evidence as gathering
 from recognizer.recognition import verification
 from recognizer.recognition.decoding import align_frames, score_words
+from recognizer.recognition.evidence import SUMMARY, examine
 from recognizer.recognition.result import Candidate
 from recognizer.recognition.verification import (
-    EVIDENCE,
     REFUSED,
     belief,
-    examine,
     least_probability,
     logistic_regression,
     quantile,
@@ -79,9 +79,9 @@ def test_the_evidence_is_what_it_says(fitted, utterances):
         own = (path > 0) & (path <= models.states)
         density = models.bank.log_density(features)
         on_path = density[np.arange(len(path)), models.rows(best)[path]]
-        free, _ = brute_loop(density, verification.PENALTY)
+        free, _ = brute_loop(density, gathering.PENALTY)
         others = [i for i in range(density.shape[1]) if i not in models.rows(best)[1:-1]]
-        _, rival = brute_loop(density[:, others], verification.PENALTY)
+        _, rival = brute_loop(density[:, others], gathering.PENALTY)
         noisy = np.maximum(noise.log_density(features)[:, 0], density[:, -1])
         frames = own.sum()
         expected = {
@@ -91,7 +91,7 @@ def test_the_evidence_is_what_it_says(fitted, utterances):
             "rivals": np.mean([(on_path - rival)[path == state].mean() for state in range(1, models.states + 1)]),
             "noise": (on_path - noisy).sum() / frames,
         }
-        np.testing.assert_allclose(evidence, [expected[name] for name in EVIDENCE], rtol=1e-9)
+        np.testing.assert_allclose(evidence, [expected[name] for name in SUMMARY], rtol=1e-9)
 
 
 def test_evidence_does_not_depend_on_the_company(fitted, utterances):
@@ -120,7 +120,7 @@ def test_words_that_are_not_chosen_from_still_speak_against_the_others(fitted):
     features = [extract(fitted.front_end, say("rise"))]
     models, noise = fitted.acoustics, fitted.rejection.noise
     other = np.array([WORDS.index("hum")])
-    lead = EVIDENCE.index("lead")
+    lead = SUMMARY.index("lead")
     assert (
         examine(models, noise, features, other).evidence[0, lead]
         < 0
@@ -143,7 +143,7 @@ def test_a_vocabulary_of_one_word_has_evidence_too(fitted, utterances):
     one = replace(models, bank=models.bank.take(rows), chain=models.chain.word([0]))
     found = examine(one, fitted.rejection.noise, utterances)
     assert np.isfinite(found.evidence).all()
-    assert not found.evidence[:, EVIDENCE.index("lead")].any()
+    assert not found.evidence[:, SUMMARY.index("lead")].any()
 
 
 # The decision
@@ -190,7 +190,7 @@ def test_words_are_accepted_and_noises_are_not(fitted):
 
 def test_a_number_bounds_both_probabilities(fitted):
     """Once the word is surely known, the runner-up decides."""
-    sure = replace(fitted.rejection, weights=np.zeros(len(EVIDENCE)), bias=50.0)
+    sure = replace(fitted.rejection, weights=np.zeros(len(SUMMARY)), bias=50.0)
     recognizer = Recognizer(replace(fitted, rejection=sure, calibration=replace(fitted.calibration, scale=1e-3)))
     result = recognizer.recognize(say("rise"), RATE, threshold=0)
     probability = result.confidence
@@ -244,7 +244,7 @@ def test_only_words_that_are_longer_than_the_utterance(fitted):
     noise = model.rejection.noise
     found = examine(model.acoustics, noise, [extract(model.front_end, samples)], np.arange(1, len(model.words)))
     assert np.isneginf(found.scores).all()
-    np.testing.assert_array_equal(found.evidence, np.zeros((1, len(EVIDENCE))))
+    np.testing.assert_array_equal(found.evidence, np.zeros((1, len(SUMMARY))))
     believed = belief(found.scores, found.evidence, model.calibration, model.rejection)
     np.testing.assert_array_equal(believed.confidence, np.zeros(found.scores.shape))
 
@@ -310,10 +310,10 @@ def test_quantiles_are_weighted():
 
 def made_up_trials(rng: np.random.Generator, speakers: int) -> tuple[list[Trial], np.ndarray]:
     """Evidence that tells nothing: known and other sounds have the same; one take a speaker, all recognised."""
-    nothing = np.zeros((0, len(EVIDENCE)))
+    nothing = np.zeros((0, len(SUMMARY)))
     truth = rng.integers(0, 3, size=speakers)
     scores = np.where(np.arange(3) == truth[:, None], 100.0, -100.0)
-    known, others = (rng.standard_normal((speakers, len(EVIDENCE))) for _ in range(2))
+    known, others = (rng.standard_normal((speakers, len(SUMMARY))) for _ in range(2))
     return [Trial(np.arange(speakers), truth, scores, known, nothing, others, nothing)], np.arange(speakers)
 
 
@@ -323,7 +323,7 @@ def test_thresholds_are_set_on_what_did_not_fit_the_weights(fitted):
     for _ in range(30):
         trial, groups = made_up_trials(rng, 25)
         calibration, rejection = trials._fit(fitted.rejection.noise, trial, groups, [])
-        new = rejection.known(rng.standard_normal((1000, len(EVIDENCE))))
+        new = rejection.known(rng.standard_normal((1000, len(SUMMARY))))
         in_sample = belief(trial[0].scores, trial[0].evidence, calibration, rejection).lesser
         refused["strict"].append((new < rejection.thresholds["strict"]).mean())
         refused["in-sample"].append((new < quantile(in_sample, np.ones(25), REFUSED["strict"])).mean())

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from recognizer.adaptation.unlabelled import SelfAdaptation
     from recognizer.features.front_end import FrontEnd, GivenFeatures
     from recognizer.live.events import Adapted, Event
+    from recognizer.recognizer import FileResult
 
 NAMED = 5  # refused recordings that are named, which is enough to see what is wrong; the rest are counted
 SOON = 0.3  # seconds in which a command answers at once: a person has to wait from half a second on
@@ -212,6 +213,14 @@ def warn_of_low_rates(rates: Counter[int | None], front_end: FrontEnd | GivenFea
         count = sum(rates[rate] for rate in low)
         told = low_rate(", ".join(map(str, low)), front_end.sample_rate)
         complain(f"warning: {count} of {rates.total()} files: {told}")
+
+
+def tell_of_channels(items: Sequence[FileResult]) -> None:
+    """One line for all the recordings of which a single channel was heard, if there are any."""
+    from recognizer.sound.channels import told
+
+    if items:
+        complain(f"note: {told([(item.path, item.result.channel) for item in items])}")
 
 
 def tell_of_adaptations(adaptations: Sequence[SelfAdaptation]) -> None:

@@ -212,10 +212,10 @@ def _place(recording: Recording, front_end: FrontEnd, endpointer: Endpointer) ->
     samples, rate = recording.samples, recording.sample_rate
     if len(samples) < round(front_end.window * rate):
         return "too short"
-    span = endpointer.find(samples, rate)
-    if span is None:
+    found = endpointer.place(samples, rate)
+    if found is None:
         return "too quiet"
-    start, end = endpointer.widen(span, len(samples), rate)
+    span, (start, end) = found
     return _Place(start, samples[start:end], slice(span[0] - start, span[1] - start))
 
 

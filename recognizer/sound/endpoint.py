@@ -49,6 +49,11 @@ class Endpointer:
     steady: float = 0.6
 
     def find(self, samples: np.ndarray, sample_rate: int) -> tuple[int, int] | None:
+        """The part with most speech in it, without margins; as `place`."""
+        found = self.place(samples, sample_rate)
+        return found and found[0]
+
+    def place(self, samples: np.ndarray, sample_rate: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """The part with most speech in it.
 
         Parameters
@@ -58,30 +63,38 @@ class Endpointer:
 
         Returns
         -------
-        First and past-the-last sample of the speech without margins, or None if there is no speech.
+        speech : first and past-the-last sample, without margins
+        around : the same with margins that leave out what else is loud, such as a click
+        None, instead of both, if there is no speech.
         """
         hop = round(HOP * sample_rate)
         level = frame_level(samples, hop, max(1, round(sample_rate / TILT_RATE)))
         if not len(level):
             return None
         floor = np.interp(FLOOR * (len(level) - 1), np.arange(len(level)), np.sort(level))
-        threshold, starts, ends = self._sounds(level, floor)
+        heard, threshold, starts, ends = level, *self._sounds(level, floor)
         if len(starts) and (ends - starts).max() * HOP > self.steady:
             calm = np.where(even(level, round(self.steady / HOP), self.flattest), floor, level)
             if held(calm, VOWEL).max() > floor + HEARD:
-                level = calm
-                threshold, starts, ends = self._sounds(level, floor)
+                heard, threshold, starts, ends = calm, *self._sounds(calm, floor)
         if not len(starts):
             return None
         best = 0
         if len(starts) > 1:
-            best = max(range(len(starts)), key=lambda i: speechlike(level[starts[i] : ends[i]], threshold))
-        return int(starts[best] * hop), min(len(samples), int(ends[best] * hop))
+            best = max(range(len(starts)), key=lambda i: speechlike(heard[starts[i] : ends[i]], threshold))
+        start, end = int(starts[best]), int(ends[best])
+        before, after = np.flatnonzero(level[:start] > threshold), np.flatnonzero(level[end:] > threshold)
+        first = int(before[-1] + 1) * hop if len(before) else 0
+        last = (end + int(after[0])) * hop if len(after) else len(samples)
+        speech = start * hop, min(len(samples), end * hop)
+        widened = self.widen(speech, len(samples), sample_rate)
+        return speech, (max(first, widened[0]), min(last, widened[1]))
 
     def _sounds(self, level: np.ndarray, floor: float) -> tuple[float, np.ndarray, np.ndarray]:
         """What is loud enough for speech, over which level, and the first and past-the-last frames of each sound."""
+        loudest = np.partition(level, -min(PEAK, len(level)))[-min(PEAK, len(level))]
+        noise = loudest - floor < self.flattest and len(level) * HOP > self.steady
         peak = min(held(level, PEAK).max(), held(level, VOWEL).max() + STANDS_OUT)
-        noise = peak - floor < self.flattest and len(level) * HOP > self.steady
         if peak < self.quietest or noise:
             return peak, np.zeros(0, dtype=int), np.zeros(0, dtype=int)
         threshold = min(max(floor + self.threshold * (peak - floor), peak - self.depth, STEP), peak - 6.0)
@@ -106,8 +119,8 @@ def frame_level(samples: np.ndarray, hop: int, lag: int) -> np.ndarray:
     tilted[lag:] -= TILT * samples[: frames * hop - lag]
     tilted[:lag] *= 1 - TILT
     by_frame = tilted.reshape(frames, hop)
-    by_frame -= by_frame.mean(1, keepdims=True)  # of each by itself: a step of DC is then one click
-    energy = np.einsum("fn,fn->f", by_frame, by_frame) / hop
+    mean = np.einsum("fn->f", by_frame) / hop  # of each frame by itself: a step of DC is then one click
+    energy = np.maximum(np.einsum("fn,fn->f", by_frame, by_frame) / hop - mean**2, 0.0)
     beside = np.concatenate([energy[:1], energy, energy[-1:]])
     return decibels((beside[:-2] + energy + beside[2:]) / 3)
 

@@ -406,3 +406,31 @@ def test_even_frames_are_those_of_even_stretches(level, frames, most):
         if stretch.max() - stretch.min() < most:
             expected[max(0, first - 2) : first + frames + 2] = True
     np.testing.assert_array_equal(even(level, frames, most), expected)
+
+
+# Margins
+
+
+@settings(max_examples=30, deadline=None)
+@given(seeds, rates, st.floats(0.03, 0.09), st.floats(0.03, 0.09))
+def test_margins_leave_out_clicks_next_to_the_word(seed, rate, before, after):
+    """They end within two frames of the click, and are whole where there is none."""
+    random = np.random.default_rng(seed)
+    samples, (start, end) = beside(random, rate)
+    span, around = Endpointer().place(samples, rate)
+    assert span == Endpointer().find(samples, rate)
+    assert around == Endpointer().widen(span, len(samples), rate)
+    count = round(0.002 * rate)
+    first, last = round((start - before) * rate) - count, round((end + after) * rate)
+    samples[first : first + count] = 0.9
+    samples[last : last + count] = -0.9
+    span, around = Endpointer().place(samples, rate)
+    assert (span[0] / rate, span[1] / rate) == pytest.approx((start, end), abs=TOLERANCE)
+    assert first + count <= around[0] <= span[0]
+    assert span[1] <= around[1] <= last
+    for edge, click in ((around[0], first + count), (around[1], last)):
+        assert abs(edge - click) <= 3 * round(0.01 * rate)
+
+
+def test_what_is_silent_has_no_place():
+    assert Endpointer().place(np.zeros(8000), 8000) is None

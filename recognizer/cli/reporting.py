@@ -12,7 +12,7 @@ import sys
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from recognizer.adaptation.unlabelled import SelfAdaptation
     from recognizer.features.front_end import FrontEnd, GivenFeatures
     from recognizer.live.events import Adapted, Event
-    from recognizer.recognizer import FileResult
 
 NAMED = 5  # refused recordings that are named, which is enough to see what is wrong; the rest are counted
 SOON = 0.3  # seconds in which a command answers at once: a person has to wait from half a second on
@@ -215,12 +214,12 @@ def warn_of_low_rates(rates: Counter[int | None], front_end: FrontEnd | GivenFea
         complain(f"warning: {count} of {rates.total()} files: {told}")
 
 
-def tell_of_channels(items: Sequence[FileResult]) -> None:
-    """One line for all the recordings of which a single channel was heard, if there are any."""
+def tell_of_channels(channels: Mapping[Path, int | None]) -> None:
+    """One line for all the recordings of which a single channel was heard, given that of each, if there are any."""
     from recognizer.sound.channels import told
 
-    if items:
-        complain(f"note: {told([(item.path, item.result.channel) for item in items])}")
+    if taken := [(path, channel) for path, channel in channels.items() if channel]:
+        complain(f"note: {told(taken)}")
 
 
 def tell_of_adaptations(adaptations: Sequence[SelfAdaptation]) -> None:

@@ -177,7 +177,9 @@ def _whole_rate(rate: float, what: str) -> int:
     return int(rate)
 
 
-def blocks(path: str | Path, seconds: float) -> Iterator[tuple[np.ndarray, int]]:
+def blocks(
+    path: str | Path, seconds: float, taken: Callable[[int], None] = lambda channel: None
+) -> Iterator[tuple[np.ndarray, int]]:
     """Read a sound file bit by bit, however long it is.
 
     Parameters
@@ -186,6 +188,8 @@ def blocks(path: str | Path, seconds: float) -> Iterator[tuple[np.ndarray, int]]
         As for `load`.
     seconds : float
         Length of a block; the last one may be shorter.
+    taken : callable
+        Called before the first block with the channel, counted from 1, if a single one is taken.
 
     Yields
     ------
@@ -200,7 +204,9 @@ def blocks(path: str | Path, seconds: float) -> Iterator[tuple[np.ndarray, int]]
     path = Path(path)
     try:
         empty = True
-        for samples, rate, _ in _blocks(path, lambda rate: max(1, round(seconds * rate))):
+        for samples, rate, channel in _blocks(path, lambda rate: max(1, round(seconds * rate))):
+            if empty and channel:
+                taken(channel)
             empty = False
             yield samples, rate
         if empty:

@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.errors import AudioError, shown
-from recognizer.sound.endpoint import FLOOR, HOP, PEAK, TILT_RATE, frame_level, held
+from recognizer.sound.endpoint import FLOOR, HOP, PEAK, TILT_RATE, Endpointer, frame_level, held
 
 # Where full scale is 1, nothing louder than the largest integer sample can be sound; far below it, a
 # power spectrum in float32 still cannot overflow.
 LARGEST_SAMPLE = 2.0**31
-CLEAR = 35.0  # dB of speech over the room, of which more makes nothing clearer: softer than that is no speech
 CLEARER = 6.0  # dB that one channel has to be clearer than the mean of all: half the noise of a channel as good
 NAMED = 3  # files in a message; the others are counted
 SIDES = {1: " (left)", 2: " (right)"}
-QUIETEST = -92.0  # dB full scale; under it is no speech but the last steps of 16 bits
 
 
 def floats(samples: np.ndarray) -> np.ndarray:
@@ -73,7 +71,7 @@ def with_speech(parts: Iterable[np.ndarray], sample_rate: int) -> int | None:
         return None
     floor = np.quantile(level, FLOOR, axis=1)
     peak = np.array([held(row, PEAK).max() for row in level])
-    clarity = np.where(peak < QUIETEST, 0.0, np.minimum(peak - floor, CLEAR))
+    clarity = np.where(peak < Endpointer.quietest, 0.0, np.minimum(peak - floor, Endpointer.depth))
     best = int(np.argmax(clarity[1:])) + 1
     return best if clarity[best] > clarity[0] + CLEARER else None
 

@@ -185,7 +185,7 @@ def speechlike(level: np.ndarray, threshold: float) -> tuple[bool, float]:
 
     A slammed door is louder than the word but does not last; noise may be louder and last longer, but it is even.
     """
-    level = level[SLOPE:-SLOPE] if len(level) > 2 * SLOPE else level
-    tenth = int(FLOOR * (len(level) - 1))
-    low, high = np.partition(level, (tenth, len(level) - 1 - tenth))[[tenth, len(level) - 1 - tenth]]
+    inner = level[SLOPE:-SLOPE] if len(level) > 2 * SLOPE else level
+    tenth = int(FLOOR * (len(inner) - 1))
+    low, high = np.partition(inner, (tenth, len(inner) - 1 - tenth))[[tenth, len(inner) - 1 - tenth]]
     return high - low > EVEN, np.maximum(level - threshold, 0.0).sum()

@@ -307,7 +307,10 @@ def test_a_knock_beside_the_word_is_not_the_word(seed, rate, distance, first):
     st.sampled_from(["white", "hum"]),
 )
 def test_louder_noise_beside_the_word_is_not_the_word(seed, rate, louder, gap, seconds, first, kind):
-    """A fan that is switched on after the word, or off before it, at once or after a pause."""
+    """A fan that is switched on after the word, or off before it, at once or after a pause.
+
+    At once, the soft end of the word goes over into the noise.
+    """
     random = np.random.default_rng(seed)
     samples, (start, end) = beside(random, rate, lead=0.5, trail=0.5)
     if kind == "white":
@@ -320,7 +323,7 @@ def test_louder_noise_beside_the_word_is_not_the_word(seed, rate, louder, gap, s
         samples, shift = np.concatenate([noise, samples[lead:]]), seconds - lead / rate
     else:
         samples, shift = np.concatenate([samples[:word_end], noise]), 0.0
-    assert ends_of(samples, rate) == pytest.approx((start + shift, end + shift), abs=0.05)
+    assert ends_of(samples, rate) == pytest.approx((start + shift, end + shift), abs=0.07)
 
 
 @settings(max_examples=30, deadline=None)

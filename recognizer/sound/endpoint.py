@@ -1,4 +1,8 @@
-"""Where the word is: the speech in a recording, told from the silence or noise around it by its energy."""
+"""Where the word is: the speech in a recording, told from what is around it by its energy.
+
+Speech lasts, which clicks and knocks do not, and it rises and falls, which noise does not. Of what is left over the
+room's floor, the part with most energy is the word.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +36,13 @@ class Endpointer:
     Attributes
     ----------
     threshold : where speech starts between the noise floor (0) and the loudest frames (1), both in dB
-    depth : no frame more than this many dB under the loudest frames is speech
+    depth : no frame more than this many dB under the loudest ones is speech
     pause : silence inside a word, such as a stop's closure, in seconds at most
     margin : kept before and after the speech, so that soft onsets and decays survive, in seconds
     quietest : loudest frames under this level are silence, in dB full scale
     flattest : loudest frames less than this many dB over the floor are steady noise, not speech, unless
-        the recording is shorter than `steady`, seconds: it may be a word trimmed to its vowel
+        the recording is shorter than `steady`, seconds: it may be a word trimmed to its vowel; a stretch of that
+        length whose frames differ by less is noise, too, if something else is heard
     """
 
     threshold: float = 0.3

@@ -25,6 +25,7 @@ STANDS_OUT = 10.0  # dB that the peak of a word is over its vowel, at most: what
 SHORTEST = 6  # frames, of a sound that is no click of 20 ms, smoothing included; as long as the segmenter's
 DECAY = 15.0  # dB that a knock falls within a syllable's length, and speech does not, as the segmenter has it
 SOFT = 6.0  # dB under the peak, of a short sound that may be a part of the word, such as the release of a stop
+CLOSE, BURST = 10, 3.0  # frames from what lasts, and dB over the peak, of a short sound that may be one, too
 EVEN = 2.5  # dB between the softest and the loudest tenth of noise, at most: white has 1.6, a word in ninety has less
 HEARD = 10.0  # dB over the floor of what lasts beside even noise, at least, or the even sound is the word
 
@@ -149,7 +150,7 @@ def runs(loud: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def worth_keeping(level: np.ndarray, peak: float, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Which sounds are no clicks or knocks, (sounds,): what lasts, and what is as soft as a stop's release.
+    """Which sounds are no clicks or knocks, (sounds,): what lasts, and what is as soft and close as a stop's release.
 
     If nothing lasts, all are kept.
     """
@@ -157,7 +158,11 @@ def worth_keeping(level: np.ndarray, peak: float, starts: np.ndarray, ends: np.n
     lasting = held(level, SYLLABLE)
     padded = np.concatenate([lasting, np.full(len(level) - len(lasting), -np.inf)])
     lasts = (ends - starts >= SHORTEST) & (np.maximum.reduceat(padded, starts) >= loudest - DECAY)
-    return lasts | (loudest <= peak - SOFT) if lasts.any() else ~lasts
+    if not lasts.any():
+        return ~lasts
+    since = starts - np.maximum.accumulate(np.where(lasts, ends, -np.inf))
+    until = np.minimum.accumulate(np.where(lasts, starts, np.inf)[::-1])[::-1] - ends
+    return lasts | (loudest <= peak + np.where(np.minimum(since, until) <= CLOSE, BURST, -SOFT))
 
 
 def bridged(starts: np.ndarray, ends: np.ndarray, pause: float) -> tuple[np.ndarray, np.ndarray]:

@@ -294,6 +294,7 @@ def _result(
         end=min(end, analysis.duration),
         duration=analysis.duration,
         reason=reason,
+        channel=analysis.channel,
     )
 
 
@@ -318,4 +319,4 @@ def batched(items: Iterable, size: int) -> Iterator[list]:
 
 
 def _nothing(analysis: Analysis, reason: str | None) -> Result:
-    return Result(None, 0.0, False, (), None, None, analysis.duration, reason)
+    return Result(None, 0.0, False, (), None, None, analysis.duration, reason, analysis.channel)

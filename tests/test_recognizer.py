@@ -181,6 +181,26 @@ def test_any_noise_gives_a_sound_answer(tones, seed):
         assert result.reason in (None, "sounds like no word", "two words too close")
 
 
+@pytest.mark.parametrize("channel", [1, 2])
+def test_the_channel_with_the_speech_is_heard(tones, tmp_path, channel):
+    """Of samples and of a file, also where nothing is recognised; of one channel there is none to tell."""
+    random = np.random.default_rng(0)
+    sound = say("hum")
+    noise = 0.3 * random.standard_normal(len(sound))
+    samples = np.stack([sound, noise] if channel == 1 else [noise, sound], axis=1)
+    alone = tones.recognize(sound, RATE)
+    heard = tones.recognize(samples, RATE)
+    assert (heard.word, heard.channel) == ("hum", channel)
+    assert alone.channel is None
+    assert heard == replace(alone, channel=channel)
+    file = write(tmp_path / "a.wav", samples, RATE)
+    assert tones.recognize(file).channel == channel
+    [answer] = tones.recognize_files([file])
+    assert answer.result.channel == channel
+    silent = tones.recognize(np.zeros((RATE, 2)), RATE)
+    assert (silent.reason, silent.channel) == ("too quiet", None)
+
+
 # Rates under the model's
 
 

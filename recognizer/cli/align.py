@@ -24,6 +24,7 @@ from recognizer.cli.reporting import (
     print_json,
     print_table,
     reports_errors,
+    tell_of_channels,
     working,
     writing,
 )
@@ -74,6 +75,8 @@ def align(
     front_end, source_rate = fitted.front_end, analysis.source_rate
     if not quiet and source_rate and source_rate < front_end.sample_rate:
         complain(f"warning: {low_rate(str(source_rate), front_end.sample_rate)}")
+    if not quiet:
+        tell_of_channels({file: analysis.channel})
     if plot is not None and source_rate is None:
         raise usage_error(f"--plot draws sound, and {shown(file)} holds none; leave it out")
     try:

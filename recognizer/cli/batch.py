@@ -40,6 +40,7 @@ from recognizer.cli.reporting import (
     progress_bar,
     reports_errors,
     tell_of_adaptations,
+    tell_of_channels,
     warn_of_low_rates,
     width_of,
     with_options,
@@ -93,7 +94,7 @@ def batch(
         files, refused = _listed(paths)
     how = {"words": chosen_words(words), "threshold": least, "jobs": workers(jobs)}
     count = len(refused) + len(files)
-    failed, rates, adaptation = 0, Counter(), None
+    failed, rates, channels, adaptation = 0, Counter(), {}, None
     if adapt:
         with progress_bar(quiet) as progress:
             found, adaptation = recognizer.recognize_adapted(
@@ -110,9 +111,12 @@ def batch(
             show(item)
             failed += item.error is not None
             rates[item.source_rate] += 1
+            if item.result:
+                channels[item.path] = item.result.channel
     if not quiet:
         tell_of_adaptations([adaptation] if adaptation else [])
         warn_of_low_rates(rates, recognizer.model.front_end)
+        tell_of_channels(channels)
     if failed and not quiet:
         complain(f"{failed} of {count} files could not be read")
     return ExitStatus.FAILED if failed else ExitStatus.OK

@@ -32,6 +32,7 @@ from recognizer.cli.reporting import (
     native_messages_hidden,
     print_json,
     reports_errors,
+    tell_of_channels,
     tell_of_refusals,
     warn_of_low_rates,
     working,
@@ -388,6 +389,7 @@ def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: i
         raise AdaptationError(f"nothing in {shown(folder)} can be learned from ({refused[0]}); record some words again")
     if not quiet:
         warn_of_low_rates(Counter(take.analysis.source_rate for take in usable), model.front_end)
+        tell_of_channels({take.path: take.analysis.channel for take in usable})
     paths = {take.path for take in usable}
     store.keep(name, [utterance for utterance in known if utterance.path in paths])
     return refused

@@ -38,6 +38,7 @@ from recognizer.cli.reporting import (
     progress_bar,
     reports_errors,
     tell_of_adaptations,
+    tell_of_channels,
     warn_of_low_rates,
     working,
 )
@@ -97,7 +98,7 @@ def evaluate(
         require_matplotlib()
     if adapt:
         utterances = sorted(utterances, key=_speaker)
-    rates, adaptations = Counter(), []
+    rates, channels, adaptations = Counter(), {}, []
 
     def answers():
         how = {"threshold": least, "jobs": workers(jobs)}
@@ -110,12 +111,15 @@ def evaluate(
             for done, item in enumerate(found, 1):
                 progress("recognising", done, len(utterances))
                 rates[item.source_rate] += 1
+                if item.result:
+                    channels[item.path] = item.result.channel
                 yield item
 
     evaluation = scoring.evaluate(utterances, answers(), recognizer.words)
     if not quiet:
         tell_of_adaptations(adaptations)
         warn_of_low_rates(rates, recognizer.model.front_end)
+        tell_of_channels(channels)
     if as_json:
         print_json(evaluation.as_json())
     elif as_csv:

@@ -12,7 +12,7 @@ import sys
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -214,6 +214,14 @@ def warn_of_low_rates(rates: Counter[int | None], front_end: FrontEnd | GivenFea
         count = sum(rates[rate] for rate in low)
         told = low_rate(", ".join(map(str, low)), front_end.sample_rate)
         complain(f"warning: {count} of {rates.total()} files: {told}")
+
+
+def tell_of_channels(channels: Mapping[Path, int | None]) -> None:
+    """One line for all the recordings of which a single channel was heard, given that of each, if there are any."""
+    from recognizer.sound.channels import told
+
+    if taken := [(path, channel) for path, channel in channels.items() if channel]:
+        complain(f"note: {told(taken)}")
 
 
 def tell_of_adaptations(adaptations: Sequence[SelfAdaptation]) -> None:

@@ -39,6 +39,7 @@ class Analysis:
     source_rate : Hz, of the file; None of one that holds features, not sound
     reason : why there are no features: "too quiet" or "too short", else None
     hop, window : seconds from frame to frame, and of each
+    channel : the only one taken of the recording, counted from 1, see `Recording`
     """
 
     features: tuple[np.ndarray, ...]
@@ -49,6 +50,7 @@ class Analysis:
     reason: str | None = None
     hop: float = FrontEnd.hop
     window: float = FrontEnd.window
+    channel: int | None = None
 
     @property
     def spans(self) -> list[tuple[int, int]]:
@@ -111,19 +113,18 @@ class Analyser:
         words = [place for place in places if isinstance(place, _Place)]
         own = [drawn for place, drawn in zip(places, copies, strict=True) if isinstance(place, _Place)]
         readings = iter(_readings(words, front_end, self.perturbations, own))
-        rate, grid = front_end.sample_rate, {"hop": front_end.hop, "window": front_end.window}
-        hop = round(front_end.hop * rate)
+        rate, hop = front_end.sample_rate, round(front_end.hop * front_end.sample_rate)
         analyses = []
         for recording, place in zip(recordings, places):
-            duration = len(recording.samples) / rate
+            duration, source = len(recording.samples) / rate, recording.source_rate
+            about = {"hop": front_end.hop, "window": front_end.window, "channel": recording.channel}
             if isinstance(place, str):
-                analyses.append(Analysis((), (0, 0), 0.0, duration, recording.source_rate, place))
+                analyses.append(Analysis((), (0, 0), 0.0, duration, source, place, **about))
                 continue
             count = front_end.frames(len(place.samples))
             first = min(place.speech.start // hop, count - 1)
             last = max(first + 1, min(place.speech.stop // hop, count))
-            start = place.start / rate
-            analyses.append(Analysis(next(readings), (first, last), start, duration, recording.source_rate, **grid))
+            analyses.append(Analysis(next(readings), (first, last), place.start / rate, duration, source, **about))
         return finished(analyses, front_end) if self.finish else analyses
 
     def analyse_file(self, path: Path) -> Analysis:
@@ -233,10 +234,10 @@ def _place(recording: Recording, front_end: FrontEnd, endpointer: Endpointer) ->
     samples, rate = recording.samples, recording.sample_rate
     if len(samples) < round(front_end.window * rate):
         return "too short"
-    span = endpointer.find(samples, rate)
-    if span is None:
+    found = endpointer.place(samples, rate)
+    if found is None:
         return "too quiet"
-    start, end = endpointer.widen(span, len(samples), rate)
+    span, (start, end) = found
     return _Place(start, samples[start:end], slice(span[0] - start, span[1] - start))
 
 

@@ -38,6 +38,8 @@ class Result:
     start, end : of the best candidate in the recording, seconds; None without any
     duration : of the recording, seconds
     reason : why there is no answer: "too quiet", "too short", "sounds like no word", "two words too close"
+    channel : the only one heard of the recording, counted from 1, where the mean of all buries or cancels the speech;
+        None for the mean
     """
 
     word: str | None
@@ -48,3 +50,4 @@ class Result:
     end: float | None
     duration: float
     reason: str | None = None
+    channel: int | None = None

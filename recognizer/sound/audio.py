@@ -7,13 +7,18 @@ import os
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recognizer.errors import AudioError, shown
 from recognizer.files.writing import remedy, replacing
-from recognizer.sound.channels import mono
+from recognizer.sound.channels import floats, one, with_speech
+
+if TYPE_CHECKING:
+    import soundfile
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz: under the one there is no speech, over the other no sound card
 # An array with more columns than this, and than rows, is (channels, samples) by mistake.
@@ -34,11 +39,14 @@ class Recording:
     source_rate : int
         Rate of the file or array they came from, in Hz. Where it is lower than `sample_rate`, the band
         above `source_rate / 2` is empty.
+    channel : int or None
+        The only channel taken, counted from 1, where the mean of all of them buries or cancels the speech.
     """
 
     samples: np.ndarray
     sample_rate: int
     source_rate: int
+    channel: int | None = None
 
 
 def load(path: str | Path, sample_rate: int) -> Recording:
@@ -48,7 +56,8 @@ def load(path: str | Path, sample_rate: int) -> Recording:
     ----------
     path : str or Path
         Anything libsndfile reads: WAV, FLAC, OGG, MP3, AIFF and more, of any rate, sample format and
-        number of channels (their mean is taken). A WAV file that ends too early gives what it holds.
+        number of channels: their mean is taken, or the one with the speech where the mean buries or
+        cancels it. A WAV file that ends too early gives what it holds.
     sample_rate : int
         Wanted rate in Hz.
 
@@ -80,7 +89,7 @@ def prepare(samples: np.ndarray, source_rate: int, sample_rate: int) -> Recordin
     ----------
     samples : array_like, shape (n,) or (n, channels)
         Integers of 8, 16 or 32 bits are scaled by their type, so that full scale becomes 1; unsigned
-        ones are centred first. Floats are kept. Channels are averaged.
+        ones are centred first. Floats are kept. Channels become one as those of a file do.
     source_rate : int
         Rate of `samples` in Hz.
     sample_rate : int
@@ -109,12 +118,13 @@ def prepare(samples: np.ndarray, source_rate: int, sample_rate: int) -> Recordin
         samples.ndim == 2 and not 1 <= samples.shape[1] <= max(len(samples), MANY_CHANNELS)
     ):
         raise AudioError(f"samples have shape {samples.shape}; transpose or split to (samples,) or (samples, channels)")
-    return _brought_to(mono(samples), source_rate, sample_rate)
+    channels, source_rate = floats(samples), _whole_rate(source_rate, "the recording's sample rate")
+    taken = with_speech([channels], source_rate) if len(channels) > 1 else None
+    return _brought_to(one(channels, taken), source_rate, taken, sample_rate)
 
 
-def _brought_to(samples: np.ndarray, source_rate: int, sample_rate: int) -> Recording:
+def _brought_to(samples: np.ndarray, source_rate: int, channel: int | None, sample_rate: int) -> Recording:
     """Mono samples, (n,) float32, at the wanted rate."""
-    source_rate = _whole_rate(source_rate, "the recording's sample rate")
     sample_rate = _whole_rate(sample_rate, "the wanted sample rate")
     if not samples.size:
         raise AudioError("holds no samples; record it again")
@@ -125,7 +135,7 @@ def _brought_to(samples: np.ndarray, source_rate: int, sample_rate: int) -> Reco
         samples = soxr.resample(samples, source_rate, sample_rate, quality="HQ")
         if not samples.size:
             raise AudioError(f"{count} sample(s) at {source_rate} Hz are none at {sample_rate} Hz; record a whole word")
-    return Recording(samples, sample_rate, source_rate)
+    return Recording(samples, sample_rate, source_rate, channel)
 
 
 def save(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
@@ -168,7 +178,9 @@ def _whole_rate(rate: float, what: str) -> int:
     return int(rate)
 
 
-def blocks(path: str | Path, seconds: float, start: float = 0.0) -> Iterator[tuple[np.ndarray, int]]:
+def blocks(
+    path: str | Path, seconds: float, start: float = 0.0, taken: Callable[[int], None] = lambda channel: None
+) -> Iterator[tuple[np.ndarray, int]]:
     """Read a sound file bit by bit, however long it is.
 
     Parameters
@@ -179,6 +191,8 @@ def blocks(path: str | Path, seconds: float, start: float = 0.0) -> Iterator[tup
         Length of a block; the last one may be shorter.
     start : float
         Where to begin, in seconds; a file that ends before has no samples.
+    taken : callable
+        Called before the first block with the channel, counted from 1, if a single one is taken.
 
     Yields
     ------
@@ -193,44 +207,53 @@ def blocks(path: str | Path, seconds: float, start: float = 0.0) -> Iterator[tup
     path = Path(path)
     try:
         empty = True
-        for samples, rate in _blocks(path, lambda rate: max(1, round(seconds * rate)), start):
+        for samples, rate, channel in _blocks(path, lambda rate: max(1, round(seconds * rate)), start):
+            if empty and channel:
+                taken(channel)
             empty = False
-            yield samples, _whole_rate(rate, "the recording's sample rate")
+            yield samples, rate
         if empty:
             raise AudioError("holds no samples; record it again")
     except AudioError as error:
         raise AudioError(f"{shown(path)}: {error}") from error
 
 
-def _read(path: Path) -> tuple[np.ndarray, int]:
-    """Mono samples of a file, shape (n,), and their rate."""
-    parts, rate = [], LOWEST_RATE
-    for part, rate in _blocks(path, lambda rate: BLOCK):  # noqa: B007
+def _read(path: Path) -> tuple[np.ndarray, int, int | None]:
+    """Mono samples of a file, shape (n,), their rate, and the channel if one was taken."""
+    parts, rate, taken = [], LOWEST_RATE, None
+    for part, rate, taken in _blocks(path, lambda rate: BLOCK):  # noqa: B007
         parts.append(part)
-    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.float32), *parts]), rate
+    samples = parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.float32), *parts])
+    return samples, rate, taken
 
 
-def _blocks(path: Path, size: Callable[[int], int], start: float = 0.0) -> Iterator[tuple[np.ndarray, int]]:
-    """Mono blocks of a file from `start` seconds on, of as many samples as `size` says for its rate, and that rate."""
+def _blocks(path: Path, size: Callable[[int], int], start: float = 0.0) -> Iterator[tuple[np.ndarray, int, int | None]]:
+    """Mono blocks of a file from `start` seconds on, of as many samples as `size` says for its rate, with that rate.
+
+    With them the channel taken; where a piece is wanted of a file that may be long, by that much of it alone.
+    """
     import soundfile
 
     try:
         with open(path, "rb") as file:
             # libsndfile moves about in a file; of a pipe it needs all the bytes first.
-            source = io.BytesIO(file.read()) if not file.seekable() else _native_name(path)
-            if not (source.getbuffer().nbytes if isinstance(source, io.BytesIO) else os.fstat(file.fileno()).st_size):
+            content = None if file.seekable() else file.read()
+            if not (os.fstat(file.fileno()).st_size if content is None else len(content)):
                 raise AudioError("is empty (0 bytes); record or copy it again")
-            with soundfile.SoundFile(source) as sound:
+
+            def opened() -> soundfile.SoundFile:
+                sound = soundfile.SoundFile(_native_name(path) if content is None else io.BytesIO(content))
                 if start:
                     sound.seek(min(round(start * sound.samplerate), sound.frames))
-                # Reading straight on, block by block, needs no length in the header (encoders that write
-                # to a pipe leave it out), and no memory for channels that are averaged anyway.
-                sound.seekable = lambda: False
-                frames = size(sound.samplerate)
-                while len(block := sound.read(frames, dtype="float32", always_2d=True)):
-                    yield mono(block), sound.samplerate
-                    if len(block) < frames:
-                        break
+                return sound
+
+            with opened() as sound:
+                rate, taken = _whole_rate(sound.samplerate, "the recording's sample rate"), None
+                if sound.channels > 1:  # read twice rather than held
+                    with opened() as again:
+                        taken = with_speech(islice(_channels(again, BLOCK), 1 if start else None), rate)
+                for channels in _channels(sound, size(rate)):
+                    yield one(channels, taken), rate, taken
     except OSError as error:
         raise AudioError(_why_not_opened(path, error)) from error
     except ValueError as error:  # a zero character in the name
@@ -238,6 +261,16 @@ def _blocks(path: Path, size: Callable[[int], int], start: float = 0.0) -> Itera
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless file named .raw
         reason = " ".join(getattr(error, "error_string", str(error)).split()).rstrip(".")
         raise AudioError(f"is not sound or is damaged ({reason}); convert it to WAV, FLAC or OGG") from error
+
+
+def _channels(sound: soundfile.SoundFile, frames: int) -> Iterator[np.ndarray]:
+    """All channels of an open file, (channels, frames) at a time."""
+    # Reading straight on, block by block, needs no length in the header, which encoders that write to a pipe leave out.
+    sound.seekable = lambda: False
+    while len(block := sound.read(frames, dtype="float32", always_2d=True)):
+        yield floats(block)
+        if len(block) < frames:
+            break
 
 
 def _native_name(path: Path) -> str | bytes:

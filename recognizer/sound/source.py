@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from recognizer.errors import RecognizerWarning
 from recognizer.sound import audio
+from recognizer.sound.channels import told
 
 BLOCK = 0.030  # seconds of sound handed on at once: thirty wake-ups a second cost next to nothing
 
@@ -82,11 +85,20 @@ def play(
     ------
     AudioError
         if the file cannot be read.
+
+    Warns
+    -----
+    RecognizerWarning
+        if a single one of its channels is heard.
     """
     began, position = clock(), 0.0
-    for samples, rate in audio.blocks(path, BLOCK):
+    for samples, rate in audio.blocks(path, BLOCK, taken=lambda channel: _tell(Path(path), channel)):
         position += len(samples) / rate
         ahead = began + position - clock()
         if ahead > 0 and not fast:
             sleep(ahead)
         yield Block(samples, rate, clock())
+
+
+def _tell(path: Path, channel: int) -> None:
+    warnings.warn(told([(path, channel)]), RecognizerWarning, stacklevel=5)

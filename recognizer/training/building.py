@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -10,11 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.corpus import Utterance
-from recognizer.errors import AudioError, TrainingError, shown
+from recognizer.errors import AudioError, RecognizerWarning, TrainingError, shown
 from recognizer.features import parameter_files
 from recognizer.features.analysis import Analyser, Analysis, finished
 from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.model import Model
+from recognizer.sound.channels import told
 from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.perturbation import MILD, PLAIN, Perturbation
 from recognizer.training.augmentation import Augmentation
@@ -80,6 +82,11 @@ def build(
     ------
     TrainingError
         if a word has no utterance that can be trained on.
+
+    Warns
+    -----
+    RecognizerWarning
+        if of some recordings a single channel was taken.
     """
     front_end = front_end or corpus_front_end(utterances)
     _check_sound(front_end, unknown)
@@ -205,9 +212,12 @@ def _analyse(
     kept: list[Utterance] = []
     analyses: list[Analysis] = []
     refused: list[Refusal] = []
+    lone: list[tuple[Path, int]] = []
     found = analyser.analyse_files([u.path for u in utterances], copies, jobs=jobs)
     for number, (utterance, analysis) in enumerate(zip(utterances, found), 1):
         progress("analysis", number, len(utterances), "")
+        if isinstance(analysis, Analysis) and analysis.channel:
+            lone.append((utterance.path, analysis.channel))
         if isinstance(analysis, AudioError):
             refused.append(Refusal(utterance, str(analysis)))
         elif analysis.reason:
@@ -224,6 +234,8 @@ def _analyse(
             kept.append(utterance)
             long_enough = tuple(f for f in analysis.features if len(f) >= settings.states)  # not all of hurried copies
             analyses.append(replace(analysis, features=long_enough))
+    if lone:
+        warnings.warn(told(lone), RecognizerWarning, stacklevel=4)
     front_end = analyser.front_end
     if kept:
         front_end = front_end.with_speech([a.features[0] for a in analyses], [a.speech for a in analyses])

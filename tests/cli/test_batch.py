@@ -384,6 +384,19 @@ def test_low_rates_are_told_once_for_all(run, model_file, tmp_path):
     assert run("batch", "--json", "-m", model_file, "--quiet", *files).stderr == ""
 
 
+def test_a_channel_that_was_taken_is_told(run, model_file, tmp_path):
+    """Once for all, with the files of which it was."""
+    sound = say("hum")
+    noise = 0.3 * np.random.default_rng(0).standard_normal(len(sound))
+    columns = {"upside_down": (sound, -sound), "noise": (noise, sound), "both": (sound, sound)}
+    files = [write(tmp_path / f"{name}.wav", np.stack(pair, axis=1), RATE) for name, pair in columns.items()]
+    outcome = run("batch", "--json", "-m", model_file, *files)
+    assert [record["word"] for record in json_lines(outcome.stdout)] == ["hum"] * 3
+    told = f"channel 1 (left) of {files[0]}, channel 2 (right) of {files[1]}"
+    assert outcome.stderr == f"note: the mean of the channels buries the speech; heard instead: {told}\n"
+    assert run("batch", "--json", "-m", model_file, "--quiet", *files).stderr == ""
+
+
 def test_quiet_says_nothing_but_the_data(run, model_file, files):
     for form in ("--json", "--csv", "--debug"):
         loud, quiet = (run("batch", form, "-m", model_file, *more, *files) for more in ([], ["-q"]))

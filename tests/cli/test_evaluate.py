@@ -122,6 +122,17 @@ def test_nothing_is_cut_off_where_no_terminal_limits_it(run, tmp_path, recording
     assert ["[red]", "1", "1", "100.0", *["20.7 to 100.0"] * 2, "1 take"] in rows
 
 
+def test_a_channel_that_was_taken_is_told(run, tmp_path, model_file):
+    sound = say("rise")
+    noise = 0.3 * np.random.default_rng(0).standard_normal(len(sound))
+    file = write(tmp_path / "stereo" / "rise_eve_0.wav", np.stack([noise, sound], axis=1), RATE)
+    outcome = run("evaluate", tmp_path / "stereo", "-m", model_file, "--json")
+    assert json.loads(outcome.stdout)["accuracy"] == 1
+    told = f"note: the mean of the channels buries the speech; heard instead: channel 2 (right) of {file}\n"
+    assert outcome.stderr == told
+    assert run("evaluate", tmp_path / "stereo", "-m", model_file, "--json", "--quiet").stderr == ""
+
+
 def test_the_model_may_know_more_words_than_are_said(run, tmp_path, model_file):
     folder = record(tmp_path / "some", words=["rise"], speakers=["eve"])
     outcome = run("evaluate", folder, "-m", model_file, "--json")

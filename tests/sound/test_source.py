@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import write
+from synthetic import RATE, say, write
 
-from recognizer.errors import AudioError
+from recognizer.errors import AudioError, RecognizerWarning
 from recognizer.sound import audio
 from recognizer.sound.source import BLOCK, play
 
@@ -77,3 +77,13 @@ def test_fast_playing_never_waits(file):
 def test_a_file_that_is_none_is_told_when_it_is_played(tmp_path):
     with pytest.raises(AudioError, match=r"a\.wav: no such file; "):
         next(play(tmp_path / "a.wav", fast=True))
+
+
+def test_a_channel_that_was_taken_is_warned_of_once(tmp_path):
+    sound = say("hum")
+    noise = 0.3 * np.random.default_rng(0).standard_normal(len(sound))
+    file = write(tmp_path / "a.wav", np.stack([noise, sound], axis=1), RATE)
+    with pytest.warns(RecognizerWarning, match=r"heard instead: channel 2 \(right\) of .*a\.wav$") as caught:
+        blocks = list(play(file, fast=True))
+    assert len(caught) == 1
+    np.testing.assert_allclose(np.concatenate([block.samples for block in blocks]), sound, atol=2**-15)

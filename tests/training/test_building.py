@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 import warnings
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ from recognizer.intervals import wilson
 from recognizer.model import Model
 from recognizer.recognition.calibration import Calibration
 from recognizer.recognizer import Recognizer
+from recognizer.sound import audio
 from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.perturbation import MILD, NOISE, VTLP, Perturbation
 from recognizer.training import building, trials
@@ -471,6 +473,22 @@ def test_held_out_accuracy_is_that_of_a_model_without_them(utterances, small, li
     assert low < 0.5 < high
     sure, _ = build(utterances, settings=small)
     assert model.calibration.scale < sure.calibration.scale, "who errs should be less confident"
+
+
+def test_channels_that_were_taken_are_warned_of(utterances, small, tmp_path):
+    """And the models are those of the channel with the speech."""
+    louder = []
+    for utterance in utterances:
+        sound = audio.load(utterance.path, RATE).samples
+        file = write(tmp_path / utterance.path.name, np.stack([sound, -sound], axis=1), RATE)
+        louder.append(replace(utterance, path=file))
+    told = rf"heard instead: channel 1 \(left\) of {re.escape(str(louder[0].path))}, .* and of {len(louder) - 3} more$"
+    with pytest.warns(RecognizerWarning, match=told) as caught:
+        model, refused = build(louder, settings=small, calibrate=False)
+    assert len(caught) == 1
+    assert not refused
+    expected, _ = build(utterances, settings=small, calibrate=False)
+    np.testing.assert_allclose(model.acoustics.bank.means, expected.acoustics.bank.means, atol=1e-3)
 
 
 def test_a_trial_that_is_not_above_chance_warns(utterances, small, little_is_enough):

@@ -72,6 +72,13 @@ def built(recordings) -> Model:
 
 
 @pytest.fixture(scope="session")
+def fitted(tmp_path_factory) -> Model:
+    """A model with enough recordings to fit the rejection."""
+    folder = record(tmp_path_factory.mktemp("more"), speakers=("anna", "bob", "carl", "dora", "eve"), takes=8)
+    return build(find(folder), settings=TrainingSettings(mixtures=2))[0]
+
+
+@pytest.fixture(scope="session")
 def model_file(built, tmp_path_factory) -> Path:
     """The file of `built`; not to be changed."""
     path = tmp_path_factory.mktemp("models") / "tones.npz"

@@ -258,14 +258,35 @@ def test_a_frame_far_from_every_gaussian_has_a_finite_density():
 @pytest.mark.parametrize("streams", [1, 3])
 def test_frames_drawn_have_the_moments_of_their_state_and_its_density(streams):
     bank, draws = tied_bank(4, 2, 3, 3, streams), 40_000
+    means, variances = bank.moments(np.arange(2))
     for state, other in ((0, 1), (1, 0)):
         frames = draw(bank, np.full(draws, state), np.random.default_rng(0))
         assert frames.shape == (draws, 3)
         np.testing.assert_allclose(frames.mean(0), state_means(bank)[state], atol=5 * frames.std(0).max() / draws**0.5)
+        np.testing.assert_allclose(frames.mean(0), means[state], atol=5 * frames.std(0).max() / draws**0.5)
+        squares = (frames - frames.mean(0)) ** 2
+        np.testing.assert_allclose(squares.mean(0), variances[state], atol=5 * squares.std(0).max() / draws**0.5)
         # The mean of a ratio of densities over draws from the lower one is one, whatever the densities are.
         log_density = bank.log_density(frames)
         ratio = np.exp(log_density[:, other] - log_density[:, state])
         assert ratio.mean() == pytest.approx(1, abs=5 * ratio.std() / draws**0.5)
+
+
+@quick
+@given(seeds, sizes, sizes, st.integers(1, 3), st.data())
+def test_moments_are_those_of_the_mixture_in_the_stream_of_each_dimension(seed, states, entries, streams, data):
+    """By the mean of the squares, less the square of the mean, one number at a time."""
+    bank = tied_bank(seed, states, entries, 4, streams)
+    chosen = data.draw(st.lists(st.integers(0, states - 1), max_size=5))
+    mean, variance = bank.moments(np.array(chosen, dtype=int))
+    assert mean.shape == variance.shape == (len(chosen), 4)
+    for i, j in enumerate(chosen):
+        for d in range(4):
+            weights, means, variances = bank.weights[j, d % streams], bank.means[d % streams], bank.variances
+            of_x = sum(weights[n] * means[n, d] for n in range(entries))
+            of_square = sum(weights[n] * (variances[d % streams, n, d] + means[n, d] ** 2) for n in range(entries))
+            assert mean[i, d] == pytest.approx(of_x, abs=1e-12)
+            assert variance[i, d] == pytest.approx(of_square - of_x**2, abs=1e-9)
 
 
 # Discrete
@@ -342,6 +363,20 @@ def test_cells_are_drawn_as_often_as_they_are_probable():
         np.testing.assert_allclose(frames.mean(0), state_means(bank)[state], atol=5 * frames.std(0).max() / draws**0.5)
         expected = np.exp(bank.log_density(frames)[:, state])
         np.testing.assert_allclose(expected, bank.weights[state, np.arange(STREAMS), symbols].prod(-1))
+
+
+def test_moments_are_the_mean_of_the_centres_and_the_variance_of_all_frames():
+    random = np.random.default_rng(5)
+    groups = [random.normal(random.normal(0, 3, 6), random.uniform(0.5, 2, 6), (60, 6)) for _ in range(3)]
+    bank = DiscreteBank.start(each_once(groups), Sizes(1, 5, np.full(6, 1e-3)))
+    chosen = [2, 0, 2, 1]
+    mean, variance = bank.moments(np.array(chosen))
+    for i, state in enumerate(chosen):
+        for d in range(6):
+            stream = d // 2
+            of_x = sum(bank.weights[state, stream, n] * bank.centres[stream, n, d] for n in range(5))
+            assert mean[i, d] == pytest.approx(of_x, abs=1e-12)
+            assert variance[i, d] == pytest.approx(np.concatenate(groups)[:, d].var(), rel=1e-9)
 
 
 @pytest.mark.parametrize("dims", [1, 4, 14])

@@ -90,7 +90,7 @@ def same(one, other):
 # The protocol
 
 ASKED = {"log_density", "expect", "statistics", "update", "drop_starved", "take", "put", "gaussians", "with_gaussians"}
-ASKED |= {"fault"}
+ASKED |= {"fault", "moments"}
 
 
 @EVERY
@@ -112,6 +112,10 @@ def test_a_kind_has_all_that_the_protocol_asks_for(kind):
     assert shares.statistics(np.full((10, 4), 0.1)).occupancy.shape == density.weights.shape
     assert density.statistics().occupancy.shape == density.weights.shape
     assert density.has_codebook == (density.weights.ndim == 3)
+    for moment, least in zip(density.moments(np.array([9, 0, 0, 4])), (-np.inf, 0)):
+        assert moment.shape == (4, 3)
+        assert (moment > least).all()
+        np.testing.assert_array_equal(moment[1], moment[2])
     if density.cells is not None:
         assert density.cells.shape == (*density.weights.shape[1:], density.dims)
         np.testing.assert_array_equal(density.symbols(density.cells.sum(0)), np.arange(12)[:, None].repeat(3, 1))

@@ -155,6 +155,24 @@ def test_taking_mixtures_takes_their_densities():
     np.testing.assert_allclose(bank.take(rows).log_density(features), bank.log_density(features)[:, rows])
 
 
+@quick
+@given(seeds, sizes, sizes, sizes, st.data())
+def test_moments_are_those_of_the_mixture(seed, states, mixtures, dims, data):
+    """By the mean of the squares, less the square of the mean, one number at a time."""
+    bank = random_bank(seed, states, mixtures, dims)
+    chosen = data.draw(st.lists(st.integers(0, states - 1), max_size=5))
+    mean, variance = bank.moments(np.array(chosen, dtype=int))
+    assert mean.shape == variance.shape == (len(chosen), dims)
+    for i, j in enumerate(chosen):
+        for d in range(dims):
+            of_x = sum(bank.weights[j, k] * bank.means[j, k, d] for k in range(mixtures))
+            of_square = sum(
+                bank.weights[j, k] * (bank.variances[j, k, d] + bank.means[j, k, d] ** 2) for k in range(mixtures)
+            )
+            assert mean[i, d] == pytest.approx(of_x, abs=1e-12)
+            assert variance[i, d] == pytest.approx(of_square - of_x**2, abs=1e-9)
+
+
 # k-means
 
 

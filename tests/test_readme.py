@@ -22,7 +22,7 @@ from test_theory import resolved
 
 from recognizer.cli import app
 from recognizer.live import events
-from recognizer.model import locate
+from recognizer.model import REJECTION, locate
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DOCS = REPOSITORY / "docs"
@@ -226,9 +226,9 @@ def test_the_parts_of_a_model_are_those_of_the_file():
         arrays = set(model.files) - {"header"}
     named = keys_under("Models")
     starts = {name.removesuffix("...") for name in named if name.endswith("_...")}
-    assert {name for name in named if not name.endswith("_...")} == set(header) | {"rejection_weights"}
     alone = {name for name in arrays if not name.startswith(tuple(starts))}
-    assert alone == {"rejection_weights"}
+    assert {name for name in named if not name.endswith("_...")} == set(header) | alone
+    assert alone == {f"rejection_{name}" for name in REJECTION}
     assert all(any(name.startswith(start) for name in arrays) for start in starts)
 
 

@@ -136,7 +136,7 @@ def test_recognition_runs_what_the_page_says_in_that_order():
     digits = Recognizer.load("digits")
     called = calls_of(lambda: digits.recognize(REPOSITORY / "audio_samples" / "seven_slt_0.wav"))
     named = [name for step in STEPS for name in re.findall(r"`([^`]+)`", step)]
-    assert len(named) == 8
+    assert len(named) == 10
     first = [called.index(name) for name in named]
     assert first == sorted(first)
     run = {name.rpartition(".")[2] for name in called if name.startswith("recognizer.acoustics.recursions.")}

@@ -17,7 +17,6 @@ from recognizer.evaluation import divergence
 from recognizer.evaluation.description import most_alike, state_durations
 from recognizer.evaluation.evaluation import headline
 from recognizer.intervals import Proportion, in_words
-from recognizer.recognition.verification import EVIDENCE
 
 
 @pytest.fixture(autouse=True)
@@ -122,8 +121,8 @@ def test_json_tells_everything(run, built, model_file):
         "endpointer": asdict(built.endpointer),
         "calibration": asdict(built.calibration),
         "rejection": {
-            **dict(zip(EVIDENCE, built.rejection.weights.tolist(), strict=True)),
-            "bias": built.rejection.bias,
+            "evidence": 5,
+            "units": 0,
             **built.rejection.thresholds,
             "noise_gaussians": int((built.rejection.noise.weights > 0).sum()),
         },

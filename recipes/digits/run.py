@@ -217,7 +217,7 @@ def measure(data: Data, folder: Path) -> tuple[dict[str, list[Judged]], list[tup
         others = [u for u in data.others if fold[COMMANDS[0]][u.speaker] != number]
         taught = [u for name in TAUGHT for u in files_of(folder / name)]
         with TemporaryDirectory() as cuts:
-            models = half_taught(cut_strings(seen, strings, Path(cuts) / "cut"), taught, others)
+            models = half_taught(cut_strings(seen, strings, Path(cuts)), taught, others)
         digits = {n: [u for u in takes[n] if fold[n][u.speaker] == number] for n in strangers}
         new = [u for u in data.others if fold[COMMANDS[0]][u.speaker] == number]
         for which, model in enumerate(models):
@@ -331,7 +331,7 @@ if __name__ == "__main__":
     with TemporaryDirectory() as cuts, warnings.catch_warnings():
         warnings.simplefilter("ignore", RecognizerWarning)
         model, _ = build(
-            chosen(cut_strings(data.takes, data.strings, Path(cuts) / "cut")),
+            chosen(cut_strings(data.takes, data.strings, Path(cuts))),
             front_end=FrontEnd.for_rate(8000),
             settings=SETTINGS,
             perturbations=PERTURBATIONS,
@@ -348,7 +348,7 @@ if __name__ == "__main__":
         text,
         "Every speaker is tested by a model that has not heard the speaker: the speakers are dealt to\n"
         f"{FOLDS} groups, and each group is tested by a model of the others and of synthetic voices. What is rejected\n"
-        "is told by such a model, whose verifier was taught one half of the words of Speech Commands that are no digits,\n"
+        "is told by such a model, whose verifier was taught one half of those words of Speech Commands that are no digits,\n"
         "beside other words; the other half, said by the speakers of the third group, is what is accepted here.\n"
         "The shipped file is then trained on everybody; nobody has tested that file on people it has not heard.",
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from soundcard import Plug, SoundCard, Stream
 from synthetic import RATE, WORDS, answer, quiet, record, say, write
 from typer.testing import CliRunner
@@ -27,6 +28,10 @@ from recognizer.training.building import build
 from recognizer.training.settings import TrainingSettings
 
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+# How long an example takes by the clock depends on what else the machine does.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)

@@ -38,7 +38,7 @@ print(Recognizer.load("digits").recognize(sys.argv[1]).word)
 print(*sorted(sys.modules), file=sys.stderr)
 """
 FRONT_DOOR_ROOMS = {"acoustics", "errors", "features", "files", "model", "recognition", "recognizer", "sound"}
-FRONT_DOOR_MODULES = 36  # of the package, itself among them: what one must have read to follow a recognition
+FRONT_DOOR_MODULES = 37  # of the package, itself among them: what one must have read to follow a recognition
 
 
 @pytest.fixture

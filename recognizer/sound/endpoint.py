@@ -18,9 +18,9 @@ TILT_RATE = 8000  # Hz; its lag is one sample at this rate, so that it favours t
 SLOPE = 2  # frames at either end of a sound that smoothing adds
 FLOOR = 0.1  # quantile of the frames' levels that stands for the room
 STEP = -98.0  # dB full scale of the noise that rounding to 16 bits makes, tilted: nothing softer can be told from it
-# Frames that a level is held: a peak, longer than a click of 10 ms; a syllable, longer than a knock stays near its
+# Frames that a level is held: a peak, longer than a click of 20 ms; a syllable, longer than a knock stays near its
 # loudest; a vowel, longer than any knock.
-PEAK, SYLLABLE, VOWEL = 5, 8, 12
+PEAK, SYLLABLE, VOWEL = 6, 8, 12
 STANDS_OUT = 10.0  # dB that the peak of a word is over its vowel, at most: what is louder is a knock
 SHORTEST = 6  # frames, of a sound that is no click of 20 ms, smoothing included; as long as the segmenter's
 DECAY = 15.0  # dB that a knock falls within a syllable's length, and speech does not, as the segmenter has it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -261,6 +261,7 @@ def ends_of(samples, rate):
     st.lists(st.tuples(st.floats(0.001, 0.020), st.floats(0.1, 0.7), st.booleans()), min_size=1, max_size=3),
     st.sampled_from(["step", "noise", "ring"]),
 )
+@example(0, 8000, -30.0, [(0.016, 0.125, False), (0.020, 0.375, False)], "step")  # smoothing makes five frames of each
 def test_clicks_beside_the_word_are_not_the_word(seed, rate, level, clicks, kind):
     """They are louder; and apart from it and from each other, or they make a longer sound together."""
     random = np.random.default_rng(seed)

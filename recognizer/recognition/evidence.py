@@ -185,8 +185,7 @@ def _summary(aligned: _Aligned, noise: GaussianBank) -> np.ndarray:
     rivals = over_rival.sum(1) / (aligned.visits[:, 1:-1] > 0).sum(1)  # none of a state that the path leaves out
     silence = aligned.log_density[..., 0]
     noisy = np.maximum(noise.log_density(aligned.decoded.frames)[:, 0][batch.frame], silence)
-    over_noise = np.where(batch.inside, aligned.along - noisy, 0.0)[..., None]
-    over_noise = (aligned.on_path[..., 1:-1] * over_noise).sum((0, 2))
+    over_noise = np.where(batch.inside, aligned.along - noisy, 0.0).sum(0)
     return np.column_stack([lead / frames, np.log(frames), (score - free) / frames, rivals, over_noise / frames])
 
 

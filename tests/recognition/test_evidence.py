@@ -91,7 +91,7 @@ def summary(models: WordModels, noise: GaussianBank, features: np.ndarray) -> li
         "duration": np.log(frames),
         "loop": (row[best] - free) / frames,
         "rivals": np.mean([(on_path - rival)[path == state].mean() for state in visited]),
-        "noise": (on_path - noisy)[own].sum() / frames,
+        "noise": (on_path - noisy).sum() / frames,
     }
     return [found[name] for name in SUMMARY]
 

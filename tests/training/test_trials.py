@@ -126,16 +126,16 @@ def test_light_recordings_hardly_count_in_calibration():
 
 def test_thresholds_are_set_on_what_did_not_fit_the_weights(fitted):
     """Of chance evidence, weights make what they were fitted to look known; new words are refused too often then."""
-    rng, refused = np.random.default_rng(0), {"strict": [], "in-sample": []}
+    rng, refused = np.random.default_rng(0), {"normal": [], "in-sample": []}
     for _ in range(30):
         trial, groups = made_up_trials(rng, 25)
         calibration, rejection = trials._fit(fitted.rejection.noise, trial, groups, np.ones(len(groups)), [])
         new = rejection.known(rng.standard_normal((1000, len(SUMMARY))))
         in_sample = belief(trial[0].scores, trial[0].evidence, calibration, rejection).lesser
-        refused["strict"].append((new < rejection.thresholds["strict"]).mean())
-        refused["in-sample"].append((new < quantile(in_sample, np.ones(25), REFUSED["strict"])).mean())
-    assert np.mean(refused["in-sample"]) > 2 * REFUSED["strict"], "what this is about"
-    assert np.mean(refused["strict"]) < 1.3 * REFUSED["strict"]
+        refused["normal"].append((new < rejection.thresholds["normal"]).mean())
+        refused["in-sample"].append((new < quantile(in_sample, np.ones(25), REFUSED["normal"])).mean())
+    assert np.mean(refused["in-sample"]) > 2 * REFUSED["normal"], "what this is about"
+    assert np.mean(refused["normal"]) < 1.3 * REFUSED["normal"]
 
 
 def test_no_speaker_is_on_both_sides(fitted, monkeypatch):

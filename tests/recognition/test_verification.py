@@ -302,8 +302,8 @@ def test_little_evidence_is_weighed_by_its_summary_alone(known, other):
 
 def test_much_evidence_is_weighed_by_a_network():
     """The same network that is fitted to standardised evidence, for evidence as it comes."""
-    random = np.random.default_rng(0)
-    known, known_weight, other, other_weight = given = examples(random, 300, 300, 12)
+    random, enough = np.random.default_rng(0), verification.ENOUGH_FOR_NETWORK
+    known, known_weight, other, other_weight = given = examples(random, enough, enough, 12)
     found = fit_rejection(None, *given)
     assert found.size == 12
     assert not found.weights.any()
@@ -313,8 +313,8 @@ def test_much_evidence_is_weighed_by_a_network():
     spread = (found.most - centre) / verification.FARTHEST
     standard = (np.clip(evidence, found.least, found.most) - centre) / spread
     share = np.concatenate([known_weight / known_weight.sum(), other_weight / other_weight.sum()]) / 2
-    hidden, output, bias = networks(standard, np.repeat([1.0, -1.0], 300), share)
-    log_odds = np.maximum(np.column_stack([standard, np.ones(600)]) @ hidden, 0) @ output + bias
+    hidden, output, bias = networks(standard, np.repeat([1.0, -1.0], enough), share)
+    log_odds = np.maximum(np.column_stack([standard, np.ones(2 * enough)]) @ hidden, 0) @ output + bias
     np.testing.assert_allclose(logit(found.known(evidence)), log_odds, rtol=1e-4, atol=1e-4)
 
 

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recognizer.errors import CorpusError, shown
@@ -26,6 +26,7 @@ SPEAKER_WORD_TAKE = "{speaker}/{speaker}-{word}-{take}.wav"
 MANIFEST_SUFFIX = ".csv"  # compare in lower case
 MANIFEST = "a CSV manifest with the columns path,word,speaker"
 SPEAKER_MARK = "_nohash_"  # what stands before it in a name is the speaker
+WEIGHTS = (1e-6, 1e6)  # least and greatest: what is lighter is better left out
 _SKIPPED = (".", "_background_noise_")
 _WORD_SPEAKER_TAKE = re.compile(r"(.+)_([^_]+)_\d+")
 # Folders that tell neither word nor speaker.
@@ -44,15 +45,18 @@ class Utterance:
         What is said in it, NFC-normalised.
     speaker : str or None
         Who says it, NFC-normalised; None where the corpus does not tell.
+    weight : float
+        As how many recordings it counts in training, over 0.
     """
 
     path: Path
     word: str
     speaker: str | None
+    weight: float = 1.0
 
 
-def find(corpus: str | Path) -> list[Utterance]:
-    """Find labelled recordings in a folder, at any depth, or in a CSV manifest.
+def find(*corpora: str | Path) -> list[Utterance]:
+    """Find labelled recordings in folders, at any depth, or in CSV manifests.
 
     A folder has one layout, decided by what most of its files look like; every file must then fit it.
     The first that holds is taken:
@@ -72,12 +76,13 @@ def find(corpus: str | Path) -> list[Utterance]:
     followed, but no folder is searched twice. Links to files that are gone are listed; reading reports them.
 
     A manifest is UTF-8 text with the header ``path,word,speaker``; the speaker may be empty or missing,
-    and relative paths start from the manifest's folder.
+    and relative paths start from the manifest's folder. A column ``weight`` may say as how many recordings each
+    counts in training, a number over 0; where it is empty, as one.
 
     Parameters
     ----------
-    corpus : str or Path
-        Folder or manifest.
+    *corpora : str or Path
+        Folders and manifests, each with a layout of its own.
 
     Returns
     -------
@@ -89,18 +94,43 @@ def find(corpus: str | Path) -> list[Utterance]:
     ------
     CorpusError
         If there is no recording; if a file does not fit; if a word is empty or has control characters; if
-        two words differ only by case; if a line of the manifest is wrong. One line that names the file
-        (and the line of a manifest).
+        two words differ only by case; if two corpora hold one file; if a line of a manifest is wrong. One line
+        that names the file (and the line of a manifest).
     """
-    corpus = Path(corpus)
-    if os.path.isdir(corpus):
-        utterances = _from_folder(corpus)
-    elif os.path.exists(corpus):
-        utterances = _from_manifest(corpus)
-    else:
-        raise CorpusError(f"{shown(corpus)}: no such folder or manifest; check the name")
+    utterances = [utterance for corpus in corpora for utterance in _of_one(Path(corpus))]
     _refuse_case_variants(utterances)
+    if len(corpora) > 1:
+        _refuse_doubles(utterances)
     return sorted(utterances, key=lambda utterance: utterance.path)
+
+
+def weight(text: str, where: str) -> float:
+    """A weight as it was written; none is one.
+
+    Raises
+    ------
+    CorpusError
+        if it is not a number over 0, from WEIGHTS.
+    """
+    try:
+        found = float(text or 1)
+    except ValueError:
+        found = 0.0
+    least, greatest = WEIGHTS
+    if not least <= found <= greatest:
+        raise CorpusError(
+            f"{where}: weight {text!r} is not a number over 0 (from {least:g} to {greatest:g}); write 2 to count "
+            "as two recordings would, 0.5 as half of one"
+        )
+    return found
+
+
+def _of_one(corpus: Path) -> list[Utterance]:
+    if os.path.isdir(corpus):
+        return _from_folder(corpus)
+    if os.path.exists(corpus):
+        return _from_manifest(corpus)
+    raise CorpusError(f"{shown(corpus)}: no such folder or manifest; check the name")
 
 
 def layout(folder: str | Path) -> str | None:
@@ -292,7 +322,8 @@ def _from_manifest(manifest: Path) -> list[Utterance]:
         if path in lines:
             raise CorpusError(f"{where}: {shown(path)} is on line {lines[path]} already; remove one")
         lines[path] = line
-        utterances.append(_utterance(path, row["word"], row.get("speaker"), where))
+        heard = _utterance(path, row["word"], row.get("speaker"), where)
+        utterances.append(replace(heard, weight=weight(row.get("weight", ""), where)))
     if not utterances:
         raise CorpusError(f"{shown(manifest)}: no recordings in this manifest; add lines below the header")
     return utterances
@@ -367,6 +398,14 @@ def _refuse_case_variants(utterances: list[Utterance]) -> None:
                 f"words '{other.word}' ({shown(other.path)}) and '{utterance.word}' "
                 f"({shown(utterance.path)}) differ only by case; rename one or merge them"
             )
+
+
+def _refuse_doubles(utterances: list[Utterance]) -> None:
+    seen = set()
+    for utterance in utterances:
+        if (path := os.path.abspath(utterance.path)) in seen:
+            raise CorpusError(f"{shown(utterance.path)}: is in two of the corpora; name each folder once")
+        seen.add(path)
 
 
 def _nfc(text: str) -> str:

@@ -383,6 +383,11 @@ def test_manifest_labels_are_normalised(tmp_path):
         ('path,word\na.wav,"y\nes"\n', ["line 3", "control character"]),
         ('path,word,speaker\na.wav,yes,"a\x07"\n', ["line 2", "control character"]),
         ("path,word\na.wav,yes\nb.wav,Yes\n", ["'yes'", "'Yes'", "a.wav", "b.wav", "differ only by case"]),
+        ("path,word,weight\na.wav,yes,1\nb.wav,no,0\n", ["line 3", "weight '0'", "over 0"]),
+        ("path,word,weight\na.wav,yes,-2\n", ["line 2", "weight '-2'"]),
+        ("path,word,weight\na.wav,yes,much\n", ["line 2", "weight 'much'"]),
+        ("path,word,weight\na.wav,yes,nan\n", ["line 2", "weight 'nan'"]),
+        ("path,word,weight\na.wav,yes,1e7\n", ["line 2", "weight '1e7'", "1e+06"]),
         ("path,word,speaker\n", ["no recordings"]),
         ("", ["no recordings"]),
     ],
@@ -390,6 +395,28 @@ def test_manifest_labels_are_normalised(tmp_path):
 def test_a_wrong_manifest(tmp_path, text, parts):
     manifest = write(tmp_path / "m.csv", text)
     refused(lambda: find(manifest), tmp_path, *parts)
+
+
+def test_a_manifest_may_weigh(tmp_path):
+    manifest = write(tmp_path / "m.csv", "path,word,Weight\na.wav,yes, 2.5\nb.wav,no,\nc.wav,no,1e-3\nd.wav,no\n")
+    assert [u.weight for u in find(manifest)] == [2.5, 1.0, 0.001, 1.0]
+
+
+def test_several_corpora_are_one(tmp_path):
+    one = touch(tmp_path / "one", "yes/anna_nohash_0.wav", "no/anna_nohash_0.wav")
+    two = touch(tmp_path / "two", "yes_bob_0.wav", "no_bob_1.wav", "no_eve_0.wav")
+    three = write(tmp_path / "m.csv", "path,word,speaker,weight\nx.wav,yes,carl,3\n")
+    found = find(two, one, three)
+    assert found == sorted([*find(one), *find(two), *find(three)], key=lambda u: u.path)
+    assert {u.speaker for u in found} == {"anna", "bob", "carl", "eve"}
+
+
+def test_corpora_that_are_not_one(tmp_path):
+    one = touch(tmp_path / "one", "sub/yes/0.wav", "sub/no/1.wav")
+    refused(lambda: find(one, one / "sub"), one, "in two of the corpora")
+    other = touch(tmp_path / "other", "Yes/0.wav", "no/1.wav")
+    refused(lambda: find(one, other), "'yes'", "'Yes'", "differ only by case")
+    refused(lambda: find(one, tmp_path / "missing"), tmp_path / "missing", "no such folder")
 
 
 def test_a_manifest_that_is_not_utf_8(tmp_path):

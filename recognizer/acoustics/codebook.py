@@ -18,6 +18,7 @@ import numpy as np
 
 from recognizer.acoustics.gaussians import (
     LEAST_LOG_SHARE,
+    WeightedFrames,
     with_squares,
 )
 from recognizer.acoustics.statistics import Statistics
@@ -133,11 +134,12 @@ def stream_masks(widths: Sequence[int]) -> np.ndarray:
     return (np.repeat(np.arange(len(widths)), widths) == np.arange(len(widths))[:, None]).astype(np.float64)
 
 
-def sample_frames(groups: Sequence[np.ndarray]) -> np.ndarray:
-    """Frames of all states, state by state, evenly thinned out to FRAMES, (T, D)."""
+def sample_frames(groups: Sequence[WeightedFrames]) -> WeightedFrames:
+    """Frames of all states, state by state, evenly thinned out to FRAMES."""
     step = max(1, -(-sum(map(len, groups)) // FRAMES))
     seen, parts = 0, []
     for group in groups:
-        parts.append(np.asarray(group[-seen % step :: step], dtype=np.float64))
+        parts.append(group[-seen % step :: step])
         seen += len(group)
-    return np.concatenate(parts)
+    frames = np.concatenate([part.frames for part in parts], dtype=np.float64)
+    return WeightedFrames(frames, np.concatenate([part.weights for part in parts]))

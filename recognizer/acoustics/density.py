@@ -9,7 +9,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from recognizer.acoustics.discrete import DiscreteBank
-from recognizer.acoustics.gaussians import GaussianBank, Sizes
+from recognizer.acoustics.gaussians import GaussianBank, Sizes, WeightedFrames
 from recognizer.acoustics.statistics import Statistics
 from recognizer.acoustics.tied import TiedBank
 
@@ -57,8 +57,8 @@ class Density(Protocol):
     values: int
 
     @classmethod
-    def start(cls, groups: Sequence[np.ndarray], sizes: Sizes) -> Self:
-        """From frames of each state, (T, D), by k-means."""
+    def start(cls, groups: Sequence[WeightedFrames], sizes: Sizes) -> Self:
+        """From frames of each state, by k-means."""
 
     def log_density(self, features: np.ndarray) -> np.ndarray:
         """ln b_j(o_t), (T, S)."""

@@ -18,6 +18,8 @@ from recognizer.acoustics.gaussians import (
     LEAST_LOG_SHARE,
     GaussianBank,
     Sizes,
+    WeightedFrames,
+    weighted_variance,
 )
 from recognizer.acoustics.kmeans import kmeans, nearest
 from recognizer.acoustics.simplex import distribution_fault, floored_distribution
@@ -57,15 +59,16 @@ class DiscreteBank(CodebookBank):
         return self.centres * (self.precision > 0)[:, None]
 
     @classmethod
-    def start(cls, groups: Sequence[np.ndarray], sizes: Sizes) -> DiscreteBank:
+    def start(cls, groups: Sequence[WeightedFrames], sizes: Sizes) -> DiscreteBank:
         """Cells from k-means of all frames together, stream by stream, and how the frames of each state fall into them.
 
         Parameters
         ----------
-        groups : frames of each state, (T, D), D a multiple of STREAMS
+        groups : of each state, the width of its frames a multiple of STREAMS
         sizes : of which the codebook counts, for each stream; differences finer than the variance floor do not
         """
-        frames = sample_frames(groups)
+        sample = sample_frames(groups)
+        frames, weights = sample.frames, sample.weights
         dims, cells = frames.shape[1], min(sizes.codebook or CELLS, len(frames))
         if dims % STREAMS:
             raise TrainingError(
@@ -73,14 +76,16 @@ class DiscreteBank(CodebookBank):
                 "deltas and accelerations"
             )
         of_stream = stream_masks([dims // STREAMS] * STREAMS) > 0
-        precision = of_stream / np.maximum(frames.var(0), sizes.variance_floor)
-        found = [kmeans(frames * np.sqrt(p), cells)[0] for p in precision]
+        precision = of_stream / np.maximum(weighted_variance(frames, weights), sizes.variance_floor)
+        found = [kmeans(frames * np.sqrt(p), cells, weights)[0] for p in precision]
         size = min(len(centres) for centres in found)  # the rare cluster that k-means lost is lost to all streams
         scale = np.where(of_stream, 1.0 / np.sqrt(np.where(of_stream, precision, 1.0)), 0.0)
         centres = np.stack([c[:size] for c in found]) * scale[:, None]
         blank = cls(np.full((len(groups), STREAMS, size), 1.0 / size), centres, precision)
-        counts = [[np.bincount(s, minlength=size) for s in blank.symbols(group).T] for group in groups]
-        return blank.update(replace(blank.statistics(), occupancy=np.array(counts, dtype=float)), sizes.variance_floor)
+        counts = [
+            [np.bincount(s, group.weights, minlength=size) for s in blank.symbols(group.frames).T] for group in groups
+        ]
+        return blank.update(replace(blank.statistics(), occupancy=np.array(counts)), sizes.variance_floor)
 
     def symbols(self, features: np.ndarray) -> np.ndarray:
         """The cell of each stream that each frame (..., T, D) lies in, (..., T, R)."""

@@ -44,6 +44,26 @@ class Sizes:
 
 
 @dataclass(frozen=True)
+class WeightedFrames:
+    """Frames to start a density from.
+
+    Attributes
+    ----------
+    frames : (T, D)
+    weights : (T,), as how many frames each counts, over 0
+    """
+
+    frames: np.ndarray
+    weights: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, part: object) -> WeightedFrames:
+        return WeightedFrames(self.frames[part], self.weights[part])
+
+
+@dataclass(frozen=True)
 class GaussianBank:
     """S mixtures of K diagonal Gaussians.
 
@@ -205,23 +225,25 @@ class GaussianBank:
         return GaussianBank(weights / weights.sum(1, keepdims=True), self.means, self.variances)
 
     @classmethod
-    def start(cls, groups: Sequence[np.ndarray], sizes: Sizes) -> GaussianBank:
+    def start(cls, groups: Sequence[WeightedFrames], sizes: Sizes) -> GaussianBank:
         """A mixture for each group of frames, from k-means within it.
 
         Parameters
         ----------
-        groups : frames of each state, (T, D)
+        groups : of each state
         sizes : of which the codebook is of no use, for every state has its own
         """
         lengths = np.array([len(group) for group in groups])
-        shape = (len(groups), sizes.mixtures, groups[0].shape[1])
+        shape = (len(groups), sizes.mixtures, groups[0].frames.shape[1])
         means, variances = np.empty(shape), np.empty(shape)
         statistics = Statistics.zeros(shape[:2], shape)
         for members in of_similar_length(lengths, STACKED_FRAMES):
             stack = np.zeros((len(members), lengths[members].max(), shape[2]))
-            for frames, member in zip(stack, members):
-                frames[: lengths[member]] = groups[member]
-            blank, found = _clustered(stack, lengths[members], sizes.mixtures, sizes.variance_floor)
+            weights = np.zeros(stack.shape[:2])
+            for place, member in enumerate(members):
+                group, inside = groups[member], slice(lengths[member])
+                stack[place, inside], weights[place, inside] = group.frames, group.weights
+            blank, found = _clustered(stack, weights, lengths[members], sizes.mixtures, sizes.variance_floor)
             means[members], variances[members] = blank.means, blank.variances
             statistics.add(found, members)
         start = cls((statistics.occupancy > 0).astype(np.float64), means, variances)
@@ -320,6 +342,12 @@ def gaussian_fault(means: np.ndarray, variances: np.ndarray) -> str | None:
     return "means and variances are not finite and positive"
 
 
+def weighted_variance(frames: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Variance of frames, (T, D), that count as the weights say, (T,); (D,) float64."""
+    mean = np.average(frames, 0, weights)
+    return np.average(np.square(frames - mean), 0, weights)
+
+
 def with_squares(features: np.ndarray) -> np.ndarray:
     """[x, x**2], the sufficient statistic of a diagonal Gaussian, (..., T, 2D) float64."""
     dims = features.shape[-1]
@@ -338,7 +366,9 @@ def _exponentials(components: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return components.sum(-3), peak
 
 
-def from_clusters(features: np.ndarray, mixtures: int, variance_floor: np.ndarray) -> GaussianBank:
+def from_clusters(
+    features: np.ndarray, mixtures: int, variance_floor: np.ndarray, weights: np.ndarray | None = None
+) -> GaussianBank:
     """One mixture whose components are the k-means clusters of the frames.
 
     Parameters
@@ -346,29 +376,36 @@ def from_clusters(features: np.ndarray, mixtures: int, variance_floor: np.ndarra
     features : (T, D)
     mixtures : components asked; fewer are made where there are under `MIN_FRAMES` frames for each
     variance_floor : (D,)
+    weights : (T,), as how many frames each counts, over 0; one when None
 
     Returns
     -------
     GaussianBank of one mixture with `mixtures` places
     """
-    return GaussianBank.start([features], Sizes(mixtures, None, variance_floor))
+    weights = np.ones(len(features)) if weights is None else weights
+    return GaussianBank.start([WeightedFrames(features, weights)], Sizes(mixtures, None, variance_floor))
 
 
 def _clustered(
-    stack: np.ndarray, lengths: np.ndarray, mixtures: int, variance_floor: np.ndarray
+    stack: np.ndarray, weights: np.ndarray, lengths: np.ndarray, mixtures: int, variance_floor: np.ndarray
 ) -> tuple[GaussianBank, Statistics]:
-    """Of groups of frames (G, T, D), zero past their lengths: single Gaussians in all places, and sums by cluster."""
-    inside = (np.arange(stack.shape[1]) < lengths[:, None])[..., None]
-    counts = lengths[:, None, None]
-    mean = stack.sum(1, keepdims=True) / counts
-    variance = (np.square(stack - mean) * inside).sum(1, keepdims=True) / counts
+    """Of groups of frames (G, T, D) that weigh (G, T): single Gaussians in all places, and sums by cluster.
+
+    Past the lengths, (G,), frames and weights are zero.
+    """
+    counts, by_frame = weights.sum(1), weights[..., None]
+    total = counts[:, None, None]
+    mean = (stack * by_frame).sum(1, keepdims=True) / total
+    variance = (np.square(stack - mean) * by_frame).sum(1, keepdims=True) / total
     variance = np.maximum(variance, variance_floor)  # a constant dimension does not divide by zero
     scaled = stack / np.sqrt(variance)
-    centres, found, _ = kmeans_of_groups(scaled, lengths, np.clip(lengths // MIN_FRAMES, 1, mixtures))
+    # Neither heavy frames make up for few, nor many for light ones.
+    clusters = np.clip(np.minimum(lengths, counts) // MIN_FRAMES, 1, mixtures).astype(np.intp)
+    centres, found, _ = kmeans_of_groups(scaled, lengths, clusters, weights)
     label, _ = nearest(scaled, centres, found)
     shape = (len(stack), mixtures, stack.shape[2])
     statistics = Statistics.zeros(shape[:2], shape)
-    for part, members in memberships(label, lengths, mixtures):
+    for part, members in memberships(label, weights, mixtures):
         first, second = np.split(members @ with_squares(stack[:, part]), 2, axis=-1)
         statistics.add(Statistics(members.sum(-1), first, second, no_transitions()))
     blank = GaussianBank(found.astype(np.float64), np.broadcast_to(mean, shape), np.broadcast_to(variance, shape))

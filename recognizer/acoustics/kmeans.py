@@ -12,7 +12,12 @@ CHUNK_VALUES = 4_000_000  # distances held at once: 32 MB
 
 
 def kmeans(
-    features: np.ndarray, clusters: int, *, tolerance: float = 1e-3, max_iterations: int = 50
+    features: np.ndarray,
+    clusters: int,
+    weights: np.ndarray | None = None,
+    *,
+    tolerance: float = 1e-3,
+    max_iterations: int = 50,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Equal cut, nearest centre, new centre, until the mean distance stops falling.
 
@@ -22,6 +27,7 @@ def kmeans(
     ----------
     features : (T, D), best scaled to unit variance, for the distance is Euclidean
     clusters : number of groups asked; no more than there are frames
+    weights : (T,), as how many frames each counts, over 0; one when None
     tolerance : stop when the mean distance falls by less than this fraction
 
     Returns
@@ -30,9 +36,10 @@ def kmeans(
     distances : (iterations,), the mean squared distance to the nearest centre, never rising
     """
     features = np.asarray(features, dtype=np.float64)
+    weights = np.ones(len(features)) if weights is None else weights
     sizes = (np.array([len(features)]), np.array([min(clusters, len(features))]))
     centres, found, distances = kmeans_of_groups(
-        features[None], *sizes, tolerance=tolerance, max_iterations=max_iterations
+        features[None], *sizes, weights[None], tolerance=tolerance, max_iterations=max_iterations
     )
     return centres[0, found[0]], distances[0, np.isfinite(distances[0])]
 
@@ -41,6 +48,7 @@ def kmeans_of_groups(
     features: np.ndarray,
     lengths: np.ndarray,
     clusters: np.ndarray,
+    weights: np.ndarray,
     *,
     tolerance: float = 1e-3,
     max_iterations: int = 50,
@@ -52,6 +60,7 @@ def kmeans_of_groups(
     features : (G, T, D) float64; past the length of a group, anything finite
     lengths : (G,), at least one
     clusters : (G,), from one up to the length
+    weights : (G, T), as how many frames each counts, over 0; past the length of a group, zero
 
     Returns
     -------
@@ -66,42 +75,42 @@ def kmeans_of_groups(
     time = np.arange(features.shape[1])
     cut = larger * (size + 1)  # the first parts of an equal cut have a frame more
     label = np.where(time < cut, time // (size + 1), larger + (time - cut) // size)
-    centres, found = _centres(features, lengths, label, count)
+    centres, found = _centres(features, weights, label, count)
+    total = weights.sum(1)
     distances = np.full((len(lengths), max_iterations), np.inf)
     running, all_centres, all_found = np.arange(len(lengths)), centres.copy(), found.copy()
     for iteration in range(max_iterations):
         label, distance = nearest(features, centres, found)
-        distance[time >= lengths[:, None]] = 0.0
-        distances[running, iteration] = distance.sum(1) / lengths
+        distances[running, iteration] = (weights * distance).sum(1) / total
         if iteration:
             before, now = distances[running, iteration - 1], distances[running, iteration]
             going = now < before * (1 - tolerance)
             if not going.any():
                 break
             if not going.all():
-                running, features, lengths, label = (x[going] for x in (running, features, lengths, label))
-        centres, found = _centres(features, lengths, label, count)
+                running, features, weights, label = (x[going] for x in (running, features, weights, label))
+                total = total[going]
+        centres, found = _centres(features, weights, label, count)
         all_centres[running], all_found[running] = centres, found
     return all_centres, all_found, distances
 
 
-def _centres(features: np.ndarray, lengths: np.ndarray, label: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _centres(features: np.ndarray, weights: np.ndarray, label: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Means of the frames of each label, (G, K, D), and which there are, (G, K), moved to the front."""
     sums, sizes = np.zeros((len(features), count, features.shape[-1])), np.zeros((len(features), count))
-    for part, members in memberships(label, lengths, count):
+    for part, members in memberships(label, weights, count):
         sums += members @ features[:, part]
         sizes += members.sum(-1)
     order = np.argsort(sizes == 0, axis=1, kind="stable")
     sizes = np.take_along_axis(sizes, order, 1)
-    return np.take_along_axis(sums, order[..., None], 1) / np.maximum(sizes, 1)[..., None], sizes > 0
+    return np.take_along_axis(sums, order[..., None], 1) / np.where(sizes > 0, sizes, 1.0)[..., None], sizes > 0
 
 
-def memberships(label: np.ndarray, lengths: np.ndarray, count: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Part by part of the frames, whether they have each label, (G, K, T) of ones and zeros; none past the lengths."""
-    time, labels = np.arange(label.shape[1]), np.arange(count)[:, None]
-    for part in slices(len(time), CHUNK_VALUES // (count * len(label))):
-        inside = time[part] < lengths[:, None, None]
-        yield part, ((label[:, None, part] == labels) & inside).astype(np.float64)
+def memberships(label: np.ndarray, weights: np.ndarray, count: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Part by part of the frames, (G, T), their weight where they have a label and zero elsewhere, (G, K, T)."""
+    labels = np.arange(count)[:, None]
+    for part in slices(label.shape[1], CHUNK_VALUES // (count * len(label))):
+        yield part, (label[:, None, part] == labels) * weights[:, None, part]
 
 
 def nearest(

@@ -25,7 +25,7 @@ class Statistics:
     transition_counts : (W, P, 4 + J), how often position p was entered from outside, kept, left for p + 1,
         left for the end of the word, and left by each of the chain's jumps
     log_likelihood : natural log likelihood of all utterances seen
-    frames : number of frames seen
+    frames : number of frames seen, as their utterances weigh
     shared : whether the components are the same in all mixtures, so that there is one set of moments, (1, ..., K, D),
         for all of them, or none, (0, ..., K, D)
     """
@@ -35,7 +35,7 @@ class Statistics:
     second_order: np.ndarray
     transition_counts: np.ndarray
     log_likelihood: float = 0.0
-    frames: int = 0
+    frames: float = 0
     shared: bool = False
 
     @classmethod

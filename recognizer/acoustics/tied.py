@@ -17,6 +17,7 @@ from recognizer.acoustics.gaussians import (
     LEAST_LOG_SHARE,
     GaussianBank,
     Sizes,
+    WeightedFrames,
     from_clusters,
     gaussian_fault,
     updated_moments,
@@ -58,19 +59,19 @@ class TiedBank(CodebookBank):
         return self.means.shape[-1]
 
     @classmethod
-    def start(cls, groups: Sequence[np.ndarray], sizes: Sizes) -> TiedBank:
+    def start(cls, groups: Sequence[WeightedFrames], sizes: Sizes) -> TiedBank:
         """A codebook from all frames together, and the weights from how the frames of each state fall into it.
 
         Parameters
         ----------
-        groups : frames of each state, (T, D)
+        groups : of each state
         sizes : of which the codebook counts, smaller where there are too few frames
         """
-        floor = sizes.variance_floor
-        shared = from_clusters(sample_frames(groups), sizes.codebook or GAUSSIANS, floor)
+        floor, sample = sizes.variance_floor, sample_frames(groups)
+        shared = from_clusters(sample.frames, sizes.codebook or GAUSSIANS, floor, sample.weights)
         shared = GaussianBank(*(x[:, shared.weights[0] > 0] for x in (shared.weights, shared.means, shared.variances)))
         for _ in range(EM_ITERATIONS):
-            shared = shared.update(_seen(shared, sample_frames(groups)), floor)
+            shared = shared.update(_seen(shared, sample), floor)
         occupancy = [_seen(shared, group).occupancy[0] for group in groups]
         bank = cls(
             shared.weights[None].repeat(len(groups), 0),
@@ -141,10 +142,12 @@ def _rows(moments: np.ndarray) -> np.ndarray:
     return moments.reshape(-1, 1, moments.shape[-1])
 
 
-def _seen(shared: GaussianBank, frames: np.ndarray) -> Statistics:
-    """Statistics of one mixture from frames (T, D), part by part."""
+def _seen(shared: GaussianBank, group: WeightedFrames) -> Statistics:
+    """Statistics of one mixture from frames, part by part."""
     total = shared.statistics()
-    for part in slices(len(frames), CHUNK_VALUES // shared.weights.size):
-        observations = with_squares(frames[part])
-        total.add(Statistics.of_frames(shared.posteriors(observations)[0], observations))
+    for part in slices(len(group), CHUNK_VALUES // shared.weights.size):
+        observations = with_squares(group.frames[part])
+        shares, _ = shared.posteriors(observations)
+        shares *= group.weights[part]
+        total.add(Statistics.of_frames(shares, observations))
     return total

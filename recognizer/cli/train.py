@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +26,8 @@ from recognizer.cli.reporting import (
 @reports_errors
 def train(
     corpus: Annotated[
-        Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.", readable=False)
+        list[Path],
+        typer.Argument(help="Folders of recordings, or CSV manifests path,word,speaker.", readable=False),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.", metavar="FILE.npz")],
     states: Annotated[int, typer.Option(help="Emitting states of a word.", min=1, max=100)] = 5,
@@ -55,14 +58,43 @@ def train(
             show_default=False,
         ),
     ] = None,
-    vtlp: Annotated[
-        bool,
-        typer.Option("--vtlp", help="Also train on longer and shorter vocal tracts, to serve other voices."),
-    ] = False,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            help="Also train on copies of every recording that differ at random in noise, rooms, vtlp (vocal tracts), "
+            "pace, level and band (telephones); name one or more, with commas between.",
+            metavar="noise,rooms,vtlp,pace,level,band",
+            show_default=False,
+        ),
+    ] = None,
+    copies: Annotated[int, typer.Option(help="Of every recording, to augment.", min=1, max=100)] = 3,
     noise: Annotated[
-        bool,
-        typer.Option("--noise", help="Also train on copies with noise mixed in, to serve other rooms."),
-    ] = False,
+        list[Path] | None,
+        typer.Option(
+            help="Folder of real noise to mix in beside what is made up; may be given more than once.",
+            metavar="FOLDER",
+            readable=False,
+            show_default=False,
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of what is random in the copies.", min=0)] = 0,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Recordings in this folder count so many times as much; may be given more than once.",
+            metavar="FOLDER=NUMBER",
+            show_default=False,
+        ),
+    ] = None,
+    even_speakers: Annotated[
+        float,
+        typer.Option(
+            help="How far speakers of many takes are brought down to those of few: 0, each take counts the same; "
+            "1, each speaker.",
+            min=0.0,
+            max=1.0,
+        ),
+    ] = 0.0,
     sample_rate: Annotated[
         int | None,
         typer.Option(
@@ -96,22 +128,30 @@ def train(
 
     with working("loading", quiet, SOON):
         from recognizer import corpus as corpora
-        from recognizer.errors import TrainingError
+        from recognizer.errors import CorpusError, TrainingError
         from recognizer.features.front_end import FrontEnd
         from recognizer.intervals import in_words
-        from recognizer.sound.perturbation import NOISE, VTLP
+        from recognizer.training.augmentation import Augmentation, clips
         from recognizer.training.building import build, corpus_front_end
         from recognizer.training.settings import TrainingSettings
+        from recognizer.training.weighing import weigh_folders
 
+    kinds = tuple(dict.fromkeys(kind.strip() for kind in (augment or "").split(",")))
+    if noise and "noise" not in kinds:
+        raise usage_error(f"--noise {noise[0]} is for copies with noise; add --augment noise")
     try:
-        settings = TrainingSettings(states, topology, density, mixtures, codebook)
-    except TrainingError as error:
+        augmentation = None if augment is None else Augmentation(kinds, copies, seed)
+        settings = TrainingSettings(states, topology, density, mixtures, codebook, even_speakers)
+        weights = dict(_weight(text, corpora.weight) for text in weight or [])
+    except (TrainingError, CorpusError) as error:
         raise usage_error(str(error)) from error
     with working("looking at the recordings", quiet):
-        utterances = corpora.find(corpus)
+        noises, silent = clips(noise or [])
+        augmentation = augmentation and replace(augmentation, noises=noises)
+        utterances = weigh_folders(corpora.find(*corpus), weights)
         front_end = corpus_front_end(utterances)
     if sample_rate and not front_end.hears:
-        holds = f"{corpus} holds {front_end.source}"
+        holds = f"{' '.join(map(str, corpus))} holds {front_end.source}"
         raise usage_error(f"--sample-rate {sample_rate} is for sound, and {holds}; leave it out")
     foreign, known = corpora.unknown_files(unknown or [], {u.word for u in utterances})
     if known and not quiet:
@@ -122,21 +162,22 @@ def train(
             utterances,
             front_end=FrontEnd.for_rate(sample_rate) if sample_rate else front_end,
             settings=settings,
-            perturbations=(*(VTLP if vtlp else ()), *(NOISE if noise else ())),
+            augmentation=augmentation,
             unknown=foreign,
             jobs=workers(jobs),
-            card={"data": corpus.name or str(corpus), "licence": licence},
+            card={"data": ", ".join(folder.name or str(folder) for folder in corpus), "licence": licence},
             progress=progress,
         )
     model.save(output)
-    tell_of_refusals([refusal.reason for refusal in refused])
+    left_out = [*silent, *(refusal.reason for refusal in refused)]
+    tell_of_refusals(left_out)
     held_out, history = model.card["held_out"], model.acoustics.history
     if as_json:
         summary = {
             "model": str(output),
             "words": list(model.words),
             "utterances": model.card["utterances"],
-            "left_out": [refusal.reason for refusal in refused],
+            "left_out": left_out,
             "held_out": held_out,
             "history": history,
         }
@@ -149,4 +190,12 @@ def train(
         if held_out:
             right = f"{100 * held_out['accuracy']:.1f} % of them right ({in_words(held_out)})"
             typer.echo(f"a trial without a third of the {held_out['unseen']} got {right}")
-    return ExitStatus.FAILED if refused else ExitStatus.OK
+    return ExitStatus.FAILED if left_out else ExitStatus.OK
+
+
+def _weight(text: str, number: Callable[[str, str], float]) -> tuple[Path, float]:
+    """What `--weight FOLDER=NUMBER` says."""
+    folder, mark, written = text.rpartition("=")
+    if not (mark and folder and written.strip()):
+        raise usage_error(f"--weight {text} is not FOLDER=NUMBER, such as children=4")
+    return Path(folder), number(written.strip(), f"--weight {text}")

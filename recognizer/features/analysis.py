@@ -16,7 +16,7 @@ from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.sound import audio
 from recognizer.sound.audio import Recording
 from recognizer.sound.endpoint import Endpointer
-from recognizer.sound.perturbation import PLAIN, Perturbation, add_noise
+from recognizer.sound.perturbation import PLAIN, Perturbation
 
 FILES_AT_ONCE = 64  # analysed together: enough for long matrix products, few enough for little memory
 SAMPLES_AT_ONCE = 4_000_000  # of recordings held for that, 16 MB: hours of sound are analysed one by one
@@ -32,7 +32,7 @@ class Analysis:
     Attributes
     ----------
     features : (T, dims) float32, of the word with its margins, or static cepstra (T, cepstra) while training;
-        one array a perturbation; none where there is no speech
+        one array a perturbation, of its own length at another pace; none where there is no speech
     speech : first and past-the-last frame of the speech inside them
     start : where the features begin in the recording, seconds
     duration : of the recording, seconds
@@ -49,6 +49,16 @@ class Analysis:
     reason: str | None = None
     hop: float = FrontEnd.hop
     window: float = FrontEnd.window
+
+    @property
+    def spans(self) -> list[tuple[int, int]]:
+        """First and past-the-last frame of the speech in each reading."""
+        found = []
+        for features in self.features:
+            ratio, count = len(features) / len(self.features[0]), len(features)
+            first = min(round(self.speech[0] * ratio), count - 1)
+            found.append((first, max(first + 1, min(round(self.speech[1] * ratio), count))))
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +98,19 @@ class Analyser:
         """Find the word in one recording, at the front end's rate, and extract its features."""
         return self.analyse_all([recording])[0]
 
-    def analyse_all(self, recordings: Sequence[Recording]) -> list[Analysis]:
-        """Find the word in each recording, likewise, and extract the features of all of them at once."""
+    def analyse_all(
+        self, recordings: Sequence[Recording], copies: Sequence[Sequence[Perturbation]] | None = None
+    ) -> list[Analysis]:
+        """Find the word in each recording, likewise, and extract the features of all of them at once.
+
+        Each is read in the analyser's ways and, where there are copies, in as many of its own.
+        """
+        copies = copies or [()] * len(recordings)
         front_end = self.front_end
         places = [_place(recording, front_end, self.endpointer) for recording in recordings]
         words = [place for place in places if isinstance(place, _Place)]
-        readings = iter(_readings(words, front_end, self.perturbations))
+        own = [drawn for place, drawn in zip(places, copies, strict=True) if isinstance(place, _Place)]
+        readings = iter(_readings(words, front_end, self.perturbations, own))
         rate, grid = front_end.sample_rate, {"hop": front_end.hop, "window": front_end.window}
         hop = round(front_end.hop * rate)
         analyses = []
@@ -117,17 +134,21 @@ class Analyser:
         AudioError
             if it cannot be read.
         """
-        [found] = self._group([path])
+        [found] = self._group([(path, ())])
         if isinstance(found, AudioError):
             raise found
         return found
 
-    def analyse_files(self, paths: Sequence[Path], *, jobs: int = 1) -> Iterator[Analysis | AudioError]:
+    def analyse_files(
+        self, paths: Sequence[Path], copies: Sequence[Sequence[Perturbation]] | None = None, *, jobs: int = 1
+    ) -> Iterator[Analysis | AudioError]:
         """Analyse many files, in order, some at a time, on `jobs` processes when there are enough.
 
-        An unreadable one gives its error as the value, so that the others go on.
+        An unreadable one gives its error as the value, so that the others go on. Each is read in the analyser's ways
+        and, where there are copies, in as many of its own.
         """
-        return _map(self._group, paths, jobs)
+        copies = copies or [()] * len(paths)
+        return _map(self._group, list(zip(paths, copies, strict=True)), jobs)
 
     def analyse_pieces(self, paths: Sequence[Path], *, jobs: int = 1) -> Iterator[list[Analysis] | AudioError]:
         """Analyse files of whatever sounds, likewise: whole where they are short enough for a word, else in pieces."""
@@ -166,17 +187,18 @@ class Analyser:
         period = found.period
         return Analysis((features,), (0, frames), 0.0, frames * period, None, hop=period, window=period)
 
-    def _group(self, paths: Sequence[Path]) -> list[Analysis | AudioError]:
+    def _group(self, files: Sequence[tuple[Path, Sequence[Perturbation]]]) -> list[Analysis | AudioError]:
         """Some files, each with its analysis, or its error where it cannot be read, so that the others go on."""
-        found: list[Analysis | AudioError | None] = [None] * len(paths)
+        found: list[Analysis | AudioError | None] = [None] * len(files)
         held: dict[int, Recording] = {}  # read and not yet analysed
 
         def analyse_held() -> None:
-            for i, analysis in zip(held, self.analyse_all(list(held.values()))):
+            analyses = self.analyse_all(list(held.values()), [files[i][1] for i in held])
+            for i, analysis in zip(held, analyses):
                 found[i] = analysis
             held.clear()
 
-        for i, path in enumerate(paths):
+        for i, (path, _) in enumerate(files):
             try:
                 if path.suffix.lower() in parameter_files.SUFFIXES:
                     found[i] = self.read_parameters(path)
@@ -219,24 +241,43 @@ def _place(recording: Recording, front_end: FrontEnd, endpointer: Endpointer) ->
 
 
 def _readings(
-    words: Sequence[_Place], front_end: FrontEnd, perturbations: Sequence[Perturbation]
+    words: Sequence[_Place],
+    front_end: FrontEnd,
+    perturbations: Sequence[Perturbation],
+    copies: Sequence[Sequence[Perturbation]],
 ) -> list[tuple[np.ndarray, ...]]:
-    """Static cepstra of each word, one array a perturbation; those that differ by their warp alone share spectra."""
-    if not words:
-        return []
-    columns: dict[int, list[np.ndarray]] = {}
-    for snr in dict.fromkeys(p.snr for p in perturbations):
-        alike = [i for i, p in enumerate(perturbations) if p.snr == snr]
-        heard = [w.samples if snr is None else add_noise(w.samples, w.speech, snr) for w in words]
-        by_word = front_end.statics(heard, [perturbations[i].warp for i in alike])
-        columns |= zip(alike, map(list, zip(*by_word)))
-    return list(zip(*(columns[i] for i in range(len(perturbations)))))
+    """Static cepstra of each word, one array a perturbation, those of all words first, then its own copies."""
+    found: list[dict[int, np.ndarray]] = [{} for _ in words]
+    for sound in dict.fromkeys(replace(p, warp=1.0) for p in perturbations):  # different warps share spectra
+        alike = [i for i, p in enumerate(perturbations) if replace(p, warp=1.0) == sound]
+        warps = [perturbations[i].warp for i in alike]
+        for own, readings in zip(found, _statics(words, [sound] * len(words), front_end, warps)):
+            own.update(zip(alike, readings))
+    for copy in range(max(map(len, copies), default=0)):
+        drawn = {i: own[copy] for i, own in enumerate(copies) if copy < len(own)}
+        for pace, warp in dict.fromkeys((p.pace, p.warp) for p in drawn.values()):
+            those = [i for i, p in drawn.items() if (p.pace, p.warp) == (pace, warp)]
+            read = _statics([words[i] for i in those], [drawn[i] for i in those], front_end, [warp])
+            for i, [reading] in zip(those, read):
+                found[i][len(perturbations) + copy] = reading
+    return [tuple(own[i] for i in sorted(own)) for own in found]
+
+
+def _statics(
+    words: Sequence[_Place], sounds: Sequence[Perturbation], front_end: FrontEnd, warps: Sequence[float]
+) -> list[list[np.ndarray]]:
+    """Static cepstra by word and warp, of words as they sound under perturbations of one pace."""
+    rate = front_end.sample_rate
+    heard = [p.heard(word.samples, word.speech, rate) for word, p in zip(words, sounds)]
+    if sounds and sounds[0].pace != 1.0:
+        front_end = replace(front_end, hop=front_end.hop * sounds[0].pace)
+    return front_end.statics(heard, warps)
 
 
 def finished(analyses: Sequence[Analysis], front_end: FrontEnd | GivenFeatures) -> list[Analysis]:
     """Analyses with their features normalised, and with derivatives, from static cepstra."""
     readings = [f for analysis in analyses for f in analysis.features]
-    speech = [analysis.speech for analysis in analyses for _ in analysis.features]
+    speech = [span for analysis in analyses for span in analysis.spans]
     features = iter(front_end.finish(readings, speech))
     return [replace(a, features=tuple(next(features) for _ in a.features)) if a.features else a for a in analyses]
 
@@ -249,9 +290,9 @@ def _rate(path: Path, front_end: FrontEnd | GivenFeatures) -> int:
         raise AudioError(f"{shown(path)}: {error}") from error
 
 
-def _map(function: Callable, paths: Sequence[Path], jobs: int) -> Iterator:
-    groups = [paths[start : start + FILES_AT_ONCE] for start in range(0, len(paths), FILES_AT_ONCE)]
-    if jobs == 1 or len(paths) < PARALLEL_FROM:
+def _map(function: Callable, files: Sequence, jobs: int) -> Iterator:
+    groups = [files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE)]
+    if jobs == 1 or len(files) < PARALLEL_FROM:
         return chain.from_iterable(function(group) for group in groups)
     from joblib import Parallel, delayed
 

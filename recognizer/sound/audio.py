@@ -168,7 +168,7 @@ def _whole_rate(rate: float, what: str) -> int:
     return int(rate)
 
 
-def blocks(path: str | Path, seconds: float) -> Iterator[tuple[np.ndarray, int]]:
+def blocks(path: str | Path, seconds: float, start: float = 0.0) -> Iterator[tuple[np.ndarray, int]]:
     """Read a sound file bit by bit, however long it is.
 
     Parameters
@@ -177,6 +177,8 @@ def blocks(path: str | Path, seconds: float) -> Iterator[tuple[np.ndarray, int]]
         As for `load`.
     seconds : float
         Length of a block; the last one may be shorter.
+    start : float
+        Where to begin, in seconds; a file that ends before has no samples.
 
     Yields
     ------
@@ -191,7 +193,7 @@ def blocks(path: str | Path, seconds: float) -> Iterator[tuple[np.ndarray, int]]
     path = Path(path)
     try:
         empty = True
-        for samples, rate in _blocks(path, lambda rate: max(1, round(seconds * rate))):
+        for samples, rate in _blocks(path, lambda rate: max(1, round(seconds * rate)), start):
             empty = False
             yield samples, _whole_rate(rate, "the recording's sample rate")
         if empty:
@@ -208,8 +210,8 @@ def _read(path: Path) -> tuple[np.ndarray, int]:
     return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.float32), *parts]), rate
 
 
-def _blocks(path: Path, size: Callable[[int], int]) -> Iterator[tuple[np.ndarray, int]]:
-    """Mono blocks of a file, of as many samples as `size` says for its rate, and that rate."""
+def _blocks(path: Path, size: Callable[[int], int], start: float = 0.0) -> Iterator[tuple[np.ndarray, int]]:
+    """Mono blocks of a file from `start` seconds on, of as many samples as `size` says for its rate, and that rate."""
     import soundfile
 
     try:
@@ -219,6 +221,8 @@ def _blocks(path: Path, size: Callable[[int], int]) -> Iterator[tuple[np.ndarray
             if not (source.getbuffer().nbytes if isinstance(source, io.BytesIO) else os.fstat(file.fileno()).st_size):
                 raise AudioError("is empty (0 bytes); record or copy it again")
             with soundfile.SoundFile(source) as sound:
+                if start:
+                    sound.seek(min(round(start * sound.samplerate), sound.frames))
                 # Reading straight on, block by block, needs no length in the header (encoders that write
                 # to a pipe leave it out), and no memory for channels that are averaged anyway.
                 sound.seekable = lambda: False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.model import Model
 from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.perturbation import MILD, PLAIN, Perturbation
+from recognizer.training.augmentation import Augmentation
 from recognizer.training.settings import TrainingSettings
 from recognizer.training.trials import (
     ENOUGH_TO_CALIBRATE,
@@ -40,6 +41,7 @@ def build(
     endpointer: Endpointer = Endpointer(),
     settings: TrainingSettings = TrainingSettings(),
     perturbations: Sequence[Perturbation] = (),
+    augmentation: Augmentation | None = None,
     unknown: Sequence[Path] = (),
     calibrate: bool = True,
     enough: int = ENOUGH_TO_CALIBRATE,
@@ -57,6 +59,7 @@ def build(
     endpointer : how the word is found in a recording
     settings : sizes and limits of the training
     perturbations : copies of every recording to train on beside itself, such as `perturbation.VTLP`
+    augmentation : how further copies are drawn at random, others of each recording
     unknown : recordings of other words and of noises, to be rejected; every folder of them counts the same
     calibrate : train a second model without a third of the speakers (or takes), to fit confidences and
         rejection on them and to see how many of them it gets right; a model without never rejects
@@ -79,7 +82,7 @@ def build(
         if a word has no utterance that can be trained on.
     """
     front_end = front_end or corpus_front_end(utterances)
-    if (perturbations or unknown) and not front_end.hears:
+    if (perturbations or augmentation or unknown) and not front_end.hears:
         raise TrainingError(
             "copies with other tracts or noise, and what is unknown, need sound, and these are parameter files; "
             "leave them out"
@@ -89,7 +92,8 @@ def build(
         settings = replace(settings, borrowed_frames=BORROWED_FRAMES, variance_floor=FLOOR_BESIDE_BORROWED)
         perturbations = tuple(dict.fromkeys((*perturbations, *(MILD if front_end.hears else ()))))
     analyser = Analyser(front_end, endpointer).reading((PLAIN, *perturbations))
-    data, refused = _analyse(utterances, analyser, settings, jobs, progress)
+    copies = augmentation.draws(utterances) if augmentation else None
+    data, refused = _analyse(utterances, analyser, copies, settings, jobs, progress)
     _check_words(words, data, refused)
     held_out = HeldOut()
     if calibrate:
@@ -106,7 +110,8 @@ def build(
         "made": date.today().isoformat(),
         "utterances": len(data.utterances),
         "speakers": len(speakers) or None,
-        "perturbations": [asdict(p) for p in perturbations],
+        "perturbations": [p.as_json() for p in perturbations],
+        **({"augmentation": augmentation.as_json()} if augmentation else {}),
         "held_out": held_out.held_out,
         **(card or {}),
     }
@@ -150,13 +155,18 @@ def corpus_rate(utterances: Sequence[Utterance]) -> int:
 
 
 def _analyse(
-    utterances: Sequence[Utterance], analyser: Analyser, settings: TrainingSettings, jobs: int, progress: Progress
+    utterances: Sequence[Utterance],
+    analyser: Analyser,
+    copies: Sequence[Sequence[Perturbation]] | None,
+    settings: TrainingSettings,
+    jobs: int,
+    progress: Progress,
 ) -> tuple[TrainingData, list[Refusal]]:
     """Analyse every recording in all ways, normalise, and set aside what cannot be trained on."""
     kept: list[Utterance] = []
     analyses: list[Analysis] = []
     refused: list[Refusal] = []
-    found = analyser.analyse_files([u.path for u in utterances], jobs=jobs)
+    found = analyser.analyse_files([u.path for u in utterances], copies, jobs=jobs)
     for number, (utterance, analysis) in enumerate(zip(utterances, found), 1):
         progress("analysis", number, len(utterances), "")
         if isinstance(analysis, AudioError):
@@ -173,7 +183,8 @@ def _analyse(
             )
         else:
             kept.append(utterance)
-            analyses.append(analysis)
+            long_enough = tuple(f for f in analysis.features if len(f) >= settings.states)  # not all of hurried copies
+            analyses.append(replace(analysis, features=long_enough))
     front_end = analyser.front_end
     if kept:
         front_end = front_end.with_speech([a.features[0] for a in analyses], [a.speech for a in analyses])

@@ -20,6 +20,7 @@ class TrainingSettings:
     density : kind of the states' densities, a name in `density.KINDS`
     mixtures : Gaussians of a state of its own, fewer where the data do not support them
     codebook : Gaussians that all states share, or cells of each stream; as is usual for the density when None
+    even_speakers : 0 to 1, how far speakers of many takes are brought down to those of few; see `weighing`
     variance_floor : smallest variance, as a fraction of the variance of all training frames
     borrowed_frames : that every Gaussian counts as having seen, which spread about its mean as the frames of a
         state, on average, spread about theirs: with a few recordings of a word, what a state lacks is known from all
@@ -32,6 +33,7 @@ class TrainingSettings:
     density: str = "continuous"
     mixtures: int = 8
     codebook: int | None = None
+    even_speakers: float = 0.0
     variance_floor: float = 0.3
     borrowed_frames: float = 0.0
     tolerance: float = 0.01
@@ -54,6 +56,8 @@ class TrainingSettings:
                 raise TrainingError(f"{name} is {getattr(self, name)}; it must be 1 or more")
         if not self.borrowed_frames >= 0:
             raise TrainingError(f"borrowed_frames is {self.borrowed_frames}; it must be 0 or more")
+        if not 0 <= self.even_speakers <= 1:
+            raise TrainingError(f"even_speakers is {self.even_speakers}; it must be from 0 to 1")
         if not self.variance_floor > 0:
             raise TrainingError(f"variance_floor is {self.variance_floor}; it must be over 0")
 

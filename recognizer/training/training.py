@@ -16,7 +16,7 @@ import numpy as np
 from recognizer.acoustics import recursions
 from recognizer.acoustics.chain import Chain
 from recognizer.acoustics.density import KINDS, Density, Shares
-from recognizer.acoustics.gaussians import MIN_FRAMES, Sizes
+from recognizer.acoustics.gaussians import MIN_FRAMES, Sizes, WeightedFrames, weighted_variance
 from recognizer.acoustics.recursions import Batch
 from recognizer.acoustics.statistics import Statistics
 from recognizer.acoustics.word_models import WordModels
@@ -45,6 +45,7 @@ class Chunk:
     stacked : frames of the word that has the most
     batch : the utterances' layout in this stack
     word_of : (U,), of each place in the batch its word, as an index of `words`
+    weights : (U,), of each place in the batch, as how many utterances it counts
     """
 
     words: np.ndarray
@@ -53,6 +54,7 @@ class Chunk:
     stacked: int
     batch: Batch
     word_of: np.ndarray
+    weights: np.ndarray
 
     def stack(self, values: np.ndarray) -> np.ndarray:
         """Values by frame, (T, N), word by word, (G, stacked, N); zeros fill up."""
@@ -69,6 +71,7 @@ def train(
     spans: Sequence[tuple[int, int]],
     settings: TrainingSettings = TrainingSettings(),
     *,
+    weights: np.ndarray | None = None,
     jobs: int = 1,
     after_iteration: AfterIteration = lambda stage, iteration, log_likelihood: None,
 ) -> WordModels:
@@ -80,6 +83,8 @@ def train(
     words : (U,), index of each utterance's word, 0 to W - 1, each with at least one utterance
     spans : first and past-the-last frame of the speech in each utterance; the rest starts as silence
     settings : sizes and limits
+    weights : (U,), how much each utterance counts, over 0, relative to the mean of all; alike when None. One of
+        weight two counts as two of weight one would; nothing is copied
     jobs : threads; the result does not depend on it
     after_iteration : called with stage, iteration and log likelihood per frame
 
@@ -90,7 +95,7 @@ def train(
     Raises
     ------
     TrainingError
-        if an utterance has fewer frames than a word has states, or a feature is not finite.
+        if an utterance has fewer frames than a word has states, a feature is not finite, or a weight is not over 0.
 
     Warns
     -----
@@ -99,8 +104,9 @@ def train(
     """
     _check(features, settings)
     words = np.asarray(words)
-    speech = laid_out(features, words)
-    floor = variance_floor(speech.frames, settings)
+    # With a mean of one, the weights leave to all counts their meaning, as to how many frames a Gaussian needs.
+    speech = laid_out(features, words, None if weights is None else relative(weights))
+    floor = variance_floor(speech.frames, settings, speech.frame_weights)
     models = WordModels(*cut_and_cluster(speech, words, spans, settings, floor))
     for stage in STAGES:
         models = converge(models, speech.chunks, stage, settings, floor, jobs=jobs, after_iteration=after_iteration)
@@ -110,9 +116,25 @@ def train(
     return models
 
 
-def variance_floor(frames: np.ndarray, settings: TrainingSettings) -> np.ndarray:
-    """Smallest variance of a Gaussian, (D,), from all training frames, (T, D)."""
-    return np.maximum(settings.variance_floor * frames.var(0, dtype=np.float64), ABSOLUTE_VARIANCE_FLOOR)
+def relative(weights: np.ndarray) -> np.ndarray:
+    """Weights, (U,), divided by their mean.
+
+    Raises
+    ------
+    TrainingError
+        if one is not over 0.
+    """
+    weights = np.asarray(weights, dtype=np.float64)
+    wrong = np.flatnonzero(~((weights > 0) & np.isfinite(weights)))
+    if len(wrong):
+        raise TrainingError(f"utterance {wrong[0]} has a weight of {weights[wrong[0]]:g}; give it one over 0")
+    weights = weights / weights.max()  # no sum of finite weights is infinite
+    return weights / weights.mean()
+
+
+def variance_floor(frames: np.ndarray, settings: TrainingSettings, weights: np.ndarray) -> np.ndarray:
+    """Smallest variance of a Gaussian, (D,), from all training frames, (T, D), that weigh (T,)."""
+    return np.maximum(settings.variance_floor * weighted_variance(frames, weights), ABSOLUTE_VARIANCE_FLOOR)
 
 
 def converge(
@@ -169,7 +191,7 @@ class Expectation:
     occupation : (G, P, T), the probability that a frame came from one of these rows; zero where there is none
     transition_counts : (G, positions, 4 + J)
     log_likelihood : of all the chunk's utterances
-    count : frames that there are
+    count : frames that there are; this and the sums before it as the utterances weigh
     """
 
     words: np.ndarray
@@ -179,7 +201,7 @@ class Expectation:
     occupation: np.ndarray
     transition_counts: np.ndarray
     log_likelihood: float
-    count: int
+    count: float
 
 
 def accumulate(
@@ -228,16 +250,17 @@ def expect(models: WordModels, chunk: Chunk, occupation: Callable = recursions.s
     log_density = frames.log_density.swapaxes(0, 1).reshape(rows.shape[1], -1)[positions] + log_determinant
     words = chunk.words[chunk.word_of]
     occupied, counts, score = occupation(log_density.T.take(batch.frame, axis=0), batch, models.chain.word(words))
+    occupied *= chunk.weights[:, None]
     inside = batch.inside
     by_position = np.zeros_like(log_density)
     by_position[:, batch.frame[inside]] = occupied.transpose(2, 0, 1)[:, inside]
     by_position[0] += by_position[-1]
     by_position[by_position < NEGLIGIBLE] = 0.0
     by_row = by_position[:-1].reshape(rows.shape[1], len(rows), -1).swapaxes(0, 1)
-    owners = (chunk.word_of == np.arange(len(chunk.words))[:, None]).astype(np.float64)
+    owners = (chunk.word_of == np.arange(len(chunk.words))[:, None]) * chunk.weights
     counts = (owners @ counts.reshape(len(words), -1)).reshape(-1, *counts.shape[1:])
-    total = float(score.sum())
-    return Expectation(chunk.words, rows, features, frames, by_row, counts, total, len(chunk.features))
+    total, count = float((chunk.weights * score).sum()), float((chunk.weights * batch.lengths).sum())
+    return Expectation(chunk.words, rows, features, frames, by_row, counts, total, count)
 
 
 def _map(function: Callable, items: Sequence, jobs: int) -> Iterator:
@@ -257,13 +280,20 @@ class LaidOut:
     frames : (T, D), of all utterances end to end
     order : (U,), which utterance of the input is where
     lengths : (U,), frames of each, in this order
+    weights : (U,), in this order
     chunks : all of them, one after the other
     """
 
     frames: np.ndarray
     order: np.ndarray
     lengths: np.ndarray
+    weights: np.ndarray
     chunks: list[Chunk]
+
+    @property
+    def frame_weights(self) -> np.ndarray:
+        """Of each frame the weight of its utterance, (T,)."""
+        return np.repeat(self.weights, self.lengths)
 
 
 def chunks_of(features: Sequence[np.ndarray], words: np.ndarray) -> list[Chunk]:
@@ -271,13 +301,16 @@ def chunks_of(features: Sequence[np.ndarray], words: np.ndarray) -> list[Chunk]:
     return laid_out(features, np.asarray(words)).chunks
 
 
-def laid_out(features: Sequence[np.ndarray], words: np.ndarray) -> LaidOut:
+def laid_out(features: Sequence[np.ndarray], words: np.ndarray, weights: np.ndarray | None = None) -> LaidOut:
     """Utterances, (T, D) each, of the given words, (U,), in chunks of up to CHUNK_FRAMES frames.
+
+    They count as the weights say, (U,), or alike when None.
 
     A word with few frames shares a chunk with others that have about as many; one with many has chunks of its own,
     each of utterances of similar length.
     """
     lengths = np.array([len(f) for f in features])
+    weights = np.ones(len(lengths)) if weights is None else weights
     by_word = np.argsort(words, kind="stable")
     sections = []  # of one word each
     for members in np.split(by_word, np.flatnonzero(np.diff(words[by_word])) + 1):
@@ -289,9 +322,10 @@ def laid_out(features: Sequence[np.ndarray], words: np.ndarray) -> LaidOut:
     for part in together:
         own = [lengths[section] for section in part]
         end = start + sum(map(np.sum, own))
-        chunks.append(_chunk(words[[section[0] for section in part]], frames[start:end], own))
+        of_each = [section[0] for section in part]
+        chunks.append(_chunk(words[of_each], frames[start:end], own, weights[np.concatenate(part)]))
         start = end
-    return LaidOut(frames, order, in_order, chunks)
+    return LaidOut(frames, order, in_order, weights[order], chunks)
 
 
 def _together(sections: Sequence[np.ndarray], lengths: np.ndarray, words: np.ndarray) -> list[list[np.ndarray]]:
@@ -312,8 +346,8 @@ def _together(sections: Sequence[np.ndarray], lengths: np.ndarray, words: np.nda
     return parts
 
 
-def _chunk(words: np.ndarray, features: np.ndarray, lengths: Sequence[np.ndarray]) -> Chunk:
-    """Of frames end to end, and the lengths of the utterances of each word."""
+def _chunk(words: np.ndarray, features: np.ndarray, lengths: Sequence[np.ndarray], weights: np.ndarray) -> Chunk:
+    """Of frames end to end, the lengths of the utterances of each word, and the weights of all, (U,)."""
     frames = np.array([own.sum() for own in lengths])
     stacked = int(frames.max())
     starts = np.arange(len(words)) * stacked - (np.cumsum(frames) - frames)
@@ -321,7 +355,7 @@ def _chunk(words: np.ndarray, features: np.ndarray, lengths: Sequence[np.ndarray
     batch = Batch.of(np.concatenate(lengths))
     batch = replace(batch, frame=place[batch.frame])
     word_of = np.repeat(np.arange(len(words)), [len(own) for own in lengths])[batch.order]
-    return Chunk(words, features, place, stacked, batch, word_of)
+    return Chunk(words, features, place, stacked, batch, word_of, weights[batch.order])
 
 
 def uniform_cut(lengths: np.ndarray, spans: np.ndarray, states: int) -> np.ndarray:
@@ -355,18 +389,18 @@ class Groups(Sequence):
 
     Attributes
     ----------
-    frames : (T, D), of all
+    every : of all states
     members : of each state, which they are
     """
 
-    frames: np.ndarray
+    every: WeightedFrames
     members: list[np.ndarray]
 
     def __len__(self) -> int:
         return len(self.members)
 
-    def __getitem__(self, state: int) -> np.ndarray:
-        return self.frames[self.members[state]]
+    def __getitem__(self, state: int) -> WeightedFrames:
+        return self.every[self.members[state]]
 
 
 def cut_and_cluster(
@@ -393,7 +427,8 @@ def cut_and_cluster(
     if len(members[-1]) < MIN_FRAMES * mixtures:  # trimmed recordings: the quietest frames stand in for silence
         quiet = np.argsort(frames[:, 0], kind="stable")[: max(MIN_FRAMES * mixtures, len(frames) // 50)]
         members[-1] = np.concatenate([members[-1], quiet])
-    groups = Groups(frames, [m[:: -(-len(m) // START_FRAMES) or 1] for m in members])
+    every = WeightedFrames(frames, speech.frame_weights)
+    groups = Groups(every, [m[:: -(-len(m) // START_FRAMES) or 1] for m in members])
     sizes = Sizes(mixtures, settings.codebook, variance_floor, settings.borrowed_frames)
     bank = KINDS[settings.density].start(groups, sizes)
     return bank, Chain.of_topology(count, states, settings.topology)

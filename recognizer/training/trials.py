@@ -29,7 +29,8 @@ from recognizer.recognition.verification import (
 from recognizer.sound.audio import Recording
 from recognizer.sound.noises import synthetic_noises
 from recognizer.training.settings import TrainingSettings
-from recognizer.training.training import AfterIteration, train, variance_floor
+from recognizer.training.training import AfterIteration, relative, train, variance_floor
+from recognizer.training.weighing import training_weights
 
 HELD_OUT = 3  # every third speaker, or take, is held out to calibrate: two thirds train nearly as well as all
 FEWEST_TO_CALIBRATE = 30  # held-out utterances; below, REFUSED's share at `normal` is not even one of them
@@ -84,15 +85,30 @@ class TrainingData:
         after_iteration: AfterIteration = lambda stage, iteration, log_likelihood: None,
     ) -> WordModels:
         """Models of some words, from some of the utterances, with their copies."""
-        features, labels, spans = [], [], []
-        for i in members:
-            label = words.index(self.utterances[i].word)
-            for f in self.analyses[i].features:
-                features.append(f)
-                labels.append(label)
-                spans.append(self.analyses[i].speech)
-        labels = np.array(labels)
-        return train(features, labels, spans, self.settings, jobs=self.jobs, after_iteration=after_iteration)
+        labels = np.array([words.index(self.utterances[i].word) for i in members])
+        weights = self.weights(members)
+        copies = [len(self.analyses[i].features) for i in members]
+        return train(
+            [f for i in members for f in self.analyses[i].features],
+            np.repeat(labels, copies),
+            [span for i in members for span in self.analyses[i].spans],
+            self.settings,
+            weights=np.repeat(weights, copies),
+            jobs=self.jobs,
+            after_iteration=after_iteration,
+        )
+
+    def weights(self, members: Sequence[int]) -> np.ndarray:
+        """How much each of some of the utterances counts in training from them, (U,)."""
+        return training_weights([self.utterances[i] for i in members], self.settings.even_speakers)
+
+    def variance_floor(self) -> np.ndarray:
+        """Smallest variance of a Gaussian in training from all utterances, (D,)."""
+        weights = relative(self.weights(range(len(self.utterances))))
+        frames = [len(f) for analysis in self.analyses for f in analysis.features]
+        copies = [len(analysis.features) for analysis in self.analyses]
+        every = np.concatenate([f for analysis in self.analyses for f in analysis.features])
+        return variance_floor(every, self.settings, np.repeat(np.repeat(weights, copies), frames))
 
 
 @dataclass(frozen=True)
@@ -142,8 +158,7 @@ def calibrate_held_out(
     noises = _noises(data.analyser) if data.analyser.front_end.hears else []
     noise = None
     if noises:
-        every = (f for analysis in data.analyses for f in analysis.features)
-        noise = train_noise(noises[::2], variance_floor(np.concatenate(list(every)), data.settings))
+        noise = train_noise(noises[::2], data.variance_floor())
     speakers = sorted({u.speaker or "" for u in data.utterances})
     by_speaker = len(speakers) >= HELD_OUT
     groups = np.array([speakers.index(u.speaker or "") if by_speaker else i for i, u in enumerate(data.utterances)])
@@ -170,7 +185,8 @@ def calibrate_held_out(
     score = Proportion.counted(right, [data.utterances[i].speaker for i in first.members])
     _warn_of_chance(first.scores.argmax(1), first.truth)
     held_out = {**score.as_json(), "unseen": "speakers" if by_speaker else "takes"}
-    return HeldOut(*_fit(noise, trials, groups, [folder for folder, _ in strangers]), held_out)
+    weights = np.array([u.weight for u in data.utterances])
+    return HeldOut(*_fit(noise, trials, groups, weights, [folder for folder, _ in strangers]), held_out)
 
 
 def _try(
@@ -222,7 +238,11 @@ def _warn_of_chance(answers: np.ndarray, truth: np.ndarray) -> None:
 
 
 def _fit(
-    noise: GaussianBank | None, trials: Sequence[Trial], groups: np.ndarray, folders: Sequence[str]
+    noise: GaussianBank | None,
+    trials: Sequence[Trial],
+    groups: np.ndarray,
+    weights: np.ndarray,
+    folders: Sequence[str],
 ) -> tuple[Calibration, Rejection | None]:
     """Calibration and rejection from all trials together; no rejection where nothing is known of noise.
 
@@ -232,8 +252,8 @@ def _fit(
     pooled = {f.name: np.concatenate([getattr(trial, f.name) for trial in trials]) for f in fields(Trial)}
     scores, truth, evidence = pooled["scores"], pooled["truth"], pooled["evidence"]
     # A speaker's takes are alike: a hundred of them tell less than takes of a hundred speakers.
-    takes = _shares(groups[pooled["members"]])
-    weight = np.sqrt(takes)
+    shares, source = _shares(groups[pooled["members"]]), weights[pooled["members"]]
+    takes, weight = shares * source, np.sqrt(shares) * source
     right = scores.argmax(1) == truth
     left_out = np.concatenate([np.full(len(trial.truth), len(trial.left_out) > 0) for trial in trials])
     strangers = np.tile(_shares(folders), len(trials))

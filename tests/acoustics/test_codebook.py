@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.cluster.vq import vq
 from scipy.special import logsumexp
 from scipy.stats import norm
+from weighing import each_once
 
 from recognizer.acoustics import codebook
 from recognizer.acoustics.discrete import PRIOR_FRAMES, STREAMS, SYMBOL_FLOOR, DiscreteBank
@@ -214,7 +215,7 @@ def test_em_of_a_shared_codebook_never_lowers_the_likelihood(seed, states, entri
 def test_not_even_the_first_step_from_the_start_lowers_the_likelihood(entries):
     random, floor = np.random.default_rng(0), np.full(6, 0.3)
     groups = [random.normal(place, 1, (60, 6)) for place in range(-9, 12, 3)]
-    bank, features = TiedBank.start(groups, Sizes(1, entries, floor)), np.concatenate(groups)
+    bank, features = TiedBank.start(each_once(groups), Sizes(1, entries, floor)), np.concatenate(groups)
     occupation = np.repeat(np.eye(len(groups)), 60, axis=1)
     first = bank.expect(features)
     second = bank.update(first.statistics(occupation), floor).expect(features)
@@ -346,7 +347,7 @@ def test_cells_are_drawn_as_often_as_they_are_probable():
 @pytest.mark.parametrize("dims", [1, 4, 14])
 def test_dimensions_that_make_no_three_streams_are_refused(dims):
     with pytest.raises(TrainingError) as caught:
-        DiscreteBank.start([np.zeros((9, dims))], Sizes(1, 4, np.ones(dims)))
+        DiscreteBank.start(each_once([np.zeros((9, dims))]), Sizes(1, 4, np.ones(dims)))
     assert str(caught.value) == (
         f"{dims} values a frame are not 3 streams of equal width; a discrete density needs statics, deltas and "
         "accelerations"
@@ -372,7 +373,7 @@ GROUPS = {
 def test_a_start_is_sound_whatever_the_frames(kind, entries, groups):
     groups = GROUPS[groups](np.random.default_rng(0))
     floor = np.full(6, 0.1)
-    bank = kind.start(groups, Sizes(1, entries, floor))
+    bank = kind.start(each_once(groups), Sizes(1, entries, floor))
     assert bank.fault(len(groups), 6) is None
     assert bank.dims == 6
     assert 1 <= bank.weights.shape[-1] <= min(entries or 10_000, sum(map(len, groups)))
@@ -391,7 +392,7 @@ def test_a_start_is_sound_whatever_the_frames(kind, entries, groups):
 def test_a_start_tells_states_apart(kind):
     random = np.random.default_rng(1)
     groups = [random.normal(place, 1, (60, 6)) for place in (-4, 0, 4)]
-    bank = kind.start(groups, Sizes(1, 6, np.full(6, 0.1)))
+    bank = kind.start(each_once(groups), Sizes(1, 6, np.full(6, 0.1)))
     for state, group in enumerate(groups):
         assert (bank.log_density(group).argmax(1) == state).mean() > 0.95
     np.testing.assert_allclose(state_means(bank), [group.mean(0) for group in groups], atol=0.6)
@@ -401,6 +402,6 @@ def test_a_large_corpus_is_thinned_out_evenly(monkeypatch):
     monkeypatch.setattr(codebook, "FRAMES", 30)
     random = np.random.default_rng(2)
     groups = [random.normal(place, 1, (60, 3)) for place in (-9, 9)]
-    bank = DiscreteBank.start(groups, Sizes(1, 200, np.full(3, 0.1)))
+    bank = DiscreteBank.start(each_once(groups), Sizes(1, 200, np.full(3, 0.1)))
     assert bank.weights.shape[-1] <= 30
     assert {np.sign(c) for c in bank.centres[0, :, 0]} == {-1, 1}

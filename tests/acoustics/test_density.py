@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from synthetic import RATE, WORDS, record, say, write
 from typer.testing import CliRunner
+from weighing import each_once
 
 from recognizer.acoustics import codebook, discrete, recursions
 from recognizer.acoustics.chain import TOPOLOGIES, Chain
@@ -272,14 +273,14 @@ def test_data_that_never_varies_can_be_trained_on(kind):
 def test_what_training_could_not_keep_is_told():
     random = np.random.default_rng(0)
     groups = [random.normal(0, 1, (size, 3)) for size in (60, 30, 13)]
-    few = GaussianBank.start(groups, Sizes(4, None, np.full(3, 0.1)))
+    few = GaussianBank.start(each_once(groups), Sizes(4, None, np.full(3, 0.1)))
     assert sizes("continuous", mixtures=2).shortage(few) is None
     assert sizes("continuous", mixtures=4).shortage(few) == (
         "1 of 3 states keep fewer than 4 Gaussians (the least 2), for lack of recordings; record more or train with "
         "mixtures of 2"
     )
     for kind in ("semi-continuous", "discrete"):
-        bank = KINDS[kind].start(groups, Sizes(1, 7, np.full(3, 0.1)))
+        bank = KINDS[kind].start(each_once(groups), Sizes(1, 7, np.full(3, 0.1)))
         entries = bank.weights.shape[-1]
         for enough in (None, entries):
             assert sizes(kind, codebook=enough).shortage(bank) is None

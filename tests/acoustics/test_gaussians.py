@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
+from weighing import each_once
 
 import recognizer.acoustics.kmeans as kmeans_module
 from recognizer.acoustics import gaussians
@@ -194,6 +195,39 @@ def test_clusters_do_not_depend_on_how_many_distances_are_held_at_once(monkeypat
 
 
 @quick
+@given(seeds, st.integers(1, 6), st.integers(1, 4))
+def test_weighted_kmeans_is_lloyds_with_weighted_means(seed, clusters, dims):
+    random = np.random.default_rng(seed)
+    frames, weights = random.normal(0, 1, (60, dims)), random.uniform(0.1, 9, 60)
+    centres, distances = kmeans(frames, clusters, weights, tolerance=0.0, max_iterations=1000)
+    apart = ((frames[:, None] - centres) ** 2).sum(-1)
+    nearest_one = apart.argmin(1)
+    for k, centre in enumerate(centres):
+        own = nearest_one == k
+        np.testing.assert_allclose(centre, np.average(frames[own], axis=0, weights=weights[own]), rtol=1e-9, atol=1e-9)
+    assert distances[-1] == pytest.approx(np.average(apart.min(1), weights=weights))
+    assert (np.diff(distances) < 1e-12).all()
+
+
+@quick
+@given(seeds, st.floats(1e-6, 1e6))
+def test_only_the_ratio_of_weights_moves_centres(seed, scale):
+    random = np.random.default_rng(seed)
+    frames, weights = random.normal(0, 1, (40, 3)), random.uniform(0.1, 9, 40)
+    one, other = (kmeans(frames, 4, w)[0] for w in (weights, scale * weights))
+    np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("frames", "weight", "kept"), [(60, 1.0, 8), (60, 0.5, 5), (12, 100.0, 2), (60, 1e-6, 1)])
+def test_a_mixture_has_no_more_gaussians_than_frames_and_their_weight_support(frames, weight, kept):
+    random = np.random.default_rng(0)
+    group = gaussians.WeightedFrames(random.normal(0, 1, (frames, 2)), np.full(frames, weight))
+    bank = GaussianBank.start([group], gaussians.Sizes(8, None, np.full(2, 1e-3)))
+    assert (bank.weights > 0).sum() <= kept
+    assert kept - (bank.weights > 0).sum() <= kept // 4  # k-means may lose a cluster
+
+
+@quick
 @given(
     seeds,
     st.sampled_from(["random", "constant dimension"]),  # where no frame is as near to one centre as to another
@@ -207,12 +241,13 @@ def test_groups_at_once_have_the_clusters_that_each_has_alone(seed, kind, length
     stack = np.full((len(groups), max(lengths), frames.shape[1]), 7.0)
     for part, group in zip(stack, groups):
         part[: len(group)] = group
+    weights = (np.arange(max(lengths)) < np.array(lengths)[:, None]).astype(float)
     asked = np.minimum(clusters, lengths)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kmeans_module, "CHUNK_VALUES", held)
-        centres, found, distances = kmeans_of_groups(stack, np.array(lengths), asked)
+        centres, found, distances = kmeans_of_groups(stack, np.array(lengths), asked, weights)
     floor = np.full(frames.shape[1], 1e-3)
-    together = GaussianBank.start(groups, gaussians.Sizes(clusters, None, floor))
+    together = GaussianBank.start(each_once(groups), gaussians.Sizes(clusters, None, floor))
     for number, group in enumerate(groups):
         alone, curve = kmeans(group, asked[number])
         np.testing.assert_allclose(centres[number, found[number]], alone, rtol=1e-9, atol=1e-9)

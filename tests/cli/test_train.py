@@ -12,7 +12,7 @@ from synthetic import RATE, SPEAKERS, WORDS, record, say, write
 from recognizer.intervals import in_words
 from recognizer.model import Model
 from recognizer.recognizer import Recognizer
-from recognizer.sound.perturbation import MILD, NOISE, VTLP, Perturbation
+from recognizer.sound.perturbation import MILD, Perturbation
 
 SMALL = ["--mixtures", "1"]  # as many as a few recordings support without a warning
 
@@ -87,18 +87,64 @@ def test_options_are_in_the_model(run, recordings, output):
     assert [Perturbation(**p) for p in model.card["perturbations"]] == list(MILD), "for there are few recordings"
 
 
-@pytest.mark.parametrize(
-    ("options", "copies"), [(["--vtlp"], VTLP), (["--noise"], NOISE), (["--vtlp", "--noise"], (*VTLP, *NOISE))]
-)
-def test_copies(run, output, tmp_path, options, copies):
+@pytest.mark.parametrize("kinds", ["noise,rooms,vtlp,pace,level,band", "vtlp", " noise, level,noise"])
+def test_copies(run, output, tmp_path, kinds):
     few = record(tmp_path / "few", takes=1)
+    options = ["--augment", kinds, "--copies", 2, "--seed", 7]
     assert run("train", few, "-o", output, *SMALL, *options).status == 0
     model = Model.load(output)
-    assert [(p["warp"], p["snr"]) for p in model.card["perturbations"]] == [
-        (p.warp, p.snr) for p in dict.fromkeys((*copies, *MILD))
-    ]
+    told = list(dict.fromkeys(kind.strip() for kind in kinds.split(",")))
+    assert model.card["augmentation"] == {"kinds": told, "copies": 2, "seed": 7, "clips": 0}
     assert model.card["utterances"] == 16
     assert hears_everything(output)
+    again, other = output.with_name("again.npz"), output.with_name("other.npz")
+    assert run("train", few, "-o", again, *SMALL, *options, "--jobs", 2).status == 0
+    assert Model.load(again).fingerprint == model.fingerprint
+    assert run("train", few, "-o", other, *SMALL, *options[:-1], 8).status == 0
+    assert Model.load(other).fingerprint != model.fingerprint
+
+
+def test_real_noise(run, recordings, output, tmp_path):
+    noises = tmp_path / "noises"
+    write(noises / "fan.wav", 0.1 * np.random.default_rng(0).standard_normal(3 * RATE))
+    options = ["-o", output, *SMALL, "--augment", "noise", "--copies", 1, "--noise", noises]
+    assert run("train", recordings, *options).status == 0
+    assert Model.load(output).card["augmentation"]["clips"] == 1
+    silent = write(noises / "silent.wav", np.zeros(RATE))
+    outcome = run("train", recordings, *options)
+    assert (outcome.status, outcome.stderr) == (
+        1,
+        f"left out: {silent}: is silent; record it again, or remove it\n",
+    )
+    assert hears_everything(output)
+
+
+def test_a_folder_of_noise_without_sound(run, recordings, output, tmp_path):
+    noises = tmp_path / "noises"
+    write(noises / "silent.wav", np.zeros(RATE))
+    outcome = run("train", recordings, "-o", output, "--augment", "noise", "--noise", noises)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith(f"error: {noises}: nothing in it sounds")
+    assert outcome.stderr.count("\n") == 1
+    assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["--augment", "echo"], "'echo' is no way to augment recordings"),
+        (["--augment", ""], "choose of noise, rooms, vtlp, pace, level, band"),
+        (["--noise", "somewhere"], "add --augment noise"),
+        (["--noise", "somewhere", "--augment", "vtlp"], "add --augment noise"),
+        (["--augment", "vtlp", "--copies", 0], "copies"),
+        (["--augment", "vtlp", "--seed", -1], "seed"),
+    ],
+)
+def test_copies_that_cannot_be_made(run, recordings, output, options, part):
+    outcome = run("train", recordings, "-o", output, *options)
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert part in " ".join(outcome.stderr.split())
+    assert list(output.parent.iterdir()) == []
 
 
 def test_the_same_recordings_give_the_same_model(run, recordings, output):
@@ -129,6 +175,86 @@ def test_the_folder_may_be_this_one(run, recordings, output, monkeypatch):
     monkeypatch.chdir(output.parent)
     assert run("train", recordings, "-o", "m.npz", *SMALL).status == 0
     assert hears_everything(output)
+
+
+# Several corpora, and what each counts
+
+
+def test_several_folders_are_one_corpus(run, recordings, output, tmp_path):
+    other = record(tmp_path / "other", words=["peep", "hum"], speakers=["eve"], takes=2)
+    assert run("train", recordings, other, "-o", output, *SMALL).status == 0
+    model = Model.load(output)
+    assert (model.card["utterances"], model.card["speakers"]) == (52, 5)
+    assert model.card["data"] == f"{recordings.name}, other"
+    assert hears_everything(output)
+
+
+def heard_with(run, monkeypatch, *arguments) -> dict[str, float]:
+    """What each recording counts in the training of the model, by the name of its file."""
+    import recognizer.training.trials as module
+
+    seen = {}
+
+    def watch(data, members):
+        weights = original(data, members)
+        seen.update({data.utterances[i].path.name: float(w) for i, w in zip(members, weights, strict=True)})
+        return weights
+
+    original = module.TrainingData.weights
+    monkeypatch.setattr(module.TrainingData, "weights", watch)
+    assert run("train", *arguments).status == 0
+    return seen
+
+
+def test_folders_and_speakers_weigh(run, recordings, output, monkeypatch, tmp_path):
+    other = record(tmp_path / "a=b", words=["peep"], speakers=["eve"], takes=3)
+    options = ["-o", output, *SMALL, "--weight", f"{other}=8", "--weight", f"{recordings}=0.5", "--even-speakers", 0.5]
+    seen = heard_with(run, monkeypatch, recordings, other, *options)
+    assert len(seen) == 51
+    for name, weight in seen.items():
+        assert weight == pytest.approx(8 / 3**0.5 if "eve" in name else 0.5 / 12**0.5)
+
+
+def test_weights_change_a_model_and_their_scale_does_not(run, recordings, output):
+    fingerprints = []
+    for options in ([], ["--weight", f"{recordings}=4"], ["--even-speakers", 1]):
+        assert run("train", recordings, "-o", output, *SMALL, *options).status == 0
+        fingerprints.append(Model.load(output).fingerprint)
+    assert len(set(fingerprints)) == 1, "all are of equal weight"
+    uneven = record(output.parent / "uneven", speakers=["anna"], takes=9)
+    record(uneven, speakers=["bob"], takes=2)
+    models = []
+    for options in ([], ["--even-speakers", 1]):
+        assert run("train", uneven, "-o", output, *SMALL, *options).status == 0
+        models.append(Model.load(output).fingerprint)
+    assert len(set(models)) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("{corpus}=0", "is not a number over 0"),
+        ("{corpus}=-1", "is not a number over 0"),
+        ("{corpus}=nan", "is not a number over 0"),
+        ("{corpus}=many", "is not a number over 0"),
+        ("{corpus}=", "is not FOLDER=NUMBER"),
+        ("{corpus}", "is not FOLDER=NUMBER"),
+        ("=2", "is not FOLDER=NUMBER"),
+    ],
+)
+def test_weights_that_are_none(run, recordings, output, text, part):
+    outcome = run("train", recordings, "-o", output, "--weight", text.format(corpus=recordings))
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert part in " ".join(outcome.stderr.split())
+    assert list(output.parent.iterdir()) == []
+
+
+def test_a_weight_for_no_recording(run, recordings, output, tmp_path):
+    outcome = run("train", recordings, "-o", output, "--weight", f"{tmp_path / 'elsewhere'}=2")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith(f"error: {tmp_path / 'elsewhere'}: ")
+    assert outcome.stderr.count("\n") == 1
+    assert list(output.parent.iterdir()) == []
 
 
 # Recordings that are left out
@@ -179,7 +305,7 @@ def test_few_recordings_for_many_gaussians_are_no_reason_to_warn(run, recordings
 def test_a_folder_without_permission_is_told_before_any_work(run, recordings, output, monkeypatch):
     """As root may write everywhere, the system's answer is played."""
     monkeypatch.setattr("os.access", lambda path, mode: Path(path) != output.parent)
-    monkeypatch.setattr("recognizer.corpus.find", lambda corpus: pytest.fail("work was done"))
+    monkeypatch.setattr("recognizer.corpus.find", lambda *corpora: pytest.fail("work was done"))
     outcome = run("train", recordings, "-o", output)
     assert outcome.status == 2
     assert "no permission to write into" in " ".join(outcome.stderr.split())

@@ -687,6 +687,19 @@ def test_blocks_of_what_is_no_recording(tmp_path, make, part):
     assert refused(lambda: list(audio.blocks(path, 0.03)), part).startswith(f"{path}: ")
 
 
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg"])
+@pytest.mark.parametrize("start", [0.0, 0.1, 1.0, 2.5])
+def test_blocks_from_anywhere_in_a_file(tmp_path, name, start):
+    values = np.random.default_rng(0).uniform(-0.5, 0.5, 2 * 8000)
+    soundfile.write(tmp_path / name, values, 8000)
+    whole = audio.load(tmp_path / name, 8000).samples[round(start * 8000) :]
+    if not len(whole):
+        refused(lambda: list(audio.blocks(tmp_path / name, 0.3, start)), "no samples")
+        return
+    found = np.concatenate([samples for samples, _ in audio.blocks(tmp_path / name, 0.3, start)])
+    np.testing.assert_allclose(found, whole, rtol=0, atol=1e-6)
+
+
 # The module
 
 

@@ -28,6 +28,7 @@ from recognizer.recognizer import Recognizer
 from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.perturbation import MILD, NOISE, VTLP, Perturbation
 from recognizer.training import building, trials
+from recognizer.training.augmentation import KINDS, Augmentation
 from recognizer.training.building import FEW_TAKES, corpus_rate
 from recognizer.training.trials import Refusal
 
@@ -288,6 +289,26 @@ def test_copies_are_trained_on_but_are_no_recordings(utterances, small, training
     assert right(model) == 1
     assert never_falls(model)
     assert build(utterances, settings=small, perturbations=perturbations)[0].fingerprint == model.fingerprint
+
+
+def test_drawn_copies_are_the_same_on_two_processes(utterances, small, trainings, monkeypatch):
+    monkeypatch.setattr(analysis, "PARALLEL_FROM", 2)
+    monkeypatch.setattr(analysis, "FILES_AT_ONCE", 16)
+    drawing = Augmentation(KINDS, copies=2)
+    one, two = (build(utterances, settings=small, augmentation=drawing, jobs=jobs)[0] for jobs in (1, 2))
+    assert trainings == 2 * [3 * len(utterances)]
+    assert one.fingerprint == two.fingerprint
+    assert one.card["augmentation"] == drawing.as_json()
+    assert "augmentation" not in build(utterances, settings=small)[0].card
+    assert right(one) == 1
+    assert never_falls(one)
+
+
+def test_copies_hurried_to_too_few_frames_are_left_out_alone(utterances, small, trainings, monkeypatch):
+    monkeypatch.setattr("recognizer.training.augmentation.PACES", (20.0,))
+    _, refused = build(utterances, settings=small, augmentation=Augmentation(("pace",)))
+    assert refused == []
+    assert trainings == [len(utterances)]
 
 
 def test_a_copy_that_changes_nothing_changes_no_mean(utterances, small):

@@ -555,3 +555,85 @@ def test_recordings_without_silence_are_trained_and_recognised_with_it():
     models = trained(features, words, spans, sizes(mixtures=1))
     unseen, truth, _, _ = corpus(seed=6, takes=10, lead=0, trail=0)
     assert (decoding.score_words(models, unseen).argmax(1) == truth).all()
+
+
+# Weights
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("stage", training.STAGES)
+@settings(max_examples=15, deadline=None)
+@given(seeds, st.integers(1, 3), st.integers(1, 3), st.sampled_from([1, 30, 10**6]))
+def test_an_utterance_of_weight_n_adds_what_n_copies_do(stage, kind, seed, words, states, held):
+    random = np.random.default_rng(seed)
+    labels = np.concatenate([np.arange(words), random.integers(0, words, 5)])
+    features = [random.normal(0, 1.5, (random.integers(states, states + 9), DIMS)) for _ in labels]
+    weights = random.integers(1, 5, len(labels))
+    bank = random_bank(random, KINDS[kind], words * states + 1)
+    models, occupation = WordModels(bank, Chain.of_topology(words, states)), training.STAGES[stage]
+    copied = [f for f, n in zip(features, weights) for _ in range(n)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "CHUNK_FRAMES", held)
+        weighed = training.accumulate(models, training.laid_out(features, labels, weights).chunks, occupation)
+        copies = training.accumulate(models, training.chunks_of(copied, np.repeat(labels, weights)), occupation)
+    assert weighed.frames == copies.frames == sum(map(len, copied))
+    assert weighed.log_likelihood == pytest.approx(copies.log_likelihood, rel=1e-12)
+    for name in ("occupancy", "first_order", "second_order", "transition_counts"):
+        np.testing.assert_allclose(getattr(weighed, name), getattr(copies, name), rtol=1e-9, atol=1e-9)
+
+
+def test_training_with_weights_is_training_with_copies():
+    """With one Gaussian a state, for where k-means starts copies move the parts of the equal cut."""
+    features, words, spans, _ = corpus(takes=8, lead=8, trail=8)
+    weights = np.random.default_rng(0).integers(1, 5, len(words))
+    chosen = sizes(mixtures=1)
+    copies = [np.repeat(np.arange(len(words)), weights), *(np.repeat(x, weights, axis=0) for x in (words, spans))]
+    which, *labels = copies
+    one = train(features, words, spans, chosen, weights=weights)
+    same_models(one, train([features[i] for i in which], *labels, chosen), tolerance=1e-9)
+    plain = train(features, words, spans, chosen)
+    assert np.abs(one.bank.means - plain.bank.means).max() > 0.01, "weights that change nothing were not tested"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_the_ratio_of_weights_counts(kind):
+    random = np.random.default_rng(0)
+    words = np.repeat([0, 1], 8)
+    features = [random.normal(4 * word, 1, (30, 3)) for word in words]
+    weights = random.uniform(0.1, 3, len(words))
+    chosen = sizes(density=kind)
+    one, other = (trained(features, words, [(5, 25)] * 16, chosen, weights=w) for w in (weights, 1024 * weights))
+    np.testing.assert_allclose(score_words(one, features), score_words(other, features), rtol=1e-9)
+    plain, alike = (trained(features, words, [(5, 25)] * 16, chosen, weights=w) for w in (None, np.full(16, 0.3)))
+    np.testing.assert_allclose(score_words(plain, features), score_words(alike, features), rtol=1e-9)
+
+
+def test_a_start_weighs_its_frames():
+    features, words, spans, _ = corpus(words=2, takes=4)
+    weights = np.random.default_rng(1).uniform(0.1, 5, len(words))
+    speech = training.laid_out(features, words, weights)
+    bank, _ = training.cut_and_cluster(speech, words, spans, sizes(mixtures=1), np.full(2, 1e-6))
+    frame_weights = np.repeat(weights, list(map(len, features)))
+    cut = uniform_cut(np.array(list(map(len, features))), spans, 3)
+    first = np.repeat(words, list(map(len, features)))
+    for word, state in np.ndindex(2, 3):
+        own = (first == word) & (cut == state + 1)
+        mean = np.average(np.concatenate(features)[own], axis=0, weights=frame_weights[own])
+        np.testing.assert_allclose(bank.means[3 * word + state, 0], mean)
+
+
+@pytest.mark.parametrize("weight", [0, -1, np.nan, np.inf])
+def test_weights_that_are_none_are_refused(weight):
+    features, words, spans, _ = corpus(words=1, takes=3)
+    with pytest.raises(TrainingError) as caught:
+        train(features, words, spans, sizes(), weights=[1, weight, 1])
+    assert str(caught.value) == f"utterance 1 has a weight of {weight:g}; give it one over 0"
+
+
+@pytest.mark.parametrize("ratio", [1e-12, 1e12, 1e300])
+def test_extreme_weights_give_finite_models(ratio):
+    features, words, spans, _ = corpus(words=2, takes=4)
+    weights = np.where(np.arange(len(words)) % 3, 1.0, ratio)
+    models = trained(features, words, spans, sizes(), weights=weights)
+    assert models.bank.fault(7, 2) is None
+    assert np.isfinite(score_words(models, features)).all()

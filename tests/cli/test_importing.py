@@ -268,7 +268,7 @@ def test_symbols_need_statics_and_derivatives(run, tmp_path):
     )
 
 
-@pytest.mark.parametrize("option", [["--vtlp"], ["--noise"], ["--unknown", "others"]])
+@pytest.mark.parametrize("option", [["--augment", "vtlp"], ["--augment", "noise,band"], ["--unknown", "others"]])
 def test_training_that_needs_sound(run, exchanged, tmp_path, monkeypatch, option):
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "others" / "bang.wav", say("hum"))

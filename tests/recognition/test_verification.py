@@ -317,12 +317,29 @@ def made_up_trials(rng: np.random.Generator, speakers: int) -> tuple[list[Trial]
     return [Trial(np.arange(speakers), truth, scores, known, nothing, others, nothing)], np.arange(speakers)
 
 
+def test_light_recordings_hardly_count_in_calibration():
+    rng = np.random.default_rng(3)
+    [trial], groups = made_up_trials(rng, 40)
+    trial = replace(trial, scores=5 * rng.standard_normal(trial.scores.shape))
+    heavy = np.arange(len(trial.members)) % 2 == 0
+    half = replace(trial, **{f: getattr(trial, f)[heavy] for f in ("members", "truth", "scores", "evidence")})
+    half = replace(half, left_out=trial.left_out[: heavy.sum()])
+    weights = np.where(heavy, 1.0, 1e-6)
+
+    def scale(one, weights):
+        return trials._fit(None, [one], groups, weights, [])[0].scale
+
+    plain, weighed, alone = (scale(trial, weights**0), scale(trial, weights), scale(half, weights**0))
+    assert weighed == pytest.approx(alone, rel=1e-3)
+    assert abs(plain / alone - 1) > 0.01, "the halves are not alike"
+
+
 def test_thresholds_are_set_on_what_did_not_fit_the_weights(fitted):
     """Of chance evidence, weights make what they were fitted to look known; new words are refused too often then."""
     rng, refused = np.random.default_rng(0), {"strict": [], "in-sample": []}
     for _ in range(30):
         trial, groups = made_up_trials(rng, 25)
-        calibration, rejection = trials._fit(fitted.rejection.noise, trial, groups, [])
+        calibration, rejection = trials._fit(fitted.rejection.noise, trial, groups, np.ones(len(groups)), [])
         new = rejection.known(rng.standard_normal((1000, len(EVIDENCE))))
         in_sample = belief(trial[0].scores, trial[0].evidence, calibration, rejection).lesser
         refused["strict"].append((new < rejection.thresholds["strict"]).mean())
@@ -349,7 +366,7 @@ def test_no_speaker_is_on_both_sides(fitted, monkeypatch):
 
     monkeypatch.setattr(trials, "fit_rejection", fit)
     monkeypatch.setattr(trials, "belief", believed)
-    trials._fit(fitted.rejection.noise, trial, groups, [])
+    trials._fit(fitted.rejection.noise, trial, groups, np.ones(len(groups)), [])
     assert fitted_to.pop() == set(groups.tolist())
     assert len(judged) == len(fitted_to) == trials.PARTS
     assert all(not seen & tested for seen, tested in zip(fitted_to, judged))

@@ -182,6 +182,7 @@ def dress(word, rate, seed):
 
 # The same for the other models. Of Arabic and Mandarin, words that the model understood when espeak-ng said them.
 OTHERS = {
+    "commands": {"slt": "one zero", "slthts": "down right", "rms": "five left", "awb": "eight go", "kal": "up"},
     "digits-ar": {"m2": "اثنان خمسة", "f3": "صفر", "f4": "ثمانية", "m6": "واحد"},
     "commands-ar": {
         "m2": "يسار فتح تراجع ابدأ",
@@ -194,9 +195,12 @@ OTHERS = {
 LANGUAGES = {"digits-ar": "ar", "commands-ar": "ar", "dspspeech20": "cmn-latn-pinyin"}
 
 
-def voices(model, variants):
-    """The voices of espeak-ng for a model, by the names of their files, and what each says."""
-    return {f"espeak{variant}": (espeak(variant, LANGUAGES[model]), words) for variant, words in variants.items()}
+def voices(model, said):
+    """What each voice says, under the name for its files; what is no voice of VOICES is a variant of espeak-ng's."""
+    return {
+        name if name in VOICES else f"espeak{name}": (VOICES.get(name) or espeak(name, LANGUAGES[model]), words)
+        for name, words in said.items()
+    }
 
 
 def make(folder, said):
@@ -213,8 +217,8 @@ def make(folder, said):
 
 def main():
     make(HERE, {name: (VOICES[name], words) for name, words in WORDS.items()})
-    for model, variants in OTHERS.items():
-        make(FOLDER / model, voices(model, variants))
+    for model, said in OTHERS.items():
+        make(FOLDER / model, voices(model, said))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The shipped commands: nine words of Speech Commands, and what else of its thirty is understood from a few takes.
+"""The shipped commands: nine words of Speech Commands, and what else of its thirty a few takes teach (none so far).
 
 A quarter of the speakers is never heard before the test. Which words are in the model is decided without them: of the
 other 21 words there are but 7 to 10 takes each, and one is in if folds over the training speakers get 95 % of it right.
@@ -30,7 +30,7 @@ from recognizer.intervals import Proportion
 from recognizer.sound.perturbation import VTLP
 from recognizer.training.settings import TrainingSettings
 
-SETUP = Setup(TrainingSettings(states=6, mixtures=16), VTLP)  # as recipes/speech_commands chose
+SETUP = Setup(TrainingSettings(states=6, mixtures=16), VTLP)  # see recipes/speech_commands/CHOICE.md
 ENOUGH = 0.95
 CORPORA = ("speech_commands", "speech_commands_30")
 

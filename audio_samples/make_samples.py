@@ -191,6 +191,19 @@ OTHERS = {
         "m3": "تكبير استقبال",
         "m6": "خيارات السابق",
     },
+    "dspspeech20": {
+        "f2": "数字 语音 复旦 饭店",
+        "f3": "总工 北京",
+        "f4": "中国 商行",
+        "f5": "识别 上海",
+        "m1": "语言",
+        "slt": "Speech",
+        "rms": "Print Speaker",
+        "awb": "Project Close",
+        "slthts": "Signal",
+        "kal": "Process",
+        "ked": "Open",
+    },
 }
 LANGUAGES = {"digits-ar": "ar", "commands-ar": "ar", "dspspeech20": "cmn-latn-pinyin"}
 

@@ -1,4 +1,4 @@
-"""Make the spoken digits in this folder with free speech synthesisers.
+"""Make the spoken digits in this folder, and the words in `model_samples`, with free speech synthesisers.
 
 Needs the Debian packages flite, festival, festvox-us-slt-hts, festvox-kallpc16k, festvox-kdlpc16k and
 espeak-ng, and the Python packages numpy and soundfile. Run it from any folder:
@@ -6,7 +6,8 @@ espeak-ng, and the Python packages numpy and soundfile. Run it from any folder:
     apt-get install flite festival festvox-us-slt-hts festvox-kallpc16k festvox-kdlpc16k espeak-ng
     python audio_samples/make_samples.py
 
-It writes `{word}_{voice}_{take}.wav` next to itself. The same packages give the same bytes every time.
+It writes `{word}_{voice}_{take}.wav` next to itself, and into a folder of `model_samples` for each of the other shipped
+models. The same packages give the same bytes every time.
 """
 
 import functools
@@ -22,6 +23,7 @@ import numpy as np
 import soundfile
 
 HERE = Path(__file__).resolve().parent
+FOLDER = HERE.parent / "model_samples"  # apart, so that whoever recognises this folder hears digits alone
 PEAK = 10 ** (-6 / 20)  # of full scale
 NOISE = 10 ** (-70 / 20)  # rms, so that no file holds digital silence
 SPEECH = 10 ** (-40 / 20)  # a frame this far below the loudest one still belongs to the word
@@ -49,8 +51,8 @@ def festival(name, package):
     return Voice(f"festival {package}", listing, name, ("festival", "-b", f"(voice_{name})", speak))
 
 
-def espeak(variant):
-    say = ("espeak-ng", "-v", f"en-us+{variant}", "-s", "150", "-w", "{wav}", "{word}")
+def espeak(variant, language="en-us"):
+    say = ("espeak-ng", "-v", f"{language}+{variant}", "-s", "150", "-w", "{wav}", "{word}")
     return Voice("espeak-ng", ("espeak-ng", "--voices=variant"), f"!v/{variant}", say)
 
 
@@ -62,6 +64,62 @@ VOICES = {
     "awb": flite("awb"),
     "kal": festival("kal_diphone", "festvox-kallpc16k"),
     "ked": festival("ked_diphone", "festvox-kdlpc16k"),
+}
+
+# For espeak-ng: its Arabic needs the vowels, which nobody writes, and its Mandarin takes pinyin with tones more surely.
+SPELLED = {
+    "صفر": "صِفْر",
+    "واحد": "وَاحِد",
+    "اثنان": "اِثْنَان",
+    "ثلاثة": "ثَلَاثَه",
+    "أربعة": "أَرْبَعَه",
+    "خمسة": "خَمْسَه",
+    "ستة": "سِتَّا",
+    "سبعة": "سَبْعَه",
+    "ثمانية": "ثَمَانِيَه",
+    "تسعة": "تِسْعَه",
+    "خلف": "خَلْف",
+    "إلغاء": "إِلْغَاء",
+    "إغلاق": "إِغْلَاق",
+    "رقم": "رَقْم",
+    "اتجاه": "اِتِّجَاه",
+    "تعطيل": "تَعْطِيل",
+    "أسفل": "أَسْفَل",
+    "تفعيل": "تَفْعِيل",
+    "إدخال": "إِدْخَال",
+    "أمام": "أَمَام",
+    "يسار": "يَسَار",
+    "تحريك": "تَحْرِيك",
+    "التالي": "التَّالِي",
+    "لا": "لَا",
+    "موافق": "مُوَافِق",
+    "فتح": "فَتْح",
+    "خيارات": "خِيَارَات",
+    "السابق": "السَّابِق",
+    "استقبال": "اِسْتِقْبَال",
+    "تسجيل": "تَسْجِيل",
+    "يمين": "يَمِين",
+    "تدوير": "تَدْوِير",
+    "إرسال": "إِرْسَال",
+    "ابدأ": "اِبْدَأ",
+    "توقف": "تَوَقَّف",
+    "تراجع": "تَرَاجُع",
+    "أعلى": "أَعْلَى",
+    "نعم": "نَعَم",
+    "تكبير": "تَكْبِير",
+    "تصغير": "تَصْغِير",
+    "数字": "shu4zi4",
+    "语音": "yu3yin1",
+    "语言": "yu3yan2",
+    "识别": "shi2bie2",
+    "中国": "zhong1guo2",
+    "总工": "zong3gong1",
+    "北京": "bei3jing1",
+    "背景": "bei4jing3",
+    "上海": "shang4hai3",
+    "商行": "shang1hang2",
+    "复旦": "fu4dan4",
+    "饭店": "fan4dian4",
 }
 
 # Every digit but two is said by a woman and by a man, two by two men; zero, three, five and seven a third time.
@@ -122,15 +180,58 @@ def dress(word, rate, seed):
     return padded + NOISE * np.random.default_rng(seed).standard_normal(len(padded))
 
 
-def main():
-    for voice in VOICES.values():
+# The same for the other models. Of Arabic and Mandarin, words that the model understood when espeak-ng said them.
+OTHERS = {
+    "commands": {"slt": "one zero", "slthts": "down right", "rms": "five left", "awb": "eight go", "kal": "up"},
+    "digits-ar": {"m2": "اثنان خمسة", "f3": "صفر", "f4": "ثمانية", "m6": "واحد"},
+    "commands-ar": {
+        "m2": "يسار فتح تراجع ابدأ",
+        "f3": "أمام خلف",
+        "m1": "إغلاق تصغير",
+        "m3": "تكبير استقبال",
+        "m6": "خيارات السابق",
+    },
+    "dspspeech20": {
+        "f2": "数字 语音 复旦 饭店",
+        "f3": "总工 北京",
+        "f4": "中国 商行",
+        "f5": "识别 上海",
+        "m1": "语言",
+        "slt": "Speech",
+        "rms": "Print Speaker",
+        "awb": "Project Close",
+        "slthts": "Signal",
+        "kal": "Process",
+        "ked": "Open",
+    },
+}
+LANGUAGES = {"digits-ar": "ar", "commands-ar": "ar", "dspspeech20": "cmn-latn-pinyin"}
+
+
+def voices(model, said):
+    """What each voice says, under the name for its files; what is no voice of VOICES is a variant of espeak-ng's."""
+    return {
+        name if name in VOICES else f"espeak{name}": (VOICES.get(name) or espeak(name, LANGUAGES[model]), words)
+        for name, words in said.items()
+    }
+
+
+def make(folder, said):
+    """Write the words that each voice says."""
+    folder.mkdir(exist_ok=True, parents=True)
+    for name, (voice, words) in said.items():
         require(voice)
-    for speaker, words in WORDS.items():
         for word in words.split():
-            path = HERE / f"{word}_{speaker}_0.wav"
-            samples, rate = synthesise(VOICES[speaker], word)
+            path = folder / f"{word}_{name}_0.wav"
+            samples, rate = synthesise(voice, SPELLED.get(word, word))
             soundfile.write(path, dress(trim(samples, rate), rate, zlib.crc32(path.name.encode())), rate, "PCM_16")
-            print(path.name)
+            print(path.relative_to(HERE.parent))
+
+
+def main():
+    make(HERE, {name: (VOICES[name], words) for name, words in WORDS.items()})
+    for model, said in OTHERS.items():
+        make(FOLDER / model, voices(model, said))
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ import argparse
 import platform
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 
 from recognizer import Recognizer, RecognizerWarning
-from recognizer.corpus import Utterance, find
+from recognizer.corpus import Utterance, find, unknown_files
 from recognizer.evaluation.evaluation import Evaluation, evaluate, headline
 from recognizer.intervals import Proportion
 from recognizer.sound.perturbation import NOISE, Perturbation
@@ -21,6 +21,19 @@ from recognizer.training.settings import TrainingSettings
 
 NARROW_VTLP = (Perturbation(0.9), Perturbation(1.1))  # for speakers of one kind; see recipes/fsdd/choose.py
 SERVE_OTHERS = (*NARROW_VTLP, *NOISE)
+
+MODELS = Path(__file__).resolve().parents[1] / "models"
+OTHERS = {  # what shipped models learn to reject, as far as it is not their vocabulary
+    "speech_commands": "nine words of Speech Commands v0.01, CC BY 4.0, Pete Warden / Google",
+    "speech_commands_30": "Speech Commands v0.01, about 8 takes of each of 30 words, likewise",
+    "dspspeech20": "DSPSpeech-20, MIT, https://github.com/zhongyuchen/DSPSpeech-20",
+    "arabic40": "Arabic Speech Commands, 24 of its speakers, CC BY 4.0, "
+    "https://github.com/abdulkaderghandoura/arabic-speech-commands-dataset",
+    "wake_words": "alexa, computer, jarvis of wake-word-benchmark, Apache-2.0, Picovoice, "
+    "https://github.com/Picovoice/wake-word-benchmark",
+    "noise/speech_commands": "background noises of Speech Commands v0.01, likewise",
+    "noise/esc10": "ESC-10, CC BY 3.0, https://github.com/karolpiczak/ESC-10 (credits of each clip in its LICENSE)",
+}
 
 Fold = tuple[list[Utterance], list[Utterance]]  # to train on, to test on
 
@@ -36,7 +49,8 @@ class Setup:
         settings = self.settings
         size = f"{settings.mixtures} mixtures" if settings.codebook is None else f"codebook {settings.codebook}"
         parts = [f"{settings.states} states", settings.topology, settings.density, size]
-        sizes = ", ".join([*parts, f"floor {settings.variance_floor}"])
+        borrowed = [f"{settings.borrowed_frames:g} frames borrowed"] if settings.borrowed_frames else []
+        sizes = ", ".join([*parts, f"floor {settings.variance_floor}", *borrowed])
         return "; ".join([sizes, *map(described, self.perturbations)])
 
 
@@ -62,6 +76,33 @@ def train_and_test(fold: Fold, setup: Setup, jobs: int = 2) -> Evaluation:
             training, settings=setup.settings, perturbations=setup.perturbations, calibrate=False, jobs=jobs
         )
     return evaluate(test, Recognizer(model).recognize_files([u.path for u in test], jobs=jobs))
+
+
+def ship(
+    name: str, utterances: Sequence[Utterance], setup: Setup, data: Path, known: Collection[str], card: dict
+) -> None:
+    """Train on everybody, teach what is to be rejected, and write models/NAME.npz.
+
+    Parameters
+    ----------
+    name : of the model
+    utterances, setup : to train on, and how
+    data : folder that holds the corpora named in OTHERS
+    known : the vocabulary as the corpora spell it, so that none of it is rejected
+    card : what to say of the data, their licence and the accuracy
+    """
+    unknown, _ = unknown_files([data / corpus for corpus in OTHERS], known)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecognizerWarning)
+        model, _ = build(
+            utterances,
+            settings=setup.settings,
+            perturbations=setup.perturbations,
+            unknown=unknown,
+            jobs=2,
+            card={"rejected": OTHERS, **card},
+        )
+    model.save(MODELS / f"{name}.npz")
 
 
 def by_speaker(utterances: Sequence[Utterance], groups: int | None = None) -> list[Fold]:

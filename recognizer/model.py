@@ -65,6 +65,13 @@ class Model:
         """Names what the model computes: equal if and only if every number of it is; the card is left out."""
         return _fingerprint(_arrays(self), _header(self))
 
+    @property
+    def spoken(self) -> dict[str, str]:
+        """How words are said, where their spelling does not tell everybody; what the card says of the vocabulary."""
+        told = self.card.get("spoken")
+        told = told if isinstance(told, dict) else {}  # a card may hold anything
+        return {word: told[word] for word in self.words if isinstance(told.get(word), str)}
+
     def save(self, path: str | Path) -> None:
         """Write the model to one `.npz`, whole or not at all.
 

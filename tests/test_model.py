@@ -238,6 +238,14 @@ def test_a_card_that_is_no_json_leaves_what_was_there(built, tmp_path):
     assert path.read_bytes() == b"the old model"
 
 
+def test_the_card_tells_how_words_are_said(built):
+    said = {"rise": "raiz", "hum": ["hm"], "of no word": "x"}
+    assert replace(built, card={"spoken": said}).spoken == {"rise": "raiz"}
+    for card in ({}, {"spoken": None}, {"spoken": "raiz"}):
+        assert replace(built, card=card).spoken == {}
+    assert replace(built, card={"spoken": said}).fingerprint == built.fingerprint, "it changes nothing"
+
+
 def test_no_folder_to_save_into(built, tmp_path):
     (tmp_path / "folder.npz").mkdir()
     for path in (tmp_path / "gone" / "m.npz", tmp_path / "folder.npz", tmp_path / ("x" * 300 + ".npz")):

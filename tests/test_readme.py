@@ -30,7 +30,7 @@ README = REPOSITORY / "README.md"
 PAGES = [README, *sorted(DOCS.glob("*.md"))]
 MARKDOWN = [
     *PAGES,
-    *(REPOSITORY / folder / "README.md" for folder in ("models", "audio_samples", "recipes")),
+    *(REPOSITORY / folder / "README.md" for folder in ("models", "audio_samples", "model_samples", "recipes")),
     *sorted((REPOSITORY / "recipes").glob("*/*.md")),
     REPOSITORY / "recognizer" / "THEORY.md",
 ]
@@ -275,7 +275,7 @@ def test_the_readme_leads_to_every_page():
 def test_the_files_that_a_page_names_exist(page):
     """By their place in the repository; or by their name alone, as those of the page's own folder."""
     for path in re.findall(
-        r"(?<![\w./-])((?:\.ci|audio_samples|docs|models|recipes|recognizer|tests)/[\w./-]*)", text(page)
+        r"(?<![\w./-])((?:\.ci|audio_samples|docs|model_samples|models|recipes|recognizer|tests)/[\w./-]*)", text(page)
     ):
         assert (REPOSITORY / path.rstrip(".")).exists(), path
     for name in re.findall(r"`(\w+\.(?:py|md|svg))`", text(page)):

@@ -17,6 +17,7 @@ from protocols import (
     load,
 )
 
+from recognizer.sound.perturbation import VTLP
 from recognizer.training.settings import TrainingSettings
 
 CANDIDATES = [
@@ -26,6 +27,7 @@ CANDIDATES = [
     Setup(perturbations=NARROW_VTLP),
     Setup(TrainingSettings(mixtures=12), NARROW_VTLP),
     Setup(perturbations=SERVE_OTHERS),
+    Setup(TrainingSettings(states=6, mixtures=16), VTLP),
 ]
 
 if __name__ == "__main__":

@@ -286,7 +286,7 @@ def _ask(
     for word in words:
         naming.checked_name(word, "word")
     with working("listening to the takes there are", quiet):
-        missing = prompts(words, takes, _usable(name, words, prior))
+        missing = prompts(words, takes, _usable(name, words, prior), model.spoken)
     if not missing:
         return ExitStatus.OK, 0
     from recognizer.sound.microphone import Microphone

@@ -133,6 +133,7 @@ def _record(model: Model, path: Path) -> dict:
         "bytes": path.stat().st_size,
         "fingerprint": model.fingerprint,
         "words": list(model.words),
+        "spoken": model.spoken,
         "states": models.states,
         "density": models.bank.name,
         **sizes(models.bank),
@@ -160,11 +161,12 @@ def _print_model(record: dict) -> None:
 
     words, card = record["words"], record["card"]
     _item("model", shown(record["file"]))
-    _item("words", f"{len(words)}: {_some(words)}")
+    spoken = {word: f"{word} ({said})" for word, said in record["spoken"].items()}
+    _item("words", f"{len(words)}: {_some([spoken.get(word, word) for word in words])}")
     _item("size", f"{record['bytes'] / 1000:.0f} kB")
     if card:
         _section("Where it comes from, and how well it does")
-    for key in [*(key for key in FIRST if key in card), *(key for key in card if key not in FIRST)]:
+    for key in [*(key for key in FIRST if key in card), *(key for key in card if key not in (*FIRST, "spoken"))]:
         _value(key, card[key])
     _section("How long the words last, on average, without the silence around them")
     longest = sorted(record["durations"].items(), key=lambda item: -item[1])
@@ -183,7 +185,7 @@ def _print_model(record: dict) -> None:
             told = f"  {stage:<{width}}  {curve[0]:.2f} to {curve[-1]:.2f} in {counted(len(curve), 'iteration')}"
             typer.echo(f"{told}  {_sparkline(curve)}".rstrip())
     _section(f"Inside: each word is a chain of {record['states']} states, each of which knows a part of its sound")
-    written = {"file", "bytes", "words", "card", "durations", "confusable", "history"}
+    written = {"file", "bytes", "words", "spoken", "card", "durations", "confusable", "history"}
     for key, value in record.items():
         if key not in written:
             _value(key, value)

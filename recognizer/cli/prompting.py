@@ -140,7 +140,8 @@ def _print_plain(event: Event, quiet: bool) -> None:
     match event:
         case events.Prompted():
             again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
-            complain(f"{event.done + 1} of {event.total}, say: {event.prompt.word}{again}")
+            spoken = f" ({event.note})" if event.note else ""
+            complain(f"{event.done + 1} of {event.total}, say: {event.prompt.word}{spoken}{again}")
         case events.Refused():
             complain(f"{event.kind}: {event.problem}")
         case events.Kept() if not quiet:

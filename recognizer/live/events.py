@@ -226,11 +226,12 @@ class Asked(Event):
 
     def _details(self) -> dict:
         about = {"word": self.prompt.word, "take": self.prompt.take, "attempt": self.attempt}
-        return about | {"done": self.done, "total": self.total}
+        spoken = {"spoken": self.prompt.spoken} if self.prompt.spoken else {}
+        return about | spoken | {"done": self.done, "total": self.total}
 
 
 class Prompted(Asked):
-    """The word is to be said now."""
+    """The word is to be said now; the note tells how, where its spelling does not."""
 
     kind = "prompt"
 

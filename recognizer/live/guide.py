@@ -135,7 +135,7 @@ class Guide:
             if now < self._ready:
                 return []
             self._asked = self._reminded = now
-            return [self._event(events.Prompted)]
+            return [self._event(events.Prompted, note=self.current.spoken)]
         if now - self._reminded < REMINDER:
             return []
         self._reminded = now

@@ -11,13 +11,20 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Prompt:
-    """Something to say: a word, and for the so-manieth time, from 1."""
+    """Something to say: a word, for the so-manieth time, from 1; and how it is said, where its spelling hides that."""
 
     word: str
     take: int
+    spoken: str | None = None
 
 
-def prompts(words: Sequence[str], takes: int, have: Mapping[str, int] | None = None, seed: int = 0) -> list[Prompt]:
+def prompts(
+    words: Sequence[str],
+    takes: int,
+    have: Mapping[str, int] | None = None,
+    spoken: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> list[Prompt]:
     """What to say, in rounds: each word once a round in shuffled order, and none twice in a row if that can be.
 
     Parameters
@@ -25,6 +32,7 @@ def prompts(words: Sequence[str], takes: int, have: Mapping[str, int] | None = N
     words : all different
     takes : wanted of each
     have : takes that are there already, by word; only what is missing is asked for
+    spoken : how words are said, of those whose spelling does not tell
     seed : of the order
 
     Examples
@@ -44,7 +52,7 @@ def prompts(words: Sequence[str], takes: int, have: Mapping[str, int] | None = N
     found = []
     for word in _spread(order):
         counts[word] += 1
-        found.append(Prompt(word, counts[word]))
+        found.append(Prompt(word, counts[word], (spoken or {}).get(word)))
     return found
 
 

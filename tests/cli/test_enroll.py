@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,19 @@ def test_json_is_events_and_at_the_end_what_came_of_it(enroll, speaking, model_f
     assert last["takes"] == {"hum": 2, "rise": 2}
     assert last["before"]["n"] == last["after"]["n"] == 4
     assert (last["unlabelled"], last["doubts"], last["refused"]) == (False, [], [])
+
+
+def test_prompts_tell_how_a_word_is_said(run, speaking, built, tmp_path):
+    replace(built, card={"spoken": {"hum": "hm"}}).save(tmp_path / "m.npz")
+    options = ["--model", tmp_path / "m.npz", "--words", "hum,rise", "--takes", "1"]
+    speaking(*prompts(["hum", "rise"], 1))
+    told = run("enroll", "eve", *options).stderr.splitlines()
+    assert {line.partition("say: ")[2] for line in told if "say: " in line} == {"hum (hm)", "rise"}
+    speaking(*prompts(["hum", "rise"], 1))
+    asked = [
+        event for event in events_of(run("enroll", "ann", *options, "--json").stdout) if event["event"] == "prompt"
+    ]
+    assert {event["word"]: event.get("spoken") for event in asked} == {"hum": "hm", "rise": None}
 
 
 def test_one_take_of_few_words_says_how_to_measure(enroll, speaking):

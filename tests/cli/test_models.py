@@ -110,6 +110,7 @@ def test_json_tells_everything(run, built, model_file):
         "bytes": model_file.stat().st_size,
         "fingerprint": built.fingerprint,
         "words": list(built.words),
+        "spoken": {},
         "states": 5,
         "density": "continuous",
         "mixtures": bank.weights.shape[1],
@@ -154,6 +155,16 @@ def test_the_text_tells_the_same(run, model_file):
         place = lines.index(f"{part}:")
         for offset, name in enumerate(record[part], 1):
             assert lines[place + offset].startswith(f"  {name}: ")
+
+
+def test_how_words_are_said_stands_beside_them(run, built, tmp_path):
+    spoken = {"fall": "fo:l", "rise": "raiz", "unknown": "of no word"}
+    replace(built, card=built.card | {"spoken": spoken}).save(tmp_path / "m.npz")
+    lines = run("models", "show", tmp_path / "m.npz").stdout.splitlines()
+    assert lines[1] == "words: 4: fall (fo:l), hum, peep, rise (raiz)"
+    assert not any("of no word" in line or line.startswith("spoken") for line in lines), "once is enough"
+    record = json.loads(run("models", "show", tmp_path / "m.npz", "--json").stdout)
+    assert record["spoken"] == {"fall": "fo:l", "rise": "raiz"}
 
 
 def test_many_words_are_not_all_listed(run, built, tmp_path, monkeypatch):

@@ -68,6 +68,15 @@ def test_the_word_to_say_is_large(name):
     assert name not in text(picture)
 
 
+def test_how_the_word_is_said_stands_below_it_until_it_is_judged():
+    prompt = Prompt("صفر", 1, "sifr")
+    picture = PromptPicture(Guide([prompt], RATE), "record")
+    picture.take(told(events.Prompted, prompt, note="sifr"))
+    assert "sifr" in text(picture)
+    picture.take(told(events.Kept, prompt))
+    assert "sifr" not in text(picture)
+
+
 PROBLEM = "no speech over the noise (SNR 9 dB): was anything said? if so, come closer"
 
 

@@ -131,6 +131,11 @@ def test_the_order_is_shuffled_and_the_same_again():
     assert rounds[0] != rounds[1] != rounds[2]
 
 
+def test_how_a_word_is_said_goes_with_every_prompt_for_it():
+    asked = prompts(["صفر", "no"], 2, have={"no": 1}, spoken={"صفر": "sifr"})
+    assert {(prompt.word, prompt.spoken) for prompt in asked} == {("صفر", "sifr"), ("no", None)}
+
+
 # A person who does what is asked
 
 

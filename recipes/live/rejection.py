@@ -2,7 +2,7 @@
 
 The recipe of the shipped digits is trained without the test speakers of Speech Commands. The 20 words that are no
 digits, and the kinds of noise, are dealt to two halves by the hash of their names: a model learns to reject one half
-(beside DSPSpeech-20 and the wake words, as the shipped one does) and is tested on the other. Then the halves change
+(beside words of other corpora, as the shipped one does) and is tested on the other. Then the halves change
 places, and both tests are pooled.
 """
 
@@ -51,13 +51,10 @@ def kind(file: Path) -> str:
 
 def trained(corpora: dict[str, list[Utterance]], unknown: Sequence[Path]) -> Recognizer:
     """The shipped recipe on these utterances, with these unknown recordings."""
-    utterances = [
-        u for name, part in corpora.items() for u in (shipped.balanced(part) if name == "speech_commands" else part)
-    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RecognizerWarning)
         model, _ = build(
-            utterances,
+            shipped.chosen(corpora),
             front_end=FrontEnd.for_rate(8000),
             settings=shipped.SETTINGS,
             perturbations=shipped.PERTURBATIONS,
@@ -119,16 +116,14 @@ def row(what: str, point: str, rate: Proportion) -> str:
 
 def main(data: Path) -> None:
     """Train, test, write down."""
-    corpora = {name: shipped.digits(data / name) for name in shipped.ORIGINS}
-    twice = {(u.word, u.path.name) for u in corpora["speech_commands"]}
-    corpora["speech_commands_30"] = [u for u in corpora["speech_commands_30"] if (u.word, u.path.name) not in twice]
+    corpora = shipped.read(data).takes
     corpora["speech_commands"], digits = held_out_quarter(corpora["speech_commands"])
     corpora["speech_commands_30"], _ = held_out_quarter(corpora["speech_commands_30"])
     others = [u for u in load(data / "speech_commands_30") if u.word not in shipped.DIGITS]
     more, _ = held_out_quarter([u for u in load(data / "speech_commands") if u.word not in shipped.DIGITS])
     noises = audio_files([data / "noise"])
     half = halves(u.word for u in others) | halves(map(kind, noises))
-    always = audio_files([data / "dspspeech20", data / "wake_words"])
+    always = [u.path for name in shipped.TAUGHT for u in shipped.files_of(data / name)]
 
     counts: dict[tuple[str, str], Proportion] = {}
     answers: list[tuple[float, bool]] = []

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from soundcard import Plug, SoundCard, Stream
 from synthetic import RATE, WORDS, answer, quiet, record, say, write
 from typer.testing import CliRunner
@@ -27,6 +28,10 @@ from recognizer.training.building import build
 from recognizer.training.settings import TrainingSettings
 
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+# How long an example takes by the clock depends on what else the machine does.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +74,15 @@ def recordings(tmp_path_factory) -> Path:
 def built(recordings) -> Model:
     """A model of the words in `recordings`, as it would be if there were many: a strange voice is strange to it."""
     return build(find(recordings), settings=TrainingSettings(mixtures=2), few=False)[0]
+
+
+@pytest.fixture(scope="session")
+def fitted(tmp_path_factory) -> Model:
+    """A model whose rejection was fitted to its own recordings, as if they were many."""
+    folder = record(tmp_path_factory.mktemp("more"), speakers=("anna", "bob", "carl", "dora", "eve"), takes=8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recognizer.training.trials.FEWEST_TO_REJECT", 100)
+        return build(find(folder), settings=TrainingSettings(mixtures=2))[0]
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from recognizer.evaluation import divergence
 from recognizer.evaluation.description import most_alike, state_durations
 from recognizer.evaluation.evaluation import headline
 from recognizer.intervals import Proportion, in_words
-from recognizer.recognition.verification import EVIDENCE
+from recognizer.recognition.evidence import stays
 
 
 @pytest.fixture(autouse=True)
@@ -122,8 +122,8 @@ def test_json_tells_everything(run, built, model_file):
         "endpointer": asdict(built.endpointer),
         "calibration": asdict(built.calibration),
         "rejection": {
-            **dict(zip(EVIDENCE, built.rejection.weights.tolist(), strict=True)),
-            "bias": built.rejection.bias,
+            "evidence": stays(5).stop,
+            "units": 0,
             **built.rejection.thresholds,
             "noise_gaussians": int((built.rejection.noise.weights > 0).sum()),
         },

@@ -20,7 +20,7 @@ from recognizer.features.front_end import FrontEnd, GivenFeatures, of_settings
 from recognizer.files import archive
 from recognizer.files.user_folder import home
 from recognizer.recognition.calibration import Calibration
-from recognizer.recognition.evidence import SUMMARY, evidence_size
+from recognizer.recognition.evidence import SUMMARY, evidence_size, stays
 from recognizer.recognition.verification import REFUSED, Rejection
 from recognizer.sound.endpoint import Endpointer
 
@@ -241,7 +241,7 @@ def _rejection_fault(rejection: Rejection, models: WordModels) -> str | None:
     size, units = rejection.weights.size, rejection.output.size
     shapes = dict.fromkeys(REJECTION, (size,)) | {"hidden": (size + 1, units), "output": (units,)}
     if (
-        size not in (len(SUMMARY), evidence_size(models))
+        size not in (len(SUMMARY), stays(models.states).stop, evidence_size(models))
         or any(array.shape != shapes[name] for name, array in arrays.items())
         or not all(np.isfinite(array).all() for array in (*arrays.values(), rejection.bias))
     ):

@@ -78,9 +78,11 @@ def built(recordings) -> Model:
 
 @pytest.fixture(scope="session")
 def fitted(tmp_path_factory) -> Model:
-    """A model with enough recordings to fit the rejection."""
+    """A model whose rejection was fitted to its own recordings, as if they were many."""
     folder = record(tmp_path_factory.mktemp("more"), speakers=("anna", "bob", "carl", "dora", "eve"), takes=8)
-    return build(find(folder), settings=TrainingSettings(mixtures=2))[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recognizer.training.trials.FEWEST_TO_REJECT", 100)
+        return build(find(folder), settings=TrainingSettings(mixtures=2))[0]
 
 
 @pytest.fixture(scope="session")

@@ -337,7 +337,8 @@ def test_a_model_that_is_not_there(tmp_path):
 
 
 def test_a_confident_model_still_gives_finite_numbers(built):
-    steep = Recognizer(replace(built, calibration=replace(built.calibration, scale=1e6)))
+    """Where nothing is held to be no word, and scores are taken for very sure."""
+    steep = Recognizer(replace(built, rejection=None, calibration=replace(built.calibration, scale=1e6)))
     result = steep.recognize(say("rise"), RATE)
     sound(result)
     assert result.confidence == pytest.approx(1, abs=1e-12)

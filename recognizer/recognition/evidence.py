@@ -94,6 +94,12 @@ def evidence_size(models: WordModels) -> int:
     return len(SUMMARY) + GAPS + positions * (4 + dims) + dims
 
 
+def stays(states: int) -> slice:
+    """Which of them tell how long each of a word's own states lasts, the log of its frames and one."""
+    first = len(SUMMARY) + GAPS + 1  # after the silence before the word
+    return slice(first, first + states)
+
+
 @dataclass(frozen=True)
 class _Aligned:
     """A group of utterances, each along the best path through one word.

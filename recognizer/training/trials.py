@@ -35,6 +35,9 @@ from recognizer.training.weighing import training_weights
 
 HELD_OUT = 3  # every third speaker, or take, is held out to calibrate: two thirds train nearly as well as all
 FEWEST_TO_CALIBRATE = 30  # held-out utterances; below, REFUSED's share at `normal` is not even one of them
+FEWEST_TO_REJECT = (
+    1000  # held-out utterances to learn rejection from; of fewer, what others taught is worth more (recipes/owners)
+)
 ENOUGH_TO_CALIBRATE = 300  # held-out utterances; a trial more, of other speakers, is made until there are so many
 FEWEST_WORDS = 3  # to leave one out: two must stay, for the lead of one over the other is evidence
 PARTS = 5  # for cross-fitting: with more, hardly less is left out (Breiman and Spector 1992: five or ten)
@@ -183,14 +186,20 @@ class Trials:
         return {**score.as_json(), "unseen": "speakers" if self.by_speaker else "takes"}
 
     def fit(self, strangers: np.ndarray | None = None) -> HeldOut:
-        """What the trials teach of calibration and rejection; of the unknown recordings some, (M,) bool, or all."""
+        """What the trials teach of calibration and rejection; of the unknown recordings some, (M,) bool, or all.
+
+        From few utterances only the calibration is learned, unless recordings of what is to be rejected were given.
+        """
+        standard = self.noise and default(self.noise, self.data.settings.states)
         if not self.tried:
-            return HeldOut(rejection=self.noise and default(self.noise))
+            return HeldOut(rejection=standard)
         chosen = np.ones(len(self.folders), dtype=bool) if strangers is None else strangers
         trials = [replace(trial, strangers=trial.strangers[chosen]) for trial in self.tried]
         weights = np.array([u.weight for u in self.data.utterances])
         folders = [folder for folder, wanted in zip(self.folders, chosen) if wanted]
-        return HeldOut(*_fit(self.noise, trials, self.groups, weights, folders), self.first)
+        few = sum(len(trial.members) for trial in trials) < FEWEST_TO_REJECT and not folders
+        calibration, rejection = _fit(None if few else self.noise, trials, self.groups, weights, folders)
+        return HeldOut(calibration, rejection or standard, self.first)
 
 
 def hold_out(
@@ -286,7 +295,7 @@ def _fit(
     weights: np.ndarray,
     folders: Sequence[str],
 ) -> tuple[Calibration, Rejection | None]:
-    """Calibration and rejection from all trials together; no rejection where nothing is known of noise.
+    """Calibration and rejection from all trials together; no rejection without noise, or of hardly anybody.
 
     What the trials mistake for another word is no example of a word known: to reject it is right. The thresholds are
     set on probabilities that each part of the speakers (or takes) has by weights fitted without that part.
@@ -313,7 +322,7 @@ def _fit(
 
     part = _parts(groups[pooled["members"]])
     if noise is None or len(set(part[right])) < 2:
-        return fit_calibration(scores, truth, weight), noise and default(noise)
+        return fit_calibration(scores, truth, weight), None
     probable = np.zeros(len(truth))
     for number in set(part[right]):
         own = part == number

@@ -17,6 +17,7 @@ from recognizer.evaluation import divergence
 from recognizer.evaluation.description import most_alike, state_durations
 from recognizer.evaluation.evaluation import headline
 from recognizer.intervals import Proportion, in_words
+from recognizer.recognition.evidence import stays
 
 
 @pytest.fixture(autouse=True)
@@ -122,7 +123,7 @@ def test_json_tells_everything(run, built, model_file):
         "endpointer": asdict(built.endpointer),
         "calibration": asdict(built.calibration),
         "rejection": {
-            "evidence": 5,
+            "evidence": stays(5).stop,
             "units": 0,
             **built.rejection.thresholds,
             "noise_gaussians": int((built.rejection.noise.weights > 0).sum()),

@@ -15,7 +15,7 @@ from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.tied import TiedBank
 from recognizer.acoustics.word_models import WordModels
 from recognizer.recognition.decoding import align_frames, decode, score_words
-from recognizer.recognition.evidence import GAPS, PENALTY, SUMMARY, evidence_size, examine
+from recognizer.recognition.evidence import GAPS, PENALTY, SUMMARY, evidence_size, examine, stays
 
 DIMS, STATES = 6, 3
 KINDS = ("continuous", "tied", "discrete")
@@ -169,6 +169,15 @@ def test_states_that_are_passed_over_count_nowhere():
         for nowhere in (lead, square, departures.any(1)):
             assert not nowhere[visits == 0].any()
         assert square[visits > 0].all()
+
+
+@pytest.mark.parametrize("words", [2, GAPS + 3])
+def test_stays_are_those_of_the_states_of_the_word(words):
+    models, noise, features = made_up("continuous", words)
+    for one, evidence in zip(features, examine(models, noise, features).evidence):
+        path = align_frames(models, one, int(score_words(models, [one]).argmax()))
+        frames = np.bincount(path, minlength=STATES + 2)[1:-1]
+        np.testing.assert_allclose(evidence[stays(STATES)], np.log(1 + frames))
 
 
 def test_gaps_repeat_the_last_where_words_are_few():

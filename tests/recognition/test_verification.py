@@ -18,7 +18,7 @@ from synthetic import RATE, WORDS, say
 from recognizer import ModelError, Recognizer
 from recognizer.corpus import find
 from recognizer.recognition import verification
-from recognizer.recognition.evidence import SUMMARY, examine
+from recognizer.recognition.evidence import SUMMARY, examine, stays
 from recognizer.recognition.result import Candidate
 from recognizer.recognition.verification import (
     REFUSED,
@@ -341,12 +341,27 @@ def test_evidence_that_never_varies_does_no_harm(count):
         assert np.isfinite(array).all()
 
 
-def test_the_default_weighs_the_summary_whatever_it_is():
-    plain = verification.default(None)
-    evidence = np.random.default_rng(0).normal(0, 30, (10, 9))
-    log_odds = evidence[:, :5] @ np.array(verification.DEFAULT_WEIGHTS) + verification.DEFAULT_BIAS
-    np.testing.assert_allclose(plain.known(evidence), expit(log_odds))
+@pytest.mark.parametrize("states", [1, 5, 8])
+def test_the_default_weighs_the_summary_and_how_evenly_states_share_the_word(states):
+    plain = verification.default(None, states)
+    rng = np.random.default_rng(0)
+    evidence = rng.normal(0, 30, (10, 200))
+    share = evidence[:, stays(states)].mean(1)
+    log_odds = evidence[:, :5] @ np.array(verification.DEFAULT_WEIGHTS) + verification.DEFAULT_EVENNESS * share
+    np.testing.assert_allclose(plain.known(evidence), expit(log_odds + verification.DEFAULT_BIAS))
     assert plain.thresholds == verification.DEFAULT_THRESHOLDS
+    assert 0 < plain.thresholds["lenient"] < plain.thresholds["normal"] < plain.thresholds["strict"] < 1
+
+
+def test_by_the_default_an_even_word_is_likelier_than_one_that_hangs_on_a_state():
+    """Of the same length; whatever else is known of them."""
+    even, hung = np.array([10, 10, 10, 10, 10]), np.array([1, 1, 46, 1, 1])
+    assert even.sum() == hung.sum()
+    plain, evidence = verification.default(None, 5), np.zeros((2, 200))
+    evidence[:, stays(5)] = np.log1p([even, hung])
+    known = plain.known(evidence)
+    odds = known / (1 - known)
+    assert odds[0] > 10 * odds[1]
 
 
 def test_quantiles_are_weighted():
@@ -360,7 +375,7 @@ def test_few_recordings_get_the_default(built):
     """`built` holds out sixteen."""
     assert built.card["held_out"] is None
     assert built.rejection.thresholds == verification.DEFAULT_THRESHOLDS
-    assert tuple(built.rejection.weights) == verification.DEFAULT_WEIGHTS
+    assert tuple(built.rejection.weights[: len(SUMMARY)]) == verification.DEFAULT_WEIGHTS
     recognizer = Recognizer(built)
     assert all(recognizer.recognize(say(word), RATE).word == word for word in WORDS)
 

@@ -390,6 +390,7 @@ def test_a_corpus_of_many_rates(tmp_path, small):
 @pytest.fixture
 def little_is_enough(monkeypatch):
     monkeypatch.setattr("recognizer.training.trials.FEWEST_TO_CALIBRATE", 8)
+    monkeypatch.setattr("recognizer.training.trials.FEWEST_TO_REJECT", 8)
 
 
 @pytest.fixture

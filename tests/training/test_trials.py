@@ -41,6 +41,12 @@ def strangers(data):
     return hurried + backwards
 
 
+@pytest.fixture(autouse=True)
+def little_is_enough(monkeypatch):
+    """To learn rejection from."""
+    monkeypatch.setattr(trials, "FEWEST_TO_REJECT", 8)
+
+
 def nothing(stage: str, done: int, total: int, note: str) -> None:
     pass
 
@@ -93,6 +99,28 @@ def test_too_few_to_hold_out_teach_the_default(data, strangers):
     fitted = found.fit(np.arange(8) < 3)
     assert fitted.rejection.thresholds == verification.DEFAULT_THRESHOLDS
     assert (fitted.calibration, fitted.held_out) == (Calibration(), None)
+
+
+def test_from_few_only_the_calibration_is_learned(data, monkeypatch):
+    """One utterance more would teach rejection, too; with a trial or without, the default is the same."""
+    held_out = held(data, [], monkeypatch)
+    count = sum(len(trial.members) for trial in held_out.tried)
+    learned = held_out.fit()
+    monkeypatch.setattr(trials, "FEWEST_TO_REJECT", count)
+    assert same(held_out.fit(), learned)
+    monkeypatch.setattr(trials, "FEWEST_TO_REJECT", count + 1)
+    few, default = held_out.fit(), hold_out(data, [], 13, nothing).fit()
+    assert same(replace(few, calibration=default.calibration, held_out=None), default)
+    assert few.rejection.thresholds == verification.DEFAULT_THRESHOLDS != learned.rejection.thresholds
+    assert (few.calibration, few.held_out) == (learned.calibration, learned.held_out)
+
+
+def test_unknown_recordings_are_learned_from_however_few_are_held_out(data, strangers, monkeypatch):
+    held_out = held(data, strangers, monkeypatch)
+    learned = held_out.fit()
+    monkeypatch.setattr(trials, "FEWEST_TO_REJECT", 10_000)
+    assert same(held_out.fit(), learned)
+    assert held_out.fit(np.zeros(8, dtype=bool)).rejection.thresholds == verification.DEFAULT_THRESHOLDS
 
 
 # On whom it is fitted, and on whom its points are set

@@ -21,6 +21,7 @@ STEP = -98.0  # dB full scale of the noise that rounding to 16 bits makes, tilte
 # Frames that a level is held: a peak, longer than a click of 20 ms; a syllable, longer than a knock stays near its
 # loudest; a vowel, longer than any knock.
 PEAK, SYLLABLE, VOWEL = 6, 8, 12
+LOUD_FRAMES = 5  # wherever they are, that are over the floor of what is no steady noise
 STANDS_OUT = 10.0  # dB that the peak of a word is over its vowel, at most: what is louder is a knock
 SHORTEST = 6  # frames, of a sound that is no click of 20 ms, smoothing included; as long as the segmenter's
 DECAY = 15.0  # dB that a knock falls within a syllable's length, and speech does not, as the segmenter has it
@@ -98,7 +99,7 @@ class Endpointer:
 
     def _sounds(self, level: np.ndarray, floor: float) -> tuple[float, np.ndarray, np.ndarray]:
         """What is loud enough for speech, over which level, and the first and past-the-last frames of each sound."""
-        loudest = np.partition(level, -min(PEAK, len(level)))[-min(PEAK, len(level))]
+        loudest = np.partition(level, -min(LOUD_FRAMES, len(level)))[-min(LOUD_FRAMES, len(level))]
         noise = loudest - floor < self.flattest and len(level) * HOP > self.steady
         peak = min(held(level, PEAK).max(), held(level, VOWEL).max() + STANDS_OUT)
         if peak < self.quietest or noise:

@@ -26,7 +26,7 @@ STANDS_OUT = 10.0  # dB that the peak of a word is over its vowel, at most: what
 SHORTEST = 6  # frames, of a sound that is no click of 20 ms, smoothing included; as long as the segmenter's
 DECAY = 15.0  # dB that a knock falls within a syllable's length, and speech does not, as the segmenter has it
 SOFT = 6.0  # dB under the peak, of a short sound that may be a part of the word, such as the release of a stop
-CLOSE, BURST = 10, 3.0  # frames from what lasts, and dB over the peak, of a short sound that may be one, too
+CLOSE, BURST = 6, 3.0  # frames from what lasts, and dB over the peak, of a short sound that may be one, too
 EVEN = 2.5  # dB between the softest and the loudest tenth of noise, at most: white has 1.6, a word in ninety has less
 HEARD = 10.0  # dB over the floor of what lasts beside even noise, at least, or the even sound is the word
 

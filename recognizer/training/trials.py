@@ -35,7 +35,7 @@ from recognizer.training.weighing import training_weights
 
 HELD_OUT = 3  # every third speaker, or take, is held out to calibrate: two thirds train nearly as well as all
 FEWEST_TO_CALIBRATE = 30  # held-out utterances; below, REFUSED's share at `normal` is not even one of them
-FEWEST_TO_REJECT = 1000  # held-out utterances to learn rejection from; from fewer, the default is better: recipes/owners
+FEWEST_TO_REJECT = 1000  # held-out utterances to learn rejection from; of fewer, the default is better (recipes/owners)
 ENOUGH_TO_CALIBRATE = 300  # held-out utterances; a trial more, of other speakers, is made until there are so many
 FEWEST_WORDS = 3  # to leave one out: two must stay, for the lead of one over the other is evidence
 PARTS = 5  # for cross-fitting: with more, hardly less is left out (Breiman and Spector 1992: five or ten)

@@ -130,7 +130,7 @@ WORDS = {
     "rms": "zero one two three five",
     "awb": "two four six seven eight",
     "kal": "seven",
-    "ked": "zero nine",
+    "ked": "nine",
 }
 
 

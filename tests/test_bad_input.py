@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import unicodedata
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -394,7 +395,9 @@ def test_a_bad_model_is_one_line(run, model_file, recordings, tmp_path, name, co
 
 def test_a_flipped_bit_in_a_model(run, model_file, recordings, tmp_path):
     content = bytearray(model_file.read_bytes())
-    content[len(content) // 2] ^= 16
+    with zipfile.ZipFile(model_file) as archive:  # not in what the archive says twice, where nothing is lost
+        largest = max(archive.infolist(), key=lambda part: part.compress_size)
+    content[largest.header_offset + largest.compress_size // 2] ^= 16
     (tmp_path / "m.npz").write_bytes(content)
     outcome = run("batch", "--model", tmp_path / "m.npz", recordings)
     assert (outcome.status, outcome.stdout) == (1, "")

@@ -348,6 +348,7 @@ def test_the_default_weighs_the_summary_and_how_evenly_states_share_the_word(sta
     evidence = rng.normal(0, 30, (10, 200))
     share = evidence[:, stays(states)].mean(1)
     log_odds = evidence[:, :5] @ np.array(verification.DEFAULT_WEIGHTS) + verification.DEFAULT_EVENNESS * share
+    log_odds += verification.DEFAULT_AGAINST_NOISE * np.minimum(evidence[:, SUMMARY.index("noise")], 0)
     np.testing.assert_allclose(plain.known(evidence), expit(log_odds + verification.DEFAULT_BIAS))
     assert plain.thresholds == verification.DEFAULT_THRESHOLDS
     assert 0 < plain.thresholds["lenient"] < plain.thresholds["normal"] < plain.thresholds["strict"] < 1

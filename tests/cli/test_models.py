@@ -124,7 +124,7 @@ def test_json_tells_everything(run, built, model_file):
         "calibration": asdict(built.calibration),
         "rejection": {
             "evidence": stays(5).stop,
-            "units": 0,
+            "units": 1,
             **built.rejection.thresholds,
             "noise_gaussians": int((built.rejection.noise.weights > 0).sum()),
         },

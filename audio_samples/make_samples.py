@@ -128,7 +128,7 @@ WORDS = {
     "slthts": "three five nine",
     "espeakf1": "four",
     "rms": "zero one two three five",
-    "awb": "two four six seven eight",
+    "awb": "four six seven eight",
     "kal": "seven",
     "ked": "nine",
 }

@@ -128,9 +128,9 @@ WORDS = {
     "slthts": "three five nine",
     "espeakf1": "four",
     "rms": "zero one two three five",
-    "awb": "four six seven eight",
+    "awb": "two four six seven eight",
     "kal": "seven",
-    "ked": "nine",
+    "ked": "zero nine",
 }
 
 

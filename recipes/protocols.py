@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from hashlib import sha1
 from pathlib import Path
 
+import numpy as np
+
 from recognizer import Recognizer, RecognizerWarning
 from recognizer.corpus import Utterance, find, unknown_files
 from recognizer.evaluation.evaluation import Evaluation, evaluate, headline
@@ -150,6 +152,23 @@ def choose(folds: Sequence[Fold], setups: Sequence[Setup], inner: Callable[[list
     return rows
 
 
+def calibration_error(
+    confidence: Sequence[float], right: Sequence[bool], weight: Sequence[float] | None = None, bins: int = 10
+) -> float:
+    """Mean distance of confidence and share of right answers over bins of equal width (Guo and others 2017).
+
+    Parameters
+    ----------
+    confidence, right : of each answer
+    weight : how much each counts; all the same when None
+    """
+    confidence, right = np.asarray(confidence), np.asarray(right)
+    weight = np.ones(len(right)) if weight is None else np.asarray(weight)
+    place = np.minimum((bins * confidence).astype(int), bins - 1)
+    apart = np.bincount(place, weight * (confidence - right), minlength=bins)
+    return float(np.abs(apart).sum() / weight.sum())
+
+
 def percent(interval: tuple[float, float]) -> str:
     """An interval as it stands in a table."""
     low, high = (100 * p for p in interval)
@@ -183,9 +202,7 @@ def speaker_table(total: Proportion) -> str:
 
 def write_results(recipe: Path, title: str, command: str, *parts: str) -> None:
     """RESULTS.md beside the recipe."""
-    import numpy
-
-    versions = f"Python {platform.python_version()}, NumPy {numpy.__version__}"
+    versions = f"Python {platform.python_version()}, NumPy {np.__version__}"
     text = "\n\n".join([f"# {title}", f"Made by `{command}` ({versions}).", *parts]) + "\n"
     (recipe.parent / "RESULTS.md").write_text(text, encoding="utf-8")
     print(text)

@@ -179,7 +179,7 @@ def audio_files(paths: Iterable[str | Path]) -> list[Path]:
     return found
 
 
-def unknown_files(folders: Iterable[str | Path], words: Collection[str]) -> tuple[list[Path], list[Path]]:
+def unknown_files(folders: Iterable[str | Path], words: Collection[str]) -> tuple[dict[Path, Path], list[Path]]:
     """List recordings of whatever is not in a vocabulary, in any layout.
 
     Parameters
@@ -189,11 +189,13 @@ def unknown_files(folders: Iterable[str | Path], words: Collection[str]) -> tupl
 
     Returns
     -------
-    unknown, known : list of Path
-        The files, and those left out because `find` reads from their names that they hold a word of the
-        vocabulary.
+    unknown : dict of Path
+        The files, each with the folder in which it was found.
+    known : list of Path
+        Those left out because `find` reads from their names that they hold a word of the vocabulary.
     """
-    unknown, known = [], []
+    unknown: dict[Path, Path] = {}
+    known: list[Path] = []
     for folder in folders:
         files = audio_files([folder])
         try:
@@ -201,7 +203,10 @@ def unknown_files(folders: Iterable[str | Path], words: Collection[str]) -> tupl
         except CorpusError:  # names that tell no words are welcome
             said = {}
         for file in files:
-            (known if said.get(file) in words else unknown).append(file)
+            if said.get(file) in words:
+                known.append(file)
+            else:
+                unknown.setdefault(file, Path(folder))
     return unknown, known
 
 

@@ -468,9 +468,10 @@ def test_recordings_of_known_words_are_not_unknown(tmp_path):
         (tmp_path / name).touch()
     unknown, known = corpus.unknown_files([tmp_path / "words", tmp_path / "noise"], {"yes", "no"})
     assert [file.name for file in unknown] == ["1.wav", "bang-1.wav", "hiss.flac"]
-    assert unknown[0].parent.name == "tree"
+    assert next(iter(unknown)).parent.name == "tree"
+    assert list(unknown.values()) == [tmp_path / "words", *2 * [tmp_path / "noise"]], "where they were given"
     assert [file.parent.name for file in known] == ["yes"]
-    assert corpus.unknown_files([], {"yes"}) == ([], [])
+    assert corpus.unknown_files([], {"yes"}) == ({}, [])
     (tmp_path / "none").mkdir()
     with pytest.raises(CorpusError, match="no audio"):
         corpus.unknown_files([tmp_path / "none"], set())

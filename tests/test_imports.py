@@ -15,7 +15,7 @@ import pytest
 import recognizer
 
 SAMPLES = Path(__file__).resolve().parents[1] / "audio_samples"
-SAMPLE = SAMPLES / "zero_rms_0.wav"
+SAMPLE = SAMPLES / "zero_ked_0.wav"
 HEAVY = {"librosa", "numba", "llvmlite", "sklearn", "joblib", "matplotlib", "scipy"}  # half a second or more together
 COMMAND = """
 import sys
@@ -79,7 +79,7 @@ def test_an_answer_needs_no_more_than_the_front_door(loaded):
     ("arguments", "told"),
     [
         (("batch", SAMPLE), " zero "),
-        (("batch", SAMPLES, "--csv"), "zero_rms_0.wav,zero,"),
+        (("batch", SAMPLES, "--csv"), "zero_ked_0.wav,zero,"),
         (("live", "--from-file", SAMPLE, "--fast"), " zero "),
         (("live", "--from-file", SAMPLE, "--fast", "--adapt"), " zero "),
         (("align", SAMPLE, "--word", "zero"), "zero"),

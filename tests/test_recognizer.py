@@ -337,9 +337,9 @@ def test_a_model_that_is_not_there(tmp_path):
 
 
 def test_a_confident_model_still_gives_finite_numbers(built):
-    """Where nothing is held to be no word, and scores are taken for very sure."""
-    steep = Recognizer(replace(built, rejection=None, calibration=replace(built.calibration, scale=1e6)))
-    result = steep.recognize(say("rise"), RATE)
+    steep = replace(built, calibration=replace(built.calibration, scale=1e6))
+    sound(Recognizer(steep).recognize(say("rise"), RATE))
+    result = Recognizer(replace(steep, rejection=None)).recognize(say("rise"), RATE)
     sound(result)
     assert result.confidence == pytest.approx(1, abs=1e-12)
     assert [candidate.confidence for candidate in result.nbest[1:]] == [0] * (len(WORDS) - 1)

@@ -216,7 +216,7 @@ def room(server, tmp_path) -> Iterator[None]:
 @pytest.mark.usefixtures("room")
 def test_words_are_recorded_as_they_are_asked_for_and_trained_from(server, tmp_path):
     folder = tmp_path / "mine"
-    voices = {word: [file for file in SAMPLES if file.name.startswith(word)] for word in ("five", "one")}
+    voices = {word: [file for file in SAMPLES if file.name.startswith(word)] for word in ("one", "two")}
     recorder = Listener(server, *voices, "--takes", "2", "--output", str(folder), command="record")
     for answer in range(5):
         prompt = recorder.wait_for("prompt")[-1]

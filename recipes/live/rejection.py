@@ -19,10 +19,10 @@ sys.path[:0] = [str(RECIPES), str(RECIPES / "digits")]
 
 import numpy as np
 import run as shipped
-from protocols import held_out_quarter, load, percent
+from protocols import calibration_error, held_out_quarter, load, percent
 
 from recognizer import Recognizer, RecognizerWarning, Result
-from recognizer.corpus import Utterance, audio_files
+from recognizer.corpus import Utterance, audio_files, unknown_files
 from recognizer.features.front_end import FrontEnd
 from recognizer.intervals import Proportion
 from recognizer.live.events import Answer, Heard
@@ -49,7 +49,12 @@ def kind(file: Path) -> str:
     return file.stem if file.parent.name == "speech_commands" else file.parent.name
 
 
-def trained(corpora: dict[str, list[Utterance]], unknown: Sequence[Path]) -> Recognizer:
+def source_of(file: Path, data: Path) -> Path:
+    """Which of the folders that the shipped recipe names a recording is in."""
+    return next(data / name for name in shipped.UNKNOWN if file.is_relative_to(data / name))
+
+
+def trained(corpora: dict[str, list[Utterance]], unknown: dict[Path, Path]) -> Recognizer:
     """The shipped recipe on these utterances, with these unknown recordings."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RecognizerWarning)
@@ -63,15 +68,6 @@ def trained(corpora: dict[str, list[Utterance]], unknown: Sequence[Path]) -> Rec
             jobs=2,
         )
     return Recognizer(model)
-
-
-def expected_calibration_error(confidence: Sequence[float], right: Sequence[bool], bins: int = 10) -> float:
-    """Mean distance of confidence and accuracy over bins of equal width, weighted by their answers."""
-    error = 0.0
-    for number in range(bins):
-        inside = [(c, r) for c, r in zip(confidence, right) if min(int(c * bins), bins - 1) == number]
-        error += abs(sum(c - r for c, r in inside))
-    return error / len(confidence)
 
 
 def results(recognizer: Recognizer, utterances: Sequence[Utterance], point: str) -> list[Result]:
@@ -123,15 +119,15 @@ def main(data: Path) -> None:
     more, _ = held_out_quarter([u for u in load(data / "speech_commands") if u.word not in shipped.DIGITS])
     noises = audio_files([data / "noise"])
     half = halves(u.word for u in others) | halves(map(kind, noises))
-    always = [u.path for name in shipped.TAUGHT for u in shipped.files_of(data / name)]
+    always, _ = unknown_files([data / name for name in shipped.TAUGHT], set(shipped.DIGITS))
 
     counts: dict[tuple[str, str], Proportion] = {}
     answers: list[tuple[float, bool]] = []
     taken: Counter[str] = Counter()
     for tested in (0, 1):
-        unknown = [u.path for u in (*others, *more) if half[u.word] != tested]
-        unknown += [file for file in noises if half[kind(file)] != tested]
-        recognizer = trained(corpora, [*unknown, *always])
+        unknown = {u.path: source_of(u.path, data) for u in (*others, *more) if half[u.word] != tested}
+        unknown |= {file: source_of(file, data) for file in noises if half[kind(file)] != tested}
+        recognizer = trained(corpora, unknown | always)
         strangers = [u for u in others if half[u.word] == tested]
         for what, point, rate in test(
             recognizer, digits, strangers, [file for file in noises if half[kind(file)] == tested]
@@ -159,7 +155,7 @@ def main(data: Path) -> None:
                 ]
             ),
             f"False words a minute in {minutes:.1f} minutes of noise through the live path: {a_minute}.",
-            f"Confidence: expected calibration error {expected_calibration_error(confidence, right):.3f} over "
+            f"Confidence: expected calibration error {calibration_error(confidence, right):.3f} over "
             f"{len(right)} answers to digits of test\n"
             f"speakers (ten bins; mean confidence {np.mean(confidence):.3f}, right {np.mean(right):.3f}). "
             "It is too low here by design:\nonly digits are said, and it takes other sounds to be as usual as digits.",

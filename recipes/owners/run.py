@@ -9,7 +9,7 @@ was not learned from.
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
@@ -23,7 +23,7 @@ from protocols import corpus_argument, percent, write_results
 from recognizer import RecognizerWarning
 from recognizer.intervals import Proportion
 from recognizer.recognition.evidence import SUMMARY, examine, stays
-from recognizer.recognition.verification import DEFAULT_THRESHOLDS, belief, default, logistic_regression, quantile
+from recognizer.recognition.verification import Taught, belief, default, logistic_regression, quantile
 from recognizer.training import trials
 from recognizer.training.building import training_data
 from recognizer.training.trials import ENOUGH_TO_CALIBRATE, HeldOut, hold_out, unknown_features
@@ -99,36 +99,19 @@ def tried(owner: Owner, name: str, noises: Sequence[Path]) -> Tried:
         analyses = data.analyser.analyse_files([u.path for u in utterances])
         speech = [(a.features[0], u.word) for a, u in zip(analyses, utterances) if a.features]
         heard[kind] = hear([f for f, _ in speech], [word for _, word in speech])
-    pieces = [features for _, features in unknown_features(noises, data.analyser, 1)[0]]
+    pieces = [features for _, features in unknown_features(dict.fromkeys(noises, Path(NOISES)), data.analyser, 1)[0]]
     heard["noise"] = hear(pieces, [""] * len(pieces))
     count = sum(len(trial.members) for trial in held.tried)
     return Tried(owner, name, models.states, count, held.fit(), fitted, heard)
 
 
 def weighed(evidence: np.ndarray, states: int) -> np.ndarray:
-    """What the default weighs, (..., 6): the summary, and how evenly the word's states share its frames."""
-    return np.column_stack([evidence[:, : len(SUMMARY)], evidence[:, stays(states)].mean(1)])
+    """What the default weighs, (..., 7): the summary, the evenness, and how much better noise explains the sound."""
+    summary, noise = evidence[:, : len(SUMMARY)], evidence[:, SUMMARY.index("noise")]
+    return np.column_stack([summary, evidence[:, stays(states)].mean(1), np.minimum(noise, 0.0)])
 
 
-@dataclass(frozen=True)
-class Default:
-    """Weights of the summary and of the evenness, the bias, and the thresholds."""
-
-    weights: np.ndarray
-    bias: float
-    thresholds: dict[str, float]
-
-    def of(self, one: Tried) -> HeldOut:
-        """What an owner would have with it in place of the default that is shipped."""
-        rejection = default(one.fitted.rejection.noise, one.states)
-        weights = np.zeros_like(rejection.weights)
-        weights[: len(SUMMARY)] = self.weights[:-1]
-        weights[stays(one.states)] = self.weights[-1] / one.states
-        own = replace(rejection, weights=weights, bias=self.bias, thresholds=self.thresholds)
-        return HeldOut(one.fitted.calibration, own)
-
-
-def learned(some: Sequence[Tried]) -> Default:
+def learned(some: Sequence[Tried]) -> Taught:
     """The default that some owners teach: right answers against other words and noises, every owner alike."""
     parts = []
     for label, kinds in ((1.0, KNOWN), (-1.0, OTHER)):
@@ -151,7 +134,9 @@ def learned(some: Sequence[Tried]) -> Default:
             odds.append(weighed(others.evidence[others.right], one.states) @ weights + bias)
             weight.append(np.full(others.right.sum(), 1 / others.right.sum()))
     probable, weight = 1 / (1 + np.exp(-np.concatenate(odds))), np.concatenate(weight)
-    return Default(weights, bias, {point: quantile(probable, weight, share) for point, share in REFUSED.items()})
+    *summary, evenness, against_noise = weights
+    thresholds = {point: quantile(probable, weight, share) for point, share in REFUSED.items()}
+    return Taught(tuple(summary), evenness, against_noise, bias, thresholds)
 
 
 def beyond(one: Tried, held: HeldOut, kind: str, point: str) -> Proportion:
@@ -217,7 +202,8 @@ def main() -> None:
         return one.shipped
 
     def crossed(one: Tried) -> HeldOut:
-        return without[one.owner.corpus].of(one)
+        rejection = default(one.fitted.rejection.noise, one.states, without[one.owner.corpus])
+        return HeldOut(one.fitted.calibration, rejection)
 
     methods = {"learned from its own": fitted, "default of other corpora": crossed}
     own = [one for one in few if one.held_out]
@@ -237,8 +223,8 @@ def main() -> None:
         more += [
             (f"{name}, {c}, {speakers[0]} to {speakers[-1]} speakers", some, m, "normal") for name, m in methods.items()
         ]
-    weights = ", ".join(f"{w:.3f}" for w in taught.weights)
-    points = ", ".join(f"{name} {taught.thresholds[name]:.3f}" for name in DEFAULT_THRESHOLDS)
+    weights = ", ".join(f"{weight:.3f}" for weight in taught.weights)
+    points = ", ".join(f"{name} {threshold:.3f}" for name, threshold in taught.thresholds.items())
     write_results(
         Path(__file__),
         "Owners of few recordings",
@@ -248,7 +234,8 @@ def main() -> None:
         "are drawn from the same recordings and so not quite independent.",
         f"## Few recordings ({FEW.recordings[0]} to {FEW.recordings[1]})",
         table(rows),
-        f"Learned from all these owners: weights of {', '.join(SUMMARY)}, evenness {weights}; bias {taught.bias:.3f}; "
+        f"Learned from all these owners: weights of {', '.join(SUMMARY)} {weights}; of evenness {taught.evenness:.3f}, "
+        f"against noise {taught.against_noise:.3f}; bias {taught.bias:.3f}; "
         f"thresholds {points}.",
         f"## Many recordings ({MANY.recordings[0]} to {MANY.recordings[1]})",
         table(more),

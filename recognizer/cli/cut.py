@@ -29,6 +29,7 @@ from recognizer.cli.reporting import (
     print_table,
     progress_bar,
     reports_errors,
+    tell_of_channels,
     tell_of_refusals,
     warn_of_low_rates,
     working,
@@ -124,6 +125,7 @@ def cut(
         )
     if not quiet:
         warn_of_low_rates(Counter(each.source_rate for each in found), fitted.front_end)
+        tell_of_channels({each.sentence.path: each.channel for each in found})
     for each in found:
         if as_json:
             print_json(each.as_json())

@@ -47,8 +47,7 @@ if TYPE_CHECKING:
 
 TAKES, MOST_TAKES = 2, 20  # of each word: with two, what was gained can be measured without the take itself
 METHODS = ("auto", "map", "mllr", "cmllr", "mllr-map", "cmllr-map")
-# Confidence of another word, at least, and of the one asked for, at most, to object.
-CLEARLY, HARDLY = 0.8, 0.02
+CLEARLY, HARDLY = 0.9, 0.02  # confidence of another word, at least, and of the one asked for, at most, to object
 KEPT_RATE = 16000  # Hz of takes, at least, where the microphone has it: a later model may need more than this one
 
 

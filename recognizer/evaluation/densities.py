@@ -1,4 +1,4 @@
-"""What a density sounds like and how large it is, whichever kind it is: frames drawn from it, its means, its sizes."""
+"""What a density sounds like and how large it is, whichever kind it is: frames drawn from it, its sizes."""
 
 from __future__ import annotations
 
@@ -54,27 +54,6 @@ def _drawn(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """A component from each distribution (..., K)."""
     component = (random.random((*weights.shape[:-1], 1)) > weights.cumsum(-1)).sum(-1)
     return np.minimum(component, weights.shape[-1] - 1)  # where rounding leaves the sum under one
-
-
-@singledispatch
-def state_means(bank: Density) -> np.ndarray:
-    """The mean of the frames of each state, (S, D)."""
-    raise NotImplementedError(f"no means are known of {type(bank).__name__}")
-
-
-@state_means.register
-def _(bank: GaussianBank) -> np.ndarray:
-    return np.einsum("sk,skd->sd", bank.weights, bank.means)
-
-
-@state_means.register
-def _(bank: TiedBank) -> np.ndarray:
-    return np.einsum("srn,rnd,rd->sd", bank.weights, bank.means, bank.streams)
-
-
-@state_means.register
-def _(bank: DiscreteBank) -> np.ndarray:
-    return np.einsum("srn,rnd->sd", bank.weights, bank.cells)
 
 
 @singledispatch

@@ -8,7 +8,6 @@ import numpy as np
 
 from recognizer.acoustics.chain import expected_durations
 from recognizer.acoustics.word_models import WordModels
-from recognizer.evaluation.densities import state_means
 from recognizer.evaluation.divergence import closest_pairs
 from recognizer.features.front_end import FrontEnd
 from recognizer.files.pictures import lettering
@@ -98,7 +97,7 @@ def _draw_training(axes, history: dict[str, list[float]]) -> None:
 def _draw_spectra(axes, model: Model, index: int, word: str) -> None:
     from matplotlib import colormaps
 
-    means = state_means(model.acoustics.bank)[model.acoustics.rows(index)[1:-1]]
+    means, _ = model.acoustics.bank.moments(model.acoustics.rows(index)[1:-1])
     if model.front_end.hears:
         frequency, level = spectra(model.front_end, means)
         labels = {"title": f"mean spectra of the states of {word}", "xlabel": "frequency, Hz", "ylabel": "level, dB"}

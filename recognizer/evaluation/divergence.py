@@ -12,7 +12,7 @@ import numpy as np
 
 from recognizer.acoustics.chain import expected_durations, walk
 from recognizer.acoustics.word_models import WordModels
-from recognizer.evaluation.densities import draw, state_means
+from recognizer.evaluation.densities import draw
 from recognizer.recognition.decoding import score_words
 
 FRAMES = 40_000  # drawn in all; with ten words of a third of a second, a distance is then right to about 1 %
@@ -95,9 +95,8 @@ def _ranked(distance: np.ndarray) -> list[tuple[int, int, float]]:
 
 def _likely(models: WordModels) -> np.ndarray:
     """Words in the order in which they first appear in close pairs, by the means of their states alone."""
-    means = state_means(models.bank)
     words = range(len(models.chain.log_stay))
-    typical = [means[models.rows(word)[1:-1]] for word in words]
+    typical = [models.bank.moments(models.rows(word)[1:-1])[0] for word in words]
     scores = score_words(models, typical)
     distance = np.stack([_behind(scores[[word]], word, np.array([models.states])) for word in words])
     pairs = [word for i, j, _ in _ranked((distance + distance.T) / 2) for word in (i, j)]

@@ -207,9 +207,8 @@ def _details(aligned: _Aligned, models: WordModels) -> np.ndarray:
     batch, utterances = aligned.decoded.batch, len(aligned.best)
     frames = aligned.frames[:, None]
     lead = np.where(batch.inside, aligned.along - aligned.states.max(-1), 0.0)
-    rows = models.rows(aligned.best)
-    means, variances = models.bank.moments(np.unique(rows))
-    row = np.searchsorted(np.unique(rows), rows)
+    needed, row = np.unique(models.rows(aligned.best), return_inverse=True)
+    means, variances = models.bank.moments(needed)
     heard = models.transformed(aligned.decoded.frames)[0][batch.frame]
     departures = (aligned.by_position(heard) - means[row]) / np.sqrt(variances[row])
     departures[aligned.visits == 0] = 0.0

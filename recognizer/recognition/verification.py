@@ -40,21 +40,8 @@ DECAY = 10.0  # of the networks' weights, scikit-learn's alpha for batches of BA
 BATCH, EPOCHS = 256, 10
 STEPS = 400  # at least: with few examples, ten times through them are too few for the weights to grow
 FARTHEST = 5.0  # standard deviations from its mean to which evidence is held: farther out nothing was learned
-# Of right answers held out. At normal, the digits' model answers to one in five other words of people it has not heard,
-# at strict to one in twenty, at lenient to half.
+# Of right answers held out: what a person may be refused, one in eight, in twenty, in a hundred.
 REFUSED = {"strict": 0.12, "normal": 0.05, "lenient": 0.01}
-
-# For too few recordings to fit anything better to: recipes/owners learns these from owners of few recordings, drawn at
-# random from four corpora of people and one of synthetic voices. The weights are of the summary, and of the mean over
-# the word's states of the log of the frames in each, which says how evenly they share the word. The thresholds reject
-# 10, 3 and 1 % of right answers to speakers whom the models have not heard, fewer to those whom they have.
-DEFAULT_WEIGHTS = (0.151, -1.308, 0.398, 0.086, 0.020)
-DEFAULT_EVENNESS = 3.285
-DEFAULT_BIAS = -2.185
-DEFAULT_THRESHOLDS = {"strict": 0.326, "normal": 0.126, "lenient": 0.047}
-# For every nat a frame that noise explains the sound better than the word does: with it, three such models take 5 to
-# 8 % of the clips of ESC-10 for a word instead of 9 to 10 %, and reject 0 to 1 % more right answers of others.
-DEFAULT_AGAINST_NOISE = 0.15
 
 NO_WORD = "sounds like no word"
 TOO_CLOSE = "two words too close"
@@ -177,22 +164,52 @@ def least_probability(threshold: str | float, rejection: Rejection | None) -> fl
     return float(threshold)
 
 
-def default(noise: GaussianBank, states: int) -> Rejection:
-    """The rejection of a model with too few recordings to fit one: as fitted elsewhere.
+@dataclass(frozen=True)
+class Taught:
+    """What others teach of rejection, whatever the words, the states and the features of a model are.
+
+    Attributes
+    ----------
+    weights : (len(SUMMARY),), of the summary in the log odds
+    evenness : weight of the mean over the word's states of the log of the frames in each, which says how evenly they
+        share the word
+    against_noise : of each nat a frame by which noise explains the sound better than the word does
+    bias : of the log odds
+    thresholds : by the name of an operating point
+    """
+
+    weights: tuple[float, ...]
+    evenness: float
+    against_noise: float
+    bias: float
+    thresholds: dict[str, float]
+
+
+# For too few recordings to fit anything better to: recipes/owners learns these from owners of few recordings, drawn at
+# random from four corpora of people and one of synthetic voices. The thresholds reject 10, 3 and 1 % of right answers
+# to speakers whom the models have not heard, fewer to those whom they have.
+BY_OTHERS = Taught(
+    (0.151, -1.308, 0.398, 0.086, 0.020), 3.285, 0.15, -2.185, {"strict": 0.326, "normal": 0.126, "lenient": 0.047}
+)
+
+
+def default(noise: GaussianBank, states: int, taught: Taught = BY_OTHERS) -> Rejection:
+    """The rejection of a model with too few recordings to fit one: as others taught it.
 
     Parameters
     ----------
     noise : the mixture that the evidence is gathered with
     states : of each word
+    taught : by whom
     """
     weights = np.zeros(stays(states).stop)
-    weights[: len(SUMMARY)] = DEFAULT_WEIGHTS
-    weights[stays(states)] = DEFAULT_EVENNESS / states
+    weights[: len(SUMMARY)] = taught.weights
+    weights[stays(states)] = taught.evenness / states
     anything = np.full(len(weights), np.finfo(np.float32).max)
-    against = np.zeros((len(weights) + 1, 1))
-    against[SUMMARY.index("noise")] = -1.0
-    network = against, np.array([-DEFAULT_AGAINST_NOISE])
-    return Rejection(noise, -anything, anything, weights, DEFAULT_BIAS, *network, dict(DEFAULT_THRESHOLDS))
+    noisy = np.zeros((len(weights) + 1, 1))
+    noisy[SUMMARY.index("noise")] = -1.0
+    network = noisy, np.array([-taught.against_noise])
+    return Rejection(noise, -anything, anything, weights, taught.bias, *network, dict(taught.thresholds))
 
 
 def train_noise(features: Sequence[np.ndarray], variance_floor: np.ndarray) -> GaussianBank:

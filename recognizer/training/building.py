@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def build(
     settings: TrainingSettings = TrainingSettings(),
     perturbations: Sequence[Perturbation] = (),
     augmentation: Augmentation | None = None,
-    unknown: Sequence[Path] = (),
+    unknown: Mapping[Path, Path] = MappingProxyType({}),
     calibrate: bool = True,
     enough: int = ENOUGH_TO_CALIBRATE,
     few: bool | None = None,
@@ -62,7 +63,8 @@ def build(
     settings : sizes and limits of the training
     perturbations : copies of every recording to train on beside itself, such as `perturbation.VTLP`
     augmentation : how further copies are drawn at random, others of each recording
-    unknown : recordings of other words and of noises, to be rejected; every folder of them counts the same
+    unknown : recordings of other words and of noises, to be rejected, each with the folder it was given in; these
+        folders all count the same
     calibrate : train a second model without a third of the speakers (or takes), to fit confidences and
         rejection on them and to see how many of them it gets right; a model without never rejects
     enough : utterances to hold out: up to two more such models are trained, each without another third of the

@@ -20,7 +20,7 @@ from recognizer.acoustics import recursions
 from recognizer.acoustics.chain import expected_durations, joined
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import SPEAKER_MARK
-from recognizer.errors import AudioError, shown
+from recognizer.errors import AudioError, ModelError, shown
 from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.files.naming import checked_name
 from recognizer.files.writing import replacing_folder
@@ -122,12 +122,14 @@ class CutRecording:
     sentence : the recording and what is said in it
     cuts : its words in order; none where the recording cannot be cut
     source_rate : of its file, Hz; None where it cannot be cut
+    channel : the only one taken of it, counted from 1, see `Recording`
     error : why it cannot, one line that names the file; else None
     """
 
     sentence: Sentence
     cuts: tuple[Cut, ...]
     source_rate: int | None = None
+    channel: int | None = None
     error: str | None = None
 
     def as_json(self) -> dict:
@@ -158,7 +160,13 @@ def cut(recording: Recording, words: Sequence[str], model: Model, least_fit: flo
     ------
     AudioError
         if there is no speech, or too little for so many words.
+    ModelError
+        if the model has no such word, or none is given.
     """
+    if not words:
+        raise ModelError(f"no words to cut were given; the model has {', '.join(model.words)}")
+    if unknown := [word for word in words if word not in model.words]:
+        raise ModelError(f"the model has no word {unknown[0]!r}; it has {', '.join(model.words)}")
     indices = np.array([model.words.index(word) for word in words])
     place = _heard(recording, model)
     spans, features = _aligned(place.samples, indices, model)
@@ -227,7 +235,7 @@ def _cut_all(
             if folder is not None:  # what cannot be written ends it all: a corpus with holes would seem whole
                 _write(sound, cuts, files, folder, model.endpointer.margin)
                 cuts = tuple(replace(one, file=file) for one, file in zip(cuts, files))
-            yield CutRecording(sentence, cuts, sound.sample_rate)
+            yield CutRecording(sentence, cuts, sound.sample_rate, sound.channel)
         progress(done)
 
 
@@ -238,7 +246,7 @@ def _cut_file(sentence: Sentence, model: Model, rate: int, least_fit: float) -> 
         cuts = cut(heard, sentence.words, model, least_fit)
     except AudioError as error:
         raise AudioError(f"{shown(sentence.path)}: {error}") from error
-    return cuts, audio.load(sentence.path, heard.source_rate)
+    return cuts, heard if heard.source_rate == rate else audio.load(sentence.path, heard.source_rate)
 
 
 def _files(sentence: Sentence, cuts: Sequence[Cut], numbers: Counter[str]) -> list[Path | None]:

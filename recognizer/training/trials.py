@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -164,7 +164,8 @@ class Trials:
     tried : the trials; none where too little can be held out
     groups : (U,), of every utterance its speaker, or its own number where there are few speakers
     by_speaker : which of the two
-    folders : (M,), where each of the unknown recordings comes from
+    folders : (M,), in which each of the unknown recordings was given; all of these count the same, however they are
+        divided inside
     """
 
     data: TrainingData
@@ -172,7 +173,7 @@ class Trials:
     tried: tuple[Trial, ...]
     groups: np.ndarray
     by_speaker: bool
-    folders: tuple[str, ...]
+    folders: tuple[Path, ...]
 
     @cached_property
     def first(self) -> dict:
@@ -201,14 +202,14 @@ class Trials:
 
 
 def hold_out(
-    data: TrainingData, strangers: Sequence[tuple[str, np.ndarray]], enough: int, progress: Progress
+    data: TrainingData, strangers: Sequence[tuple[Path, np.ndarray]], enough: int, progress: Progress
 ) -> Trials:
     """As many trials as it takes to hold out enough, none where that cannot be.
 
     Parameters
     ----------
     data : to train on
-    strangers : features of unknown recordings, each with its folder
+    strangers : features of unknown recordings, each with the folder it was given in
     enough : utterances to hold out
     progress : called with stage, trials done, trials in all at most, and a note
     """
@@ -291,7 +292,7 @@ def _fit(
     trials: Sequence[Trial],
     groups: np.ndarray,
     weights: np.ndarray,
-    folders: Sequence[str],
+    folders: Sequence[Path],
 ) -> tuple[Calibration, Rejection | None]:
     """Calibration and rejection from all trials together; no rejection without noise, or of hardly anybody.
 
@@ -349,13 +350,13 @@ def _noises(analyser: Analyser) -> list[np.ndarray]:
 
 
 def unknown_features(
-    paths: Sequence[Path], analyser: Analyser, jobs: int
-) -> tuple[list[tuple[str, np.ndarray]], list[Refusal]]:
-    """Features of unknown recordings, each with its folder, and those that cannot be read."""
+    unknown: Mapping[Path, Path], analyser: Analyser, jobs: int
+) -> tuple[list[tuple[Path, np.ndarray]], list[Refusal]]:
+    """Features of unknown recordings, each with the folder it was given in, and those that cannot be read."""
     strangers, refused = [], []
-    for path, pieces in zip(paths, analyser.analyse_pieces(paths, jobs=jobs)):
+    for path, pieces in zip(unknown, analyser.analyse_pieces(list(unknown), jobs=jobs)):
         if isinstance(pieces, AudioError):
             refused.append(Refusal(Utterance(path, "", None), str(pieces)))
         else:
-            strangers += [(str(path.parent), piece.features[0]) for piece in pieces if piece.features]
+            strangers += [(unknown[path], piece.features[0]) for piece in pieces if piece.features]
     return strangers, refused

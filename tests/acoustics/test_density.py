@@ -25,7 +25,7 @@ from recognizer.adaptation.method import KINDS as METHODS
 from recognizer.adaptation.method import Method, adapt
 from recognizer.cli import app
 from recognizer.errors import AdaptationError, ModelError, ProfileError, RecognizerWarning, TrainingError
-from recognizer.evaluation.densities import draw, state_means
+from recognizer.evaluation.densities import draw
 from recognizer.evaluation.densities import sizes as sizes_of
 from recognizer.features import parameter_files
 from recognizer.features.parameter_files import Parameters
@@ -125,9 +125,9 @@ def test_a_kind_has_all_that_the_protocol_asks_for(kind):
 def test_other_rooms_know_every_kind(kind):
     density = trained(kind).bank
     assert draw(density, np.array([0, 9, 9]), np.random.default_rng(0)).shape == (3, 3)
-    assert state_means(density).shape == (10, 3)
+    assert [moment.shape for moment in density.moments(np.arange(10))] == [(10, 3)] * 2
     assert all(isinstance(value, int) for value in sizes_of(density).values())
-    for function in (draw, state_means, sizes_of, to_htk):
+    for function in (draw, sizes_of, to_htk):
         with pytest.raises(NotImplementedError, match="object"):
             function(object(), *[None] * (2 * (function is draw)))
 
@@ -146,7 +146,7 @@ def test_gaussians_come_back_where_they_were(kind):
             assert gaussians.means.size == 0
             continue
         moved = density.with_gaussians(replace(gaussians, means=gaussians.means + 1), states)
-        np.testing.assert_allclose(state_means(moved)[states], state_means(density)[states] + 1)
+        np.testing.assert_allclose(moved.moments(states)[0], density.moments(states)[0] + 1)
 
 
 @EVERY

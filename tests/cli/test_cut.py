@@ -302,3 +302,16 @@ def test_a_full_disk_leaves_nothing(run, model_file, table, tmp_path, monkeypatc
     assert outcome.stderr.endswith(": cannot be written (No space left on device); make room on the disk\n")
     assert len(written) == 7
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_channel_that_was_taken_is_told(run, model_file, tmp_path):
+    """And the takes are cut out of it."""
+    said, _ = spoken()
+    noise = 0.3 * np.random.default_rng(0).standard_normal(len(said))
+    file = write(tmp_path / "stereo.wav", np.stack([noise, said], axis=1), RATE)
+    output = tmp_path / "takes"
+    outcome = run("cut", file, "--words", " ".join(SAID), "--model", model_file, "--output", output)
+    assert outcome.status == 0
+    told = f"note: the mean of the channels buries the speech; heard instead: channel 2 (right) of {file}\n"
+    assert outcome.stderr == told
+    assert sorted(u.word for u in find(output)) == sorted(SAID)

@@ -21,6 +21,7 @@ from recognizer.recognition import verification
 from recognizer.recognition.evidence import SUMMARY, examine, stays
 from recognizer.recognition.result import Candidate
 from recognizer.recognition.verification import (
+    BY_OTHERS,
     REFUSED,
     Rejection,
     belief,
@@ -347,10 +348,10 @@ def test_the_default_weighs_the_summary_and_how_evenly_states_share_the_word(sta
     rng = np.random.default_rng(0)
     evidence = rng.normal(0, 30, (10, 200))
     share = evidence[:, stays(states)].mean(1)
-    log_odds = evidence[:, :5] @ np.array(verification.DEFAULT_WEIGHTS) + verification.DEFAULT_EVENNESS * share
-    log_odds += verification.DEFAULT_AGAINST_NOISE * np.minimum(evidence[:, SUMMARY.index("noise")], 0)
-    np.testing.assert_allclose(plain.known(evidence), expit(log_odds + verification.DEFAULT_BIAS))
-    assert plain.thresholds == verification.DEFAULT_THRESHOLDS
+    log_odds = evidence[:, :5] @ np.array(BY_OTHERS.weights) + BY_OTHERS.evenness * share
+    log_odds += BY_OTHERS.against_noise * np.minimum(evidence[:, SUMMARY.index("noise")], 0)
+    np.testing.assert_allclose(plain.known(evidence), expit(log_odds + BY_OTHERS.bias))
+    assert plain.thresholds == BY_OTHERS.thresholds
     assert 0 < plain.thresholds["lenient"] < plain.thresholds["normal"] < plain.thresholds["strict"] < 1
 
 
@@ -375,8 +376,8 @@ def test_quantiles_are_weighted():
 def test_few_recordings_get_the_default(built):
     """`built` holds out sixteen."""
     assert built.card["held_out"] is None
-    assert built.rejection.thresholds == verification.DEFAULT_THRESHOLDS
-    assert tuple(built.rejection.weights[: len(SUMMARY)]) == verification.DEFAULT_WEIGHTS
+    assert built.rejection.thresholds == BY_OTHERS.thresholds
+    assert tuple(built.rejection.weights[: len(SUMMARY)]) == BY_OTHERS.weights
     recognizer = Recognizer(built)
     assert all(recognizer.recognize(say(word), RATE).word == word for word in WORDS)
 

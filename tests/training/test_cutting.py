@@ -12,7 +12,7 @@ import soundfile
 from synthetic import RATE, SILENCE, WORDS, quiet, say, write
 
 from recognizer.corpus import find
-from recognizer.errors import AudioError, NamingError
+from recognizer.errors import AudioError, ModelError, NamingError
 from recognizer.features.front_end import GivenFeatures
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
@@ -312,3 +312,10 @@ def test_a_model_that_cannot_hear_cuts_nothing(built, tmp_path):
     with pytest.raises(AudioError, match=r"^this model cannot hear sound"):
         cut_corpus([sentence(tmp_path / "in" / "a.wav")], deaf, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("words", [(), (WORDS[0], "umbrella")])
+def test_words_that_the_model_lacks_are_one_line(built, words):
+    named = "'umbrella'" if words else "no words to cut"
+    with pytest.raises(ModelError, match=rf"{named}.*; (it|the model) has|{named} were given; the model has"):
+        cut(audio.prepare(say(WORDS[0]), RATE, RATE), words, built)

@@ -97,7 +97,7 @@ def test_too_few_to_hold_out_teach_the_default(data, strangers):
     found = hold_out(data, strangers, 13, nothing)
     assert found.tried == ()
     fitted = found.fit(np.arange(8) < 3)
-    assert fitted.rejection.thresholds == verification.DEFAULT_THRESHOLDS
+    assert fitted.rejection.thresholds == verification.BY_OTHERS.thresholds
     assert (fitted.calibration, fitted.held_out) == (Calibration(), None)
 
 
@@ -111,7 +111,7 @@ def test_from_few_only_the_calibration_is_learned(data, monkeypatch):
     monkeypatch.setattr(trials, "FEWEST_TO_REJECT", count + 1)
     few, default = held_out.fit(), hold_out(data, [], 13, nothing).fit()
     assert same(replace(few, calibration=default.calibration, held_out=None), default)
-    assert few.rejection.thresholds == verification.DEFAULT_THRESHOLDS != learned.rejection.thresholds
+    assert few.rejection.thresholds == verification.BY_OTHERS.thresholds != learned.rejection.thresholds
     assert (few.calibration, few.held_out) == (learned.calibration, learned.held_out)
 
 
@@ -120,7 +120,7 @@ def test_unknown_recordings_are_learned_from_however_few_are_held_out(data, stra
     learned = held_out.fit()
     monkeypatch.setattr(trials, "FEWEST_TO_REJECT", 10_000)
     assert same(held_out.fit(), learned)
-    assert held_out.fit(np.zeros(8, dtype=bool)).rejection.thresholds == verification.DEFAULT_THRESHOLDS
+    assert held_out.fit(np.zeros(8, dtype=bool)).rejection.thresholds == verification.BY_OTHERS.thresholds
 
 
 # On whom it is fitted, and on whom its points are set

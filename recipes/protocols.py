@@ -18,6 +18,7 @@ from recognizer.corpus import Utterance, find, unknown_files
 from recognizer.evaluation.evaluation import Evaluation, evaluate, headline
 from recognizer.intervals import Proportion
 from recognizer.sound.perturbation import NOISE, Perturbation
+from recognizer.training.augmentation import Augmentation
 from recognizer.training.building import build
 from recognizer.training.settings import TrainingSettings
 
@@ -46,6 +47,7 @@ class Setup:
 
     settings: TrainingSettings = TrainingSettings()
     perturbations: tuple[Perturbation, ...] = ()
+    augmentation: Augmentation | None = None
 
     def __str__(self) -> str:
         settings = self.settings
@@ -53,7 +55,9 @@ class Setup:
         parts = [f"{settings.states} states", settings.topology, settings.density, size]
         borrowed = [f"{settings.borrowed_frames:g} frames borrowed"] if settings.borrowed_frames else []
         sizes = ", ".join([*parts, f"floor {settings.variance_floor}", *borrowed])
-        return "; ".join([sizes, *map(described, self.perturbations)])
+        drawn = self.augmentation
+        copies = [f"{drawn.copies} random copies: {', '.join(drawn.kinds)}"] if drawn else []
+        return "; ".join([sizes, *map(described, self.perturbations), *copies])
 
 
 def described(perturbation: Perturbation) -> str:
@@ -75,7 +79,12 @@ def train_and_test(fold: Fold, setup: Setup, jobs: int = 2) -> Evaluation:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RecognizerWarning)
         model, _ = build(
-            training, settings=setup.settings, perturbations=setup.perturbations, calibrate=False, jobs=jobs
+            training,
+            settings=setup.settings,
+            perturbations=setup.perturbations,
+            augmentation=setup.augmentation,
+            calibrate=False,
+            jobs=jobs,
         )
     return evaluate(test, Recognizer(model).recognize_files([u.path for u in test], jobs=jobs))
 
@@ -100,6 +109,7 @@ def ship(
             utterances,
             settings=setup.settings,
             perturbations=setup.perturbations,
+            augmentation=setup.augmentation,
             unknown=unknown,
             jobs=2,
             card={"rejected": OTHERS, **card},

@@ -25,7 +25,9 @@ from recognizer.recognition.verification import REFUSED, Rejection
 from recognizer.sound.endpoint import Endpointer
 
 FORMAT = "recognizer-model"
-VERSION = 4  # 4: a network weighs the evidence; 3: the front end is in the file as its matrices; no background mixture
+# 5: deviations normalised, cepstra smoothed; 4: a network weighs the evidence; 3: the front end is in the file as its
+# matrices; no background mixture
+VERSION = 5
 BANKS = ("bank", "noise")
 CHAIN = ("log_entry", "log_stay", "log_next", "log_exit")
 REJECTION = ("least", "most", "weights", "hidden", "output")

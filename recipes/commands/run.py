@@ -28,9 +28,11 @@ from protocols import (
 from recognizer.corpus import Utterance
 from recognizer.intervals import Proportion
 from recognizer.sound.perturbation import VTLP
+from recognizer.training.augmentation import Augmentation
 from recognizer.training.settings import TrainingSettings
 
-SETUP = Setup(TrainingSettings(states=6, mixtures=16), VTLP)  # see recipes/speech_commands/CHOICE.md
+# See recipes/speech_commands/CHOICE.md.
+SETUP = Setup(TrainingSettings(states=6, mixtures=16), VTLP, Augmentation(("noise",)))
 ENOUGH = 0.95
 CORPORA = ("speech_commands", "speech_commands_30")
 

@@ -55,7 +55,7 @@ TAKES = 40  # of a word of Speech Commands: only four digits have more, and woul
 TAKES_EACH = {"fsdd": 10, SYNTHETIC: 1}  # of a word by a speaker: further ones tell little of other speakers
 WEIGHTS = {SYNTHETIC: 0.3}  # of a take; real ones count as one
 ENOUGH = 10_000  # utterances to hold out: all speakers, in three trials
-SETTINGS = TrainingSettings(states=10, mixtures=12, variance_floor=0.5)
+SETTINGS = TrainingSettings(states=10, mixtures=16, variance_floor=0.5)  # see CHOICE.md
 UNKNOWN = {
     "speech_commands_30": "Speech Commands v0.01, about 8 takes of the 20 words that are no digits",
     "speech_commands": "Speech Commands v0.01, up, down, left, right and go",

@@ -26,7 +26,7 @@ from recognizer.recognition.evidence import SUMMARY, examine, stays
 from recognizer.recognition.verification import Taught, belief, default, logistic_regression, quantile
 from recognizer.training import trials
 from recognizer.training.building import training_data
-from recognizer.training.trials import ENOUGH_TO_CALIBRATE, HeldOut, hold_out, unknown_features
+from recognizer.training.trials import ENOUGH_TO_CALIBRATE, HeldOut, hold_out, made_up_noises, unknown_features
 
 WHERE = (
     "https://github.com/Jakobovski/free-spoken-digit-dataset (CC BY-SA 4.0), "
@@ -37,9 +37,10 @@ WHERE = (
 )
 NOISES = "noise/esc10"
 EVERY = 4  # of the noises one is heard
-# How much a kind of sound counts in learning the default; all owners count the same.
+# How much a kind of sound counts in learning the default, noises of both kinds as much as words, as in the trials of
+# `train`; all owners count the same.
 KNOWN = {"same": 0.5, "others": 1.0}
-OTHER = {"unknown": 1.0, "noise": 0.5}
+OTHER = {"unknown": 1.0, "noise": 0.5, "made up": 0.5}
 # Of right answers to others than the speakers of the training, rejected: ten at `strict`, three at `normal`.
 REFUSED = {"strict": 0.10, "normal": 0.03, "lenient": 0.01}
 FEWEST = 3  # right answers of a kind, for an owner to tell something about it
@@ -100,7 +101,8 @@ def tried(owner: Owner, name: str, noises: Sequence[Path]) -> Tried:
         speech = [(a.features[0], u.word) for a, u in zip(analyses, utterances) if a.features]
         heard[kind] = hear([f for f, _ in speech], [word for _, word in speech])
     pieces = [features for _, features in unknown_features(dict.fromkeys(noises, Path(NOISES)), data.analyser, 1)[0]]
-    heard["noise"] = hear(pieces, [""] * len(pieces))
+    for kind, sounds in (("noise", pieces), ("made up", made_up_noises(data.analyser)[1::2])):
+        heard[kind] = hear(sounds, [""] * len(sounds))
     count = sum(len(trial.members) for trial in held.tried)
     return Tried(owner, name, models.states, count, held.fit(), fitted, heard)
 
@@ -156,12 +158,15 @@ def cell(some: Sequence[Tried], method: Callable[[Tried], HeldOut], kind: str, p
 
 
 KINDS = (*KNOWN, *OTHER)
-HEADS = "same speakers' rejected | other speakers' rejected | other words accepted | noises accepted"
+HEADS = (
+    "same speakers' rejected | other speakers' rejected | other words accepted | noises accepted | "
+    "made-up noises accepted"
+)
 
 
 def table(rows: Sequence[tuple[str, Sequence[Tried], Callable[[Tried], HeldOut], str]]) -> str:
     """Rows of a name, owners, a rejection, and an operating point."""
-    lines = [f"| rejection, owners | point | {HEADS} | most rejected of an owner's other speakers' |", "|---" * 7 + "|"]
+    lines = [f"| rejection, owners | point | {HEADS} | most rejected of an owner's other speakers' |", "|---" * 8 + "|"]
     for name, some, method, point in rows:
         cells = " | ".join(cell(some, method, kind, point) for kind in KINDS)
         shares = [beyond(one, method(one), "others", point).share or 0.0 for one in some]
@@ -171,7 +176,7 @@ def table(rows: Sequence[tuple[str, Sequence[Tried], Callable[[Tried], HeldOut],
 
 def each(some: Sequence[Tried]) -> str:
     """A row for every owner, at `normal`, percent."""
-    lines = [f"| corpus | speakers, words, recordings | held out | {HEADS} |", "|---" * 7 + "|"]
+    lines = [f"| corpus | speakers, words, recordings | held out | {HEADS} |", "|---" * 8 + "|"]
     for one in some:
         size = f"{one.owner.speakers}, {len({u.word for u in one.owner.training})}, {len(one.owner.training)}"
         shares = [beyond(one, one.shipped, kind, "normal").share for kind in KINDS]

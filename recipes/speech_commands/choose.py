@@ -18,6 +18,7 @@ from protocols import (
 )
 
 from recognizer.sound.perturbation import VTLP
+from recognizer.training.augmentation import Augmentation
 from recognizer.training.settings import TrainingSettings
 
 CANDIDATES = [
@@ -28,6 +29,8 @@ CANDIDATES = [
     Setup(TrainingSettings(mixtures=12), NARROW_VTLP),
     Setup(perturbations=SERVE_OTHERS),
     Setup(TrainingSettings(states=6, mixtures=16), VTLP),
+    Setup(TrainingSettings(mixtures=12), NARROW_VTLP, Augmentation(("noise",))),
+    Setup(TrainingSettings(states=6, mixtures=16), VTLP, Augmentation(("noise",))),
 ]
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from protocols import (
-    NARROW_VTLP,
     TABLE_HEAD,
     Setup,
     corpus_argument,
@@ -16,9 +15,11 @@ from protocols import (
     write_results,
 )
 
+from recognizer.sound.perturbation import VTLP
+from recognizer.training.augmentation import Augmentation
 from recognizer.training.settings import TrainingSettings
 
-SETUP = Setup(TrainingSettings(mixtures=12), NARROW_VTLP)  # see choose.py
+SETUP = Setup(TrainingSettings(states=6, mixtures=16), VTLP, Augmentation(("noise",)))  # see CHOICE.md
 
 if __name__ == "__main__":
     where = "http://download.tensorflow.org/data/speech_commands_v0.01.tar.gz (CC BY 4.0); zero one five eight go "

@@ -2,9 +2,10 @@
 
 librosa defines it. When a front end is made, librosa gives what it consists of, a window, mel filters, a cosine
 transform and two regressions over neighbouring frames, as arrays that the model carries along. From then on these few
-lines of NumPy do the rest, for all recordings of a batch at once, in training and in recognition alike. Two parts are
-our own: the logarithm, because `librosa.power_to_db` clips relative to the loudest frame of a clip, and filters whose
-frequency axis is warped to imitate a longer or a shorter vocal tract.
+lines of NumPy do the rest, for all recordings of a batch at once, in training and in recognition alike. Our own are the
+logarithm, because `librosa.power_to_db` clips relative to the loudest frame of a clip, filters whose frequency axis is
+warped to imitate a longer or a shorter vocal tract, and what is done against noise: mean and deviation of the speech
+are normalised (Viikki and Laurila 1998), and the cepstra are smoothed over frames, as Chen and Bilmes 2007 do it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MEL_SPACING = 80.0  # mel between filters; wider ones blur formants, narrower on
 SILENT = 1e-10  # power of digital silence, relative to a full-scale sine, so that nothing divides by zero
 LOUD = 0.9  # quantile of the frames' levels that stands for the speech; the loudest of all may be a click
 KNEE = 0.85  # of the highest frequency, from where a warped axis runs straight to its end (HTK Book, section 5.6)
-SHAPE = ("sample_rate", "window", "filters", "low", "high", "cepstra", "delta_width")
+SHAPE = ("sample_rate", "window", "filters", "low", "high", "cepstra", "delta_width", "smoothing_width")
 FRAMES_AT_ONCE = 128  # spectra held at once: few enough to stay in the cache
 
 
@@ -39,13 +40,15 @@ class Matrices:
     window : (window,), a factor for each sample of a frame
     filters : (filters, bins), of the power spectrum
     cosines : (cepstra, filters), of the logarithms of the filters' powers
-    derivatives : (2, delta_width), of the frames around one, which give its delta and its acceleration
+    smoothing : (1, smoothing_width), of the frames around one, which give its smoothed cepstra
+    derivatives : (2, delta_width), likewise of smoothed ones, which give its delta and its acceleration
     """
 
     shape: tuple[float, ...]
     window: np.ndarray
     filters: np.ndarray
     cosines: np.ndarray
+    smoothing: np.ndarray
     derivatives: np.ndarray
 
 
@@ -62,11 +65,14 @@ class FrontEnd:
     low, high : frequency range of the filters, Hz
     cepstra : static coefficients, the 0th (energy) among them
     delta_width : frames in the regression for a derivative, odd
+    smoothing_width : frames in the average, weighed by a triangle, that stands for each, odd
     floor : added to the mel powers, as a fraction of the mean filter's power in the loud frames, so that
         noise this far under the speech does not matter
     mean_weight : frames that `mean` counts for beside an utterance's own, when its mean is subtracted: the
         mean of 0.4 s alone says more about the word than about the speaker
     mean : (cepstra,), the mean of the training speech, without silence; empty before training
+    deviation_weight : frames that `deviation` counts for beside an utterance's own, likewise
+    deviation : (cepstra,), of the training speech about the means of its utterances; empty before training
     warp : factor on the frequency axis of everything that is analysed, chosen for one speaker; over 1 reads a
         short vocal tract as a longer one
     matrices : computed by librosa where none are given
@@ -84,9 +90,12 @@ class FrontEnd:
     high: float = 3500.0
     cepstra: int = 13
     delta_width: int = 9
+    smoothing_width: int = 5
     floor: float = 1e-4
     mean_weight: float = 60.0
     mean: tuple[float, ...] = ()
+    deviation_weight: float = 60.0
+    deviation: tuple[float, ...] = ()
     warp: float = 1.0
     matrices: Matrices | None = field(default=None, compare=False, repr=False)
 
@@ -135,6 +144,7 @@ class FrontEnd:
             "window": (window,),
             "filters": (self.filters, bins),
             "cosines": (self.cepstra, self.filters),
+            "smoothing": (1, self.smoothing_width),
             "derivatives": (2, self.delta_width),
         }
         if any(getattr(matrices, name).shape != shape for name, shape in shapes.items()) or 2 * (bins - 1) < window:
@@ -148,7 +158,7 @@ class FrontEnd:
         prior: float = 0.0,
         mean_weight: float | None = None,
     ) -> FrontEnd:
-        """With the mean of this speech.
+        """With the mean of this speech and, before training, its deviation.
 
         Parameters
         ----------
@@ -156,11 +166,13 @@ class FrontEnd:
         prior : frames of the mean so far that count beside it
         mean_weight : of the mean beside that of an utterance; what it was when None
         """
-        total, frames = _speech_sums(statics, speech)
+        sums = _speech_sums(statics, speech)
         before = prior * np.array(self.mean) if prior else 0.0
-        mean = (total.sum(0) + before) / (frames.sum() + prior)
+        mean = (sums.total.sum(0) + before) / (sums.frames.sum() + prior)
+        deviation = self.deviation or np.sqrt(sums.spread.sum(0) / sums.frames.sum())
         weight = self.mean_weight if mean_weight is None else mean_weight
-        return replace(self, mean=tuple(map(float, mean)), mean_weight=weight)
+        mean, deviation = (tuple(map(float, values)) for values in (mean, deviation))
+        return replace(self, mean=mean, deviation=deviation, mean_weight=weight)
 
     def of_speaker(self, mean: tuple[float, ...], mean_weight: float, warp: float) -> FrontEnd:
         """As it was fitted to a speaker."""
@@ -194,11 +206,21 @@ class FrontEnd:
         frames = np.array([self.frames(len(word)) for word in words])
         by_warp = []
         for own in np.split(mel, len(warps), axis=1):
-            level = segment_quantile(own.mean(1), frames, LOUD) + SILENT
-            own = own / np.repeat(level, frames)[:, None] + self.floor
-            statics = (np.log(own, out=own) @ self.matrices.cosines.T).astype(np.float32)
+            statics = (self.compressed(own, frames) @ self.matrices.cosines.T).astype(np.float32)
             by_warp.append(np.split(statics, frames.cumsum()[:-1]))
         return [list(readings) for readings in zip(*by_warp)]
+
+    def compressed(self, powers: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """Logarithms of the filters' powers, over a floor that lies so far under the loud frames.
+
+        Parameters
+        ----------
+        powers : (N, filters), utterances end to end
+        frames : (U,), of each utterance
+        """
+        level = segment_quantile(powers.mean(1), frames, LOUD) + SILENT
+        over = powers / np.repeat(level, frames)[:, None] + self.floor
+        return np.log(over, out=over)
 
     def finish(self, statics: Sequence[np.ndarray], speech: Sequence[tuple[int, int]]) -> list[np.ndarray]:
         """Normalised cepstra with deltas and accelerations.
@@ -206,8 +228,9 @@ class FrontEnd:
         Parameters
         ----------
         statics : each (T, cepstra)
-        speech : of each the first and past-the-last frame of the speech, which alone makes the mean: how much silence
-            stands beside a word says nothing of the speaker or the microphone
+        speech : of each the first and past-the-last frame of the speech, which alone makes mean and deviation: how much
+            silence stands beside a word says nothing of the speaker or the microphone; where there is none, they are
+            those of the training
 
         Returns
         -------
@@ -216,33 +239,41 @@ class FrontEnd:
         if not statics:
             return []
         frames = np.array([len(s) for s in statics])
-        first = frames.cumsum() - frames
-        everything = np.concatenate(statics)
-        if self.mean:
-            total, heard = _speech_sums(statics, speech)
-            mean = (total + self.mean_weight * np.array(self.mean)) / (heard + self.mean_weight)[:, None]
-            everything -= np.repeat(mean, frames, axis=0).astype(np.float32)
-        features = np.empty((len(everything), 3, self.cepstra), dtype=np.float32)
-        features[:, 0] = everything
-        features[:, 1:] = self._derivatives(everything, np.repeat(first, frames), np.repeat(first + frames - 1, frames))
-        return np.split(features.reshape(len(features), self.dims), first[1:])
+        return np.split(self.derived(self.normalised(statics, speech), frames), frames.cumsum()[:-1])
 
-    def _derivatives(self, everything: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-        """Deltas and accelerations, (N, 2, cepstra): regressions over frames; utterances go on as they end.
+    def normalised(self, statics: Sequence[np.ndarray], speech: Sequence[tuple[int, int]]) -> np.ndarray:
+        """Statics at the mean and deviation of training, (N, cepstra), end to end; the first part of `finish`."""
+        everything = np.concatenate(statics)
+        if not self.mean:
+            return everything
+        frames, own = np.array([len(s) for s in statics]), _speech_sums(statics, speech)
+        heard = own.frames[:, None]
+        mean = (own.total + self.mean_weight * np.array(self.mean)) / (heard + self.mean_weight)
+        factor = np.ones_like(mean)
+        if self.deviation:
+            known = np.square(self.deviation)
+            variance = (own.spread + self.deviation_weight * known) / (heard + self.deviation_weight)
+            factor = np.sqrt(known / np.maximum(variance, SILENT))
+        # The frames come nearer to the utterance's own mean, or go farther, and then all are moved by the smoothed one.
+        offset = own.total / np.maximum(heard, 1) * (1 - factor) - mean
+        factor, offset = (np.repeat(values, frames, axis=0).astype(np.float32) for values in (factor, offset))
+        return everything * factor + offset
+
+    def derived(self, normalised: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """Normalised statics, (N, cepstra), smoothed, with deltas and accelerations, (N, dims).
 
         Parameters
         ----------
-        everything : (N, cepstra), utterances end to end
-        first, last : (N,), of every frame's utterance
+        normalised : utterances end to end
+        frames : (U,), of each utterance
         """
-        half, place = self.delta_width // 2, np.arange(len(everything))
-        derivatives = np.zeros((len(everything), 2, self.cepstra), dtype=np.float32)
-        for distance, weights in zip(range(-half, half + 1), self.matrices.derivatives.T.astype(np.float32)):
-            near = everything[np.clip(place + distance, first, last)]
-            for order, weight in enumerate(weights):
-                if weight:
-                    derivatives[:, order] += weight * near
-        return derivatives
+        first = frames.cumsum() - frames
+        ends = np.repeat(first, frames), np.repeat(first + frames - 1, frames)
+        smooth = _over_frames(normalised, self.matrices.smoothing, *ends)[:, 0]
+        features = np.empty((len(smooth), 3, self.cepstra), dtype=np.float32)
+        features[:, 0] = smooth
+        features[:, 1:] = _over_frames(smooth, self.matrices.derivatives, *ends)
+        return features.reshape(len(features), self.dims)
 
     def _filtered(self, words: Sequence[np.ndarray], filters: np.ndarray) -> np.ndarray:
         """Power of each filter in the frames that lie wholly inside the words, (N, filters)."""
@@ -382,7 +413,14 @@ def of_settings(settings: dict, matrices: dict[str, np.ndarray]) -> FrontEnd | G
 
 @lru_cache(maxsize=8)
 def baked(
-    sample_rate: int, window: float, filters: int, low: float, high: float, cepstra: int, delta_width: int
+    sample_rate: int,
+    window: float,
+    filters: int,
+    low: float,
+    high: float,
+    cepstra: int,
+    delta_width: int,
+    smoothing_width: int,
 ) -> Matrices:
     """What a front end of such a shape consists of, by librosa's word; the settings are those of `FrontEnd`."""
     length = round(window * sample_rate)
@@ -400,11 +438,18 @@ def baked(
         get_window("hamming", length),
         mel(sr=sample_rate, n_fft=size, n_mels=filters, fmin=low, fmax=high, htk=True, norm=None, dtype=np.float64),
         mfcc(S=np.eye(filters), n_mfcc=cepstra),
+        _triangle(smoothing_width)[None],
         np.stack(derivatives),
     )
     for array in arrays:
         array.flags.writeable = False  # the cache hands out one for all
-    return Matrices((sample_rate, window, filters, low, high, cepstra, delta_width), *arrays)
+    return Matrices((sample_rate, window, filters, low, high, cepstra, delta_width, smoothing_width), *arrays)
+
+
+def _triangle(width: int) -> np.ndarray:
+    """Weights that fall to both sides and add up to one, (width,)."""
+    weights = 1.0 + width // 2 - np.abs(np.arange(width) - width // 2)
+    return weights / weights.sum()
 
 
 @contextmanager
@@ -449,10 +494,46 @@ def _when_called(compiler: Callable) -> Callable:
     return decorator
 
 
-def _speech_sums(statics: Sequence[np.ndarray], speech: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """Sums over the frames of speech, (U, cepstra) float64, and how many they are, (U,)."""
-    parts = [s[slice(*span)] for s, span in zip(statics, speech)]
-    return np.array([part.sum(0, dtype=np.float64) for part in parts]), np.array([len(part) for part in parts])
+@dataclass(frozen=True)
+class _SpeechSums:
+    """Of the frames of speech in each utterance.
+
+    Attributes
+    ----------
+    total : (U, cepstra) float64
+    spread : (U, cepstra) float64, of squares about the utterance's mean
+    frames : (U,), how many they are
+    """
+
+    total: np.ndarray
+    spread: np.ndarray
+    frames: np.ndarray
+
+
+def _speech_sums(statics: Sequence[np.ndarray], speech: Sequence[tuple[int, int]]) -> _SpeechSums:
+    parts = [s[slice(*span)].astype(np.float64) for s, span in zip(statics, speech)]
+    total, frames = np.array([part.sum(0) for part in parts]), np.array([len(part) for part in parts])
+    spread = np.array([np.square(part - own / max(1, len(part))).sum(0) for part, own in zip(parts, total)])
+    return _SpeechSums(total, spread, frames)
+
+
+def _over_frames(everything: np.ndarray, kernels: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """Weighted sums over the frames around each, (N, kernels, cepstra) float32; utterances go on as they end.
+
+    Parameters
+    ----------
+    everything : (N, cepstra), utterances end to end
+    kernels : (kernels, width), the weights
+    first, last : (N,), of every frame's utterance
+    """
+    half, place = kernels.shape[1] // 2, np.arange(len(everything))
+    sums = np.zeros((len(everything), len(kernels), everything.shape[1]), dtype=np.float32)
+    for distance, weights in zip(range(-half, half + 1), kernels.T.astype(np.float32)):
+        near = everything[np.clip(place + distance, first, last)]
+        for number, weight in enumerate(weights):
+            if weight:
+                sums[:, number] += weight * near
+    return sums
 
 
 def segment_quantile(values: np.ndarray, lengths: np.ndarray, quantile: float) -> np.ndarray:

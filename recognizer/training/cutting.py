@@ -316,22 +316,32 @@ def _heard(recording: Recording, model: Model) -> _Heard:
 def _aligned(samples: np.ndarray, words: np.ndarray, model: Model) -> tuple[np.ndarray, np.ndarray]:
     """First and past-the-last frame of each word, (N, 2), and the features, (T, D).
 
-    Twice: the first time the mean that the front end subtracts is that of everything, the second that of the words.
+    Twice: the first time the mean that the front end subtracts is that of everything, the second that of the words,
+    each of which then has a deviation of its own.
     """
     front_end, models = model.front_end, model.acoustics
     [[statics]] = front_end.statics([samples])
-    speech = np.ones(len(statics), dtype=bool)
-    for _ in range(2):
-        heard = front_end.with_speech([statics[speech]], [(0, int(speech.sum()))], prior=front_end.mean_weight)
-        [features] = heard.finish([statics], [(0, 0)])
-        path = _path(models, features, words)
-        if path is None:
-            raise AudioError(f"too short for {len(words)} words; leave out those that are not said")
-        speech = path % (models.states + 1) > 0
-    frames = np.flatnonzero(speech)
+    heard = front_end.with_speech([statics], [(0, len(statics))], prior=front_end.mean_weight)
+    [features] = heard.finish([statics], [(0, 0)])
+    spans = _spans(features, words, models)
+    speech = [statics[first:last] for first, last in spans]
+    heard = front_end.with_speech(speech, [(0, len(s)) for s in speech], prior=front_end.mean_weight)
+    borders = (spans[:-1, 1] + spans[1:, 0]) // 2
+    starts = np.append(0, borders)
+    own = heard.normalised(np.split(statics, borders), spans - starts[:, None])
+    features = heard.derived(own, np.array([len(own)]))
+    return _spans(features, words, models), features
+
+
+def _spans(features: np.ndarray, words: np.ndarray, models: WordModels) -> np.ndarray:
+    """First and past-the-last frame of each word, (N, 2)."""
+    path = _path(models, features, words)
+    if path is None:
+        raise AudioError(f"too short for {len(words)} words; leave out those that are not said")
+    frames = np.flatnonzero(path % (models.states + 1) > 0)
     own, every = path[frames] // (models.states + 1), np.arange(len(words))
     last = frames[np.searchsorted(own, every, side="right") - 1]
-    return np.stack([frames[np.searchsorted(own, every)], last + 1], axis=1), features
+    return np.stack([frames[np.searchsorted(own, every)], last + 1], axis=1)
 
 
 def _path(models: WordModels, features: np.ndarray, words: np.ndarray) -> np.ndarray | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recognizer.acoustics.density import rounded
 from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import Utterance
@@ -92,7 +93,7 @@ class TrainingData:
         labels = np.array([words.index(self.utterances[i].word) for i in members])
         weights = self.weights(members)
         copies = [len(self.analyses[i].features) for i in members]
-        return train(
+        models = train(
             [f for i in members for f in self.analyses[i].features],
             np.repeat(labels, copies),
             [span for i in members for span in self.analyses[i].spans],
@@ -101,6 +102,7 @@ class TrainingData:
             jobs=self.jobs,
             after_iteration=after_iteration,
         )
+        return replace(models, bank=rounded(models.bank))
 
     def weights(self, members: Sequence[int]) -> np.ndarray:
         """How much each of some of the utterances counts in training from them, (U,)."""
@@ -213,7 +215,7 @@ def hold_out(
     enough : utterances to hold out
     progress : called with stage, trials done, trials in all at most, and a note
     """
-    noises = _noises(data.analyser) if data.utterances and data.analyser.front_end.hears else []
+    noises = made_up_noises(data.analyser) if data.utterances and data.analyser.front_end.hears else []
     noise = train_noise(noises[::2], data.variance_floor()) if noises else None
     speakers = sorted({u.speaker or "" for u in data.utterances})
     by_speaker = len(speakers) >= HELD_OUT
@@ -342,8 +344,8 @@ def _shares(groups: Sequence) -> np.ndarray:
     return 1.0 / size[group]
 
 
-def _noises(analyser: Analyser) -> list[np.ndarray]:
-    """Features of made-up noises."""
+def made_up_noises(analyser: Analyser) -> list[np.ndarray]:
+    """Features of made-up noises: every second to train on, the others to calibrate on."""
     rate = analyser.front_end.sample_rate
     noises = [Recording(x, rate, rate) for x in synthetic_noises(NOISES, rate)]
     return [analysis.features[0] for analysis in analyser.analyse_all(noises) if analysis.features]

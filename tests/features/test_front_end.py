@@ -11,6 +11,7 @@ from extracting import extract, finished, statics_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.fft import idct
+from scipy.ndimage import correlate1d
 
 from recognizer.features.front_end import FrontEnd, mel_filters, segment_quantile
 
@@ -220,10 +221,11 @@ def test_silence_has_no_changes():
 # Derivatives and normalisation
 
 
-def test_features_are_statics_deltas_and_accelerations_of_librosa():
+def test_features_are_smoothed_statics_with_deltas_and_accelerations_of_librosa():
     statics = statics_of(FRONT_END, noise())
-    first, second = (librosa.feature.delta(statics.T, width=9, order=n, mode="nearest").T for n in (1, 2))
-    expected = np.concatenate([statics, first, second], axis=1)
+    smooth = correlate1d(statics, np.array([1, 2, 3, 2, 1]) / 9, axis=0, mode="nearest")
+    first, second = (librosa.feature.delta(smooth.T, width=9, order=n, mode="nearest").T for n in (1, 2))
+    expected = np.concatenate([smooth, first, second], axis=1)
     np.testing.assert_allclose(extract(FRONT_END, noise()), expected, atol=1e-5)
 
 
@@ -246,12 +248,41 @@ def test_the_mean_taken_off_is_between_the_known_one_and_the_utterances_own(weig
     frames = len(statics)
     mean = (frames * statics.mean(0) + weight * np.array(known)) / (frames + weight)
     features, plain = extract(front_end, noise()), extract(FRONT_END, noise())
-    np.testing.assert_allclose(features[:, : FRONT_END.cepstra], statics - mean, atol=1e-4)
+    np.testing.assert_allclose(features[:, : FRONT_END.cepstra], plain[:, : FRONT_END.cepstra] - mean, atol=1e-4)
     np.testing.assert_allclose(features[:, FRONT_END.cepstra :], plain[:, FRONT_END.cepstra :], atol=1e-4)
 
 
+@pytest.mark.parametrize("weight", [0.0, 5.0, 1e9])
+def test_the_deviation_is_brought_to_the_known_one_as_far_as_the_utterances_own_counts(weight):
+    known = np.linspace(0.5, 2, FRONT_END.cepstra)
+    front_end = replace(
+        FRONT_END,
+        smoothing_width=1,
+        mean=(0.0,) * FRONT_END.cepstra,
+        mean_weight=0.0,
+        deviation=tuple(known),
+        deviation_weight=weight,
+    )
+    statics = statics_of(FRONT_END, noise())
+    found = extract(front_end, noise())[:, : FRONT_END.cepstra]
+    own, frames = statics.astype(np.float64).std(0), len(statics)
+    expected = own * known / np.sqrt((frames * own**2 + weight * known**2) / (frames + weight))
+    np.testing.assert_allclose(found.std(0), expected, rtol=1e-3)
+    np.testing.assert_allclose(found.mean(0), 0, atol=1e-4)
+
+
+def test_the_deviation_of_training_is_that_about_the_means_of_utterances():
+    utterances = [statics_of(FRONT_END, noise(seed)) + shift for seed, shift in ((1, 0.0), (2, 30.0))]
+    spans = [(0, len(u)) for u in utterances]
+    learned = FRONT_END.with_speech(utterances, spans)
+    expected = np.concatenate([u - u.mean(0) for u in utterances]).std(0)
+    np.testing.assert_allclose(learned.deviation, expected, rtol=1e-5)
+    np.testing.assert_allclose(learned.with_speech(utterances[:1], spans[:1], prior=5.0).deviation, expected, rtol=1e-5)
+
+
 def test_silence_beside_the_word_does_not_move_its_cepstra():
-    front_end = replace(FRONT_END, mean=tuple(np.ones(FRONT_END.cepstra)), mean_weight=5.0)
+    known = {"mean": (1.0,) * FRONT_END.cepstra, "deviation": (2.0,) * FRONT_END.cepstra}
+    front_end = replace(FRONT_END, **known, mean_weight=5.0, smoothing_width=1)
     statics = statics_of(FRONT_END, noise())
     frames = len(statics)
     silence = np.full((30, FRONT_END.cepstra), -20.0, dtype=np.float32)
@@ -291,12 +322,20 @@ def test_matrices_are_librosas_own():
     line = np.random.default_rng(2).normal(size=9)
     around = [librosa.feature.delta(line, width=9, order=order)[4] for order in (1, 2)]
     np.testing.assert_allclose(matrices.derivatives @ line, around, atol=1e-12)
+    np.testing.assert_allclose(matrices.smoothing, [np.array([1, 2, 3, 2, 1]) / 9], atol=1e-12)
 
 
 def test_other_settings_have_other_matrices():
     """Whoever changes a setting that they depend on does not keep the old ones."""
     assert replace(FRONT_END, mean=(1.0,) * 13, warp=1.1).matrices is FRONT_END.matrices
-    for change in ({"filters": 20}, {"high": 3700.0}, {"cepstra": 12}, {"sample_rate": 11025}, {"delta_width": 7}):
+    for change in (
+        {"filters": 20},
+        {"high": 3700.0},
+        {"cepstra": 12},
+        {"sample_rate": 11025},
+        {"delta_width": 7},
+        {"smoothing_width": 3},
+    ):
         assert replace(FRONT_END, **change).matrices is not FRONT_END.matrices
         assert replace(FRONT_END, **change).fault is None
 

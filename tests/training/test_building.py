@@ -75,8 +75,8 @@ def test_what_the_caller_chooses_is_in_the_model(utterances, small):
     endpointer = Endpointer(margin=0.05)
     settings = replace(small, states=3, mixtures=2)
     model, _ = build(utterances, front_end=front_end, endpointer=endpointer, settings=settings, card={"licence": "CC0"})
-    assert replace(model.front_end, mean=()) == front_end
-    assert len(model.front_end.mean) == 10
+    assert replace(model.front_end, mean=(), deviation=()) == front_end
+    assert len(model.front_end.mean) == len(model.front_end.deviation) == 10
     assert model.endpointer == endpointer
     assert model.acoustics.states == 3
     assert model.acoustics.bank.means.shape == (len(WORDS) * 3 + 1, 2, 30)

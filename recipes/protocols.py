@@ -43,7 +43,14 @@ Fold = tuple[list[Utterance], list[Utterance]]  # to train on, to test on
 
 @dataclass(frozen=True)
 class Setup:
-    """What a recipe chooses; the rest are the program's defaults."""
+    """What a recipe chooses; the rest are the program's defaults.
+
+    Attributes
+    ----------
+    settings : of the training
+    perturbations : copies of every recording
+    augmentation : how further copies are drawn; none when None
+    """
 
     settings: TrainingSettings = TrainingSettings()
     perturbations: tuple[Perturbation, ...] = ()

@@ -25,8 +25,8 @@ from recognizer.recognition.verification import REFUSED, Rejection
 from recognizer.sound.endpoint import Endpointer
 
 FORMAT = "recognizer-model"
-# 5: deviations normalised, cepstra smoothed; 4: a network weighs the evidence; 3: the front end is in the file as its
-# matrices; no background mixture
+# 5: deviations are normalised, cepstra smoothed; 4: a network weighs the evidence;
+# 3: the front end is in the file as its matrices, no background mixture.
 VERSION = 5
 BANKS = ("bank", "noise")
 CHAIN = ("log_entry", "log_stay", "log_next", "log_exit")

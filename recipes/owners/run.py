@@ -239,6 +239,7 @@ def main() -> None:
         "are drawn from the same recordings and so not quite independent.",
         f"## Few recordings ({FEW.recordings[0]} to {FEW.recordings[1]})",
         table(rows),
+        "The made-up noises are the same for all owners: they were among those that each default learned from.",
         f"Learned from all these owners: weights of {', '.join(SUMMARY)} {weights}; of evenness {taught.evenness:.3f}, "
         f"against noise {taught.against_noise:.3f}; bias {taught.bias:.3f}; "
         f"thresholds {points}.",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recognizer.features.front_end import SILENT, FrontEnd, segment_quantile
+from recognizer.features.front_end import LOUD, SILENT, FrontEnd, segment_quantile
 
 ORDER, RESPONSE = 2, 12  # of the moving average, and frames of the past that still matter to it, by a thousandth
 OVERSUBTRACTION, LEFT = 2.0, 0.03  # times the noise that is taken away, and the least share of the power that stays
@@ -56,7 +56,7 @@ class PowerNormalised(FrontEnd):
             medium = np.mean([padded[i : i + len(own)] for i in range(2 * MEDIUM + 1)], axis=0) + SILENT
             noise = np.quantile(medium, QUIET, axis=0)
             gain = np.maximum(medium - noise, LEFT * medium) / medium
-            level = np.quantile((own * gain).mean(1), 0.9) + SILENT
+            level = np.quantile((own * gain).mean(1), LOUD) + SILENT
             parts.append((own * gain / level + self.floor) ** POWER / POWER)
         return np.concatenate(parts)
 
@@ -72,6 +72,7 @@ class Rasta(FrontEnd):
         logs, numerator = super().compressed(powers, frames), np.array([0.2, 0.1, 0.0, -0.1, -0.2])
         parts = []
         for own in np.split(logs, frames.cumsum()[:-1]):
+            own = own - own[:1]  # a level that was always there passes as zero, so that nothing has to settle first
             ahead = np.concatenate([np.repeat(own[:1], 4, axis=0), own, np.repeat(own[-1:], 2, axis=0)])
             parts.append(lfilter(numerator, [1.0, -RASTA_POLE], ahead, axis=0)[6:])
         return np.concatenate(parts)

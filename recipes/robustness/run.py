@@ -73,6 +73,12 @@ class Method:
     noisy: bool
     transform: bool = False
 
+    @property
+    def fingerprint(self) -> str:
+        """Names the settings behind it."""
+        front_end = FRONT_ENDS[self.front_end]
+        return sha1(repr((type(front_end), front_end.settings, SETTINGS, NARROW_VTLP)).encode()).hexdigest()[:8]
+
     def __str__(self) -> str:
         return f"{self.front_end}{', LDA and MLLT' if self.transform else ''}, {'noise' if self.noisy else 'quiet'}"
 
@@ -97,9 +103,9 @@ def kind(path: Path) -> int:
     return int(sha1(name.encode()).hexdigest(), 16)
 
 
-def recordings(utterances: Sequence[Utterance], clips: dict[Path, float], snr: float | None) -> Iterator[Recording]:
+def recordings(utterances: Sequence[Utterance], tested: dict[Path, float], snr: float | None) -> Iterator[Recording]:
     """Test recordings, each with a piece of a clip at a ratio in dB to the speech in it."""
-    names = sorted(clips)
+    names = sorted(tested)
     for utterance in utterances:
         heard = audio.load(utterance.path, RATE)
         number = int(sha1(f"{utterance.word}/{utterance.path.name}".encode()).hexdigest(), 16)
@@ -107,16 +113,16 @@ def recordings(utterances: Sequence[Utterance], clips: dict[Path, float], snr: f
             yield heard
             continue
         clip = names[number % len(names)]
-        noise = Background(CLIP, number % 2**32, (clip,), clips[clip]).sound(len(heard.samples), RATE)
+        noise = Background(CLIP, number % 2**32, (clip,), tested[clip]).sound(len(heard.samples), RATE)
         spans = Endpointer().find(heard.samples, RATE)
         speech = slice(*spans) if spans else slice(0, len(heard.samples))
         sound = mixed(heard.samples, speech, snr, noise)
         yield replace(heard, samples=(sound / max(1.0, np.abs(sound).max())).astype(np.float32))
 
 
-def trained(fold: Fold, method: Method, clips: dict[Path, float]) -> tuple[TrainingData, WordModels, np.ndarray | None]:
+def trained(fold: Fold, method: Method, heard: dict[Path, float]) -> tuple[TrainingData, WordModels, np.ndarray | None]:
     """What a method makes of the training part: the data, the models, the transform if it has one."""
-    augmentation = Augmentation(("noise",), noises=clips) if method.noisy else None
+    augmentation = Augmentation(("noise",), noises=heard) if method.noisy else None
     data, _ = training_data(
         fold[0],
         front_end=FRONT_ENDS[method.front_end],
@@ -154,9 +160,9 @@ def turned(features: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 def tried(fold: Fold, method: Method, data: Path) -> dict[str, Counts]:
     """By condition, who was understood how often; what is not heard is not right."""
     found, models, matrix = trained(fold, method, noises(data, tested=False))
-    clips, counts = noises(data, tested=True), {}
+    tested, counts = noises(data, tested=True), {}
     for snr in CONDITIONS:
-        analyses = [found.analyser.analyse(recording) for recording in recordings(fold[1], clips, snr)]
+        analyses = [found.analyser.analyse(recording) for recording in recordings(fold[1], tested, snr)]
         heard = [i for i, a in enumerate(analyses) if a.features]
         features = [analyses[i].features[0] for i in heard]
         scores = score_words(models, features if matrix is None else [turned(f, matrix) for f in features])
@@ -171,21 +177,24 @@ def tried(fold: Fold, method: Method, data: Path) -> dict[str, Counts]:
 
 
 def measured(protocol: str, folds: Sequence[Fold], methods: Sequence[Method], data: Path, kept: Path) -> dict:
-    """By method and condition the right answers over all folds, from the file where they are kept or measured now."""
+    """By method and condition the right answers over all folds, from the file where they are kept or measured now.
+
+    What was measured with other settings is measured again; after a change of the code, remove the file.
+    """
     done = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
     table: dict[Method, dict[str, Proportion]] = {}
     for method in methods:
         for number, fold in enumerate(folds):
-            key = {"protocol": protocol, "method": str(method), "fold": number}
+            key = {"protocol": protocol, "method": str(method), "fold": number, "with": method.fingerprint}
             cell = next((line for line in done if key.items() <= line.items()), None)
             if cell is None:
                 cell = {**key, "counts": tried(fold, method, data)}
                 with kept.open("a") as file:
                     file.write(json.dumps(cell) + "\n")
             for condition, counts in cell["counts"].items():
-                by_speaker = {speaker: tuple(count) for speaker, count in counts.items()}
                 own = table.setdefault(method, {})
-                own[condition] = own.get(condition, Proportion()) + Proportion(by_speaker)
+                found = Proportion({speaker: tuple(count) for speaker, count in counts.items()})
+                own[condition] = own.get(condition, Proportion()) + found
         shares = ", ".join(f"{100 * score.share:.1f}" for score in table[method].values())
         print(f"{protocol}, {method}: {shares}", file=sys.stderr, flush=True)
     return table

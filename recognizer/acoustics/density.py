@@ -117,14 +117,14 @@ def of_arrays(arrays: dict[str, np.ndarray]) -> Density:
 
 
 def rounded(density: Density) -> Density:
-    """With means and variances in single precision, whose seven digits are more than a training knows of them.
+    """With means and variances in single precision."""
+    moments = {name: array for name, array in arrays_of(density).items() if name in MOMENTS}
+    return replace(density, **{name: in_single_precision(array) for name, array in moments.items()})
 
-    A file then takes half the room for them, and what is read from it is what was written.
-    """
-    arrays = arrays_of(density)
-    return replace(
-        density, **{name: arrays[name].astype(np.float32).astype(np.float64) for name in MOMENTS & set(arrays)}
-    )
+
+def in_single_precision(array: np.ndarray) -> np.ndarray:
+    """Rounded to seven digits, more than any training knows of a number: a file then takes half the room for it."""
+    return array.astype(np.float32).astype(np.float64)
 
 
 def alike(one: Density, other: Density) -> bool:

@@ -5,7 +5,8 @@ transform and two regressions over neighbouring frames, as arrays that the model
 lines of NumPy do the rest, for all recordings of a batch at once, in training and in recognition alike. Our own are the
 logarithm, because `librosa.power_to_db` clips relative to the loudest frame of a clip, filters whose frequency axis is
 warped to imitate a longer or a shorter vocal tract, and what is done against noise: mean and deviation of the speech
-are normalised (Viikki and Laurila 1998), and the cepstra are smoothed over frames, as Chen and Bilmes 2007 do it.
+are normalised (after Viikki and Laurila 1998), and the cepstra are smoothed over frames by a triangle (Chen and Bilmes
+2007 do it by a recursive filter).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from recognizer.errors import AudioError
 
 MEL_SPACING = 80.0  # mel between filters; wider ones blur formants, narrower ones resolve pitch
 SILENT = 1e-10  # power of digital silence, relative to a full-scale sine, so that nothing divides by zero
+TINY = np.finfo(np.float64).tiny  # so that nothing divides by zero where there is no speech
 LOUD = 0.9  # quantile of the frames' levels that stands for the speech; the loudest of all may be a click
 KNEE = 0.85  # of the highest frequency, from where a warped axis runs straight to its end (HTK Book, section 5.6)
 SHAPE = ("sample_rate", "window", "filters", "low", "high", "cepstra", "delta_width", "smoothing_width")
@@ -149,6 +151,11 @@ class FrontEnd:
         }
         if any(getattr(matrices, name).shape != shape for name, shape in shapes.items()) or 2 * (bins - 1) < window:
             return "matrices do not fit its settings"
+        known = (self.mean, self.deviation)
+        if any(len(values) not in (0, self.cepstra) for values in known) or min(0.0, *self.deviation) < 0:
+            return "mean and deviation do not fit its cepstra"
+        if min(self.mean_weight, self.deviation_weight) < 0 or not self.smoothing_width % 2:
+            return "settings are none of a front end"
         return None if all(np.isfinite(x).all() for x in self.arrays.values()) else "matrices are not finite"
 
     def with_speech(
@@ -248,13 +255,14 @@ class FrontEnd:
             return everything
         frames, own = np.array([len(s) for s in statics]), _speech_sums(statics, speech)
         heard = own.frames[:, None]
-        mean = (own.total + self.mean_weight * np.array(self.mean)) / (heard + self.mean_weight)
+        mean = (own.total + self.mean_weight * np.array(self.mean)) / np.maximum(heard + self.mean_weight, TINY)
         factor = np.ones_like(mean)
         if self.deviation:
             known = np.square(self.deviation)
-            variance = (own.spread + self.deviation_weight * known) / (heard + self.deviation_weight)
-            factor = np.sqrt(known / np.maximum(variance, SILENT))
-        # The frames come nearer to the utterance's own mean, or go farther, and then all are moved by the smoothed one.
+            counts = np.maximum(heard + self.deviation_weight, TINY)
+            variance = (own.spread + self.deviation_weight * known) / counts
+            factor = np.where(variance > 0, np.sqrt(known / np.maximum(variance, TINY)), 1.0)
+        # (everything - centre) * factor + (centre - mean), centre being the utterance's own mean.
         offset = own.total / np.maximum(heard, 1) * (1 - factor) - mean
         factor, offset = (np.repeat(values, frames, axis=0).astype(np.float32) for values in (factor, offset))
         return everything * factor + offset
@@ -422,7 +430,7 @@ def baked(
     delta_width: int,
     smoothing_width: int,
 ) -> Matrices:
-    """What a front end of such a shape consists of, by librosa's word; the settings are those of `FrontEnd`."""
+    """What a front end of such a shape consists of, all but the smoothing by librosa's word; see `FrontEnd`."""
     length = round(window * sample_rate)
     size = 2 ** int(np.ceil(np.log2(2 * length)))  # twice as fine as needed: narrow warped filters stay smooth
     with _nothing_compiled():

@@ -22,7 +22,7 @@ class ForeignError(ValueError):
 
 
 def write(path: Path, header: Mapping[str, object], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an archive, whole or not at all.
+    """Write an archive, whole or not at all; numbers that single precision holds exactly take half the room.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def write(path: Path, header: Mapping[str, object], arrays: Mapping[str, np.ndar
         if the file cannot be written; what was there stays.
     """
     with replacing(path) as temporary, open(temporary, "xb") as file:
-        kept = {name: _in_single_precision(array) for name, array in arrays.items()}
+        kept = {name: _smallest(array) for name, array in arrays.items()}
         np.savez_compressed(file, **{HEADER: np.array(json.dumps(header, ensure_ascii=False))}, **kept)
 
 
@@ -69,7 +69,7 @@ def read(path: Path, format_: str) -> tuple[dict, dict[str, np.ndarray]]:
     return header, arrays
 
 
-def _in_single_precision(array: np.ndarray) -> np.ndarray:
+def _smallest(array: np.ndarray) -> np.ndarray:
     """Numbers in half the room where nothing is lost by it."""
     with np.errstate(over="ignore", under="ignore"):
         single = array.astype(np.float32) if array.dtype == np.float64 else array

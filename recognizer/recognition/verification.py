@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from recognizer.acoustics.density import in_single_precision
 from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.mixture import fit_mixture
 from recognizer.errors import ModelError
@@ -247,7 +248,7 @@ def fit_rejection(
         hidden, output, bias = networks((evidence - centre) / spread, label, share)
         hidden[:-1] /= spread[:, None]
         hidden[-1] -= centre @ hidden[:-1]
-        network = (x.astype(np.float32).astype(np.float64) for x in (hidden, output))  # half the size in a file
+        network = in_single_precision(hidden), in_single_precision(output)
         return Rejection(noise, least, most, np.zeros(len(centre)), bias, *network, dict.fromkeys(REFUSED, 0.0))
     weights, bias = logistic_regression(evidence, label, share * EFFECTIVE)
     return Rejection(noise, least, most, weights, bias, *_no_network(weights), dict.fromkeys(REFUSED, 0.0))

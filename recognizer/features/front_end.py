@@ -152,7 +152,7 @@ class FrontEnd:
         if any(getattr(matrices, name).shape != shape for name, shape in shapes.items()) or 2 * (bins - 1) < window:
             return "matrices do not fit its settings"
         known = (self.mean, self.deviation)
-        if any(len(values) not in (0, self.cepstra) for values in known) or min(0.0, *self.deviation) < 0:
+        if any(len(values) not in (0, self.cepstra) for values in known) or min((0.0, *self.deviation)) < 0:
             return "mean and deviation do not fit its cepstra"
         if min(self.mean_weight, self.deviation_weight) < 0 or not self.smoothing_width % 2:
             return "settings are none of a front end"

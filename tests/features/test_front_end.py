@@ -340,6 +340,31 @@ def test_other_settings_have_other_matrices():
         assert replace(FRONT_END, **change).fault is None
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"mean": (1.0,) * 5},
+        {"deviation": (1.0,)},
+        {"deviation": (1.0,) * 12 + (-1.0,)},
+        {"mean_weight": -1.0},
+        {"deviation_weight": -5.0},
+        {"smoothing_width": 4},
+    ],
+)
+def test_settings_that_are_none_of_a_front_end_are_found(wrong):
+    assert FRONT_END.fault is None
+    assert replace(FRONT_END, **wrong).fault
+
+
+@pytest.mark.parametrize("weight", [0.0, 60.0])
+def test_where_there_is_no_speech_mean_and_deviation_are_those_of_the_training(weight):
+    known = {"mean": (1.0,) * FRONT_END.cepstra, "deviation": (2.0,) * FRONT_END.cepstra}
+    front_end = replace(FRONT_END, **known, mean_weight=60.0, deviation_weight=weight)
+    statics = statics_of(FRONT_END, noise())
+    found, plain = front_end.finish([statics], [(0, 0)])[0], FRONT_END.finish([statics], [(0, 0)])[0]
+    np.testing.assert_allclose(found[:, : FRONT_END.cepstra], plain[:, : FRONT_END.cepstra] - 1, atol=1e-5)
+
+
 # Many words at a time
 
 

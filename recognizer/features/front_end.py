@@ -25,6 +25,7 @@ from recognizer.errors import AudioError
 
 MEL_SPACING = 80.0  # mel between filters; wider ones blur formants, narrower ones resolve pitch
 SILENT = 1e-10  # power of digital silence, relative to a full-scale sine, so that nothing divides by zero
+STILL = 1e-10  # variance of a cepstrum that does not move, in which nothing can be scaled
 TINY = np.finfo(np.float64).tiny  # so that nothing divides by zero where there is no speech
 LOUD = 0.9  # quantile of the frames' levels that stands for the speech; the loudest of all may be a click
 KNEE = 0.85  # of the highest frequency, from where a warped axis runs straight to its end (HTK Book, section 5.6)
@@ -261,7 +262,7 @@ class FrontEnd:
             known = np.square(self.deviation)
             counts = np.maximum(heard + self.deviation_weight, TINY)
             variance = (own.spread + self.deviation_weight * known) / counts
-            factor = np.where(variance > 0, np.sqrt(known / np.maximum(variance, TINY)), 1.0)
+            factor = np.sqrt(np.divide(known, variance, out=factor, where=variance > STILL))
         # (everything - centre) * factor + (centre - mean), centre being the utterance's own mean.
         offset = own.total / np.maximum(heard, 1) * (1 - factor) - mean
         factor, offset = (np.repeat(values, frames, axis=0).astype(np.float32) for values in (factor, offset))

@@ -220,11 +220,14 @@ def draw(table: dict[Method, dict[str, Proportion]], path: Path) -> None:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    names = list(dict.fromkeys(method.front_end for method in table))
     for method, scores in table.items():
         shares = [100 * scores[str(snr)].share for snr in CONDITIONS]
-        axes.plot(
-            range(len(CONDITIONS)), shares, marker="o", label=str(method), linestyle="--" if method.transform else "-"
-        )
+        line = "--" if method.transform else "-" if method.noisy else ":"
+        colour = f"C{names.index(method.front_end)}"
+        label = method.front_end if line == "-" else None
+        axes.plot(range(len(CONDITIONS)), shares, line, marker="o", color=colour, label=label)
+    axes.set_title("solid: trained in noise; dotted: in quiet; dashed: in noise, LDA and MLLT", fontsize=9)
     axes.set_xticks(range(len(CONDITIONS)), ["clean" if snr is None else f"{snr} dB" for snr in CONDITIONS])
     axes.set(xlabel="speech over noise", ylabel="right, %")
     axes.legend(fontsize=7)

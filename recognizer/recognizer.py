@@ -283,8 +283,10 @@ def _result(
     a_frame = (scores[ranked] / len(analysis.features[0])).tolist()
     nbest = tuple(map(Candidate, (words[i] for i in ranked.tolist()), a_frame, confidence[ranked].tolist()))
     first, last = map(int, span)
-    start = analysis.start + first * analysis.hop
-    end = analysis.start + (last - 1) * analysis.hop + analysis.window
+    # As `align` has it: a boundary lies half-way between the centres of two frames; the outer ones share with nobody.
+    frames, share = len(analysis.features[0]), (analysis.window - analysis.hop) / 2
+    start = analysis.start + first * analysis.hop + (share if first else 0.0)
+    end = analysis.start + last * analysis.hop + (share if last < frames else 2 * share)
     return Result(
         word=None if reason else nbest[0].word,
         confidence=nbest[0].confidence,

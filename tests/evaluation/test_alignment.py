@@ -90,9 +90,7 @@ def test_without_a_word_it_is_the_one_that_recognition_puts_first(built, word):
     assert found.word == result.nbest[0].word
     assert found.score == pytest.approx(result.nbest[0].score)
     assert found.duration == result.duration
-    # Recognition tells where the windows begin and end, not what each frame owns.
-    overlap = (built.front_end.window - built.front_end.hop) / 2
-    assert found.span == pytest.approx((result.start + overlap, result.end - overlap))
+    assert found.span == pytest.approx((result.start, result.end))
 
 
 def test_another_word_scores_worse_but_is_aligned(built):

@@ -2,7 +2,8 @@
 
 Nothing here knows a device, a screen or the time of day, so a session runs the same on a microphone, a recording or
 a test. Every utterance is answered by what `batch` uses for a file, on the same samples, rounded to 16 bits as they
-would be in that file: what is saved is recognised again to the last bit.
+would be in that file: what is saved is recognised again to the last bit. One thing a file cannot tell: what is said in
+one breath with a sound that was no word is likely to be of the same sentence, and must be a word the more surely.
 
 For that, the word so far is recognised anew for every partial result. A Viterbi search that went on from block to
 block would score features that a later block still changes: their mean is taken over the whole word, and nothing
@@ -37,7 +38,7 @@ from recognizer.live.events import (
     Tally,
 )
 from recognizer.recognition.result import Result
-from recognizer.recognition.verification import NO_WORD
+from recognizer.recognition.verification import NO_WORD, least_beside, least_probability
 from recognizer.recognizer import Recognizer, low_rate
 from recognizer.sound.audio import sixteen_bits
 from recognizer.sound.listener import (
@@ -55,6 +56,9 @@ from recognizer.sound.quality import CLIPPED, FULL
 from recognizer.sound.segmenter import Segmentation
 from recognizer.sound.source import Block, Sound
 
+BREATH = (
+    0.7  # seconds from the end of a sound to the pre-roll of the next: pauses inside a sentence last up to a second
+)
 FIRST_PARTIAL = 0.2  # seconds of a word before its first partial result: half of a short word
 PARTIAL_EVERY = 0.1  # seconds between partial results: as fast as anybody reads
 CLIPPED_NOTE = "clipped: turn the input level down or move back"
@@ -99,7 +103,11 @@ class Session:
         self.tally = Tally()
         self._adaptation = Adaptation(recognizer, words=words, threshold=threshold) if adapt else None
         self._answered: tuple[np.ndarray, Result] | None = None  # and not yet learned from
-        self._recognizer, self._words, self._threshold = recognizer, words, threshold
+        self._recognizer, self._words = recognizer, words
+        self._least = least_probability(threshold, recognizer.model.rejection)
+        self._no_word: tuple[float, float] | None = (
+            None  # when the last sound ended, how probably a word, if it was none
+        )
         self._first_partial, self._clock = segmentation.pre_roll + FIRST_PARTIAL, clock
         self._rate = recognizer.model.front_end.sample_rate
         self._warm_up()
@@ -164,7 +172,7 @@ class Session:
     def _warm_up(self) -> None:
         """Recognise anything: unknown words are refused, and libraries loaded, before somebody speaks."""
         beep = np.sin(np.arange(self._rate)) * (np.arange(self._rate) % (self._rate // 2) > self._rate // 4)
-        self._recognizer.recognize(beep, self._rate, words=self._words, threshold=self._threshold)
+        self._recognizer.recognize(beep, self._rate, words=self._words, threshold=self._least)
 
     def _told(self, happenings: list[Happening]) -> list[Event]:
         events = []
@@ -191,7 +199,7 @@ class Session:
     def _answer(self, over: Over) -> Answer:
         """The result or the rejection of an utterance that is over."""
         if not self._foreseen or self._foreseen[0] != over.span:
-            self._foreseen = self._recognize(over.span, over.heard)
+            self._foreseen = self._recognize(over, over.span)
         _, samples, result = self._foreseen
         if over.dropped:
             result = replace(result, word=None, accepted=False, reason=NO_WORD)
@@ -202,10 +210,12 @@ class Session:
         else:
             self.tally.rejected += 1
         start, end = (sample / self._rate for sample in over.span)
+        ended = over.timeline.moment(end if result.end is None else start + result.end)
+        self._no_word = (ended, result.confidence) if result.reason == NO_WORD else None
         return (Heard if result.accepted else Rejected)(
             time=over.time,
             start=over.timeline.moment(start if result.start is None else start + result.start),
-            end=over.timeline.moment(end if result.end is None else start + result.end),
+            end=ended,
             result=result,
             samples=samples,
             latency=max(0.0, self._clock() - over.arrived),
@@ -230,24 +240,27 @@ class Session:
         position = first + len(speech.heard)
         over = position >= end
         if over and (not self._foreseen or self._foreseen[0] != speech.span):
-            self._foreseen = self._recognize(speech.span, speech.heard[: end - first])
+            self._foreseen = self._recognize(speech, (first, end))
         elif not over:
             self._foreseen = None
         if position < self._next_partial:
             return []
         began = self._clock()
-        _, _, result = self._foreseen or self._recognize((first, position), speech.heard)
+        _, _, result = self._foreseen or self._recognize(speech, (first, position))
         spent = self._clock() - began
         self._next_partial = position + round(max(PARTIAL_EVERY, spent / PARTIAL_SHARE) * self._rate)
         if not result.nbest:
             return []
         return [Partial(time=speech.time, start=speech.timeline.moment(first / self._rate), result=result)]
 
-    def _recognize(self, span: tuple[int, int], heard: np.ndarray) -> tuple[tuple[int, int], np.ndarray, Result]:
-        """The span itself, its samples in 16 bits, and what they are to `batch`."""
-        samples = sixteen_bits(heard)
-        result = self._recognizer.recognize(samples, self._rate, words=self._words, threshold=self._threshold)
-        return span, samples, result
+    def _recognize(self, spoken: Speech | Over, span: tuple[int, int]) -> tuple[tuple[int, int], np.ndarray, Result]:
+        """The span itself, its samples in 16 bits, and what they are to `batch` with the threshold of this moment."""
+        samples, least = sixteen_bits(spoken.heard[: span[1] - span[0]]), self._least
+        if self._no_word:
+            ended, known = self._no_word
+            if spoken.timeline.moment(span[0] / self._rate) - ended < BREATH:
+                least = least_beside(least, known)
+        return span, samples, self._recognizer.recognize(samples, self._rate, words=self._words, threshold=least)
 
 
 def listen(sounds: Iterable[Sound], session: Session) -> Iterator[list[Event]]:

@@ -91,9 +91,10 @@ def scored(
     decoded : what they were computed from
     """
     words = np.arange(len(models.chain.log_stay)) if words is None else words
-    rows = np.concatenate([models.rows(word) for word in words])
+    rows = models.rows(words).ravel()
     needed, column = np.unique(rows, return_inverse=True)
-    bank, chain = models.bank.take(needed), models.chain.word(words)
+    whole = len(needed) == len(models.bank.weights)  # which knows already what its densities are computed by
+    bank, chain = models.bank if whole else models.bank.take(needed), models.chain.word(words)
     lengths = np.array([len(f) for f in features])
     for group in recursions.groups(lengths, CHUNK_VALUES // (bank.values + 2 * len(rows))):
         frames = np.concatenate([features[i] for i in group])

@@ -44,6 +44,8 @@ FARTHEST = 5.0  # standard deviations from its mean to which evidence is held: f
 # Of right answers held out: what a person may be refused, one in eight, in twenty, in a hundred.
 REFUSED = {"strict": 0.12, "normal": 0.05, "lenient": 0.01}
 
+ALIKE = 0.9  # that two sounds in one breath are both words, or both none
+
 NO_WORD = "sounds like no word"
 TOO_CLOSE = "two words too close"
 
@@ -163,6 +165,22 @@ def least_probability(threshold: str | float, rejection: Rejection | None) -> fl
     if not 0 <= threshold <= 1:
         raise ModelError(f"threshold {threshold} is not from 0 (never reject) to 1")
     return float(threshold)
+
+
+def least_beside(least: float, known: float) -> float:
+    """How probable an answer must be where the sound just before it was no word.
+
+    Sentences are no words either, and a pause in one leaves a piece that sounds like a word. Two sounds that close are
+    of one kind with the probability ALIKE, and else nothing is known of the second; the odds that a threshold stands
+    for are to be reached with this beforehand instead of evens (Bayes), if it is less.
+
+    Parameters
+    ----------
+    least : see `least_probability`
+    known : how probable it is that the sound before was a word of the vocabulary
+    """
+    prior = min(0.5, ALIKE * known + (1 - ALIKE) / 2)
+    return least * (1 - prior) / (least * (1 - prior) + (1 - least) * prior)
 
 
 @dataclass(frozen=True)

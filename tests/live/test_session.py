@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from recognizer.errors import ModelError, RecognizerWarning
 from recognizer.live.adapting import Adaptation
 from recognizer.live.events import Tally
 from recognizer.live.session import PARTIAL_SHARE, Session, listen
-from recognizer.recognition.verification import SURE
+from recognizer.recognition.verification import NO_WORD, SURE, least_beside
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
 from recognizer.sound.listener import IDLE
@@ -111,6 +111,33 @@ def test_an_answer_is_what_the_recognizer_says_of_the_samples(everything, recogn
         assert event.result == recognizer.recognize(tmp_path / "a.wav")
         [batch] = recognizer.recognize_files([tmp_path / "a.wav"])
         assert event.result == batch.result
+
+
+@pytest.mark.parametrize(("pause", "surer"), [(0.0, True), (2.0, False)])
+def test_in_one_breath_with_no_word_a_word_must_be_surer(recognizer, pause, surer):
+    """The first word of two is taken for a piece of other speech."""
+    asked: dict[str, set[float]] = {}
+
+    class Deaf:
+        """A recognizer that knows the first word for no word at all."""
+
+        def __getattr__(self, name: str):
+            return getattr(recognizer, name)
+
+        def recognize(self, samples, rate, *, words, threshold):
+            found = recognizer.recognize(samples, rate, words=words, threshold=0.0)
+            if found.nbest and len(samples) < 2 * RATE:
+                asked.setdefault(found.nbest[0].word, set()).add(threshold)
+            no_word = found.word == WORDS[0]
+            return replace(found, word=None, accepted=False, reason=NO_WORD, confidence=0.01) if no_word else found
+
+    first, second = (talk(word)[0] for word in WORDS[:2])
+    samples = np.concatenate([first, quiet(pause, seed=9), second[round(OPENING * RATE) :]])
+    session = Session(Deaf(), threshold=0.25)
+    asked.clear()
+    assert [event.kind for event in of(heard(session, blocks(samples)), "result", "rejected")] == ["rejected", "result"]
+    assert asked[WORDS[0]] == {0.25}
+    assert asked[WORDS[1]] == {least_beside(0.25, 0.01) if surer else 0.25}
 
 
 def test_the_samples_are_those_of_the_stream(everything):

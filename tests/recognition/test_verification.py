@@ -26,6 +26,7 @@ from recognizer.recognition.verification import (
     Rejection,
     belief,
     fit_rejection,
+    least_beside,
     least_probability,
     logistic_regression,
     networks,
@@ -150,6 +151,17 @@ def test_what_is_no_threshold_is_refused_at_once(fitted, threshold):
         Recognizer(fitted).recognize_files([], threshold=threshold)
     with pytest.raises(ModelError, match="threshold"):
         least_probability(threshold, None)
+
+
+@pytest.mark.parametrize("known", [0.0, 0.01, 0.2, 0.5, 0.9])
+def test_a_threshold_beside_no_word_stands_for_odds_with_another_beginning(known):
+    """The evidence that brings evens to the one brings the prior to the other; none is easier to reach than alone."""
+    least = np.array([0.05, 0.3, 0.9])
+    beside = np.array([verification.least_beside(x, known) for x in least])
+    prior = min(0.5, verification.ALIKE * known + 0.5 * (1 - verification.ALIKE))
+    np.testing.assert_allclose(logit(beside) + logit(prior), logit(least), atol=1e-12)
+    assert (beside >= least).all()
+    assert [least_beside(x, known) for x in (0.0, 1.0)] == [0.0, 1.0]
 
 
 def test_a_model_without_rejection_rejects_by_the_runner_up_only(fitted):

@@ -307,6 +307,7 @@ def test_a_knock_beside_the_word_is_not_the_word(seed, rate, distance, first):
     st.booleans(),
     st.sampled_from(["white", "hum"]),
 )
+@example(1060828, 8000, 0.0, 0.1, 1.0304512711344873, True, "white")  # noise whose last frame is no longer even
 def test_louder_noise_beside_the_word_is_not_the_word(seed, rate, louder, gap, seconds, first, kind):
     """A fan that is switched on after the word, or off before it, at once or after a pause.
 

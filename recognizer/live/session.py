@@ -56,9 +56,7 @@ from recognizer.sound.quality import CLIPPED, FULL
 from recognizer.sound.segmenter import Segmentation
 from recognizer.sound.source import Block, Sound
 
-BREATH = (
-    0.7  # seconds from the end of a sound to the pre-roll of the next: pauses inside a sentence last up to a second
-)
+BREATH = 0.7  # seconds from the end of a sound to the pre-roll of the next: a sentence pauses for up to a second
 FIRST_PARTIAL = 0.2  # seconds of a word before its first partial result: half of a short word
 PARTIAL_EVERY = 0.1  # seconds between partial results: as fast as anybody reads
 CLIPPED_NOTE = "clipped: turn the input level down or move back"
@@ -105,9 +103,7 @@ class Session:
         self._answered: tuple[np.ndarray, Result] | None = None  # and not yet learned from
         self._recognizer, self._words = recognizer, words
         self._least = least_probability(threshold, recognizer.model.rejection)
-        self._no_word: tuple[float, float] | None = (
-            None  # when the last sound ended, how probably a word, if it was none
-        )
+        self._no_word: tuple[float, float] | None = None  # of a last sound that was none: its end, its confidence
         self._first_partial, self._clock = segmentation.pre_roll + FIRST_PARTIAL, clock
         self._rate = recognizer.model.front_end.sample_rate
         self._warm_up()

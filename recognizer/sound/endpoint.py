@@ -27,7 +27,7 @@ SHORTEST = 6  # frames, of a sound that is no click of 20 ms, smoothing included
 DECAY = 15.0  # dB that a knock falls within a syllable's length, and speech does not, as the segmenter has it
 SOFT = 6.0  # dB under the peak, of a short sound that may be a part of the word, such as the release of a stop
 CLOSE, BURST = 6, 3.0  # frames from what lasts, and dB over the peak, of a short sound that may be one, too
-EDGE = np.ones(3)  # and a frame on either side of noise: the last whole one of it is no longer even
+EDGE = np.ones(3)  # and a frame on either side of loud noise: the last whole one of it is no longer even
 EVEN = 2.5  # dB between the softest and the loudest tenth of noise, at most: white has 1.6, a word in ninety has less
 HEARD = 10.0  # dB over the floor of what lasts beside even noise, at least, or the even sound is the word
 
@@ -82,8 +82,9 @@ class Endpointer:
         floor = np.interp(FLOOR * (len(level) - 1), np.arange(len(level)), np.sort(level))
         heard, threshold, starts, ends = level, *self._sounds(level, floor)
         if len(starts) and (ends - starts).max() * HOP > self.steady:
-            noise = even(level, round(self.steady / HOP), self.flattest)
-            noise = np.convolve(noise, EDGE, "same") > 0
+            steady = round(self.steady / HOP)
+            loud = even(level, steady, self.flattest, threshold)
+            noise = even(level, steady, self.flattest) | (np.convolve(loud, EDGE, "same") > 0)
             calm = np.where(noise, floor, level)
             if held(calm, VOWEL).max() > floor + HEARD:
                 heard, threshold, starts, ends = calm, *self._sounds(calm, floor)
@@ -176,10 +177,10 @@ def bridged(starts: np.ndarray, ends: np.ndarray, pause: float) -> tuple[np.ndar
     return starts[apart[:-1]], ends[apart[1:]]
 
 
-def even(level: np.ndarray, frames: int, most: float) -> np.ndarray:
+def even(level: np.ndarray, frames: int, most: float, least: float = -np.inf) -> np.ndarray:
     """Which frames are in or next to a stretch of at least so many whose levels differ by less than `most` dB, (n,).
 
-    Next to it are those that smoothing mixes with it.
+    Next to it are those that smoothing mixes with it. None of a stretch is under `least`.
 
     Parameters
     ----------
@@ -187,7 +188,8 @@ def even(level: np.ndarray, frames: int, most: float) -> np.ndarray:
     """
     if len(level) < frames:
         return np.zeros(len(level), dtype=bool)
-    stretches = np.flatnonzero(-held(-level, frames) - held(level, frames) < most)
+    softest = held(level, frames)
+    stretches = np.flatnonzero((-held(-level, frames) - softest < most) & (softest >= least))
     marks = np.zeros(len(level) + 2 * SLOPE + 1)
     marks[stretches] += 1
     marks[stretches + frames + 2 * SLOPE] -= 1

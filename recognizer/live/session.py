@@ -56,7 +56,7 @@ from recognizer.sound.quality import CLIPPED, FULL
 from recognizer.sound.segmenter import Segmentation
 from recognizer.sound.source import Block, Sound
 
-BREATH = 0.7  # seconds from the end of a sound to the pre-roll of the next: a sentence pauses for up to a second
+BREATH = 0.4  # seconds from the end of a sound to the pre-roll of the next: few pauses inside a sentence are longer
 FIRST_PARTIAL = 0.2  # seconds of a word before its first partial result: half of a short word
 PARTIAL_EVERY = 0.1  # seconds between partial results: as fast as anybody reads
 CLIPPED_NOTE = "clipped: turn the input level down or move back"

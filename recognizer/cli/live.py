@@ -224,14 +224,18 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
     It returns whether all were kept. When the disk is full or the folder gone, that is said once, and it goes on.
     """
     from recognizer import errors
+    from recognizer.files import privacy
+    from recognizer.files.writing import make_private_folder
     from recognizer.live.events import Answer
     from recognizer.sound import audio
 
     if not folder.name:
         raise usage_error("--save needs the name of a folder")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        log = open(folder / "utterances.jsonl", "a", encoding="utf-8")  # noqa: SIM115 - until the stack is left
+        make_private_folder(folder)
+        told = folder / "utterances.jsonl"
+        log = open(told, "a", encoding="utf-8", opener=privacy.opener)  # noqa: SIM115 - until the stack is left
+        privacy.close(told)
     except OSError as error:
         reason = "is a file" if folder.is_file() else error.strerror or error
         raise usage_error(f"--save {errors.shown(folder)}: {reason}; choose a folder to write to") from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -165,15 +167,22 @@ def _takes(folder: Path, speaker: str | None) -> list[int]:
 
 
 def _keeper(folders: dict[str, Path], speaker: str | None, sample_rate: int) -> Callable[[Prompt, np.ndarray], None]:
-    """Gives a function that writes a take beside those that are there."""
+    """Gives a function that writes a take beside those that are there, whoever else does so."""
+    from recognizer.files import privacy
+    from recognizer.files.writing import make_private_folder
     from recognizer.sound import audio
+
+    for folder in filter(os.path.isdir, folders.values()):
+        privacy.close(folder)
 
     def keep(prompt: Prompt, samples: np.ndarray) -> None:
         folder = folders[prompt.word]
-        folder.mkdir(parents=True, exist_ok=True)
-        number = max(_takes(folder, speaker), default=0) + 1
+        make_private_folder(folder)
         prefix = "" if speaker is None else f"{speaker}{SPEAKER_MARK}"
-        audio.save(folder / f"{prefix}{number}.wav", samples, sample_rate)
+        for number in itertools.count(max(_takes(folder, speaker), default=0) + 1):
+            with suppress(FileExistsError):  # another program was faster
+                audio.save(folder / f"{prefix}{number}.wav", samples, sample_rate, new=True)
+                return
 
     return keep
 

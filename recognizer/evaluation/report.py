@@ -53,7 +53,7 @@ def _opened(path: Path) -> Iterator[TextIO]:
     """A text file, whole or not at all; file names that are no text are written as escapes."""
     with (
         replacing(path) as temporary,
-        open(temporary, "x", newline="", encoding="utf-8", errors="backslashreplace") as f,
+        open(temporary, "w", newline="", encoding="utf-8", errors="backslashreplace") as f,
     ):
         yield f
 

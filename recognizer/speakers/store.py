@@ -1,7 +1,8 @@
 """The speakers that are enrolled: a folder for each, with the profile and the takes it was made from.
 
 A speaker may be enrolled in several conditions, each with a folder of its own: `anna`, and `anna@cold` for her voice
-with a cold. Names are checked, and nothing is read or written outside the folder of the user's data.
+with a cold. Names are checked, and nothing is read or written outside the folder of the user's data. Nobody but its
+owner may read what is in it.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ import numpy as np
 
 from recognizer.corpus import AUDIO_SUFFIXES, Utterance
 from recognizer.errors import AudioError, NamingError, ProfileError, RecognizerError, RecognizerWarning, shown
-from recognizer.files import naming
+from recognizer.files import naming, privacy
 from recognizer.files.user_folder import home, is_nobodys
-from recognizer.files.writing import remedy, replacing
+from recognizer.files.writing import PRIVATE_FILE, make_private_folder, remedy, replacing
 from recognizer.model import Model
 from recognizer.sound import audio
 from recognizer.speakers.profile import Profile
@@ -283,7 +284,7 @@ def locked() -> Iterator[None]:
     Warns
     -----
     RecognizerWarning
-        if another program is at it for longer than `NOTICE`.
+        if another program is at it for longer than `NOTICE`; if others could read the takes until now.
 
     Raises
     ------
@@ -294,7 +295,8 @@ def locked() -> Iterator[None]:
 
     _make(root())
     path = root() / LOCK
-    lock = filelock.FileLock(path, is_singleton=True)  # the same one inside itself
+    lock = filelock.FileLock(path, mode=PRIVATE_FILE, is_singleton=True)  # the same one inside itself
+    outermost = not lock.is_locked
     try:
         try:
             lock.acquire(timeout=min(NOTICE, PATIENCE))
@@ -309,6 +311,8 @@ def locked() -> Iterator[None]:
         what_to_do = remedy(error, "change its mode or that of its folder, or set RECOGNIZER_HOME to another one")
         raise ProfileError(f"{shown(path)} cannot be written ({error.strerror}); {what_to_do}") from error
     try:
+        if outermost:
+            privacy.close(root())
         yield
     finally:
         lock.release()
@@ -376,7 +380,7 @@ def _remember(name: str, whose: str) -> None:
     path = folder(name) / TAKES / VOICE
     _make(path.parent)
     try:
-        with replacing(path) as temporary:
+        with replacing(path, private=True) as temporary:
             temporary.write_text(whose, "utf-8")
     except OSError as error:
         raise ProfileError(
@@ -544,6 +548,8 @@ def remove(name: str) -> list[str]:
 def export(name: str, path: Path) -> None:
     """Write a speaker with all conditions and takes to one file, a zip archive, whole or not at all.
 
+    Nobody but its owner may read it.
+
     Raises
     ------
     ProfileError
@@ -551,7 +557,7 @@ def export(name: str, path: Path) -> None:
     """
     chosen = with_conditions(existing(name).name)
     try:
-        with replacing(path) as temporary, _new_archive(temporary) as archive:
+        with replacing(path, private=True) as temporary, _new_archive(temporary) as archive:
             for known in chosen:
                 for file in _files(known):
                     archive.write(file, file.relative_to(root()).as_posix())
@@ -591,7 +597,7 @@ def import_(path: Path) -> list[str]:
 
 def _new_archive(path: Path) -> zipfile.ZipFile:
     """To write; a zip knows no times before 1980, which are no reason to fail."""
-    return zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, strict_timestamps=False)
+    return zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False)
 
 
 def _belongs(name: str) -> bool:
@@ -630,6 +636,7 @@ def _take_in(path: Path, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo
         )
     with tempfile.TemporaryDirectory(dir=root(), prefix=".") as place:
         archive.extractall(place, members)
+        privacy.close(Path(place))
         for file in Path(place).glob(f"*/{PROFILE}"):
             Profile.load(file)
         _move({Path(place) / folder: root() / name for folder, name in found.items()})
@@ -659,7 +666,7 @@ def _make(place: Path) -> None:
     if is_nobodys(place):
         raise ProfileError("there is no home folder to keep a speaker in; set RECOGNIZER_HOME to a folder")
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        make_private_folder(place)
     except OSError as error:
         what_to_do = remedy(error, "allow it, or set RECOGNIZER_HOME to another folder")
         raise ProfileError(f"{shown(place)} cannot be made ({error.strerror}); {what_to_do}") from error

@@ -287,11 +287,11 @@ def test_a_full_disk_leaves_nothing(run, model_file, table, tmp_path, monkeypatc
 
     written = []
 
-    def full(path, pcm, rate, write=audio._write_wav):
+    def full(path, pcm, rate, new, write=audio._write_wav):
         if len(written) == 7:
             raise AudioError("cannot be written (No space left on device); make room on the disk")
         written.append(path)
-        write(path, pcm, rate)
+        write(path, pcm, rate, new)
 
     monkeypatch.setattr(audio, "_write_wav", full)
     before = sorted(tmp_path.rglob("*"))

@@ -518,7 +518,7 @@ def test_a_corpus_that_tells_no_speakers_has_none_to_choose(enroll, eve):
 
 def test_a_full_disk_while_copying_says_to_make_room(enroll, eve, monkeypatch):
     @contextmanager
-    def full(path: Path):
+    def full(path: Path, **how: bool):
         yield path.parent / ".partly"
         raise OSError(28, "No space left on device")
 
@@ -706,7 +706,7 @@ def test_a_full_disk_leaves_the_earlier_profile(enroll, eve, monkeypatch):
     before = (store.root() / "eve" / "profile.npz").read_bytes()
 
     @contextmanager
-    def full(path: Path):
+    def full(path: Path, **how: bool):
         yield path.parent / ".partly"
         raise OSError(28, "No space left on device")
 
@@ -725,8 +725,8 @@ def test_a_full_disk_while_recording_tells_what_is_kept(enroll, speaking, monkey
     replacing, left = audio.replacing, [None]
 
     @contextmanager
-    def full(path: Path):
-        with replacing(path) as temporary:
+    def full(path: Path, **how: bool):
+        with replacing(path, **how) as temporary:
             yield temporary
             if not left:
                 raise OSError(28, "No space left on device")

@@ -279,8 +279,8 @@ def test_a_full_disk_ends_it_with_one_line(record, speaking, tmp_path, monkeypat
     replacing, left = audio.replacing, [None, None]
 
     @contextmanager
-    def full(path: Path) -> Iterator[Path]:
-        with replacing(path) as temporary:
+    def full(path: Path, **how: bool) -> Iterator[Path]:
+        with replacing(path, **how) as temporary:
             yield temporary
             if not left:
                 raise OSError(28, "No space left on device")

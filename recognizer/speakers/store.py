@@ -10,13 +10,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
-import shutil
-import tempfile
 import unicodedata
 import warnings
 import zipfile
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,9 +25,10 @@ from recognizer.corpus import AUDIO_SUFFIXES, Utterance
 from recognizer.errors import AudioError, NamingError, ProfileError, RecognizerError, RecognizerWarning, shown
 from recognizer.files import naming, privacy
 from recognizer.files.user_folder import home, is_nobodys
-from recognizer.files.writing import PRIVATE_FILE, make_private_folder, remedy, replacing
+from recognizer.files.writing import FULL, PRIVATE_FILE, make_private_folder, remedy, replacing, sweep
 from recognizer.model import Model
 from recognizer.sound import audio
+from recognizer.speakers import moving
 from recognizer.speakers.profile import Profile
 
 PROFILE, TAKES = "profile.npz", "takes"
@@ -88,6 +87,9 @@ def names() -> list[str]:
     ProfileError
         if the folder of all speakers cannot be read.
     """
+    if moving.is_begun(root()) and os.access(root(), os.W_OK):
+        with locked():  # so that nobody sees a half of it
+            pass
     return [entry.name for entry in _entries(root()) if entry.is_dir() and _is_name(entry.name)]
 
 
@@ -109,6 +111,32 @@ def _is_in(place: Path, name: str) -> bool:
         except (FileNotFoundError, NotADirectoryError):
             return False
         return True
+
+
+@contextmanager
+def _appearing(name: str) -> Iterator[Path]:
+    """The folder of a speaker to write to; a new one is there when something is in it, and not before."""
+    place = folder(name)
+    if os.path.lexists(place):
+        yield place
+        return
+    with _writing(root()), moving.aside(root()) as hidden:
+        make_private_folder(hidden / place.name)
+        try:
+            yield hidden / place.name
+        except RecognizerError as error:
+            raise type(error)(str(error).replace(str(hidden), str(root()))) from error
+        os.rename(hidden / place.name, place)
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    """Say which folder cannot be written to."""
+    try:
+        yield
+    except OSError as error:
+        what_to_do = remedy(error, "change its mode, or set RECOGNIZER_HOME to another folder")
+        raise ProfileError(f"{shown(place)} cannot be written to ({error.strerror}); {what_to_do}") from error
 
 
 @contextmanager
@@ -208,15 +236,8 @@ def save(name: str, profile: Profile, made_from: Sequence[Utterance] | None = No
                 f"another program changed the takes of {name!r} while a model was fitted to them, so that fit was not "
                 f"kept; see `recognizer speakers list`, then `recognizer enroll {shlex.quote(name)}` again"
             )
-        place = folder(name)
-        new = not place.exists()
-        _make(place)
-        try:
+        with _appearing(name) as place:
             profile.save(place / PROFILE)
-        except ProfileError:
-            if new:  # an empty folder would be listed as a speaker
-                place.rmdir()
-            raise
 
 
 def takes(name: str) -> list[Utterance]:
@@ -246,7 +267,11 @@ def take_path(name: str, word: str, *, heard: bool = False) -> Path:
     word : that is said
     heard : whether a recognizer told the word, not a person
     """
-    place = folder(name) / TAKES / naming.checked_name(word, "word")
+    return _next_take(folder(name), naming.checked_name(word, "word"), heard)
+
+
+def _next_take(speaker: Path, word: str, heard: bool) -> Path:
+    place = speaker / TAKES / word
     _make(place)
     prefix = HEARD if heard else ""
     numbers = [number for file in place.glob("*.wav") if (number := file.stem.removeprefix(prefix)).isdecimal()]
@@ -268,10 +293,11 @@ def add_take(name: str, word: str, samples: np.ndarray, rate: int, *, heard: boo
     AudioError
         if it cannot be written.
     """
-    with locked():
-        path = take_path(name, word, heard=heard)
+    word = naming.checked_name(word, "word")
+    with locked(), _appearing(name) as place:
+        path = _next_take(place, word, heard)
         audio.save(path, samples, rate)
-    return path
+    return folder(name) / path.relative_to(place)
 
 
 @contextmanager
@@ -312,10 +338,25 @@ def locked() -> Iterator[None]:
         raise ProfileError(f"{shown(path)} cannot be written ({error.strerror}); {what_to_do}") from error
     try:
         if outermost:
-            privacy.close(root())
+            _mend()
         yield
     finally:
         lock.release()
+
+
+def _mend() -> None:
+    """Finish what a killed program had begun, delete what it was writing, and close to others what is open to them."""
+    with _writing(root()):
+        try:
+            moving.finish(root(), _rename_priors)
+        except OSError:
+            if moving.is_written_down(root()):
+                raise
+            # Else it was undone, and is to be done again by who wants it.
+        moving.tidy(root())
+        for place, _, _ in os.walk(root()):
+            sweep(Path(place))
+        privacy.close(root())
 
 
 def is_heard(take: Utterance) -> bool:
@@ -356,29 +397,41 @@ def keep(name: str, recordings: Sequence[Utterance], *, heard: bool = False) -> 
 def _keep(name: str, recordings: Sequence[Utterance], heard: bool) -> int:
     there, new = _by_content(takes(name)), 0
     whose = next((recording.speaker for recording in recordings if recording.speaker), None)
-    if whose and voice(name) is None:
-        _remember(name, whose)
+    if voice(name) is not None:
+        whose = None
     for recording in recordings:
-        samples, rate = _read(recording.path)
-        same = there[_content(samples, rate)]
-        told = [take for take in same if not is_heard(take)]
-        if heard and told:
-            continue
-        right = [take for take in same if take.word == recording.word and is_heard(take) == heard]
-        if not right:
-            path = add_take(name, recording.word, samples, rate, heard=heard)
-            right = [Utterance(path, recording.word, None)]
-            new += not same
-        for take in same:
-            if take not in right:
-                take.path.unlink(missing_ok=True)
-        same[:] = right
+        new += _keep_one(name, recording, heard, there)
+        if whose:  # after a take, without which nobody is there
+            _remember(name, whose)
+            whose = None
+    return new
+
+
+def _keep_one(name: str, recording: Utterance, heard: bool, there: Mapping[bytes, list[Utterance]]) -> bool:
+    """Keep a recording beside those there are, by their content, or move it to its word; whether it is new."""
+    samples, rate = _read(recording.path)
+    same = there[_content(samples, rate)]
+    if heard and any(not is_heard(take) for take in same):
+        return False
+    new = not same
+    right = [take for take in same if take.word == recording.word and is_heard(take) == heard]
+    if new:
+        path = add_take(name, recording.word, samples, rate, heard=heard)
+        right = [Utterance(path, recording.word, None)]
+    elif not right:
+        path = take_path(name, recording.word, heard=heard)
+        with _writing(root()), moving.aside(root()) as hidden:
+            audio.save(hidden / path.name, samples, rate)
+            moving.move(root(), {hidden / path.name: path} | _away([take.path for take in same], hidden))
+        right = [Utterance(path, recording.word, None)]
+    elif wrong := [take.path for take in same if take not in right]:
+        _discard(wrong)
+    same[:] = right
     return new
 
 
 def _remember(name: str, whose: str) -> None:
     path = folder(name) / TAKES / VOICE
-    _make(path.parent)
     try:
         with replacing(path, private=True) as temporary:
             temporary.write_text(whose, "utf-8")
@@ -451,17 +504,13 @@ def _forget_takes(name: str, chosen: Sequence[str]) -> None:
     by_path = {str(path): path for path in there.values()}
     if unknown := [take for take in chosen if take not in there and take not in by_path]:
         raise ProfileError(f"speaker {name!r} has no take {unknown[0]!r}; those kept are {', '.join(there) or 'none'}")
-    doomed = {there.get(take) or by_path[take] for take in chosen}
+    doomed = list(dict.fromkeys(there.get(take) or by_path[take] for take in chosen))
     if len(doomed) == len(there):
         raise ProfileError(
             f"speaker {name!r} has no other takes; delete the speaker with `recognizer speakers remove {name}`, or "
             f"first record more with `recognizer enroll {name}`"
         )
-    for path in doomed:
-        try:
-            path.unlink()
-        except OSError as error:
-            raise ProfileError(f"{shown(path)} cannot be deleted ({error.strerror}); change its mode") from error
+    _discard(doomed)
 
 
 def forget_audio(name: str) -> None:
@@ -475,7 +524,7 @@ def forget_audio(name: str) -> None:
     place = folder(name)
     with locked():
         if _is_in(place, TAKES):
-            _delete(place / TAKES)
+            _discard([place / TAKES])
 
 
 def with_conditions(name: str) -> list[str]:
@@ -505,13 +554,11 @@ def _renamed(old: str, new: str) -> list[str]:
         raise ProfileError(f"{old!r} and {new!r}: a condition stays one, a speaker stays one; write both the same way")
     places = {root() / known: root() / (new + known.removeprefix(old)) for known in renamed}
     try:
-        _move(places)
+        moving.move(root(), places, _rename_priors)
     except OSError as error:
         raise ProfileError(
-            f"{old!r} cannot be renamed ({error.strerror}); change the mode of {shown(root())}"
+            f"{old!r} cannot be renamed ({error.strerror}); {remedy(error, f'change the mode of {shown(root())}')}"
         ) from error
-    for target in places.values():
-        _rename_prior(target / PROFILE, old, new)
     return [target.name for target in places.values()]
 
 
@@ -521,12 +568,14 @@ def _is_another(place: Path, known: Path) -> bool:
     return place.exists() and not os.path.samefile(place, known)
 
 
-def _rename_prior(path: Path, old: str, new: str) -> None:
-    """The new name of the speaker from whose profile this one started; nothing but what is told depends on it."""
-    with suppress(ProfileError):  # a profile of a newer program, or no room: then the old name is told
-        profile = Profile.load(path)
-        if profile.record.get("prior") == old:
-            replace(profile, record=profile.record | {"prior": new}).save(path)
+def _rename_priors(moved: Mapping[str, str]) -> None:
+    """The new name of the speaker from whose profile those moved started; nothing but what is told depends on it."""
+    for path in (root() / target / PROFILE for target in moved.values() if not target.startswith(moving.HIDDEN)):
+        with suppress(ProfileError):  # a profile of a newer program, or no room: then the old name is told
+            profile = Profile.load(path)
+            prior = profile.record.get("prior")
+            if isinstance(prior, str) and prior in moved:
+                replace(profile, record=profile.record | {"prior": moved[prior]}).save(path)
 
 
 def remove(name: str) -> list[str]:
@@ -540,8 +589,7 @@ def remove(name: str) -> list[str]:
     existing(name)
     with locked():
         removed = with_conditions(existing(name).name)
-        for known in removed:
-            _delete(root() / known)
+        _discard([root() / known for known in removed])
     return removed
 
 
@@ -634,32 +682,40 @@ def _take_in(path: Path, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo
         raise ProfileError(
             f"there is a speaker {min(taken)!r} already; remove or rename that one, then import {shown(path)} again"
         )
-    with tempfile.TemporaryDirectory(dir=root(), prefix=".") as place:
-        archive.extractall(place, members)
-        privacy.close(Path(place))
-        for file in Path(place).glob(f"*/{PROFILE}"):
+    with moving.aside(root()) as hidden:
+        archive.extractall(hidden, members)
+        privacy.close(hidden)
+        for file in hidden.glob(f"*/{PROFILE}"):
             Profile.load(file)
-        _move({Path(place) / folder: root() / name for folder, name in found.items()})
+        moving.move(root(), {hidden / folder: root() / name for folder, name in found.items()})
 
 
-def _move(places: dict[Path, Path]) -> None:
-    """Move folders, all or none."""
-    moved = []
+def _discard(doomed: Sequence[Path]) -> None:
+    """Delete files and folders, all or none; on a full disk, where nothing can be written down, one after the other."""
+    away: dict[Path, Path] = {}
     try:
-        for source, target in places.items():
-            os.rename(source, target)
-            moved.append((source, target))
-    except OSError:
-        for source, target in moved:
-            os.rename(target, source)
-        raise
-
-
-def _delete(place: Path) -> None:
-    try:
-        shutil.rmtree(place)
+        try:
+            with moving.aside(root()) as hidden:
+                away = _away(doomed, hidden)
+                moving.move(root(), away)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            for path in doomed:
+                moving.delete(path)
     except OSError as error:
+        place = _origin(Path(error.filename or doomed[0]), away)
         raise ProfileError(f"{shown(place)} cannot be deleted ({error.strerror}); change its mode") from error
+
+
+def _away(doomed: Sequence[Path], hidden: Path) -> dict[Path, Path]:
+    """Where each is moved to be deleted."""
+    return {path: hidden / f"{number}" for number, path in enumerate(doomed)}
+
+
+def _origin(path: Path, away: Mapping[Path, Path]) -> Path:
+    """Where something was that is, or would be, away."""
+    return next((place / path.relative_to(other) for place, other in away.items() if path.is_relative_to(other)), path)
 
 
 def _make(place: Path) -> None:

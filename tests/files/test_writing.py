@@ -139,13 +139,13 @@ def test_where_nothing_can_be_locked_a_day_must_have_passed(tmp_path, monkeypatc
     assert {path.name for path in tmp_path.iterdir()} == {new.name, "a.wav"}
 
 
-def test_trying_out_leaves_nothing(tmp_path):
+def test_trying_out_leaves_nothing(tmp_path, monkeypatch):
     try_out(tmp_path)
     assert os.listdir(tmp_path) == []
     with pytest.raises(FileNotFoundError):
         try_out(tmp_path / "gone")
-    with pytest.raises(OSError, match="No space left"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
         try_out(tmp_path)
     assert os.listdir(tmp_path) == []
 

@@ -225,7 +225,7 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
     """
     from recognizer import errors
     from recognizer.files import privacy
-    from recognizer.files.writing import make_private_folder
+    from recognizer.files.writing import make_private_folder, remedy
     from recognizer.live.events import Answer
     from recognizer.sound import audio
 
@@ -237,8 +237,9 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
         log = open(told, "a", encoding="utf-8", opener=privacy.opener)  # noqa: SIM115 - until the stack is left
         privacy.close(told)
     except OSError as error:
-        reason = "is a file" if folder.is_file() else error.strerror or error
-        raise usage_error(f"--save {errors.shown(folder)}: {reason}; choose a folder to write to") from error
+        reason = "is a file" if os.path.isfile(folder) else error.strerror or error
+        what_to_do = remedy(error, "choose a folder to write to")
+        raise usage_error(f"--save {errors.shown(folder)}: {reason}; {what_to_do}") from error
     stack.enter_context(log)
     session = f"{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}"  # two sessions may keep in one folder
     number, writable = 0, True
@@ -254,8 +255,12 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
                 audio.save(folder / name, event.samples, rate)
                 log.write(json.dumps({"file": name} | event.record(), ensure_ascii=False) + "\n")
                 log.flush()
-            except (RecognizerError, OSError) as error:
+            except RecognizerError as error:
                 complain(f"warning: {error}; nothing more is kept")
+                writable = False
+            except OSError as error:
+                why = f"{error.strerror}; {remedy(error, 'check the disk')}"
+                complain(f"warning: {errors.shown(told)} cannot be written: {why}; nothing more is kept")
                 writable = False
         return writable
 

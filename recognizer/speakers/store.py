@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
+import stat
 import unicodedata
 import warnings
 import zipfile
@@ -25,7 +26,7 @@ from recognizer.corpus import AUDIO_SUFFIXES, Utterance
 from recognizer.errors import AudioError, NamingError, ProfileError, RecognizerError, RecognizerWarning, shown
 from recognizer.files import naming, privacy
 from recognizer.files.user_folder import home, is_nobodys
-from recognizer.files.writing import FULL, PRIVATE_FILE, make_private_folder, remedy, replacing, sweep
+from recognizer.files.writing import FULL, PRIVATE_FILE, make_private_folder, remedy, replacing, sweep, try_out
 from recognizer.model import Model
 from recognizer.sound import audio
 from recognizer.speakers import moving
@@ -111,6 +112,12 @@ def _is_in(place: Path, name: str) -> bool:
         except (FileNotFoundError, NotADirectoryError):
             return False
         return True
+
+
+def _is_folder(path: str) -> bool:
+    """Whether there is a folder; a link that leads nowhere is nothing that can be read."""
+    with _reading(Path(path)):
+        return stat.S_ISDIR(os.stat(path).st_mode)
 
 
 @contextmanager
@@ -252,7 +259,7 @@ def takes(name: str) -> list[Utterance]:
     return [
         Utterance(place / word.name / file.name, unicodedata.normalize("NFC", word.name), None)
         for word in _entries(place)
-        if word.is_dir()
+        if _is_folder(word.path)
         for file in _entries(place / word.name)
         if Path(file.name).suffix.lower() in AUDIO_SUFFIXES
     ]
@@ -357,6 +364,23 @@ def _mend() -> None:
         for place, _, _ in os.walk(root()):
             sweep(Path(place))
         privacy.close(root())
+
+
+def make_ready(name: str) -> None:
+    """Make sure that takes and a profile of a speaker can be kept, before somebody speaks in vain.
+
+    Raises
+    ------
+    ProfileError
+        if a folder cannot be written to, or there is no room.
+    """
+    with locked():
+        place = folder(name)
+        for part in (place, place / TAKES, *(Path(word.path) for word in _entries(place / TAKES))):
+            if os.path.isdir(part) and not os.access(part, os.R_OK | os.W_OK | os.X_OK):
+                raise ProfileError(f"{shown(part)} cannot be read and written to; change its mode or owner")
+        with _writing(root()):
+            try_out(root())
 
 
 def is_heard(take: Utterance) -> bool:
@@ -601,17 +625,31 @@ def export(name: str, path: Path) -> None:
     Raises
     ------
     ProfileError
-        if there is no such speaker, or the file cannot be written.
+        if there is no such speaker, something of it cannot be read, or the file cannot be written.
     """
     chosen = with_conditions(existing(name).name)
     try:
-        with replacing(path, private=True) as temporary, _new_archive(temporary) as archive:
+        with replacing(path, private=True) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             for known in chosen:
                 for file in _files(known):
-                    archive.write(file, file.relative_to(root()).as_posix())
+                    _pack(file, archive)
     except OSError as error:
         what_to_do = remedy(error, "choose another file")
         raise ProfileError(f"{shown(path)} cannot be written: {error.strerror}; {what_to_do}") from error
+
+
+def _pack(file: Path, archive: zipfile.ZipFile) -> None:
+    """Add a file to an archive; a zip knows no times before 1980, which are no reason to fail."""
+    name = file.relative_to(root()).as_posix()
+    try:
+        content = file.read_bytes()
+        member = zipfile.ZipInfo.from_file(file, name, strict_timestamps=False)
+    except OSError as error:
+        raise ProfileError(
+            f"{shown(file)} cannot be read ({error.strerror}), and nothing was exported without it; change its mode or "
+            "remove it"
+        ) from error
+    archive.writestr(member, content, zipfile.ZIP_DEFLATED)
 
 
 def _files(name: str) -> list[Path]:
@@ -635,17 +673,12 @@ def import_(path: Path) -> list[str]:
     except RecognizerError:
         raise
     except OSError as error:
-        what_to_do = remedy(error, "export it again")
+        what_to_do = remedy(error, "check its name and its mode")
         raise ProfileError(f"{shown(path)} cannot be imported: {error.strerror}; {what_to_do}") from error
     except Exception as error:  # zipfile and zlib have several for a damaged file
         raise ProfileError(
             f"{shown(path)} cannot be imported: it is no exported speaker, or is damaged; export it again"
         ) from error
-
-
-def _new_archive(path: Path) -> zipfile.ZipFile:
-    """To write; a zip knows no times before 1980, which are no reason to fail."""
-    return zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False)
 
 
 def _belongs(name: str) -> bool:
@@ -672,13 +705,17 @@ def _unpacked(path: Path, archive: zipfile.ZipFile) -> list[str]:
     if len({name.lower() for name in found.values()}) < len(found):  # two that no name could tell apart
         raise foreign
     with locked():
-        _take_in(path, archive, members, found)
+        try:
+            _take_in(path, archive, members, found)
+        except OSError as error:
+            what_to_do = remedy(error, f"change the mode of {shown(root())}, or set RECOGNIZER_HOME to another folder")
+            raise ProfileError(f"{shown(path)} cannot be imported: {error.strerror}; {what_to_do}") from error
     return sorted(found.values())
 
 
 def _take_in(path: Path, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], found: dict[str, str]) -> None:
     """Unpack an archive whose names are checked; `found` tells the speaker that each of its folders becomes."""
-    if taken := set(found.values()) & set(names()):
+    if taken := [name for name in found.values() if os.path.lexists(root() / name)]:
         raise ProfileError(
             f"there is a speaker {min(taken)!r} already; remove or rename that one, then import {shown(path)} again"
         )

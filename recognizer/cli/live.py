@@ -7,11 +7,11 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -69,7 +69,9 @@ def live(
     fast: Annotated[bool, typer.Option("--fast", help="Play it as fast as possible.")] = False,
     save: Annotated[
         Path | None,
-        typer.Option(help="Keep every utterance as a WAV file here.", metavar="DIR", show_default=False),
+        typer.Option(
+            help="Keep every utterance as a WAV file here.", metavar="DIR", readable=False, show_default=False
+        ),
     ] = None,
     adapt: Annotated[
         bool,
@@ -218,6 +220,11 @@ def _print_plain(event: Event, quiet: bool) -> None:
             typer.echo(f"{start:8.2f} s  {padded('-', WORD_CELLS)} rejected: {result.reason}{nearest}")
 
 
+def _close(file: TextIO) -> None:
+    with suppress(OSError):  # that something could not be written was told when it was
+        file.close()
+
+
 def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]], bool]:
     """Gives a function that keeps utterances in a folder: a WAV file each, and a line about it in utterances.jsonl.
 
@@ -240,7 +247,7 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
         reason = "is a file" if os.path.isfile(folder) else error.strerror or error
         what_to_do = remedy(error, "choose a folder to write to")
         raise usage_error(f"--save {errors.shown(folder)}: {reason}; {what_to_do}") from error
-    stack.enter_context(log)
+    stack.callback(_close, log)
     session = f"{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}"  # two sessions may keep in one folder
     number, writable = 0, True
 

@@ -47,7 +47,7 @@ def _close(path: Path) -> bool:
     """Whether others had rights to it that they no longer have."""
     with suppress(OSError):  # it is gone meanwhile, or somebody else's
         mode = os.stat(path, follow_symlinks=False).st_mode
-        if mode & OTHERS and not stat.S_ISLNK(mode):
+        if mode & OTHERS and (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             os.chmod(path, stat.S_IMODE(mode) & ~OTHERS)
             return True
     return False

@@ -741,18 +741,17 @@ def _discard(doomed: Sequence[Path]) -> None:
             for path in doomed:
                 moving.delete(path)
     except OSError as error:
-        place = _origin(Path(error.filename or doomed[0]), away)
-        raise ProfileError(f"{shown(place)} cannot be deleted ({error.strerror}); change its mode") from error
+        where = Path(error.filename or "")
+        whence = (place / where.relative_to(target) for place, target in away.items() if where.is_relative_to(target))
+        raise ProfileError(
+            f"{shown(next(whence, doomed[0]))} cannot be deleted ({error.strerror}); change its mode or that of the "
+            "folder above it"
+        ) from error
 
 
 def _away(doomed: Sequence[Path], hidden: Path) -> dict[Path, Path]:
     """Where each is moved to be deleted."""
     return {path: hidden / f"{number}" for number, path in enumerate(doomed)}
-
-
-def _origin(path: Path, away: Mapping[Path, Path]) -> Path:
-    """Where something was that is, or would be, away."""
-    return next((place / path.relative_to(other) for place, other in away.items() if path.is_relative_to(other)), path)
 
 
 def _make(place: Path) -> None:

@@ -129,11 +129,18 @@ def _appearing(name: str) -> Iterator[Path]:
         return
     with _writing(root()), moving.aside(root()) as hidden:
         make_private_folder(hidden / place.name)
-        try:
+        with _unhidden(hidden):
             yield hidden / place.name
-        except RecognizerError as error:
-            raise type(error)(str(error).replace(str(hidden), str(root()))) from error
         os.rename(hidden / place.name, place)
+
+
+@contextmanager
+def _unhidden(hidden: Path) -> Iterator[None]:
+    """Name what cannot be written as it would be called, had it been."""
+    try:
+        yield
+    except RecognizerError as error:
+        raise type(error)(str(error).replace(str(hidden), str(root()))) from error
 
 
 @contextmanager
@@ -444,7 +451,7 @@ def _keep_one(name: str, recording: Utterance, heard: bool, there: Mapping[bytes
         right = [Utterance(path, recording.word, None)]
     elif not right:
         path = take_path(name, recording.word, heard=heard)
-        with _writing(root()), moving.aside(root()) as hidden:
+        with _writing(root()), moving.aside(root()) as hidden, _unhidden(hidden):
             audio.save(hidden / path.name, samples, rate)
             moving.move(root(), {hidden / path.name: path} | _away([take.path for take in same], hidden))
         right = [Utterance(path, recording.word, None)]

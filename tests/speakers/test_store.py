@@ -181,6 +181,23 @@ def test_a_full_disk_is_told_to_make_room(built, tmp_path, monkeypatch):
     refused(store.export, "anna", tmp_path / "anna.zip", parts=remedy)
 
 
+def test_a_message_names_no_hidden_folder(built, tmp_path, monkeypatch):
+    keep(built, "anna", ["rise"])
+    said = [Utterance(write(tmp_path / "1.wav", say("rise", take=0)), "fall", None)]
+
+    def fail(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("recognizer.sound.audio.os.replace", fail)
+    for act, arguments in (
+        (store.add_take, ("bob", "hum", say("hum"), 8000)),
+        (store.save, ("bob", profile_of(built))),
+        (store.keep, ("anna", said)),
+    ):
+        assert "/." not in refused(act, *arguments, parts=("No space left on device", "make room"))
+    assert store.names() == ["anna"]
+
+
 def test_whose_voice_it_is_goes_with_the_takes(built, tmp_path):
     path = write(tmp_path / "1.wav", say("rise"))
     store.keep("anna", [Utterance(path, "rise", None)])

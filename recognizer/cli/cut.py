@@ -162,6 +162,8 @@ def _check_folder(output: Path) -> None:
     if os.path.lexists(output):
         if not output.is_dir():
             raise usage_error(f"{name} is no folder; choose another")
+        if not os.access(output, os.R_OK | os.W_OK | os.X_OK):
+            raise usage_error(f"{name}: no permission to write into it; change its mode, or choose a new folder")
         if any(output.iterdir()):
             raise usage_error(f"{name} has something in it; choose a new folder")
     parent = output.absolute().parent

@@ -168,6 +168,7 @@ def enroll(
     model_name = lasting_name(model)
     _refuse_to_lose(name)
     wanted = _wanted(words, base)
+    store.make_ready(name)
     status, refused = ExitStatus.OK, []
     if unlabelled is not None:
         return _without_labels(name, base, model_name, unlabelled, fitting, forget_audio, as_json, jobs, quiet)

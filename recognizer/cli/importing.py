@@ -13,12 +13,15 @@ from recognizer.cli.reporting import SOON, ExitStatus, complain, counted, print_
 
 def _make_folder(folder: Path) -> None:
     """The folder of the user's own models, if it is not there yet."""
-    from recognizer.errors import ModelError
+    from recognizer.errors import ModelError, shown
+    from recognizer.files.writing import make_private_folder, remedy
 
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder.parent)  # where voices are kept, too
+        folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise ModelError(f"{folder} cannot be made ({error.strerror}); say with --output where to write") from error
+        what_to_do = remedy(error, "say with --output where to write")
+        raise ModelError(f"{shown(folder)} cannot be made ({error.strerror}); {what_to_do}") from error
 
 
 @reports_errors

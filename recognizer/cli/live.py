@@ -7,11 +7,11 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -69,7 +69,9 @@ def live(
     fast: Annotated[bool, typer.Option("--fast", help="Play it as fast as possible.")] = False,
     save: Annotated[
         Path | None,
-        typer.Option(help="Keep every utterance as a WAV file here.", metavar="DIR", show_default=False),
+        typer.Option(
+            help="Keep every utterance as a WAV file here.", metavar="DIR", readable=False, show_default=False
+        ),
     ] = None,
     adapt: Annotated[
         bool,
@@ -218,24 +220,34 @@ def _print_plain(event: Event, quiet: bool) -> None:
             typer.echo(f"{start:8.2f} s  {padded('-', WORD_CELLS)} rejected: {result.reason}{nearest}")
 
 
+def _close(file: TextIO) -> None:
+    with suppress(OSError):  # that something could not be written was told when it was
+        file.close()
+
+
 def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]], bool]:
     """Gives a function that keeps utterances in a folder: a WAV file each, and a line about it in utterances.jsonl.
 
     It returns whether all were kept. When the disk is full or the folder gone, that is said once, and it goes on.
     """
     from recognizer import errors
+    from recognizer.files import privacy
+    from recognizer.files.writing import make_private_folder, remedy
     from recognizer.live.events import Answer
     from recognizer.sound import audio
 
     if not folder.name:
         raise usage_error("--save needs the name of a folder")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        log = open(folder / "utterances.jsonl", "a", encoding="utf-8")  # noqa: SIM115 - until the stack is left
+        make_private_folder(folder)
+        told = folder / "utterances.jsonl"
+        log = open(told, "a", encoding="utf-8", opener=privacy.opener)  # noqa: SIM115 - until the stack is left
+        privacy.close(told)
     except OSError as error:
-        reason = "is a file" if folder.is_file() else error.strerror or error
-        raise usage_error(f"--save {errors.shown(folder)}: {reason}; choose a folder to write to") from error
-    stack.enter_context(log)
+        reason = "is a file" if os.path.isfile(folder) else error.strerror or error
+        what_to_do = remedy(error, "choose a folder to write to")
+        raise usage_error(f"--save {errors.shown(folder)}: {reason}; {what_to_do}") from error
+    stack.callback(_close, log)
     session = f"{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}"  # two sessions may keep in one folder
     number, writable = 0, True
 
@@ -250,8 +262,12 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
                 audio.save(folder / name, event.samples, rate)
                 log.write(json.dumps({"file": name} | event.record(), ensure_ascii=False) + "\n")
                 log.flush()
-            except (RecognizerError, OSError) as error:
+            except RecognizerError as error:
                 complain(f"warning: {error}; nothing more is kept")
+                writable = False
+            except OSError as error:
+                why = f"{error.strerror}; {remedy(error, 'check the disk')}"
+                complain(f"warning: {errors.shown(told)} cannot be written: {why}; nothing more is kept")
                 writable = False
         return writable
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recognizer.cli.reporting import ExitStatus, complain, in_turn, print_json, sigterm_interrupts
-from recognizer.errors import RecognizerError
+from recognizer.errors import RecognizerError, shown
 from recognizer.files.writing import remedy
 
 if TYPE_CHECKING:
@@ -101,8 +101,9 @@ def _keep(keep: Callable[[Prompt, np.ndarray], None], event: Kept) -> None:
     try:
         keep(event.prompt, event.samples)
     except OSError as error:
-        what_to_do = remedy(error, "check the disk")
-        raise RecognizerError(f"{event.prompt.word} cannot be kept ({error}); {what_to_do}") from error
+        where = "" if error.filename is None else f" in {shown(error.filename)}"
+        what_to_do = remedy(error, "change its mode" if where else "check the disk")
+        raise RecognizerError(f"{event.prompt.word} cannot be kept{where} ({error.strerror}); {what_to_do}") from error
 
 
 def _so_far(kept: int, guide: Guide) -> str:

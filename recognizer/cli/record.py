@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +16,7 @@ import typer
 from recognizer.cli.options import DebugOption, DeviceOption, JsonOption, QuietOption, usage_error
 from recognizer.cli.prompting import collect
 from recognizer.cli.reporting import ExitStatus, complain, native_messages_hidden, print_json, reports_errors
-from recognizer.errors import CorpusError, NamingError
+from recognizer.errors import CorpusError, NamingError, RecognizerError, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +54,6 @@ def record(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Record words to train a model from."""
-    from recognizer.errors import shown
     from recognizer.live.events import Finished
     from recognizer.live.guide import Guide
     from recognizer.live.prompts import prompts
@@ -68,6 +69,7 @@ def record(
     guide = Guide(prompts(words, takes, have), sample_rate)
     status = ExitStatus.OK
     if guide.total:
+        _make_sure_of_room(output)
         from recognizer.sound.microphone import Microphone
 
         with native_messages_hidden(debug), Microphone(device) as microphone:
@@ -119,13 +121,10 @@ def _checked_words(words: list[str]) -> list[str]:
 def _check_folder(output: Path, words: list[str]) -> None:
     """Refuse a folder that cannot be written to, or whose recordings are named in a way that ours do not fit."""
     from recognizer import corpus
-    from recognizer.errors import shown
 
     name = f"--output {shown(output)}"
     for folder in (output, *(_word_folder(output, word) for word in words)):
-        standing = folder.absolute()
-        while not os.path.lexists(standing):
-            standing = standing.parent
+        standing = _standing(folder)
         if not standing.is_dir():
             raise usage_error(f"{name}: {shown(standing)} is no folder; choose another")
         if not os.access(standing, os.R_OK | os.W_OK | os.X_OK):
@@ -142,6 +141,26 @@ def _check_folder(output: Path, words: list[str]) -> None:
     for word in words:
         if present.get(word.lower(), word) != word:
             raise usage_error(f"{name} has the word {present[word.lower()]!r} already; write {word!r} like that")
+
+
+def _make_sure_of_room(output: Path) -> None:
+    """Refuse a full disk before somebody speaks in vain."""
+    from recognizer.files.writing import remedy, try_out
+
+    standing = _standing(output)
+    try:
+        try_out(standing)
+    except OSError as error:
+        what_to_do = remedy(error, "choose another --output")
+        raise RecognizerError(f"{shown(standing)} cannot be written to ({error.strerror}); {what_to_do}") from error
+
+
+def _standing(folder: Path) -> Path:
+    """The folder itself, or the nearest above it that there is."""
+    standing = folder.absolute()
+    while not os.path.lexists(standing):
+        standing = standing.parent
+    return standing
 
 
 def _word_folder(output: Path, word: str) -> Path:
@@ -165,15 +184,22 @@ def _takes(folder: Path, speaker: str | None) -> list[int]:
 
 
 def _keeper(folders: dict[str, Path], speaker: str | None, sample_rate: int) -> Callable[[Prompt, np.ndarray], None]:
-    """Gives a function that writes a take beside those that are there."""
+    """Gives a function that writes a take beside those that are there, whoever else does so."""
+    from recognizer.files import privacy
+    from recognizer.files.writing import make_private_folder
     from recognizer.sound import audio
+
+    for folder in filter(os.path.isdir, folders.values()):
+        privacy.close(folder)
 
     def keep(prompt: Prompt, samples: np.ndarray) -> None:
         folder = folders[prompt.word]
-        folder.mkdir(parents=True, exist_ok=True)
-        number = max(_takes(folder, speaker), default=0) + 1
+        make_private_folder(folder)
         prefix = "" if speaker is None else f"{speaker}{SPEAKER_MARK}"
-        audio.save(folder / f"{prefix}{number}.wav", samples, sample_rate)
+        for number in itertools.count(max(_takes(folder, speaker), default=0) + 1):
+            with suppress(FileExistsError):  # another program was faster
+                audio.save(folder / f"{prefix}{number}.wav", samples, sample_rate, new=True)
+                return
 
     return keep
 

@@ -138,8 +138,8 @@ def _brought_to(samples: np.ndarray, source_rate: int, channel: int | None, samp
     return Recording(samples, sample_rate, source_rate, channel)
 
 
-def save(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
-    """Write a mono 16-bit WAV file that is either complete or not there.
+def save(path: str | Path, samples: np.ndarray, sample_rate: int, *, new: bool = False) -> None:
+    """Write a mono 16-bit WAV file that is either complete or not there, and that nobody but its owner may read.
 
     Parameters
     ----------
@@ -150,9 +150,13 @@ def save(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
         for a mono 16-bit file is written back bit by bit.
     sample_rate : int
         Rate of `samples` in Hz.
+    new : bool
+        Whether the name must be free, whoever else may want it.
 
     Raises
     ------
+    FileExistsError
+        If the name must be free, and is not.
     AudioError
         If the samples are refused by `prepare` or the file cannot be written; one line that begins with
         the file's name.
@@ -162,7 +166,7 @@ def save(path: str | Path, samples: np.ndarray, sample_rate: int) -> None:
         if path.suffix.lower() != ".wav":
             raise AudioError("only WAV files are written; choose a name that ends in .wav")
         recording = prepare(samples, sample_rate, sample_rate)
-        _write_wav(path, sixteen_bits(recording.samples).astype("<i2"), recording.sample_rate)
+        _write_wav(path, sixteen_bits(recording.samples).astype("<i2"), recording.sample_rate, new)
     except AudioError as error:
         raise AudioError(f"{shown(path)}: {error}") from error
 
@@ -292,13 +296,19 @@ def _why_not_opened(path: Path, error: OSError) -> str:
     return f"cannot be read ({error.strerror or error}); check the name and the disk"
 
 
-def _write_wav(path: Path, pcm: np.ndarray, sample_rate: int) -> None:
+def _write_wav(path: Path, pcm: np.ndarray, sample_rate: int, new: bool) -> None:
     try:
-        with replacing(path) as temporary, open(temporary, "xb") as file, wave.open(file, "wb") as sound:
+        with (
+            replacing(path, private=True, new=new) as temporary,
+            open(temporary, "wb") as file,
+            wave.open(file, "wb") as sound,
+        ):
             sound.setnchannels(1)
             sound.setsampwidth(2)
             sound.setframerate(sample_rate)
             sound.writeframes(pcm.tobytes())
+    except FileExistsError:
+        raise
     except OSError as error:
         what_to_do = remedy(error, "choose an existing folder you may write to")
         raise AudioError(f"cannot be written ({error.strerror or error}); {what_to_do}") from error

@@ -71,7 +71,7 @@ class Profile:
         )
 
     def save(self, path: Path) -> None:
-        """Write the profile, whole or not at all.
+        """Write the profile, whole or not at all; nobody but its owner may read it.
 
         Raises
         ------
@@ -92,7 +92,7 @@ class Profile:
             "record": self.record,
         }
         try:
-            archive.write(path, header, arrays)
+            archive.write(path, header, arrays, private=True)
         except OSError as error:
             raise ProfileError(
                 f"{shown(path)} cannot be written: {error.strerror}; make room or allow it, and try again"

@@ -1,7 +1,8 @@
 """The speakers that are enrolled: a folder for each, with the profile and the takes it was made from.
 
 A speaker may be enrolled in several conditions, each with a folder of its own: `anna`, and `anna@cold` for her voice
-with a cold. Names are checked, and nothing is read or written outside the folder of the user's data.
+with a cold. Names are checked, and nothing is read or written outside the folder of the user's data. Nobody but its
+owner may read what is in it.
 """
 
 from __future__ import annotations
@@ -9,13 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shlex
-import shutil
-import tempfile
+import stat
 import unicodedata
 import warnings
 import zipfile
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,11 +24,12 @@ import numpy as np
 
 from recognizer.corpus import AUDIO_SUFFIXES, Utterance
 from recognizer.errors import AudioError, NamingError, ProfileError, RecognizerError, RecognizerWarning, shown
-from recognizer.files import naming
+from recognizer.files import naming, privacy
 from recognizer.files.user_folder import home, is_nobodys
-from recognizer.files.writing import remedy, replacing
+from recognizer.files.writing import FULL, PRIVATE_FILE, make_private_folder, remedy, replacing, sweep, try_out
 from recognizer.model import Model
 from recognizer.sound import audio
+from recognizer.speakers import moving
 from recognizer.speakers.profile import Profile
 
 PROFILE, TAKES = "profile.npz", "takes"
@@ -87,6 +88,9 @@ def names() -> list[str]:
     ProfileError
         if the folder of all speakers cannot be read.
     """
+    if moving.is_begun(root()) and os.access(root(), os.W_OK):
+        with locked():  # so that nobody sees a half of it
+            pass
     return [entry.name for entry in _entries(root()) if entry.is_dir() and _is_name(entry.name)]
 
 
@@ -108,6 +112,45 @@ def _is_in(place: Path, name: str) -> bool:
         except (FileNotFoundError, NotADirectoryError):
             return False
         return True
+
+
+def _is_folder(path: str) -> bool:
+    """Whether there is a folder; a link that leads nowhere is nothing that can be read."""
+    with _reading(Path(path)):
+        return stat.S_ISDIR(os.stat(path).st_mode)
+
+
+@contextmanager
+def _appearing(name: str) -> Iterator[Path]:
+    """The folder of a speaker to write to; a new one is there when something is in it, and not before."""
+    place = folder(name)
+    if os.path.lexists(place):
+        yield place
+        return
+    with _writing(root()), moving.aside(root()) as hidden:
+        make_private_folder(hidden / place.name)
+        with _unhidden(hidden):
+            yield hidden / place.name
+        os.rename(hidden / place.name, place)
+
+
+@contextmanager
+def _unhidden(hidden: Path) -> Iterator[None]:
+    """Name what cannot be written as it would be called, had it been."""
+    try:
+        yield
+    except RecognizerError as error:
+        raise type(error)(str(error).replace(str(hidden), str(root()))) from error
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    """Say which folder cannot be written to."""
+    try:
+        yield
+    except OSError as error:
+        what_to_do = remedy(error, "change its mode, or set RECOGNIZER_HOME to another folder")
+        raise ProfileError(f"{shown(place)} cannot be written to ({error.strerror}); {what_to_do}") from error
 
 
 @contextmanager
@@ -207,15 +250,8 @@ def save(name: str, profile: Profile, made_from: Sequence[Utterance] | None = No
                 f"another program changed the takes of {name!r} while a model was fitted to them, so that fit was not "
                 f"kept; see `recognizer speakers list`, then `recognizer enroll {shlex.quote(name)}` again"
             )
-        place = folder(name)
-        new = not place.exists()
-        _make(place)
-        try:
+        with _appearing(name) as place:
             profile.save(place / PROFILE)
-        except ProfileError:
-            if new:  # an empty folder would be listed as a speaker
-                place.rmdir()
-            raise
 
 
 def takes(name: str) -> list[Utterance]:
@@ -230,7 +266,7 @@ def takes(name: str) -> list[Utterance]:
     return [
         Utterance(place / word.name / file.name, unicodedata.normalize("NFC", word.name), None)
         for word in _entries(place)
-        if word.is_dir()
+        if _is_folder(word.path)
         for file in _entries(place / word.name)
         if Path(file.name).suffix.lower() in AUDIO_SUFFIXES
     ]
@@ -245,7 +281,11 @@ def take_path(name: str, word: str, *, heard: bool = False) -> Path:
     word : that is said
     heard : whether a recognizer told the word, not a person
     """
-    place = folder(name) / TAKES / naming.checked_name(word, "word")
+    return _next_take(folder(name), naming.checked_name(word, "word"), heard)
+
+
+def _next_take(speaker: Path, word: str, heard: bool) -> Path:
+    place = speaker / TAKES / word
     _make(place)
     prefix = HEARD if heard else ""
     numbers = [number for file in place.glob("*.wav") if (number := file.stem.removeprefix(prefix)).isdecimal()]
@@ -267,10 +307,11 @@ def add_take(name: str, word: str, samples: np.ndarray, rate: int, *, heard: boo
     AudioError
         if it cannot be written.
     """
-    with locked():
-        path = take_path(name, word, heard=heard)
+    word = naming.checked_name(word, "word")
+    with locked(), _appearing(name) as place:
+        path = _next_take(place, word, heard)
         audio.save(path, samples, rate)
-    return path
+    return folder(name) / path.relative_to(place)
 
 
 @contextmanager
@@ -283,7 +324,7 @@ def locked() -> Iterator[None]:
     Warns
     -----
     RecognizerWarning
-        if another program is at it for longer than `NOTICE`.
+        if another program is at it for longer than `NOTICE`; if others could read the takes until now.
 
     Raises
     ------
@@ -294,7 +335,8 @@ def locked() -> Iterator[None]:
 
     _make(root())
     path = root() / LOCK
-    lock = filelock.FileLock(path, is_singleton=True)  # the same one inside itself
+    lock = filelock.FileLock(path, mode=PRIVATE_FILE, is_singleton=True)  # the same one inside itself
+    outermost = not lock.is_locked
     try:
         try:
             lock.acquire(timeout=min(NOTICE, PATIENCE))
@@ -309,9 +351,43 @@ def locked() -> Iterator[None]:
         what_to_do = remedy(error, "change its mode or that of its folder, or set RECOGNIZER_HOME to another one")
         raise ProfileError(f"{shown(path)} cannot be written ({error.strerror}); {what_to_do}") from error
     try:
+        if outermost:
+            _mend()
         yield
     finally:
         lock.release()
+
+
+def _mend() -> None:
+    """Finish what a killed program had begun, delete what it was writing, and close to others what is open to them."""
+    with _writing(root()):
+        try:
+            moving.finish(root(), _rename_priors)
+        except OSError:
+            if moving.is_written_down(root()):
+                raise
+            # Else it was undone, and is to be done again by who wants it.
+        moving.tidy(root())
+        for place, _, _ in os.walk(root()):
+            sweep(Path(place))
+        privacy.close(root())
+
+
+def make_ready(name: str) -> None:
+    """Make sure that takes and a profile of a speaker can be kept, before somebody speaks in vain.
+
+    Raises
+    ------
+    ProfileError
+        if a folder cannot be written to, or there is no room.
+    """
+    with locked():
+        place = folder(name)
+        for part in (place, place / TAKES, *(Path(word.path) for word in _entries(place / TAKES))):
+            if os.path.isdir(part) and not os.access(part, os.R_OK | os.W_OK | os.X_OK):
+                raise ProfileError(f"{shown(part)} cannot be read and written to; change its mode or owner")
+        with _writing(root()):
+            try_out(root())
 
 
 def is_heard(take: Utterance) -> bool:
@@ -352,31 +428,43 @@ def keep(name: str, recordings: Sequence[Utterance], *, heard: bool = False) -> 
 def _keep(name: str, recordings: Sequence[Utterance], heard: bool) -> int:
     there, new = _by_content(takes(name)), 0
     whose = next((recording.speaker for recording in recordings if recording.speaker), None)
-    if whose and voice(name) is None:
-        _remember(name, whose)
+    if voice(name) is not None:
+        whose = None
     for recording in recordings:
-        samples, rate = _read(recording.path)
-        same = there[_content(samples, rate)]
-        told = [take for take in same if not is_heard(take)]
-        if heard and told:
-            continue
-        right = [take for take in same if take.word == recording.word and is_heard(take) == heard]
-        if not right:
-            path = add_take(name, recording.word, samples, rate, heard=heard)
-            right = [Utterance(path, recording.word, None)]
-            new += not same
-        for take in same:
-            if take not in right:
-                take.path.unlink(missing_ok=True)
-        same[:] = right
+        new += _keep_one(name, recording, heard, there)
+        if whose:  # after a take, without which nobody is there
+            _remember(name, whose)
+            whose = None
+    return new
+
+
+def _keep_one(name: str, recording: Utterance, heard: bool, there: Mapping[bytes, list[Utterance]]) -> bool:
+    """Keep a recording beside those there are, by their content, or move it to its word; whether it is new."""
+    samples, rate = _read(recording.path)
+    same = there[_content(samples, rate)]
+    if heard and any(not is_heard(take) for take in same):
+        return False
+    new = not same
+    right = [take for take in same if take.word == recording.word and is_heard(take) == heard]
+    if new:
+        path = add_take(name, recording.word, samples, rate, heard=heard)
+        right = [Utterance(path, recording.word, None)]
+    elif not right:
+        path = take_path(name, recording.word, heard=heard)
+        with _writing(root()), moving.aside(root()) as hidden, _unhidden(hidden):
+            audio.save(hidden / path.name, samples, rate)
+            moving.move(root(), {hidden / path.name: path} | _away([take.path for take in same], hidden))
+        right = [Utterance(path, recording.word, None)]
+    elif wrong := [take.path for take in same if take not in right]:
+        _discard(wrong)
+    same[:] = right
     return new
 
 
 def _remember(name: str, whose: str) -> None:
     path = folder(name) / TAKES / VOICE
-    _make(path.parent)
     try:
-        with replacing(path) as temporary:
+        with replacing(path, private=True) as temporary:
             temporary.write_text(whose, "utf-8")
     except OSError as error:
         raise ProfileError(
@@ -447,17 +535,13 @@ def _forget_takes(name: str, chosen: Sequence[str]) -> None:
     by_path = {str(path): path for path in there.values()}
     if unknown := [take for take in chosen if take not in there and take not in by_path]:
         raise ProfileError(f"speaker {name!r} has no take {unknown[0]!r}; those kept are {', '.join(there) or 'none'}")
-    doomed = {there.get(take) or by_path[take] for take in chosen}
+    doomed = list(dict.fromkeys(there.get(take) or by_path[take] for take in chosen))
     if len(doomed) == len(there):
         raise ProfileError(
             f"speaker {name!r} has no other takes; delete the speaker with `recognizer speakers remove {name}`, or "
             f"first record more with `recognizer enroll {name}`"
         )
-    for path in doomed:
-        try:
-            path.unlink()
-        except OSError as error:
-            raise ProfileError(f"{shown(path)} cannot be deleted ({error.strerror}); change its mode") from error
+    _discard(doomed)
 
 
 def forget_audio(name: str) -> None:
@@ -471,7 +555,7 @@ def forget_audio(name: str) -> None:
     place = folder(name)
     with locked():
         if _is_in(place, TAKES):
-            _delete(place / TAKES)
+            _discard([place / TAKES])
 
 
 def with_conditions(name: str) -> list[str]:
@@ -501,13 +585,11 @@ def _renamed(old: str, new: str) -> list[str]:
         raise ProfileError(f"{old!r} and {new!r}: a condition stays one, a speaker stays one; write both the same way")
     places = {root() / known: root() / (new + known.removeprefix(old)) for known in renamed}
     try:
-        _move(places)
+        moving.move(root(), places, _rename_priors)
     except OSError as error:
         raise ProfileError(
-            f"{old!r} cannot be renamed ({error.strerror}); change the mode of {shown(root())}"
+            f"{old!r} cannot be renamed ({error.strerror}); {remedy(error, f'change the mode of {shown(root())}')}"
         ) from error
-    for target in places.values():
-        _rename_prior(target / PROFILE, old, new)
     return [target.name for target in places.values()]
 
 
@@ -517,12 +599,14 @@ def _is_another(place: Path, known: Path) -> bool:
     return place.exists() and not os.path.samefile(place, known)
 
 
-def _rename_prior(path: Path, old: str, new: str) -> None:
-    """The new name of the speaker from whose profile this one started; nothing but what is told depends on it."""
-    with suppress(ProfileError):  # a profile of a newer program, or no room: then the old name is told
-        profile = Profile.load(path)
-        if profile.record.get("prior") == old:
-            replace(profile, record=profile.record | {"prior": new}).save(path)
+def _rename_priors(moved: Mapping[str, str]) -> None:
+    """The new name of the speaker from whose profile those moved started; nothing but what is told depends on it."""
+    for path in (root() / target / PROFILE for target in moved.values() if not target.startswith(moving.HIDDEN)):
+        with suppress(ProfileError):  # a profile of a newer program, or no room: then the old name is told
+            profile = Profile.load(path)
+            prior = profile.record.get("prior")
+            if isinstance(prior, str) and prior in moved:
+                replace(profile, record=profile.record | {"prior": moved[prior]}).save(path)
 
 
 def remove(name: str) -> list[str]:
@@ -536,28 +620,43 @@ def remove(name: str) -> list[str]:
     existing(name)
     with locked():
         removed = with_conditions(existing(name).name)
-        for known in removed:
-            _delete(root() / known)
+        _discard([root() / known for known in removed])
     return removed
 
 
 def export(name: str, path: Path) -> None:
     """Write a speaker with all conditions and takes to one file, a zip archive, whole or not at all.
 
+    Nobody but its owner may read it.
+
     Raises
     ------
     ProfileError
-        if there is no such speaker, or the file cannot be written.
+        if there is no such speaker, something of it cannot be read, or the file cannot be written.
     """
     chosen = with_conditions(existing(name).name)
     try:
-        with replacing(path) as temporary, _new_archive(temporary) as archive:
+        with replacing(path, private=True) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             for known in chosen:
                 for file in _files(known):
-                    archive.write(file, file.relative_to(root()).as_posix())
+                    _pack(file, archive)
     except OSError as error:
         what_to_do = remedy(error, "choose another file")
         raise ProfileError(f"{shown(path)} cannot be written: {error.strerror}; {what_to_do}") from error
+
+
+def _pack(file: Path, archive: zipfile.ZipFile) -> None:
+    """Add a file to an archive; a zip knows no times before 1980, which are no reason to fail."""
+    name = file.relative_to(root()).as_posix()
+    try:
+        content = file.read_bytes()
+        member = zipfile.ZipInfo.from_file(file, name, strict_timestamps=False)
+    except OSError as error:
+        raise ProfileError(
+            f"{shown(file)} cannot be read ({error.strerror}), and nothing was exported without it; change its mode or "
+            "remove it"
+        ) from error
+    archive.writestr(member, content, zipfile.ZIP_DEFLATED)
 
 
 def _files(name: str) -> list[Path]:
@@ -581,17 +680,12 @@ def import_(path: Path) -> list[str]:
     except RecognizerError:
         raise
     except OSError as error:
-        what_to_do = remedy(error, "export it again")
+        what_to_do = remedy(error, "check its name and its mode")
         raise ProfileError(f"{shown(path)} cannot be imported: {error.strerror}; {what_to_do}") from error
     except Exception as error:  # zipfile and zlib have several for a damaged file
         raise ProfileError(
             f"{shown(path)} cannot be imported: it is no exported speaker, or is damaged; export it again"
         ) from error
-
-
-def _new_archive(path: Path) -> zipfile.ZipFile:
-    """To write; a zip knows no times before 1980, which are no reason to fail."""
-    return zipfile.ZipFile(path, "x", zipfile.ZIP_DEFLATED, strict_timestamps=False)
 
 
 def _belongs(name: str) -> bool:
@@ -618,48 +712,60 @@ def _unpacked(path: Path, archive: zipfile.ZipFile) -> list[str]:
     if len({name.lower() for name in found.values()}) < len(found):  # two that no name could tell apart
         raise foreign
     with locked():
-        _take_in(path, archive, members, found)
+        try:
+            _take_in(path, archive, members, found)
+        except OSError as error:
+            what_to_do = remedy(error, f"change the mode of {shown(root())}, or set RECOGNIZER_HOME to another folder")
+            raise ProfileError(f"{shown(path)} cannot be imported: {error.strerror}; {what_to_do}") from error
     return sorted(found.values())
 
 
 def _take_in(path: Path, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], found: dict[str, str]) -> None:
     """Unpack an archive whose names are checked; `found` tells the speaker that each of its folders becomes."""
-    if taken := set(found.values()) & set(names()):
+    if taken := [name for name in found.values() if os.path.lexists(root() / name)]:
         raise ProfileError(
             f"there is a speaker {min(taken)!r} already; remove or rename that one, then import {shown(path)} again"
         )
-    with tempfile.TemporaryDirectory(dir=root(), prefix=".") as place:
-        archive.extractall(place, members)
-        for file in Path(place).glob(f"*/{PROFILE}"):
+    with moving.aside(root()) as hidden:
+        archive.extractall(hidden, members)
+        privacy.close(hidden)
+        for file in hidden.glob(f"*/{PROFILE}"):
             Profile.load(file)
-        _move({Path(place) / folder: root() / name for folder, name in found.items()})
+        moving.move(root(), {hidden / folder: root() / name for folder, name in found.items()})
 
 
-def _move(places: dict[Path, Path]) -> None:
-    """Move folders, all or none."""
-    moved = []
+def _discard(doomed: Sequence[Path]) -> None:
+    """Delete files and folders, all or none; on a full disk, where nothing can be written down, one after the other."""
+    away: dict[Path, Path] = {}
     try:
-        for source, target in places.items():
-            os.rename(source, target)
-            moved.append((source, target))
-    except OSError:
-        for source, target in moved:
-            os.rename(target, source)
-        raise
-
-
-def _delete(place: Path) -> None:
-    try:
-        shutil.rmtree(place)
+        try:
+            with moving.aside(root()) as hidden:
+                away = _away(doomed, hidden)
+                moving.move(root(), away)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            for path in doomed:
+                moving.delete(path)
     except OSError as error:
-        raise ProfileError(f"{shown(place)} cannot be deleted ({error.strerror}); change its mode") from error
+        where = Path(error.filename or "")
+        whence = (place / where.relative_to(target) for place, target in away.items() if where.is_relative_to(target))
+        raise ProfileError(
+            f"{shown(next(whence, doomed[0]))} cannot be deleted ({error.strerror}); change its mode or that of the "
+            "folder above it"
+        ) from error
+
+
+def _away(doomed: Sequence[Path], hidden: Path) -> dict[Path, Path]:
+    """Where each is moved to be deleted."""
+    return {path: hidden / f"{number}" for number, path in enumerate(doomed)}
 
 
 def _make(place: Path) -> None:
     if is_nobodys(place):
         raise ProfileError("there is no home folder to keep a speaker in; set RECOGNIZER_HOME to a folder")
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        make_private_folder(place)
     except OSError as error:
         what_to_do = remedy(error, "allow it, or set RECOGNIZER_HOME to another folder")
         raise ProfileError(f"{shown(place)} cannot be made ({error.strerror}); {what_to_do}") from error

@@ -23,7 +23,7 @@ from recognizer.corpus import SPEAKER_MARK
 from recognizer.errors import AudioError, ModelError, shown
 from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.files.naming import checked_name
-from recognizer.files.writing import replacing_folder
+from recognizer.files.writing import make_private_folder, replacing_folder
 from recognizer.model import Model
 from recognizer.recognition.decoding import score_words
 from recognizer.sound import audio
@@ -267,7 +267,7 @@ def _write(
     """Write takes of a recording, which has its own rate."""
     for one, file in zip(cuts, files):
         if file is not None:
-            (folder / file).parent.mkdir(exist_ok=True)
+            make_private_folder((folder / file).parent)
             start, end = (round(time * recording.sample_rate) for time in one.span(margin))
             audio.save(folder / file, recording.samples[start:end], recording.sample_rate)
 

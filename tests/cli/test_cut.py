@@ -271,6 +271,17 @@ def test_a_folder_that_nobody_may_write_to(run, model_file, sound, tmp_path):
     assert "no permission to write into" in outcome.stderr
 
 
+def test_an_empty_folder_that_may_not_be_read(run, model_file, sound, tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    allowed = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: not str(path).endswith("closed") and allowed(path, mode))
+    before = sorted(tmp_path.rglob("*"))
+    outcome = run("cut", sound, "-w", WORDS, "-m", model_file, "-o", tmp_path / "closed")
+    assert outcome.status == 2
+    assert "no permission to write into it; change its mode" in " ".join(outcome.stderr.replace("│", " ").split())
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_model_that_cannot_hear(run, model_file, sound, tmp_path):
     write(tmp_path / "corpus" / "hum_eve_0.wav", say("hum"))
     mmf, deaf = tmp_path / "m.mmf", tmp_path / "m.npz"
@@ -287,11 +298,11 @@ def test_a_full_disk_leaves_nothing(run, model_file, table, tmp_path, monkeypatc
 
     written = []
 
-    def full(path, pcm, rate, write=audio._write_wav):
+    def full(path, pcm, rate, new, write=audio._write_wav):
         if len(written) == 7:
             raise AudioError("cannot be written (No space left on device); make room on the disk")
         written.append(path)
-        write(path, pcm, rate)
+        write(path, pcm, rate, new)
 
     monkeypatch.setattr(audio, "_write_wav", full)
     before = sorted(tmp_path.rglob("*"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import signal
@@ -518,7 +519,7 @@ def test_a_corpus_that_tells_no_speakers_has_none_to_choose(enroll, eve):
 
 def test_a_full_disk_while_copying_says_to_make_room(enroll, eve, monkeypatch):
     @contextmanager
-    def full(path: Path):
+    def full(path: Path, **how: bool):
         yield path.parent / ".partly"
         raise OSError(28, "No space left on device")
 
@@ -526,6 +527,49 @@ def test_a_full_disk_while_copying_says_to_make_room(enroll, eve, monkeypatch):
     outcome = enroll("eve", "--from", eve)
     assert (outcome.status, outcome.stdout) == (1, "")
     assert "cannot be written (No space left on device); make room on the disk\n" in outcome.stderr
+
+
+def no_room(*_, **__) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def read_only(*_, **__) -> None:
+    raise OSError(30, "Read-only file system")
+
+
+@pytest.mark.parametrize(
+    ("failing", "how", "parts"),
+    [
+        ("pathlib.Path.write_bytes", no_room, ("speakers cannot be written to (No space left", "; make room on the")),
+        ("pathlib.Path.mkdir", no_room, ("speakers cannot be made (No space left", "; make room on the disk")),
+        ("pathlib.Path.mkdir", read_only, ("speakers cannot be made (Read-only", "set RECOGNIZER_HOME to another")),
+        ("filelock.FileLock.acquire", read_only, (".lock cannot be written (Read-only", "set RECOGNIZER_HOME to")),
+    ],
+)
+def test_a_home_that_cannot_be_written_is_told_before_anything_is_heard(
+    enroll, eve, soundcard, monkeypatch, failing, how, parts
+):
+    card = soundcard(Plug("Desk Mic"))
+    monkeypatch.setattr(failing, how)
+    monkeypatch.setattr("recognizer.corpus.find", lambda folder: pytest.fail("it was read"))
+    monkeypatch.setattr("recognizer.corpus.audio_files", lambda folders: pytest.fail("it was read"))
+    for options in ([], ["--from", eve], ["--unlabelled", eve]):
+        outcome = enroll("eve", *options)
+        assert (outcome.status, outcome.stdout) == (1, "")
+        assert outcome.stderr.count("\n") == 1
+        assert all(part in outcome.stderr for part in parts)
+    assert card.history == []
+
+
+def test_a_closed_word_is_told_before_anything_is_heard(enroll, eve, soundcard, monkeypatch):
+    enroll("eve", "--from", eve)
+    card, allowed = soundcard(Plug("Desk Mic")), os.access
+    closed = store.root() / "eve" / "takes" / "hum"
+    monkeypatch.setattr("os.access", lambda path, mode: path != closed and allowed(path, mode))
+    outcome = enroll("eve", "--takes", "3")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr == f"error: {closed} cannot be read and written to; change its mode or owner\n"
+    assert card.history == []
 
 
 def test_a_manifest_tells_the_words_too(enroll, eve):
@@ -706,7 +750,7 @@ def test_a_full_disk_leaves_the_earlier_profile(enroll, eve, monkeypatch):
     before = (store.root() / "eve" / "profile.npz").read_bytes()
 
     @contextmanager
-    def full(path: Path):
+    def full(path: Path, **how: bool):
         yield path.parent / ".partly"
         raise OSError(28, "No space left on device")
 
@@ -725,8 +769,8 @@ def test_a_full_disk_while_recording_tells_what_is_kept(enroll, speaking, monkey
     replacing, left = audio.replacing, [None]
 
     @contextmanager
-    def full(path: Path):
-        with replacing(path) as temporary:
+    def full(path: Path, **how: bool):
+        with replacing(path, **how) as temporary:
             yield temporary
             if not left:
                 raise OSError(28, "No space left on device")

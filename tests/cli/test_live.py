@@ -475,6 +475,25 @@ def test_a_full_disk_is_told_once_and_listening_goes_on(live, talked, tmp_path, 
     assert list((tmp_path / "kept").glob("*.wav")) == []
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to write to")
+def test_a_full_disk_for_what_is_told_of_recordings(live, talked, tmp_path, monkeypatch):
+    told = tmp_path / "kept" / "utterances.jsonl"
+    told.parent.mkdir()
+    told.symlink_to("/dev/full")
+    outcome = live(talked, "--save", told.parent, "--quiet")
+    assert outcome.status == 1
+    reason = "No space left on device; make room on the disk; nothing more is kept"
+    assert outcome.stderr == f"warning: {told} cannot be written: {reason}\n"
+
+    def full(*_, **__) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    outcome = live(talked, "--save", tmp_path / "new")
+    assert outcome.status == 2
+    assert "No space left on device; make room on the disk" in " ".join(outcome.stderr.replace("│", " ").split())
+
+
 # The microphone
 
 

@@ -279,8 +279,8 @@ def test_a_full_disk_ends_it_with_one_line(record, speaking, tmp_path, monkeypat
     replacing, left = audio.replacing, [None, None]
 
     @contextmanager
-    def full(path: Path) -> Iterator[Path]:
-        with replacing(path) as temporary:
+    def full(path: Path, **how: bool) -> Iterator[Path]:
+        with replacing(path, **how) as temporary:
             yield temporary
             if not left:
                 raise OSError(28, "No space left on device")
@@ -311,6 +311,34 @@ def test_a_microphone_that_cannot_be_opened_is_one_line(record, speaking, tmp_pa
     assert part in outcome.stderr
     assert outcome.stderr.count("\n") == 1
     assert not (tmp_path / "mine").exists()
+
+
+def test_a_full_disk_is_told_before_anybody_speaks(record, soundcard, tmp_path, monkeypatch):
+    def full(*_) -> None:
+        raise OSError(28, "No space left on device")
+
+    card = soundcard(Plug("Desk Mic"))
+    monkeypatch.setattr(Path, "write_bytes", full)
+    outcome = record("hum")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert (
+        outcome.stderr == f"error: {tmp_path} cannot be written to (No space left on device); make room on the disk\n"
+    )
+    assert card.history == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_closed_meanwhile_is_named(record, speaking, tmp_path, monkeypatch):
+    def closed(path: Path, **_) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    speaking(*prompts(["hum"], 1))
+    monkeypatch.setattr(Path, "mkdir", closed)
+    outcome = record("hum", "--takes", "1")
+    assert outcome.status == 1
+    where = tmp_path / "mine" / "hum"
+    line = f"error: hum cannot be kept in {where} (Permission denied); change its mode; 0 of 1 kept; the same command"
+    assert outcome.stderr.splitlines()[-1].startswith(line)
 
 
 # Wrong usage

@@ -441,3 +441,24 @@ def test_who_is_removed_while_a_model_is_fitted_does_not_come_back(run, eve, enr
     assert (outcome.status, outcome.stdout) == (1, "")
     assert outcome.stderr.startswith("error: another program changed the takes of 'eve'")
     assert store.names() == []
+
+
+# A take that cannot be read
+
+
+def test_export_names_what_it_cannot_read(run, eve, tmp_path, monkeypatch):
+    take, read = eve / "eve" / "takes" / "hum" / "2.wav", Path.read_bytes
+
+    def unless_closed(path: Path) -> bytes:
+        if path == take:
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", unless_closed)
+    outcome = run("speakers", "export", "eve", tmp_path / "eve.zip")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr == (
+        f"error: {take} cannot be read (Permission denied), and nothing was exported without it; change its mode or "
+        "remove it\n"
+    )
+    assert not (tmp_path / "eve.zip").exists()

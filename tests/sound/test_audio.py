@@ -532,11 +532,23 @@ def test_a_killed_save_leaves_the_old_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
-def test_a_saved_file_has_the_usual_mode(tmp_path):
-    (tmp_path / "usual").touch()
-    audio.save(tmp_path / "a.wav", np.zeros(100), 8000)
-    usual, saved = (stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("usual", "a.wav"))
-    assert saved == usual
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_a_saved_file_may_be_read_by_its_owner_alone(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        audio.save(tmp_path / "a.wav", np.zeros(100), 8000)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.wav").stat().st_mode) == 0o600
+
+
+def test_a_name_that_must_be_free_is_never_taken_away(tmp_path):
+    audio.save(tmp_path / "a.wav", np.zeros(100), 8000, new=True)
+    before = (tmp_path / "a.wav").read_bytes()
+    with pytest.raises(FileExistsError):
+        audio.save(tmp_path / "a.wav", np.ones(200), 8000, new=True)
+    assert (tmp_path / "a.wav").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.wav"]
 
 
 def test_save_refuses(tmp_path):

@@ -181,6 +181,23 @@ def test_a_full_disk_is_told_to_make_room(built, tmp_path, monkeypatch):
     refused(store.export, "anna", tmp_path / "anna.zip", parts=remedy)
 
 
+def test_a_message_names_no_hidden_folder(built, tmp_path, monkeypatch):
+    keep(built, "anna", ["rise"])
+    said = [Utterance(write(tmp_path / "1.wav", say("rise", take=0)), "fall", None)]
+
+    def fail(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("recognizer.sound.audio.os.replace", fail)
+    for act, arguments in (
+        (store.add_take, ("bob", "hum", say("hum"), 8000)),
+        (store.save, ("bob", profile_of(built))),
+        (store.keep, ("anna", said)),
+    ):
+        assert "/." not in refused(act, *arguments, parts=("No space left on device", "make room"))
+    assert store.names() == ["anna"]
+
+
 def test_whose_voice_it_is_goes_with_the_takes(built, tmp_path):
     path = write(tmp_path / "1.wav", say("rise"))
     store.keep("anna", [Utterance(path, "rise", None)])
@@ -360,9 +377,52 @@ def test_an_export_that_fails_leaves_what_was_there(built, tmp_path, monkeypatch
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(zipfile.ZipFile, "write", full)
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
     refused(store.export, "anna", tmp_path / "out" / "a.zip", parts=("No space left on device",))
     assert everything(tmp_path / "out") == {"a.zip": b"old"}
+
+
+def unreadable(monkeypatch, path: Path) -> None:
+    """Make a file one that may not be read, to root either."""
+    real = Path.read_bytes
+
+    def read(file: Path) -> bytes:
+        if file == path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+        return real(file)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+
+
+@pytest.mark.parametrize("file", ["anna@cold/takes/rise/2.wav", "anna/profile.npz", "anna/takes/voice.txt"])
+def test_what_cannot_be_read_is_named_and_nothing_is_exported(built, tmp_path, monkeypatch, file):
+    for name in ("anna", "anna@cold"):
+        keep(built, name)
+    store.keep("anna", [Utterance(write(tmp_path / "in" / "1.wav", say("hum")), "hum", "ann")])
+    (tmp_path / "out").mkdir()
+    unreadable(monkeypatch, store.root() / file)
+    said = refused(store.export, "anna", tmp_path / "out" / "a.zip", parts=("Permission denied", "change its mode"))
+    assert said.startswith(f"{store.root() / file} cannot be read (")
+    assert os.listdir(tmp_path / "out") == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need permission there")
+@pytest.mark.parametrize("lost", ["takes/rise", "takes/rise/1.wav"])
+def test_a_link_that_leads_nowhere_is_not_left_out_silently(built, tmp_path, lost):
+    keep(built, "anna", ["rise", "fall"])
+    place = store.root() / "anna" / lost
+    os.rename(place, tmp_path / "away")
+    place.symlink_to(tmp_path / "gone")
+    refused(store.export, "anna", tmp_path / "anna.zip", parts=(place, "cannot be read (No such file or directory)"))
+    assert not (tmp_path / "anna.zip").exists()
+
+
+def test_a_folder_in_the_place_of_a_take_is_named(built, tmp_path):
+    keep(built, "anna", ["rise"])
+    place = store.root() / "anna" / "takes" / "rise" / "9.wav"
+    place.mkdir()
+    refused(store.export, "anna", tmp_path / "anna.zip", parts=(place, "cannot be read ("))
+    assert not (tmp_path / "anna.zip").exists()
 
 
 @pytest.fixture
@@ -548,6 +608,22 @@ def test_an_import_that_fails_half_way_leaves_nothing(content, tmp_path, monkeyp
     failing(monkeypatch, which)
     refused(store.import_, path, parts=("cannot be imported: Permission denied",))
     nothing_came_in(tmp_path)
+
+
+def test_what_is_in_the_way_is_not_the_archives_fault(content, tmp_path):
+    path = archive(tmp_path / "a.zip", [(f"{name}/profile.npz", content) for name in ("anna", "anna@cold")])
+    with store.locked():
+        (store.root() / "anna@cold").write_text("no folder")
+    refused(store.import_, path, parts=("there is a speaker 'anna@cold' already", "remove or rename"))
+    assert everything(store.root()) == {"anna@cold": b"no folder"}
+
+
+def test_a_store_that_cannot_be_written_to_is_not_the_archives_fault(content, tmp_path, monkeypatch):
+    path = archive(tmp_path / "a.zip", [("anna/profile.npz", content)])
+    failing(monkeypatch, 1)
+    refused(store.import_, path, parts=(path, f"change the mode of {store.root()}", "set RECOGNIZER_HOME"))
+    said = refused(store.import_, tmp_path / "gone.zip", parts=("No such file", "check its name and its mode"))
+    assert "RECOGNIZER_HOME" not in said
 
 
 def test_a_full_disk_leaves_nothing(content, tmp_path, monkeypatch):

@@ -13,6 +13,7 @@ import numpy as np
 from recognizer.errors import AudioError, shown
 from recognizer.features import parameter_files
 from recognizer.features.front_end import FrontEnd, GivenFeatures
+from recognizer.files.contents import FARTHEST
 from recognizer.sound import audio
 from recognizer.sound.audio import Recording
 from recognizer.sound.endpoint import Endpointer
@@ -166,6 +167,10 @@ class Analyser:
         front_end, cells = self.front_end, self.cells
         found = parameter_files.read(path)
         features, (frames, dims) = found.vectors, found.vectors.shape
+        if np.abs(features).max() > FARTHEST:
+            raise AudioError(
+                f"{shown(path)}: has a value beyond {FARTHEST:g}, which is no feature; convert the recording again"
+            )
         quantised = front_end.hears and cells is not None and found.kind == "DISCRETE"
         if quantised:
             needed, width, most = found.kind, len(cells), cells.shape[1]

@@ -48,6 +48,7 @@ ALIKE = 0.9  # that two sounds in one breath are both words, or both none
 
 NO_WORD = "sounds like no word"
 TOO_CLOSE = "two words too close"
+NO_NUMBER = "no finite score"
 
 
 @dataclass(frozen=True)

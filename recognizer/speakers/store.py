@@ -35,7 +35,6 @@ PROFILE, TAKES = "profile.npz", "takes"
 VOICE = "voice.txt"  # among the takes: whose they are in the corpus that they were copied from
 MARK = "@"  # between a speaker and a condition
 HEARD = "heard-"  # before the number of a take whose word a recognizer told, not a person
-BLOCK = 10.0  # seconds of a recording that are read at once, which bounds the memory whatever its length
 LARGEST = 2**30  # bytes that an exported speaker may unpack to: nine hours of takes at 16 kHz
 MOST_MEMBERS = 20_000  # of an exported speaker: nine hours of words
 SMALL, MOST_TIMES = 32 << 20, 50  # bytes that any may unpack to, else so many times its own: silence packs well
@@ -422,8 +421,8 @@ def _content(samples: np.ndarray, rate: int) -> bytes:
 
 def _read(path: Path) -> tuple[np.ndarray, int]:
     """A recording as it is, mono, and its rate."""
-    parts, rates = zip(*audio.blocks(path, BLOCK))
-    return np.concatenate(parts), rates[0]
+    recording = audio.load(path, None)
+    return recording.samples, recording.sample_rate
 
 
 def forget_takes(name: str, chosen: Sequence[str]) -> None:

@@ -31,6 +31,7 @@ LOUD = 0.9  # quantile of the frames' levels that stands for the speech; the lou
 KNEE = 0.85  # of the highest frequency, from where a warped axis runs straight to its end (HTK Book, section 5.6)
 SHAPE = ("sample_rate", "window", "filters", "low", "high", "cepstra", "delta_width", "smoothing_width")
 FRAMES_AT_ONCE = 128  # spectra held at once: few enough to stay in the cache
+SPECTRUM_VALUES = 1 << 20  # of them, where they are long: 8 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,11 +294,13 @@ class FrontEnd:
         sound = [self._conditioned(word) for word in words]
         first = np.cumsum([0, *map(len, sound)])
         starts = np.concatenate([f + hop * np.arange(self.frames(len(word))) for f, word in zip(first, words)])
-        frames = np.lib.stride_tricks.sliding_window_view(np.concatenate(sound), len(window))
+        together = np.concatenate(sound) if len(sound) > 1 else sound[0]  # a long one is not held twice
+        frames = np.lib.stride_tricks.sliding_window_view(together, len(window))
         mel = np.empty((len(starts), len(filters)))
-        buffer = np.zeros((FRAMES_AT_ONCE, size))
-        for done in range(0, len(starts), FRAMES_AT_ONCE):
-            part = starts[done : done + FRAMES_AT_ONCE]
+        count = min(FRAMES_AT_ONCE, max(1, SPECTRUM_VALUES // size))
+        buffer = np.zeros((count, size))
+        for done in range(0, len(starts), count):
+            part = starts[done : done + count]
             np.multiply(frames[part], window, out=buffer[: len(part), : len(window)])
             parts = np.fft.rfft(buffer[: len(part)]).view(float)
             np.matmul(np.square(parts, out=parts), weights, out=mel[done : done + len(part)])

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import stat
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -82,6 +83,8 @@ def read(path: Path, format_: str) -> tuple[dict, dict[str, np.ndarray]]:
     ForeignError
         if it is one of another format.
     """
+    if stat.S_ISFIFO(os.stat(path).st_mode):  # it would be waited for
+        raise DamagedError("it is a pipe")
     with open(path, "rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:

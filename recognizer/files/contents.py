@@ -139,7 +139,7 @@ METHOD = Table(
     }
 )
 COUNT = whole(0, 1_000_000_000)
-TRIAL = Table({"correct": COUNT, "n": COUNT, "confidence": Number(0, 1)})
+TRIAL = Table({"correct": COUNT, "n": COUNT, "confidence": Number(0, 1)}, frozenset({"confidence"}))
 RECORD_FIELDS = {
     "made": Text(40),
     "takes": Named(COUNT, MOST_WORDS, WORD),
@@ -160,7 +160,7 @@ PROFILE = Table(
         "format": Text(40),
         "version": whole(0, 1000),
         "base": Text(200, 1),
-        "model_name": Text(10_000, lines=True),
+        "model_name": Text(5000, lines=True),
         "mean": CEPSTRA,
         "mean_weight": FRONT_END.fields["mean_weight"],
         "warp": FRONT_END.fields["warp"],

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz: under the one there is no speech, over the other no sound card
 # An array with more columns than this, and than rows, is (channels, samples) by mistake.
 MANY_CHANNELS = 64
+MOST_CHANNELS = 128  # of a file, for every block of it is held with all of them
 BLOCK = 1 << 16  # samples read at once: four seconds at 16 kHz, which is a word in one piece
 # Samples, at the higher of the two rates, of what is read as a whole: 17 minutes at 16 kHz, 64 MB, of which a few
 # copies fit into memory whatever the computer; and of long recordings, where there is one copy: 70 minutes.
@@ -268,8 +269,8 @@ def _blocks(
 
             with opened() as sound:
                 rate, taken = _whole_rate(sound.samplerate, "the recording's sample rate"), None
-                if sound.channels > MANY_CHANNELS:
-                    raise AudioError(f"has {sound.channels} channels, and {MANY_CHANNELS} are the most; split it")
+                if sound.channels > MOST_CHANNELS:
+                    raise AudioError(f"has {sound.channels} channels, and {MOST_CHANNELS} are the most; split it")
                 if sound.channels > 1:  # read twice rather than held
                     with opened() as again:
                         taken = with_speech(islice(_channels(again), 1 if start else longest // BLOCK), rate)

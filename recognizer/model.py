@@ -262,9 +262,14 @@ def _contradiction(model: Model) -> str | None:
     if found := model.front_end.fault:
         return f"the front end's {found}"
     words, positions = model.acoustics.chain.log_entry.shape
-    if positions < 3 or words * positions > contents.MOST_POSITIONS:
-        return f"its {words} words have {positions} states each, and at most {contents.MOST_POSITIONS} in all"
     jumps = model.acoustics.chain.log_jumps
+    if not 3 <= positions <= contents.MOST_STATES or words * positions > contents.MOST_POSITIONS:
+        return (
+            f"each of its {words} words has {positions} positions, not 3 to {contents.MOST_STATES}, or they are more "
+            f"than {contents.MOST_POSITIONS} in all"
+        )
+    if words * positions * (2 + len(jumps)) > contents.MOST_MOVES:
+        return f"its words have more than {contents.MOST_MOVES} transitions"
     if wrong := [distance for distance in jumps if distance == 1 or abs(distance) >= positions]:
         return f"its transitions go {wrong[0]} states far, and it has {positions}"
     for name, bank in _banks(model).items():

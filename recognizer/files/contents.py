@@ -11,7 +11,9 @@ from dataclasses import replace
 from recognizer.files.fields import Array, Flag, Listing, Named, Nullable, Number, OneOf, Plain, Table, Text, Told
 
 MOST_WORDS = 10_000
+MOST_STATES = 1000  # of a word, which could last no less than ten seconds
 MOST_POSITIONS = 50_000  # of all words together, for which every frame of a recording has a number
+MOST_MOVES = 500_000  # of all words together, from any position to another
 LONGEST_WORD = 1000  # characters
 SINGLE = 3.5e38  # more than single precision holds
 

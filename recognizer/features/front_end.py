@@ -31,6 +31,7 @@ LOUD = 0.9  # quantile of the frames' levels that stands for the speech; the lou
 KNEE = 0.85  # of the highest frequency, from where a warped axis runs straight to its end (HTK Book, section 5.6)
 SHAPE = ("sample_rate", "window", "filters", "low", "high", "cepstra", "delta_width", "smoothing_width")
 FRAMES_AT_ONCE = 128  # spectra held at once: few enough to stay in the cache
+SAMPLES_AT_ONCE = 1 << 20  # emphasised at once: 8 MB
 SPECTRUM_VALUES = 1 << 20  # of them, where they are long: 8 MB
 
 
@@ -311,10 +312,12 @@ class FrontEnd:
         samples = samples.astype(np.float64)
         samples -= samples.sum() / len(samples)
         samples /= max(samples.max(), -samples.min(), np.finfo(np.float32).tiny)
-        emphasised = np.zeros(max(len(samples), len(self.matrices.window)))
-        emphasised[0] = 3 * samples[0] - samples[1] if len(samples) > 1 else 0.0  # `librosa.effects.preemphasis`
-        emphasised[1 : len(samples)] = samples[1:] - self.pre_emphasis * samples[:-1]
-        return emphasised
+        first = 3 * samples[0] - samples[1] if len(samples) > 1 else 0.0  # `librosa.effects.preemphasis`
+        for end in range(len(samples), 1, -SAMPLES_AT_ONCE):  # from the last on, in place: an hour is not held twice
+            start = max(1, end - SAMPLES_AT_ONCE)
+            samples[start:end] -= self.pre_emphasis * samples[start - 1 : end - 1]
+        samples[0] = first
+        return np.pad(samples, (0, lacking)) if (lacking := len(self.matrices.window) - len(samples)) > 0 else samples
 
     @property
     def centres(self) -> np.ndarray:

@@ -19,7 +19,7 @@ from recognizer.errors import ModelError, shown
 from recognizer.features.analysis import Analyser
 from recognizer.features.front_end import FrontEnd, GivenFeatures, of_settings
 from recognizer.files import archive, contents
-from recognizer.files.fields import Table, array_fault, shortened
+from recognizer.files.contents import Table, array_fault, shortened
 from recognizer.files.user_folder import home
 from recognizer.recognition.calibration import Calibration
 from recognizer.recognition.evidence import SUMMARY, evidence_size, stays

@@ -157,7 +157,7 @@ class FrontEnd:
         known = (self.mean, self.deviation)
         if any(len(values) not in (0, self.cepstra) for values in known) or min((0.0, *self.deviation)) < 0:
             return "mean and deviation do not fit its cepstra"
-        if min(self.mean_weight, self.deviation_weight) < 0 or not self.smoothing_width % 2:
+        if min(self.mean_weight, self.deviation_weight) < 0 or not self.smoothing_width % 2 or self.high - self.low < 1:
             return "settings are none of a front end"
         return None if all(np.isfinite(x).all() for x in self.arrays.values()) else "matrices are not finite"
 

@@ -20,7 +20,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-from recognizer.files.fields import shortened
+from recognizer.files.contents import shortened
 from recognizer.files.writing import replacing
 
 HEADER = "header"  # the name of the array that holds it

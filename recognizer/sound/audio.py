@@ -273,8 +273,10 @@ def _blocks(
                     raise AudioError(f"has {sound.channels} channels, and {MOST_CHANNELS} are the most; split it")
                 if sound.channels > 1:  # read twice rather than held
                     with opened() as again:
-                        taken = with_speech(islice(_channels(again), 1 if start else longest // BLOCK), rate)
-                yield from ((samples, rate, taken) for samples in _joined(_channels(sound), taken, size(rate)))
+                        taken = with_speech(islice(_channels(again, BLOCK), 1 if start else longest // BLOCK), rate)
+                wanted = size(rate)
+                parts = _channels(sound, min(BLOCK, wanted))  # so what stands before damage is still heard
+                yield from ((samples, rate, taken) for samples in _joined(parts, taken, wanted))
     except OSError as error:
         raise AudioError(_why_not_opened(path, error)) from error
     except ValueError as error:  # a zero character in the name
@@ -284,13 +286,13 @@ def _blocks(
         raise AudioError(f"is not sound or is damaged ({reason}); convert it to WAV, FLAC or OGG") from error
 
 
-def _channels(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    """All channels of an open file, (channels, BLOCK) at a time."""
+def _channels(sound: soundfile.SoundFile, frames: int) -> Iterator[np.ndarray]:
+    """All channels of an open file, (channels, frames) at a time."""
     # Reading straight on, block by block, needs no length in the header, which encoders that write to a pipe leave out.
     sound.seekable = lambda: False
-    while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
+    while len(block := sound.read(frames, dtype="float32", always_2d=True)):
         yield floats(block)
-        if len(block) < BLOCK:
+        if len(block) < frames:
             break
 
 

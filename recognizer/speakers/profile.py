@@ -10,7 +10,7 @@ import numpy as np
 from recognizer.acoustics.density import Density, alike, arrays_of, of_arrays
 from recognizer.errors import NewerProfileError, ProfileError, shown
 from recognizer.files import archive, contents
-from recognizer.files.fields import array_fault, shortened
+from recognizer.files.contents import array_fault, shortened
 from recognizer.model import Model
 
 FORMAT = "recognizer-profile"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from recognizer.errors import CorpusError, shown
 from recognizer.features.parameter_files import SUFFIXES as PARAMETER_SUFFIXES
+from recognizer.files.contents import LONGEST_WORD
 
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".wave", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3"}
@@ -386,6 +387,8 @@ def _utterance(path: Path, word: str, speaker: str | None, where: str) -> Uttera
     word, speaker = _nfc(word).strip(), _nfc(speaker or "").strip()
     if not word:
         raise CorpusError(f"{where}: empty word; name what is said")
+    if len(word) > LONGEST_WORD:
+        raise CorpusError(f"{where}: a word of {len(word)} characters; {LONGEST_WORD} are the most, so shorten it")
     for label in (word, speaker):
         # Control characters, halves of undecodable file names, and ends of lines.
         if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in label):

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
-from dataclasses import asdict, dataclass, field
+import re
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 
-from recognizer.acoustics.chain import Chain
+from recognizer.acoustics.chain import Chain, shortest
 from recognizer.acoustics.density import Density, arrays_of, of_arrays
+from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.word_models import WordModels
 from recognizer.errors import ModelError, shown
 from recognizer.features.analysis import Analyser
 from recognizer.features.front_end import FrontEnd, GivenFeatures, of_settings
-from recognizer.files import archive
+from recognizer.files import archive, contents
+from recognizer.files.contents import Table, array_fault, shortened
 from recognizer.files.user_folder import home
 from recognizer.files.writing import FULL
 from recognizer.recognition.calibration import Calibration
 from recognizer.recognition.evidence import SUMMARY, evidence_size, stays
-from recognizer.recognition.verification import REFUSED, Rejection
+from recognizer.recognition.verification import Rejection
 from recognizer.sound.endpoint import Endpointer
 
 FORMAT = "recognizer-model"
@@ -33,7 +35,10 @@ BANKS = ("bank", "noise")
 CHAIN = ("log_entry", "log_stay", "log_next", "log_exit")
 REJECTION = ("least", "most", "weights", "hidden", "output")
 JUMP = "chain_jump_"
+DISTANCE = re.compile("-?[1-9][0-9]{0,4}")  # that a jump goes
+EVIDENCE = "rejection_"
 FRONT_END = "front_end_"
+GAUSSIAN = frozenset(array.name for array in fields(GaussianBank))
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,8 @@ def _read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
         raise ModelError(f"there is no model at {name}; see `recognizer models list`") from error
     except OSError as error:
         raise ModelError(f"{name} cannot be read ({error.strerror}); give a model file you may read") from error
+    except archive.NoNumbersError as error:
+        raise _changed(name) from error
     except archive.ForeignError as error:
         raise ModelError(f"{name} is an .npz file but not a model; train one with `recognizer train`") from error
     except ValueError as error:  # a DamagedError, or a zero character in the name
@@ -131,7 +138,7 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
     for name, bank in _banks(model).items():
         arrays |= {f"{name}_{key}": array for key, array in arrays_of(bank).items()}
     if model.rejection:
-        arrays |= {f"rejection_{name}": getattr(model.rejection, name) for name in REJECTION}
+        arrays |= {f"{EVIDENCE}{name}": getattr(model.rejection, name) for name in REJECTION}
     return arrays | {f"{FRONT_END}{name}": array for name, array in model.front_end.arrays.items()}
 
 
@@ -159,7 +166,7 @@ def _fingerprint(arrays: dict[str, np.ndarray], header: dict) -> str:
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].shape}".encode())
-        digest.update(np.ascontiguousarray(arrays[name], dtype="<f8").tobytes())
+        digest.update(np.ascontiguousarray(arrays[name], dtype="<f8").ravel())
     return digest.hexdigest()
 
 
@@ -169,44 +176,49 @@ def _not_written(path: Path, error: OSError) -> ModelError:
 
 
 def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
-    name = shown(path)
-    if not isinstance(header.get("version"), int) or header["version"] > VERSION:
+    name, version = shown(path), header.get("version")
+    if type(version) is not int or version > VERSION:
         raise ModelError(
-            f"{name} has format version {header.get('version')}, this program reads up to {VERSION}; "
+            f"{name} has format version {archive.named_version(version)}, this program reads up to {VERSION}; "
             "update with `pip install --upgrade recognizer`"
         )
-    if header["version"] < VERSION:
+    if version < VERSION:
         raise ModelError(
-            f"{name} has format version {header['version']}, which this program no longer reads; train it again "
-            "with `recognizer train`"
+            f"{name} has format version {archive.named_version(version)}, which this program no longer reads; train it "
+            "again with `recognizer train`"
         )
     card, fingerprint = header.pop("card", {}), header.pop("fingerprint", None)
-    changed = ModelError(f"{name} was changed or damaged after it was saved; train it again or fetch a new copy")
-    try:
-        if fingerprint != _fingerprint(arrays, header):
-            raise changed
-        names = BANKS if "rejection" in header else BANKS[:1]
-        banks = {name: of_arrays(_starting(arrays, f"{name}_")) for name in names}
-        rejection = None
-        if "noise" in banks:
-            own = {name: arrays[f"rejection_{name}"] for name in REJECTION}
-            rejection = Rejection(noise=banks["noise"], **own, **header["rejection"])
-        jumps = {int(distance): array for distance, array in _starting(arrays, JUMP).items()}
-        chain = Chain(*(arrays[f"chain_{name}"] for name in CHAIN), jumps)
-        model = Model(
-            tuple(header["words"]),
-            of_settings(header["front_end"], _starting(arrays, FRONT_END)),
-            Endpointer(**header["endpointer"]),
-            WordModels(banks["bank"], chain, header["history"]),
-            Calibration(**header["calibration"]),
-            rejection,
-            card,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise changed from error
-    if fault := _fault(model):
-        raise ModelError(f"{name} is no working model ({fault}); train it again or fetch a new copy")
+    if fingerprint != _fingerprint(arrays, header):
+        raise _changed(name)
+    if found := _unfit(header, arrays) or contents.CARD.fault(card, "card"):
+        raise ModelError(f"{name} is no working model ({found}); train it again or fetch a new copy")
+    banks = {name: of_arrays(_starting(arrays, f"{name}_")) for name in _bank_names(header)}
+    rejection = None
+    if "noise" in banks:
+        own = {name: arrays[f"{EVIDENCE}{name}"] for name in REJECTION}
+        rejection = Rejection(noise=banks["noise"], **own, **header["rejection"])
+    jumps = {int(distance): array for distance, array in _starting(arrays, JUMP).items()}
+    model = Model(
+        tuple(header["words"]),
+        of_settings(header["front_end"], _starting(arrays, FRONT_END)),
+        Endpointer(**header["endpointer"]),
+        WordModels(banks["bank"], Chain(*(arrays[f"chain_{name}"] for name in CHAIN), jumps), header["history"]),
+        Calibration(**header["calibration"]),
+        rejection,
+        card,
+    )
+    if found := _contradiction(model):
+        raise ModelError(f"{name} is no working model ({found}); train it again or fetch a new copy")
     return model
+
+
+def _changed(name: str) -> ModelError:
+    return ModelError(f"{name} was changed or damaged after it was saved; train it again or fetch a new copy")
+
+
+def flaw(model: Model) -> str | None:
+    """What keeps a model from being one that is read again once it is saved; None when nothing does."""
+    return _unfit(_header(model), _arrays(model)) or contents.CARD.fault(model.card, "card") or _contradiction(model)
 
 
 def _starting(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -214,45 +226,77 @@ def _starting(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarra
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _fault(model: Model) -> str | None:
-    """What keeps the parts from being one model of finite numbers; None when nothing does."""
-    words = len(model.words)
-    if not all(isinstance(word, str) and word for word in model.words) or len(set(model.words)) < words:
+def _bank_names(header: dict) -> tuple[str, ...]:
+    return BANKS if "rejection" in header else BANKS[:1]
+
+
+def _unfit(header: dict, arrays: dict[str, np.ndarray]) -> str | None:
+    """What in the header or the arrays is not as `contents` describes it; None when nothing is."""
+    front_end = header.get("front_end")
+    given = isinstance(front_end, dict) and "kind" in front_end
+    table = contents.MODEL | {"front_end": contents.GIVEN if given else contents.FRONT_END}
+    table |= {"rejection": contents.REJECTION} if "rejection" in header else {}
+    settings = {key: value for key, value in header.items() if key not in ("format", "version")}
+    if found := Table(table).fault(settings, ""):
+        return found
+    sizes = {"words": len(header["words"]), "dims": front_end["dims"] if given else 3 * front_end["cepstra"]}
+    expected = {f"chain_{name}": contents.CHAIN for name in CHAIN}
+    expected |= {f"{JUMP}{far}": contents.CHAIN for far in _starting(arrays, JUMP) if DISTANCE.fullmatch(far)}
+    for name in _bank_names(header):
+        own = frozenset(_starting(arrays, f"{name}_"))
+        kind = contents.density(name).get(own)
+        if kind is None or (name == "noise" and own != GAUSSIAN):
+            return f"the {name}'s arrays are those of no density: {shortened(sorted(own))}"
+        expected |= {f"{name}_{key}": array for key, array in kind.items()}
+    if "rejection" in header:
+        expected |= {f"{EVIDENCE}{name}": array for name, array in contents.EVIDENCE.items()}
+    if not given:
+        sizes |= {name: front_end[name] for name in ("filters", "cepstra", "smoothing_width", "delta_width")}
+        sizes["window"] = round(front_end["window"] * front_end["sample_rate"])
+        expected |= {f"{FRONT_END}{name}": array for name, array in contents.MATRICES.items()}
+    return array_fault(arrays, expected, sizes)
+
+
+def _contradiction(model: Model) -> str | None:
+    """What keeps the parts, each of which is as it should be, from being one model; None when nothing does."""
+    if len(set(model.words)) < len(model.words) or not all(map(str.strip, model.words)):
         return "a word is empty or there twice"
-    for part in (model.front_end.settings, asdict(model.endpointer), asdict(model.calibration)):
-        for key, value in part.items():
-            numbers = value if isinstance(value, tuple | list) else (value,)
-            if not all(math.isfinite(x) for x in numbers if isinstance(x, float)):
-                return f"{key} is not finite"
-    if fault := model.front_end.fault:
-        return f"the front end's {fault}"
-    chain = [getattr(model.acoustics.chain, name) for name in CHAIN]
-    chain += model.acoustics.chain.log_jumps.values()
-    positions = chain[0].shape[-1] if chain[0].ndim else 0
-    if positions < 3 or any(x.shape != (words, positions) for x in chain):
-        return "its transitions do not fit its words"
-    if not all((x <= 1e-6).all() for x in chain):  # false for NaN, too
-        return "its transitions are not log probabilities"
+    if found := model.front_end.fault:
+        return f"the front end's {found}"
+    words, positions = model.acoustics.chain.log_entry.shape
+    jumps = model.acoustics.chain.log_jumps
+    if not 3 <= positions <= contents.MOST_STATES or words * positions > contents.MOST_POSITIONS:
+        return (
+            f"each of its {words} words has {positions} positions, not 3 to {contents.MOST_STATES}, or they are more "
+            f"than {contents.MOST_POSITIONS} in all"
+        )
+    if words * positions * (2 + len(jumps)) > contents.MOST_MOVES:
+        return f"its words have more than {contents.MOST_MOVES} transitions"
+    if wrong := [distance for distance in jumps if distance == 1 or abs(distance) >= positions]:
+        return f"its transitions go {wrong[0]} states far, and it has {positions}"
     for name, bank in _banks(model).items():
         rows = words * (positions - 2) + 1 if name == "bank" else 1
-        if fault := bank.fault(rows, model.front_end.dims):
-            return f"the {name}'s {fault}"
+        if found := bank.fault(rows, model.front_end.dims):
+            return f"the {name}'s {found}"
+    if not shortest(model.acoustics.chain).all():
+        return "a word has no path through its states"
     return _rejection_fault(model.rejection, model.acoustics) if model.rejection else None
 
 
 def _rejection_fault(rejection: Rejection, models: WordModels) -> str | None:
-    arrays = {name: getattr(rejection, name) for name in REJECTION}
-    size, units = rejection.weights.size, rejection.output.size
-    shapes = dict.fromkeys(REJECTION, (size,)) | {"hidden": (size + 1, units), "output": (units,)}
-    if (
-        size not in (len(SUMMARY), stays(models.states).stop, evidence_size(models))
-        or any(array.shape != shapes[name] for name, array in arrays.items())
-        or not all(np.isfinite(array).all() for array in (*arrays.values(), rejection.bias))
-    ):
+    """What keeps evidence from being weighed: there is none on a word of which no state is heard."""
+    if rejection.size not in (len(SUMMARY), stays(models.states).stop, evidence_size(models)):
         return "its rejection does not weigh the evidence"
-    if set(rejection.thresholds) != set(REFUSED) or not all(0 <= t <= 1 for t in rejection.thresholds.values()):
-        return "its rejection has no operating points from 0 to 1"
+    chain = models.chain
+    past = [chain.log_entry[:, -1], chain.log_exit[:, 0], *(far[:, 0] for far in _farthest(chain))]
+    if any(np.isfinite(way).any() for way in past):
+        return "a path through a word may leave out all of its states"
     return None
+
+
+def _farthest(chain: Chain) -> list[np.ndarray]:
+    """The jumps over all states of a word, from one silence to the other."""
+    return [jump for distance, jump in chain.log_jumps.items() if distance == chain.log_entry.shape[1] - 1]
 
 
 def folders() -> list[Path]:

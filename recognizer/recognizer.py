@@ -16,7 +16,7 @@ from recognizer.features.analysis import FILES_AT_ONCE, Analysis, finished
 from recognizer.model import Model, locate
 from recognizer.recognition.evidence import examine
 from recognizer.recognition.result import Candidate, Result
-from recognizer.recognition.verification import NO_WORD, TOO_CLOSE, belief, least_probability
+from recognizer.recognition.verification import NO_NUMBER, NO_WORD, TOO_CLOSE, belief, least_probability
 from recognizer.sound import audio
 
 if TYPE_CHECKING:
@@ -262,6 +262,9 @@ class Recognizer:
             )
             words = [self.words[i] for i in indices]
             for i, scores, span, order, confidence, known, lesser in by_utterance:
+                if not (np.isfinite([known, *confidence]).all() and (scores < np.inf).all()):
+                    results[i] = _nothing(analyses[i], NO_NUMBER)
+                    continue
                 reason = NO_WORD if known < least else TOO_CLOSE if lesser < least else None
                 results[i] = _result(analyses[i], words, scores, span, order, confidence, reason)
         return results

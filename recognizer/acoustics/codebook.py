@@ -21,6 +21,7 @@ from recognizer.acoustics.gaussians import (
     WeightedFrames,
     with_squares,
 )
+from recognizer.acoustics.kmeans import CHUNK_VALUES, slices
 from recognizer.acoustics.statistics import Statistics
 
 FRAMES = 50_000  # to make a codebook from; more do not move it
@@ -60,7 +61,8 @@ class CodebookBank:
 
     def log_density(self, features: np.ndarray) -> np.ndarray:
         """ln b_j(o_t), the log density of every frame under every state, (T, S); features (T, D)."""
-        return self.expect(features).log_density.T
+        parts = slices(max(1, len(features)), CHUNK_VALUES // max(1, self.values))  # not all at once
+        return np.concatenate([self.expect(features[part]).log_density.T for part in parts])
 
     def expect(self, features: np.ndarray) -> CodebookShares:
         """E-step: what is to be known of frames (..., T, D) before it is known which states they belong to."""

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from recognizer.acoustics.kmeans import kmeans_of_groups, memberships, nearest
+from recognizer.acoustics.kmeans import CHUNK_VALUES, kmeans_of_groups, memberships, nearest, slices
 from recognizer.acoustics.recursions import groups as of_similar_length
 from recognizer.acoustics.simplex import distribution_fault, floored_distribution
 from recognizer.acoustics.statistics import Statistics, no_transitions
@@ -153,8 +153,11 @@ class GaussianBank:
         -------
         (T, S) float64
         """
-        total, peak = _exponentials(self.component_log_density(with_squares(features)))
-        return (np.log(total) + peak).T
+        parts = slices(
+            max(1, len(features)), CHUNK_VALUES // max(1, self.values)
+        )  # the components of all would not fit
+        found = [_exponentials(self.component_log_density(with_squares(features[part]))) for part in parts]
+        return np.concatenate([(np.log(total) + peak).T for total, peak in found])
 
     def posteriors(self, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Share of each component in its mixture, (K, S, T), and ln b_j(o_t), (S, T).

@@ -150,7 +150,7 @@ def _record(model: Model, path: Path) -> dict:
             **rejection.thresholds,
             "noise_gaussians": sizes(rejection.noise)["gaussians"],
         },
-        "history": models.history,
+        "history": {stage: curve for stage, curve in models.history.items() if curve},
         "card": model.card,
     }
 

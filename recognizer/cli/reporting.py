@@ -40,6 +40,7 @@ OPTION_FOR = {
     "train with fewer states": "train with fewer --states",
     r"train with mixtures of (\d+)": r"train with --mixtures \1",
     r"train with a codebook of (\d+)": r"train with --codebook \1",
+    "are the most; cut it up": "are the most; cut it up, or hear it with `recognizer live --from-file`",
     "leave adaptation out": "leave --adapt out",
     "name the column of the words": "begin with the header path,words,speaker, or name the column of the words with "
     "--column",

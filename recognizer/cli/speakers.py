@@ -30,7 +30,7 @@ from recognizer.cli.reporting import (
     reports_errors,
     working,
 )
-from recognizer.errors import NamingError, ProfileError, RecognizerError
+from recognizer.errors import NamingError, ProfileError, RecognizerError, shown
 
 app = typer.Typer(
     help="List, show, rename, remove, move or refresh the speakers that are enrolled, or forget takes.",
@@ -94,7 +94,7 @@ def _listed(name: str) -> tuple[tuple[str, ...], dict]:
     record |= {key: profile.record.get(key) for key in ("made", "before", "after", "unlabelled")}
     record["takes"] = sum(profile.record.get("takes", {}).values())
     taken = counted(record["takes"], "take")
-    return (name, profile.model_name, str(record["made"]), taken, _gain(profile.record)), record
+    return (name, shown(profile.model_name), str(record["made"]), taken, _gain(profile.record)), record
 
 
 def _gain(record: dict) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from recognizer.errors import AudioError, shown
 from recognizer.features import parameter_files
 from recognizer.features.front_end import FrontEnd, GivenFeatures
+from recognizer.files.contents import FARTHEST
 from recognizer.sound import audio
 from recognizer.sound.audio import Recording
 from recognizer.sound.endpoint import Endpointer
@@ -22,6 +23,7 @@ FILES_AT_ONCE = 64  # analysed together: enough for long matrix products, few en
 SAMPLES_AT_ONCE = 4_000_000  # of recordings held for that, 16 MB: hours of sound are analysed one by one
 PARALLEL_FROM = 200  # files; below, starting workers takes longer than the work
 WHOLE = 4.0  # seconds; a longer recording is not of one word
+LONGEST = 6000  # frames, a minute as they usually follow each other: no word lasts so long
 PIECE = 2.0  # seconds, of what is cut from it
 
 
@@ -37,7 +39,7 @@ class Analysis:
     start : where the features begin in the recording, seconds
     duration : of the recording, seconds
     source_rate : Hz, of the file; None of one that holds features, not sound
-    reason : why there are no features: "too quiet" or "too short", else None
+    reason : why there are no features: "too quiet", "too short" or "too long", else None
     hop, window : seconds from frame to frame, and of each
     channel : the only one taken of the recording, counted from 1, see `Recording`
     """
@@ -166,6 +168,10 @@ class Analyser:
         front_end, cells = self.front_end, self.cells
         found = parameter_files.read(path)
         features, (frames, dims) = found.vectors, found.vectors.shape
+        if np.abs(features).max() > FARTHEST:
+            raise AudioError(
+                f"{shown(path)}: has a value beyond {FARTHEST:g}, which is no feature; convert the recording again"
+            )
         quantised = front_end.hears and cells is not None and found.kind == "DISCRETE"
         if quantised:
             needed, width, most = found.kind, len(cells), cells.shape[1]
@@ -186,6 +192,8 @@ class Analyser:
         if not self.finish and front_end.hears:
             raise AudioError(f"{shown(path)}: holds finished features, and this needs the sound; give the recording")
         period = found.period
+        if frames > LONGEST:
+            return Analysis((), (0, 0), 0.0, frames * period, None, "too long", hop=period, window=period)
         return Analysis((features,), (0, frames), 0.0, frames * period, None, hop=period, window=period)
 
     def _group(self, files: Sequence[tuple[Path, Sequence[Perturbation]]]) -> list[Analysis | AudioError]:
@@ -218,14 +226,15 @@ class Analyser:
         found: list[list[Analysis] | AudioError] = []
         for path in paths:
             try:
-                recording = audio.load(path, self.front_end.sample_rate)
+                recording = audio.load(path, self.front_end.sample_rate, audio.LONGEST_OF_ALL)
             except AudioError as error:
                 found.append(error)
                 continue
             rate, samples = recording.sample_rate, recording.samples
             size = len(samples) if len(samples) <= WHOLE * rate else round(PIECE * rate)
             pieces = [replace(recording, samples=samples[i : i + size]) for i in range(0, len(samples), size)]
-            found.append(self.analyse_all(pieces))
+            groups = (pieces[i : i + FILES_AT_ONCE] for i in range(0, len(pieces), FILES_AT_ONCE))
+            found.append([analysis for group in groups for analysis in self.analyse_all(group)])
         return found
 
 
@@ -238,6 +247,8 @@ def _place(recording: Recording, front_end: FrontEnd, endpointer: Endpointer) ->
     if found is None:
         return "too quiet"
     span, (start, end) = found
+    if front_end.frames(end - start) > LONGEST:
+        return "too long"
     return _Place(start, samples[start:end], slice(span[0] - start, span[1] - start))
 
 

@@ -31,6 +31,8 @@ LOUD = 0.9  # quantile of the frames' levels that stands for the speech; the lou
 KNEE = 0.85  # of the highest frequency, from where a warped axis runs straight to its end (HTK Book, section 5.6)
 SHAPE = ("sample_rate", "window", "filters", "low", "high", "cepstra", "delta_width", "smoothing_width")
 FRAMES_AT_ONCE = 128  # spectra held at once: few enough to stay in the cache
+SAMPLES_AT_ONCE = 1 << 20  # emphasised at once: 8 MB
+SPECTRUM_VALUES = 1 << 20  # of them, where they are long: 8 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +157,7 @@ class FrontEnd:
         known = (self.mean, self.deviation)
         if any(len(values) not in (0, self.cepstra) for values in known) or min((0.0, *self.deviation)) < 0:
             return "mean and deviation do not fit its cepstra"
-        if min(self.mean_weight, self.deviation_weight) < 0 or not self.smoothing_width % 2:
+        if min(self.mean_weight, self.deviation_weight) < 0 or not self.smoothing_width % 2 or self.high - self.low < 1:
             return "settings are none of a front end"
         return None if all(np.isfinite(x).all() for x in self.arrays.values()) else "matrices are not finite"
 
@@ -293,11 +295,13 @@ class FrontEnd:
         sound = [self._conditioned(word) for word in words]
         first = np.cumsum([0, *map(len, sound)])
         starts = np.concatenate([f + hop * np.arange(self.frames(len(word))) for f, word in zip(first, words)])
-        frames = np.lib.stride_tricks.sliding_window_view(np.concatenate(sound), len(window))
+        together = np.concatenate(sound) if len(sound) > 1 else sound[0]  # a long one is not held twice
+        frames = np.lib.stride_tricks.sliding_window_view(together, len(window))
         mel = np.empty((len(starts), len(filters)))
-        buffer = np.zeros((FRAMES_AT_ONCE, size))
-        for done in range(0, len(starts), FRAMES_AT_ONCE):
-            part = starts[done : done + FRAMES_AT_ONCE]
+        count = min(FRAMES_AT_ONCE, max(1, SPECTRUM_VALUES // size))
+        buffer = np.zeros((count, size))
+        for done in range(0, len(starts), count):
+            part = starts[done : done + count]
             np.multiply(frames[part], window, out=buffer[: len(part), : len(window)])
             parts = np.fft.rfft(buffer[: len(part)]).view(float)
             np.matmul(np.square(parts, out=parts), weights, out=mel[done : done + len(part)])
@@ -308,10 +312,12 @@ class FrontEnd:
         samples = samples.astype(np.float64)
         samples -= samples.sum() / len(samples)
         samples /= max(samples.max(), -samples.min(), np.finfo(np.float32).tiny)
-        emphasised = np.zeros(max(len(samples), len(self.matrices.window)))
-        emphasised[0] = 3 * samples[0] - samples[1] if len(samples) > 1 else 0.0  # `librosa.effects.preemphasis`
-        emphasised[1 : len(samples)] = samples[1:] - self.pre_emphasis * samples[:-1]
-        return emphasised
+        first = 3 * samples[0] - samples[1] if len(samples) > 1 else 0.0  # `librosa.effects.preemphasis`
+        for end in range(len(samples), 1, -SAMPLES_AT_ONCE):  # from the last on, in place: an hour is not held twice
+            start = max(1, end - SAMPLES_AT_ONCE)
+            samples[start:end] -= self.pre_emphasis * samples[start - 1 : end - 1]
+        samples[0] = first
+        return np.pad(samples, (0, lacking)) if (lacking := len(self.matrices.window) - len(samples)) > 0 else samples
 
     @property
     def centres(self) -> np.ndarray:

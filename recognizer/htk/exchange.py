@@ -30,7 +30,7 @@ from recognizer.htk import parser
 from recognizer.htk.definitions import HMM, Definitions, State, printed, quoted
 from recognizer.htk.densities import Streams, of_htk, to_htk, to_parameters
 from recognizer.htk.scanner import unquoted
-from recognizer.model import Model
+from recognizer.model import Model, flaw
 from recognizer.recognition.calibration import Calibration
 from recognizer.sound.endpoint import Endpointer
 
@@ -311,7 +311,10 @@ def import_model(path: Path, dictionary: Path | None = None) -> Model:
     kind = densities[0][0].parameter_kind(defined.kind) if defined.kind or symbols else ""
     front_end = GivenFeatures(kind and parameter_files.normalised_kind(kind), bank.dims, symbols=symbols)
     card = {"data": f"imported from {path.name}", "licence": None, "held_out": None}
-    return Model(tuple(word.name for word in words), front_end, Endpointer(), models, Calibration(), None, card)
+    model = Model(tuple(word.name for word in words), front_end, Endpointer(), models, Calibration(), None, card)
+    if found := flaw(model):
+        raise ModelError(f"{name}: what it defines is no working model ({found}); mend that, or train it again")
+    return model
 
 
 def _energies_apart(defined: Definitions) -> bool:

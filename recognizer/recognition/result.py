@@ -37,7 +37,8 @@ class Result:
     nbest : candidates, best first, whether or not the best is accepted; none in silence
     start, end : of the best candidate in the recording, seconds; None without any
     duration : of the recording, seconds
-    reason : why there is no answer: "too quiet", "too short", "sounds like no word", "two words too close"
+    reason : why there is no answer: "too quiet", "too short", "too long", "sounds like no word", "two words too close",
+        or "no finite score" where the models' numbers are too extreme to tell anything
     channel : the only one heard of the recording, counted from 1, where the mean of all buries or cancels the speech;
         None for the mean
     """

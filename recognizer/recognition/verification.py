@@ -18,7 +18,6 @@ import numpy as np
 
 from recognizer.acoustics.density import in_single_precision
 from recognizer.acoustics.gaussians import GaussianBank
-from recognizer.acoustics.mixture import fit_mixture
 from recognizer.errors import ModelError
 from recognizer.recognition.calibration import Calibration, posteriors
 from recognizer.recognition.evidence import SUMMARY, stays
@@ -48,6 +47,7 @@ ALIKE = 0.9  # that two sounds in one breath are both words, or both none
 
 NO_WORD = "sounds like no word"
 TOO_CLOSE = "two words too close"
+NO_NUMBER = "no finite score"
 
 
 @dataclass(frozen=True)
@@ -233,6 +233,8 @@ def default(noise: GaussianBank, states: int, taught: Taught = BY_OTHERS) -> Rej
 
 def train_noise(features: Sequence[np.ndarray], variance_floor: np.ndarray) -> GaussianBank:
     """One mixture over the frames of noises, each (T, D)."""
+    from recognizer.acoustics.mixture import fit_mixture  # here, for who recognises needs no training
+
     return fit_mixture(np.concatenate(features), NOISE_MIXTURES, variance_floor)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz: under the one there is no speech, over the other no sound card
 # An array with more columns than this, and than rows, is (channels, samples) by mistake.
 MANY_CHANNELS = 64
+MOST_CHANNELS = 128  # of a file, for every block of it is held with all of them
 BLOCK = 1 << 16  # samples read at once: four seconds at 16 kHz, which is a word in one piece
+# Samples, at the higher of the two rates, of what is read as a whole: 17 minutes at 16 kHz, 64 MB, of which a few
+# copies fit into memory whatever the computer; and of long recordings, where there is one copy: 70 minutes.
+LONGEST, LONGEST_OF_ALL = 16 << 20, 64 << 20
+LARGEST_PIPE = 256 << 20  # bytes
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value, so recordings compare by identity
@@ -49,7 +54,7 @@ class Recording:
     channel: int | None = None
 
 
-def load(path: str | Path, sample_rate: int) -> Recording:
+def load(path: str | Path, sample_rate: int | None, longest: int = LONGEST) -> Recording:
     """Read a sound file as mono samples at `sample_rate`.
 
     Parameters
@@ -58,8 +63,10 @@ def load(path: str | Path, sample_rate: int) -> Recording:
         Anything libsndfile reads: WAV, FLAC, OGG, MP3, AIFF and more, of any rate, sample format and
         number of channels: their mean is taken, or the one with the speech where the mean buries or
         cancels it. A WAV file that ends too early gives what it holds.
-    sample_rate : int
-        Wanted rate in Hz.
+    sample_rate : int or None
+        Wanted rate in Hz; that of the file when None.
+    longest : int
+        Samples at the higher of the two rates, at most: a file of a few kilobytes may hold hours of silence.
 
     Returns
     -------
@@ -68,8 +75,8 @@ def load(path: str | Path, sample_rate: int) -> Recording:
     Raises
     ------
     AudioError
-        If the file cannot be read or holds nothing that could be analysed; one line that begins with
-        the file's name.
+        If the file cannot be read, holds nothing that could be analysed, or is too long; one line that begins
+        with the file's name.
 
     See Also
     --------
@@ -77,7 +84,8 @@ def load(path: str | Path, sample_rate: int) -> Recording:
     """
     path = Path(path)
     try:
-        return _brought_to(*_read(path), sample_rate)
+        samples, source_rate, channel = _read(path, sample_rate, longest)
+        return _brought_to(samples, source_rate, channel, sample_rate or source_rate)
     except AudioError as error:
         raise AudioError(f"{shown(path)}: {error}") from error
 
@@ -222,28 +230,40 @@ def blocks(
         raise AudioError(f"{shown(path)}: {error}") from error
 
 
-def _read(path: Path) -> tuple[np.ndarray, int, int | None]:
+def _read(path: Path, wanted: int | None, longest: int) -> tuple[np.ndarray, int, int | None]:
     """Mono samples of a file, shape (n,), their rate, and the channel if one was taken."""
-    parts, rate, taken = [], LOWEST_RATE, None
-    for part, rate, taken in _blocks(path, lambda rate: BLOCK):  # noqa: B007
-        parts.append(part)
-    samples = parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.float32), *parts])
+    samples, count, rate, taken = np.zeros(0, np.float32), 0, LOWEST_RATE, None
+    for part, rate, taken in _blocks(path, lambda rate: BLOCK, longest=longest):  # noqa: B007
+        if count + len(part) > len(samples):
+            samples = samples if count > BLOCK else samples.copy()  # for a view cannot grow
+            samples.resize(count + max(len(part), count // 2), refcheck=False)  # in place: nothing is held twice
+        samples[count : count + len(part)] = part
+        count += len(part)
+        most = longest * min(1.0, rate / (wanted or rate))
+        if count > most:
+            raise AudioError(f"is at least {count / rate:.0f} s long, and {most / rate:.0f} s are the most; cut it up")
+    samples.resize(count, refcheck=False)
     return samples, rate, taken
 
 
-def _blocks(path: Path, size: Callable[[int], int], start: float = 0.0) -> Iterator[tuple[np.ndarray, int, int | None]]:
+def _blocks(
+    path: Path, size: Callable[[int], int], start: float = 0.0, longest: int = LONGEST_OF_ALL
+) -> Iterator[tuple[np.ndarray, int, int | None]]:
     """Mono blocks of a file from `start` seconds on, of as many samples as `size` says for its rate, with that rate.
 
-    With them the channel taken; where a piece is wanted of a file that may be long, by that much of it alone.
+    With them the channel taken, by as many samples as are in the longest file; where a piece is wanted of a file that
+    may be long, by a block of it alone.
     """
     import soundfile
 
     try:
         with open(path, "rb") as file:
             # libsndfile moves about in a file; of a pipe it needs all the bytes first.
-            content = None if file.seekable() else file.read()
+            content = None if file.seekable() else file.read(LARGEST_PIPE + 1)
             if not (os.fstat(file.fileno()).st_size if content is None else len(content)):
                 raise AudioError("is empty (0 bytes); record or copy it again")
+            if content and len(content) > LARGEST_PIPE:
+                raise AudioError(f"gives more than {LARGEST_PIPE >> 20} MB; write that to a file first")
 
             def opened() -> soundfile.SoundFile:
                 sound = soundfile.SoundFile(_native_name(path) if content is None else io.BytesIO(content))
@@ -253,11 +273,14 @@ def _blocks(path: Path, size: Callable[[int], int], start: float = 0.0) -> Itera
 
             with opened() as sound:
                 rate, taken = _whole_rate(sound.samplerate, "the recording's sample rate"), None
+                if sound.channels > MOST_CHANNELS:
+                    raise AudioError(f"has {sound.channels} channels, and {MOST_CHANNELS} are the most; split it")
                 if sound.channels > 1:  # read twice rather than held
                     with opened() as again:
-                        taken = with_speech(islice(_channels(again, BLOCK), 1 if start else None), rate)
-                for channels in _channels(sound, size(rate)):
-                    yield one(channels, taken), rate, taken
+                        taken = with_speech(islice(_channels(again, BLOCK), 1 if start else longest // BLOCK), rate)
+                wanted = size(rate)
+                parts = _channels(sound, min(BLOCK, wanted))  # so what stands before damage is still heard
+                yield from ((samples, rate, taken) for samples in _joined(parts, taken, wanted))
     except OSError as error:
         raise AudioError(_why_not_opened(path, error)) from error
     except ValueError as error:  # a zero character in the name
@@ -275,6 +298,18 @@ def _channels(sound: soundfile.SoundFile, frames: int) -> Iterator[np.ndarray]:
         yield floats(block)
         if len(block) < frames:
             break
+
+
+def _joined(parts: Iterable[np.ndarray], taken: int | None, size: int) -> Iterator[np.ndarray]:
+    """Mono samples of parts, (channels, n), in blocks of one size, (size,), the last of which may be shorter."""
+    held = np.zeros(0, np.float32)
+    for part in parts:
+        held = np.concatenate([held, one(part, taken)]) if len(held) else one(part, taken)
+        while len(held) >= size:
+            yield held[:size]
+            held = held[size:]
+    if len(held):
+        yield held
 
 
 def _native_name(path: Path) -> str | bytes:

@@ -15,6 +15,7 @@ from recognizer.sound.level import decibels
 HOP = 0.010  # seconds; the energy is measured in frames of this length, the features' own step
 TILT = 0.9  # of the difference that lowers hum so that fricatives count, as a pre-emphasis has it
 TILT_RATE = 8000  # Hz; its lag is one sample at this rate, so that it favours the same band at any rate
+FRAMES_AT_ONCE = 4096  # whose samples are held in double precision: hours of them would not fit
 SLOPE = 2  # frames at either end of a sound that smoothing adds
 FLOOR = 0.1  # quantile of the frames' levels that stands for the room
 STEP = -98.0  # dB full scale of the noise that rounding to 16 bits makes, tilted: nothing softer can be told from it
@@ -126,14 +127,22 @@ def frame_level(samples: np.ndarray, hop: int, lag: int) -> np.ndarray:
     frames = len(samples) // hop
     if not frames:
         return np.zeros(0)
-    tilted = samples[: frames * hop].astype(np.float64)
-    tilted[lag:] -= TILT * samples[: frames * hop - lag]
-    tilted[:lag] *= 1 - TILT
-    by_frame = tilted.reshape(frames, hop)
-    mean = np.einsum("fn->f", by_frame) / hop  # of each frame by itself: a step of DC is then one click
-    energy = np.maximum(np.einsum("fn,fn->f", by_frame, by_frame) / hop - mean**2, 0.0)
+    parts = range(0, frames, FRAMES_AT_ONCE)
+    energy = np.concatenate([_energy(samples, first, min(first + FRAMES_AT_ONCE, frames), hop, lag) for first in parts])
     beside = np.concatenate([energy[:1], energy, energy[-1:]])
     return decibels((beside[:-2] + energy + beside[2:]) / 3)
+
+
+def _energy(samples: np.ndarray, first: int, last: int, hop: int, lag: int) -> np.ndarray:
+    """Energy of some of the frames, tilted, (last - first,)."""
+    start, end = first * hop, last * hop
+    tilted = samples[start:end].astype(np.float64)
+    alone = 0 if first else lag  # samples with none so far before them
+    tilted[alone:] -= TILT * samples[start + alone - lag : end - lag]
+    tilted[:alone] *= 1 - TILT
+    by_frame = tilted.reshape(last - first, hop)
+    mean = np.einsum("fn->f", by_frame) / hop  # of each frame by itself: a step of DC is then one click
+    return np.maximum(np.einsum("fn,fn->f", by_frame, by_frame) / hop - mean**2, 0.0)
 
 
 def held(level: np.ndarray, frames: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import numpy as np
 
 from recognizer.acoustics.density import Density, alike, arrays_of, of_arrays
 from recognizer.errors import NewerProfileError, ProfileError, shown
-from recognizer.files import archive
+from recognizer.files import archive, contents
+from recognizer.files.contents import array_fault, shortened
 from recognizer.model import Model
 
 FORMAT = "recognizer-profile"
@@ -57,8 +57,9 @@ class Profile:
         """
         if model.fingerprint != self.base:
             raise ProfileError(
-                f"the profile was made for another model: {self.model_name} with the fingerprint {self.base[:12]}, and "
-                f"this one has {model.fingerprint[:12]}; use that model, or make the profile anew for this one"
+                f"the profile was made for another model: {shown(self.model_name[:200])} with the fingerprint "
+                f"{self.base[:12]}, and this one has {model.fingerprint[:12]}; use that model, or make the "
+                "profile anew for this one"
             )
         fits = alike(self.bank, model.acoustics.bank) and len(self.mean) == len(model.front_end.mean)
         if not fits:
@@ -119,45 +120,37 @@ class Profile:
         except OSError as error:
             raise ProfileError(f"{name} cannot be read ({error.strerror}); change its mode") from error
         version = header.get("version")
-        if not isinstance(version, int) or version > VERSION:
-            newer = NewerProfileError if isinstance(version, int) else ProfileError
+        if type(version) is not int or version > VERSION:
+            newer = NewerProfileError if type(version) is int else ProfileError
             raise newer(
-                f"{name} has profile version {version}, this program reads up to {VERSION}; "
+                f"{name} has profile version {archive.named_version(version)}, this program reads up to {VERSION}; "
                 "update with `pip install --upgrade recognizer`"
             )
-        try:
-            transform = arrays.pop("transform", None)
-            bank = of_arrays(arrays)
-            mean = tuple(map(float, header["mean"]))
-            numbers = (float(header["mean_weight"]), float(header["warp"]))
-            profile = cls(header["base"], header["model_name"], bank, transform, mean, *numbers, header["record"])
-            sound = _is_sound(profile)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise ProfileError(f"{name} is damaged; {_ANEW}") from error
-        if not sound:
-            raise ProfileError(f"{name} is damaged; {_ANEW}")
-        return profile
+        if found := _unfit(header, arrays):
+            raise ProfileError(f"{name} is damaged ({found}); {_ANEW}")
+        transform = arrays.pop("transform", None)
+        own = (header["base"], header["model_name"], of_arrays(arrays), transform)
+        speaker = (tuple(map(float, header["mean"])), float(header["mean_weight"]), float(header["warp"]))
+        return cls(*own, *speaker, header["record"])
 
 
 _ANEW = "make it anew from the kept takes with `recognizer speakers refresh`, or enroll again"
 
 
-def _is_sound(profile: Profile) -> bool:
-    """Whether the numbers can be used."""
-    bank, transform = profile.bank, profile.transform
-    dims = bank.dims
-    fits = all(array.dtype.kind == "f" for array in arrays_of(bank).values()) and not bank.fault(
-        len(bank.weights), dims
-    )
-    if transform is not None:
-        fits = fits and transform.shape == (dims, dims + 1) and bool(np.isfinite(transform).all())
-        fits = fits and bool(np.isfinite(np.linalg.slogdet(transform[:, 1:])[1]))  # it can be undone
-    return (
-        fits
-        and isinstance(profile.base, str)
-        and isinstance(profile.model_name, str)
-        and isinstance(profile.record, dict)
-        and all(math.isfinite(x) for x in (*profile.mean, profile.mean_weight, profile.warp))
-        and profile.warp > 0
-        and profile.mean_weight >= 0
-    )
+def _unfit(header: dict, arrays: dict[str, np.ndarray]) -> str | None:
+    """What in the header or the arrays is not as `contents` describes it, or cannot be used; None when nothing is."""
+    if found := contents.PROFILE.fault(header, ""):
+        return found
+    bank = {name: array for name, array in arrays.items() if name != "transform"}
+    kind = contents.density("bank").get(frozenset(bank))
+    if kind is None:
+        return f"its arrays are those of no density: {shortened(sorted(bank))}"
+    transform = {"transform": contents.TRANSFORM} if "transform" in arrays else {}
+    if found := array_fault(arrays, kind | transform, {}):
+        return found
+    density = of_arrays(bank)
+    if found := density.fault(len(density.weights), density.dims):
+        return f"the bank's {found}"
+    if transform and not np.isfinite(np.linalg.slogdet(arrays["transform"][:, 1:])[1]):
+        return "its transform cannot be undone"
+    return None

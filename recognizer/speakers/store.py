@@ -36,8 +36,10 @@ PROFILE, TAKES = "profile.npz", "takes"
 VOICE = "voice.txt"  # among the takes: whose they are in the corpus that they were copied from
 MARK = "@"  # between a speaker and a condition
 HEARD = "heard-"  # before the number of a take whose word a recognizer told, not a person
-BLOCK = 10.0  # seconds of a recording that are read at once, which bounds the memory whatever its length
 LARGEST = 2**30  # bytes that an exported speaker may unpack to: nine hours of takes at 16 kHz
+MOST_MEMBERS = 20_000  # of an exported speaker: nine hours of words
+SMALL, MOST_TIMES = 32 << 20, 50  # bytes that any may unpack to, else so many times its own: silence packs well
+LARGEST_PROFILE, LARGEST_VOICE = 64 << 20, 64 << 10  # bytes
 LOCK = ".lock"  # beside the speakers: one for all, whose name tells of nobody
 PATIENCE = 120.0  # seconds to wait for another program; a thousand takes of a second are copied in one
 NOTICE = 1.0  # seconds of waiting before it is told: most wait for a single take, a few milliseconds
@@ -507,8 +509,8 @@ def _content(samples: np.ndarray, rate: int) -> bytes:
 
 def _read(path: Path) -> tuple[np.ndarray, int]:
     """A recording as it is, mono, and its rate."""
-    parts, rates = zip(*audio.blocks(path, BLOCK))
-    return np.concatenate(parts), rates[0]
+    recording = audio.load(path, None)
+    return recording.samples, recording.sample_rate
 
 
 def forget_takes(name: str, chosen: Sequence[str]) -> None:
@@ -702,6 +704,8 @@ def _unpacked(path: Path, archive: zipfile.ZipFile) -> list[str]:
     foreign = ProfileError(f"{shown(path)} is no exported speaker; make one with `recognizer speakers export`")
     if sum(info.file_size for info in members) > LARGEST:
         raise ProfileError(f"{shown(path)} holds more than {LARGEST >> 20} MB; that is no exported speaker")
+    if fault := _disproportion(members, os.stat(path).st_size):
+        raise ProfileError(f"{shown(path)} {fault}; that is no exported speaker, so ask for it to be exported again")
     if not all(_belongs(info.filename) for info in members):
         raise foreign
     for word in {parts[2] for info in members if len(parts := info.filename.split("/")) == 4}:
@@ -718,6 +722,24 @@ def _unpacked(path: Path, archive: zipfile.ZipFile) -> list[str]:
             what_to_do = remedy(error, f"change the mode of {shown(root())}, or set RECOGNIZER_HOME to another folder")
             raise ProfileError(f"{shown(path)} cannot be imported: {error.strerror}; {what_to_do}") from error
     return sorted(found.values())
+
+
+def _disproportion(members: Sequence[zipfile.ZipInfo], size: int) -> str | None:
+    """What the directory of a file of so many bytes says that cannot be true of a speaker; None when nothing does.
+
+    What it says is kept to: of a member, no more is unpacked than its size there.
+    """
+    if len(members) > MOST_MEMBERS:
+        return f"has {len(members)} files in it, more than {MOST_MEMBERS}"
+    if sum(info.compress_size for info in members) > size or len({info.filename for info in members}) < len(members):
+        return "has the same file in it twice"
+    if not {info.compress_type for info in members} <= {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        return "is compressed in another way than `export` does it"
+    if sum(info.file_size for info in members) > max(SMALL, MOST_TIMES * size):
+        return f"would unpack to more than {MOST_TIMES} times its size"
+    largest = {PROFILE: LARGEST_PROFILE, VOICE: LARGEST_VOICE}
+    large = [info.filename for info in members if info.file_size > largest.get(Path(info.filename).name, LARGEST)]
+    return f"has {shown(large[0])} in it, which is too large" if large else None
 
 
 def _take_in(path: Path, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], found: dict[str, str]) -> None:

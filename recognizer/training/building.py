@@ -247,6 +247,7 @@ def _analyse(
 
 _REMEDY = {
     "too quiet": "no speech found; record it again, or leave it out",
+    "too long": "too long for a word; cut it up, or leave it out",
     "too short": "too short to hold a word; record it again, or leave it out",
 }
 

@@ -242,12 +242,12 @@ def _cut_all(
 
 def _cut_file(sentence: Sentence, model: Model, rate: int, least_fit: float) -> tuple[tuple[Cut, ...], Recording]:
     """The cuts of a file, and its sound at the file's own rate."""
-    heard = audio.load(sentence.path, rate)
+    heard = audio.load(sentence.path, rate, audio.LONGEST_OF_ALL)
     try:
         cuts = cut(heard, sentence.words, model, least_fit)
     except AudioError as error:
         raise AudioError(f"{shown(sentence.path)}: {error}") from error
-    return cuts, heard if heard.source_rate == rate else audio.load(sentence.path, heard.source_rate)
+    return cuts, heard if heard.source_rate == rate else audio.load(sentence.path, None, audio.LONGEST_OF_ALL)
 
 
 def _files(sentence: Sentence, cuts: Sequence[Cut], numbers: Counter[str]) -> list[Path | None]:

@@ -28,10 +28,10 @@ from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
     complain,
+    does_work,
     doubted,
     native_messages_hidden,
     print_json,
-    reports_errors,
     tell_of_channels,
     tell_of_refusals,
     warn_of_low_rates,
@@ -51,7 +51,7 @@ CLEARLY, HARDLY = 0.9, 0.02  # confidence of another word, at least, and of the 
 KEPT_RATE = 16000  # Hz of takes, at least, where the microphone has it: a later model may need more than this one
 
 
-@reports_errors
+@does_work
 def enroll(
     name: Annotated[
         str,

@@ -13,15 +13,15 @@ from recognizer.cli.reporting import (
     ExitStatus,
     complain,
     counted,
+    does_work,
     print_json,
     progress_bar,
-    reports_errors,
     working,
     writing,
 )
 
 
-@reports_errors
+@does_work
 def export(
     model: Annotated[str, typer.Argument(help="Model by name, or a .npz file.", metavar="NAME|FILE")],
     recordings: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from recognizer.cli.options import DebugOption, JsonOption, QuietOption, usage_error
-from recognizer.cli.reporting import SOON, ExitStatus, complain, counted, print_json, reports_errors, working
+from recognizer.cli.reporting import SOON, ExitStatus, complain, counted, does_work, print_json, working
 
 
 def _make_folder(folder: Path) -> None:
@@ -21,7 +21,7 @@ def _make_folder(folder: Path) -> None:
         raise ModelError(f"{folder} cannot be made ({error.strerror}); say with --output where to write") from error
 
 
-@reports_errors
+@does_work
 def import_(
     file: Annotated[Path, typer.Argument(help="HMM definitions in HTK's ASCII format (MMF).", readable=False)],
     output: Annotated[

@@ -13,7 +13,7 @@ import typer
 
 from recognizer.cli.options import DebugOption, DeviceOption, JsonOption, QuietOption, usage_error
 from recognizer.cli.prompting import collect
-from recognizer.cli.reporting import ExitStatus, complain, native_messages_hidden, print_json, reports_errors
+from recognizer.cli.reporting import ExitStatus, complain, does_work, native_messages_hidden, print_json
 from recognizer.errors import CorpusError, NamingError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ SPEAKER_MARK = "_nohash_"  # what stands between speaker and take, see `recogniz
 RESERVED = ("_nohash", "_background_noise_")  # would be read otherwise from the names of files and folders
 
 
-@reports_errors
+@does_work
 def record(
     words: Annotated[list[str], typer.Argument(help="The words to say.", metavar="WORD...")],
     output: Annotated[

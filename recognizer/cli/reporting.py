@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -16,10 +17,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import typer
 
+from recognizer.cli.streams import drop_unwritten, is_closed, send_nowhere
 from recognizer.errors import RecognizerError, RecognizerWarning, shown
 from recognizer.files.writing import remedy
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 NAMED = 5  # refused recordings that are named, which is enough to see what is wrong; the rest are counted
 SOON = 0.3  # seconds in which a command answers at once: a person has to wait from half a second on
 LEAST = 30  # cells of a terminal that lines are wrapped to; less is none that anybody reads
+CLOSED = "standard output is closed, and there is nowhere to print to; leave it open, or send it to a file"
+WRITTEN = ("output", "report", "textgrid", "plot", "save")  # parameters that name files to write
 # What the package advises in its own terms, and how one does that on the command line.
 OPTION_FOR = {
     "choose another model": "choose another --model",
@@ -58,15 +62,25 @@ class ExitStatus(IntEnum):
     INTERRUPTED = 130
 
 
-def reports_errors(command: Callable) -> Callable:
+def reports_errors(command: Callable, *, answers: bool = True) -> Callable:
     """Turn the package's errors and warnings into one line on stderr, and an exit status.
 
     A command may return an ExitStatus. `--quiet` silences warnings, `--debug` lets the traceback through.
+
+    Parameters
+    ----------
+    command : to be called
+    answers : whether it is called for what it prints: with standard output closed, there is nothing to be done then
     """
 
     @functools.wraps(command)
     def wrapped(*args, **kwargs) -> None:
         quiet, debug = kwargs.get("quiet", False), kwargs.get("debug", False)
+        if is_closed(sys.stdout):
+            if answers and not any(map(kwargs.get, WRITTEN)):
+                complain(f"error: {CLOSED}")
+                raise typer.Exit(int(ExitStatus.FAILED))
+            send_nowhere(sys.stdout)
         status = ExitStatus.OK
         try:
             with warnings.catch_warnings():
@@ -85,30 +99,70 @@ def reports_errors(command: Callable) -> Callable:
             complain("interrupted")
             status = ExitStatus.INTERRUPTED
         except BrokenPipeError:  # the reader, such as `head`, has seen enough
-            _drop_unwritten()
             status = ExitStatus.OK
         except OSError as error:
             if debug:
                 raise
-            _drop_unwritten()
             where = "" if error.filename is None else f"{shown(error.filename)}: "
-            what_to_do = remedy(error, "see with --debug where it happened")
-            complain(f"error: {where}{error.strerror or error}; {what_to_do}")
+            complain(f"error: {where}{_why_not_written(error)}")
             status = ExitStatus.FAILED
         except Exception as error:  # nobody should ever see this line, but still less a traceback
             if debug:
                 raise
             complain(f"error: {type(error).__name__}: {error}; this should not happen, see it whole with --debug")
             status = ExitStatus.FAILED
+        drop_unwritten(sys.stdout)
         if status:
             raise typer.Exit(int(status))
 
     return wrapped
 
 
+def does_work(command: Callable) -> Callable:
+    """As `reports_errors`, of a command whose work is in files: it is done even where nobody can be told of it."""
+    return reports_errors(command, answers=False)
+
+
 def complain(line: str) -> None:
-    """One line to the person at the terminal."""
-    typer.echo(with_options(line), err=True)
+    """One line to the person at the terminal; where it cannot be written, the exit status has to do."""
+    try:
+        typer.echo(with_options(line), err=True)
+    except OSError:
+        drop_unwritten(sys.stderr)
+
+
+def tell_of_call(error: Exception) -> NoReturn:
+    """Tell what is wrong with a call, or that its help cannot be printed.
+
+    Parameters
+    ----------
+    error : how typer says so, or an OSError
+
+    Raises
+    ------
+    typer.Exit
+        with the status for the shell.
+    """
+    status = ExitStatus.FAILED
+    if not isinstance(error, OSError):
+        status = error.exit_code
+        try:
+            error.show()
+        except OSError:
+            drop_unwritten(sys.stderr)
+    elif isinstance(error, BrokenPipeError):
+        status = ExitStatus.OK
+    else:
+        complain(f"error: {_why_not_written(error)}")
+    drop_unwritten(sys.stdout)
+    raise typer.Exit(int(status)) from error
+
+
+def _why_not_written(error: OSError) -> str:
+    """Why something cannot be written to standard output, and what to do."""
+    if error.errno == errno.EBADF:
+        return CLOSED
+    return f"{error.strerror or error}; {remedy(error, 'see with --debug where it happened')}"
 
 
 def with_options(message: str) -> str:
@@ -116,15 +170,6 @@ def with_options(message: str) -> str:
     for advice, option in OPTION_FOR.items():
         message = re.sub(advice, option, message)
     return message
-
-
-def _drop_unwritten() -> None:
-    """Forget output that cannot be written, so that Python does not try it once more at its exit."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _show_warning(otherwise: Callable) -> Callable:

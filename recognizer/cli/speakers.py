@@ -24,6 +24,7 @@ from recognizer.cli.reporting import (
     ExitStatus,
     complain,
     counted,
+    does_work,
     doubted,
     print_json,
     print_table,
@@ -149,7 +150,7 @@ def _plain(value: object) -> str:
 
 
 @app.command()
-@reports_errors
+@does_work
 def rename(
     old: NameArgument,
     new: Annotated[str, typer.Argument(help="The new name.", metavar="NEW")],
@@ -169,7 +170,7 @@ def rename(
 
 
 @app.command()
-@reports_errors
+@does_work
 def remove(
     name: NameArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -207,7 +208,7 @@ def _at_a_terminal() -> bool:
 
 
 @app.command()
-@reports_errors
+@does_work
 def export(
     name: NameArgument,
     file: Annotated[Path, typer.Argument(help="The file to write, a zip archive.", metavar="FILE")],
@@ -229,7 +230,7 @@ def export(
 
 
 @app.command("import")
-@reports_errors
+@does_work
 def import_speaker(
     file: Annotated[Path, typer.Argument(help="A file that `export` wrote.", metavar="FILE", readable=False)],
     as_json: JsonOption = False,
@@ -243,7 +244,7 @@ def import_speaker(
 
 
 @app.command()
-@reports_errors
+@does_work
 def refresh(
     names: Annotated[
         list[str] | None, typer.Argument(help="Speakers, with all conditions; all when none.", metavar="[NAME]...")
@@ -286,7 +287,7 @@ def refresh(
 
 
 @app.command()
-@reports_errors
+@does_work
 def forget(
     name: NameArgument,
     takes: Annotated[

@@ -15,15 +15,15 @@ from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
     complain,
+    does_work,
     print_json,
     progress_bar,
-    reports_errors,
     tell_of_refusals,
     working,
 )
 
 
-@reports_errors
+@does_work
 def train(
     corpus: Annotated[
         list[Path],

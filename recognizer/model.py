@@ -14,7 +14,7 @@ import numpy as np
 from recognizer.acoustics.chain import Chain
 from recognizer.acoustics.density import Density, arrays_of, of_arrays
 from recognizer.acoustics.word_models import WordModels
-from recognizer.errors import ModelError, shown
+from recognizer.errors import ModelError, cited, listed, shown
 from recognizer.features.analysis import Analyser
 from recognizer.features.front_end import FrontEnd, GivenFeatures, of_settings
 from recognizer.files import archive
@@ -170,7 +170,7 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
     name = shown(path)
     if not isinstance(header.get("version"), int) or header["version"] > VERSION:
         raise ModelError(
-            f"{name} has format version {header.get('version')}, this program reads up to {VERSION}; "
+            f"{name} has format version {shown(header.get('version'))}, this program reads up to {VERSION}; "
             "update with `pip install --upgrade recognizer`"
         )
     if header["version"] < VERSION:
@@ -286,6 +286,8 @@ def locate(model: str | Path) -> Path:
         return path
     known = installed()
     if str(model) not in known:
-        names = ", ".join(known) or "none"
-        raise ModelError(f"there is no model {str(model)!r}; known by name: {names}; or give the path of a .npz file")
+        names = listed(known) or "none"
+        raise ModelError(
+            f"there is no model {cited(str(model))}; known by name: {names}; or give the path of a .npz file"
+        )
     return known[str(model)]

@@ -29,12 +29,13 @@ from recognizer.cli.reporting import (
     print_table,
     progress_bar,
     reports_errors,
+    say,
     tell_of_channels,
     tell_of_refusals,
     warn_of_low_rates,
     working,
 )
-from recognizer.errors import AudioError, CorpusError, NamingError, shown
+from recognizer.errors import AudioError, CorpusError, NamingError, cited, shown
 
 if TYPE_CHECKING:
     from recognizer.training.cutting import Cut, CutRecording, Neighbour
@@ -152,7 +153,9 @@ def _checked_voice(name: str) -> str:
     except NamingError as error:
         raise usage_error(str(error)) from error
     if SPEAKER_MARK in f"{name}_":
-        raise usage_error(f"voice {name!r} has {SPEAKER_MARK[:-1]!r} in it, which divides names of files; leave it out")
+        raise usage_error(
+            f"voice {cited(name)} has {SPEAKER_MARK[:-1]!r} in it, which divides names of files; leave it out"
+        )
     return name
 
 
@@ -189,7 +192,7 @@ def _sentences(
 
 def _print(found: CutRecording) -> None:
     """The words of a recording, and what became of each."""
-    typer.echo(shown(found.sentence.path))
+    say(shown(found.sentence.path))
     rows = [("word", "start", "end", "fit", "before", "after", "")]
     for one in found.cuts:
         times = f"{one.start:.2f}", f"{one.end:.2f}", f"{one.fit:.1f}"
@@ -211,9 +214,7 @@ def _outcome(one: Cut) -> str:
 def _sum_up(found: Sequence[CutRecording], kept: int, words: int, output: Path | None) -> None:
     """How much was kept, and what to do with it."""
     recordings = counted(len(found), "recording")
-    typer.echo(
-        f"{kept} of {counted(words, 'word')} in {recordings} fit" + ("" if output else "; keep them with --output")
-    )
+    say(f"{kept} of {counted(words, 'word')} in {recordings} fit" + ("" if output else "; keep them with --output"))
     if kept and output:
         folder = shlex.quote(str(output))
-        typer.echo(f"written to {shown(output)}; next: recognizer train {folder} --output mine.npz")
+        say(f"written to {shown(output)}; next: recognizer train {folder} --output mine.npz")

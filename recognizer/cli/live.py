@@ -41,10 +41,11 @@ from recognizer.cli.reporting import (
     padded,
     print_json,
     reports_errors,
+    say,
     sigterm_interrupts,
     working,
 )
-from recognizer.errors import RecognizerError
+from recognizer.errors import RecognizerError, cited, shown
 
 if TYPE_CHECKING:
     from recognizer.live.events import Event
@@ -104,7 +105,7 @@ def live(
         sounds, origin = _source(stack, from_file, fast, device)
         keep = _keeper(stack, save, recognizer.model.front_end.sample_rate) if save is not None else lambda events: True
         who = f" for {recognizer.speaker}" if recognizer.speaker else ""
-        show = stack.enter_context(_display(session, f"{model}{who}, {origin}", as_json, quiet))
+        show = stack.enter_context(_display(session, f"{shown(model)}{who}, {origin}", as_json, quiet))
         stack.enter_context(sigterm_interrupts())
         typed = lines_of(sys.stdin) if adapt else list
         try:
@@ -140,12 +141,11 @@ def _obey(session: Session, line: str, quiet: bool) -> list[Event]:
         case "r" | "reset":
             return session.reset()
     if line and not quiet:
-        complain(f"warning: {line!r} is not u (take the last word back) or r (take all back)")
+        complain(f"warning: {cited(line)} is not u (take the last word back) or r (take all back)")
     return []
 
 
 def _how_to_keep(learned: int, speaker: str | None, save: Path | None) -> str:
-    from recognizer.errors import shown
 
     folder, name = "DIR" if save is None else shlex.quote(shown(save)), speaker or "NAME"
     recording = "`recognizer live --save DIR`, then " if save is None else ""
@@ -167,7 +167,6 @@ def _summary(session: Session) -> str:
 
 def _source(stack: ExitStack, file: Path | None, fast: bool, device: str | None) -> tuple[Iterable[Sound], str]:
     """What to listen to, and what to call it."""
-    from recognizer.errors import shown
     from recognizer.sound.source import play
 
     if file is not None:
@@ -175,7 +174,7 @@ def _source(stack: ExitStack, file: Path | None, fast: bool, device: str | None)
     from recognizer.sound.microphone import Microphone
 
     microphone = stack.enter_context(Microphone(device))
-    return microphone, f"{microphone.device.name} at {microphone.sample_rate} Hz"
+    return microphone, f"{shown(microphone.device.name)} at {microphone.sample_rate} Hz"
 
 
 @contextmanager
@@ -211,11 +210,11 @@ def _print_plain(event: Event, quiet: bool) -> None:
         case Adapted() if not quiet:
             complain(adapted_to(event))
         case Heard(start=start, result=result):
-            others = ", ".join(f"{c.word} {c.confidence:.2f}" for c in result.nbest[1:3])
-            typer.echo(f"{start:8.2f} s  {padded(result.word, WORD_CELLS)} {result.confidence:.2f}  {others}".rstrip())
+            others = ", ".join(f"{shown(c.word)} {c.confidence:.2f}" for c in result.nbest[1:3])
+            say(f"{start:8.2f} s  {padded(shown(result.word), WORD_CELLS)} {result.confidence:.2f}  {others}".rstrip())
         case Rejected(start=start, result=result):
-            nearest = "".join(f" ({c.word} {c.confidence:.2f})" for c in result.nbest[:1])
-            typer.echo(f"{start:8.2f} s  {padded('-', WORD_CELLS)} rejected: {result.reason}{nearest}")
+            nearest = "".join(f" ({shown(c.word)} {c.confidence:.2f})" for c in result.nbest[:1])
+            say(f"{start:8.2f} s  {padded('-', WORD_CELLS)} rejected: {result.reason}{nearest}")
 
 
 def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]], bool]:

@@ -13,8 +13,8 @@ import typer
 
 from recognizer.cli.options import DebugOption, DeviceOption, JsonOption, QuietOption, usage_error
 from recognizer.cli.prompting import collect
-from recognizer.cli.reporting import ExitStatus, complain, does_work, native_messages_hidden, print_json
-from recognizer.errors import CorpusError, NamingError
+from recognizer.cli.reporting import ExitStatus, complain, does_work, native_messages_hidden, print_json, say
+from recognizer.errors import CorpusError, NamingError, cited, listed, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,6 @@ def record(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Record words to train a model from."""
-    from recognizer.errors import shown
     from recognizer.live.events import Finished
     from recognizer.live.guide import Guide
     from recognizer.live.prompts import prompts
@@ -71,7 +70,7 @@ def record(
         from recognizer.sound.microphone import Microphone
 
         with native_messages_hidden(debug), Microphone(device) as microphone:
-            name, rate = microphone.device.name, microphone.sample_rate
+            name, rate = shown(microphone.device.name), microphone.sample_rate
             if rate < sample_rate and not quiet:
                 complain(f"warning: {name} delivers {rate} Hz, under {sample_rate}; use --sample-rate {rate}")
             keep = _keeper(folders, speaker, sample_rate)
@@ -82,12 +81,12 @@ def record(
     if as_json or status == ExitStatus.INTERRUPTED:
         return status
     counts = {word: len(_takes(folder, speaker)) for word, folder in folders.items()}
-    there = ", ".join(f"{word} {count}" for word, count in counts.items())
+    there = listed((f"{word} {count}" for word, count in counts.items()), len(counts))
     new = f"{guide.kept or 'no'} new recording{'' if guide.kept == 1 else 's'}"
-    typer.echo(f"{shown(output)}: {new}; in all {there}")
+    say(f"{shown(output)}: {new}; in all {there}")
     if not guide.total:
-        typer.echo(f"all takes are there; for more, --takes {min(counts.values()) + 1}")
-    typer.echo(f"next: recognizer train {shlex.quote(str(output))} --output mine.npz")
+        say(f"all takes are there; for more, --takes {min(counts.values()) + 1}")
+    say(f"next: recognizer train {shlex.quote(str(output))} --output mine.npz")
     return status
 
 
@@ -101,7 +100,7 @@ def _checked_name(name: str, what: str) -> str:
         raise usage_error(str(error)) from error
     reserved = next((mark for mark in RESERVED if mark in name), None)
     if reserved:
-        raise usage_error(f"{what} {name!r} has {reserved!r} in it, which divides names of files; leave it out")
+        raise usage_error(f"{what} {cited(name)} has {reserved!r} in it, which divides names of files; leave it out")
     return name
 
 
@@ -111,7 +110,8 @@ def _checked_words(words: list[str]) -> list[str]:
     for word in words:
         word = _checked_name(word, "word")
         if word.lower() in spelled:
-            raise usage_error(f"words {spelled[word.lower()]!r} and {word!r} are the same word; leave one out")
+            same = f"{cited(spelled[word.lower()])} and {cited(word)}"
+            raise usage_error(f"words {same} are the same word; leave one out")
         spelled[word.lower()] = word
     return list(spelled.values())
 
@@ -119,7 +119,6 @@ def _checked_words(words: list[str]) -> list[str]:
 def _check_folder(output: Path, words: list[str]) -> None:
     """Refuse a folder that cannot be written to, or whose recordings are named in a way that ours do not fit."""
     from recognizer import corpus
-    from recognizer.errors import shown
 
     name = f"--output {shown(output)}"
     for folder in (output, *(_word_folder(output, word) for word in words)):
@@ -141,7 +140,9 @@ def _check_folder(output: Path, words: list[str]) -> None:
         raise usage_error(f"{name} has recordings named {layout}, which these would not fit; choose another folder")
     for word in words:
         if present.get(word.lower(), word) != word:
-            raise usage_error(f"{name} has the word {present[word.lower()]!r} already; write {word!r} like that")
+            raise usage_error(
+                f"{name} has the word {cited(present[word.lower()])} already; write {cited(word)} like that"
+            )
 
 
 def _word_folder(output: Path, word: str) -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import functools
+import io
 import json
 import os
 import re
@@ -13,7 +15,7 @@ import sys
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -22,7 +24,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 import typer
 
 from recognizer.cli.streams import drop_unwritten, is_closed, send_nowhere
-from recognizer.errors import RecognizerError, RecognizerWarning, shown
+from recognizer.errors import LONGEST_LINE, RecognizerError, RecognizerWarning, in_short, printable, shown
 from recognizer.files.writing import remedy
 
 if TYPE_CHECKING:
@@ -126,9 +128,14 @@ def does_work(command: Callable) -> Callable:
 def complain(line: str) -> None:
     """One line to the person at the terminal; where it cannot be written, the exit status has to do."""
     try:
-        typer.echo(with_options(line), err=True)
+        typer.echo(in_short(printable(with_options(line)), LONGEST_LINE), err=True)
     except OSError:
         drop_unwritten(sys.stderr)
+
+
+def say(line: str = "") -> None:
+    """One line on standard output, for a person or a program that reads lines."""
+    typer.echo(printable(line))
 
 
 def tell_of_call(error: Exception) -> NoReturn:
@@ -146,6 +153,9 @@ def tell_of_call(error: Exception) -> NoReturn:
     status = ExitStatus.FAILED
     if not isinstance(error, OSError):
         status = error.exit_code
+        if type(error).__name__ != "NoArgsIsHelpError":  # which has many lines, and none is foreign
+            message = in_short(printable(error.format_message()), LONGEST_LINE)
+            error.format_message = lambda: message
         try:
             error.show()
         except OSError:
@@ -183,8 +193,17 @@ def _show_warning(otherwise: Callable) -> Callable:
 
 
 def print_json(record: object) -> None:
-    """A line of JSON, the letters of all scripts as they are."""
-    typer.echo(json.dumps(record, ensure_ascii=False))
+    """A line of JSON, the letters of all scripts as they are; what must not reach a terminal as JSON's escapes."""
+    line = json.dumps(record, ensure_ascii=False)
+    say("".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line))
+
+
+def print_csv(cells: Iterable[object]) -> None:
+    """A row of CSV, the cells as they are, which programs need; on a terminal with escapes, as `ls` does it."""
+    row = io.StringIO()
+    csv.writer(row).writerow(cells)  # with its own end of lines, so that cells which hold a part of that are quoted
+    line = row.getvalue().removesuffix("\r\n").encode(errors="backslashreplace").decode()
+    sys.stdout.write((printable(line) if sys.stdout.isatty() else line) + "\n")
 
 
 def print_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> None:
@@ -192,9 +211,10 @@ def print_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> N
 
     Parameters
     ----------
-    rows : of cells; one with fewer cells than the first row is not aligned
+    rows : of cells, each shown as `shown` does; one with fewer cells than the first row is not aligned
     right : columns whose cells end below each other, as numbers do
     """
+    rows = [tuple(map(shown, row)) for row in rows]
     whole = [row for row in rows if len(row) == len(rows[0])]
     widths = [max(map(width_of, column)) for column in zip(*whole)]
     for row in rows:
@@ -205,13 +225,15 @@ def print_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> N
 
 def echo_wrapped(line: str, hanging: int) -> None:
     """A line, wrapped between words where a terminal limits it; what follows is indented by so many cells."""
+    line = printable(line)
     if sys.stdout.isatty():
         from shutil import get_terminal_size
         from textwrap import fill
 
         width = max(LEAST, get_terminal_size().columns)
         line = fill(line, width, subsequent_indent=" " * hanging, break_on_hyphens=False, break_long_words=False)
-    typer.echo(line)
+    for part in line.split("\n"):
+        say(part)
 
 
 def padded(text: str, cells: int, right: bool = False) -> str:
@@ -358,11 +380,11 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int, str], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
-        TextColumn("{task.description:>14}"),
+        TextColumn("{task.description:>14}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         tasks: dict[str, int] = {}
@@ -394,8 +416,9 @@ def working(what: str, quiet: bool, after: float = 0.0) -> Iterator[None]:
         if after and over.wait(after):
             return
         from rich.console import Console
+        from rich.text import Text
 
-        with Console(stderr=True).status(what):
+        with Console(stderr=True).status(Text(printable(what))):  # names may look like markup
             over.wait()
 
     shown = threading.Thread(target=show, daemon=True)

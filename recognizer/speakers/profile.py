@@ -57,7 +57,8 @@ class Profile:
         """
         if model.fingerprint != self.base:
             raise ProfileError(
-                f"the profile was made for another model: {self.model_name} with the fingerprint {self.base[:12]}, and "
+                f"the profile was made for another model: {shown(self.model_name)} with the fingerprint "
+                f"{self.base[:12]}, and "
                 f"this one has {model.fingerprint[:12]}; use that model, or make the profile anew for this one"
             )
         fits = alike(self.bank, model.acoustics.bank) and len(self.mean) == len(model.front_end.mean)
@@ -122,7 +123,7 @@ class Profile:
         if not isinstance(version, int) or version > VERSION:
             newer = NewerProfileError if isinstance(version, int) else ProfileError
             raise newer(
-                f"{name} has profile version {version}, this program reads up to {VERSION}; "
+                f"{name} has profile version {shown(version)}, this program reads up to {VERSION}; "
                 "update with `pip install --upgrade recognizer`"
             )
         try:

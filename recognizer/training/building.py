@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 
 from recognizer.corpus import Utterance
-from recognizer.errors import AudioError, RecognizerWarning, TrainingError, shown
+from recognizer.errors import AudioError, RecognizerWarning, TrainingError, cited, listed, shown
 from recognizer.features import parameter_files
 from recognizer.features.analysis import Analyser, Analysis, finished
 from recognizer.features.front_end import FrontEnd, GivenFeatures
@@ -262,5 +262,5 @@ def _check_words(words: Sequence[str], data: TrainingData, refused: Sequence[Ref
     if missing:
         reason = next(r.reason for r in refused if r.utterance.word == missing[0])
         raise TrainingError(
-            f"no usable recording of {', '.join(map(repr, missing))} (such as {reason}); add one or leave the word out"
+            f"no usable recording of {listed(map(cited, missing))} (such as {reason}); add one or leave the word out"
         )

@@ -25,7 +25,7 @@ from recognizer.cli.reporting import (
     working,
     writing,
 )
-from recognizer.errors import listed, shown
+from recognizer.errors import LONGEST_LINE, in_short, listed, shown
 
 if TYPE_CHECKING:
     from recognizer.evaluation.comparison import Comparison
@@ -207,7 +207,7 @@ def _value(key: str, value: object, indent: int = 0) -> None:
 
 
 def _item(key: str, text: str, indent: int = 0) -> None:
-    echo_wrapped(f"{' ' * indent}{shown(key)}: {text}".rstrip(), indent + 4)
+    echo_wrapped(f"{' ' * indent}{shown(key)}: {in_short(text, LONGEST_LINE)}".rstrip(), indent + 4)
 
 
 def _is_score(value: object) -> bool:
@@ -281,10 +281,8 @@ def compare(
             count = counted(len(found) - len(utterances), "recording")
             complain(f"warning: {count} left out, of words that not both models have: {listed(sorted(left_out), FEW)}")
     if not utterances:
-        words = listed(sorted(left_out), FEW)
-        raise ModelError(
-            f"none of the recordings is of a word that both models have: {words}; record {listed(common, FEW)}"
-        )
+        words, known = listed(sorted(left_out), FEW), listed(common, FEW)
+        raise ModelError(f"none of the recordings is of a word that both models have: {words}; record {known}")
     answers = []
     with progress_bar(quiet) as progress:
         for name, recognizer in zip("AB", recognizers):
@@ -312,9 +310,8 @@ def compare(
 def _tell_of_vocabularies(a: str, b: str, lacking: list[set[str]]) -> None:
     for name, only in zip((a, b), lacking):
         if only:
-            complain(
-                f"warning: only {shown(name)} has {listed(sorted(only), FEW)}; only the words that both have are compared"
-            )
+            words = listed(sorted(only), FEW)
+            complain(f"warning: only {shown(name)} has {words}; only the words that both have are compared")
 
 
 def _print_comparison(a: str, b: str, comparison: Comparison) -> None:

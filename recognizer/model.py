@@ -19,6 +19,7 @@ from recognizer.features.analysis import Analyser
 from recognizer.features.front_end import FrontEnd, GivenFeatures, of_settings
 from recognizer.files import archive
 from recognizer.files.user_folder import home
+from recognizer.files.writing import remedy
 from recognizer.recognition.calibration import Calibration
 from recognizer.recognition.evidence import SUMMARY, evidence_size, stays
 from recognizer.recognition.verification import REFUSED, Rejection
@@ -163,7 +164,8 @@ def _fingerprint(arrays: dict[str, np.ndarray], header: dict) -> str:
 
 
 def _not_written(path: Path, error: OSError) -> ModelError:
-    return ModelError(f"{shown(path)} cannot be written: {error.strerror}; write the model elsewhere")
+    what_to_do = remedy(error, "write the model elsewhere")
+    return ModelError(f"{shown(path)} cannot be written: {error.strerror}; {what_to_do}")
 
 
 def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:

@@ -214,7 +214,7 @@ def test_a_full_disk_leaves_what_was_there(built, tmp_path, broken_write, exists
     text = str(caught.value)
     assert text.isprintable()
     assert str(path) in text
-    assert "No space left on device; write the model elsewhere" in text
+    assert "No space left on device; make room on the disk" in text
     assert [entry.name for entry in tmp_path.iterdir()] == (["m.npz"] if exists else [])
     assert not exists or path.read_bytes() == b"the old model"
 

@@ -6,6 +6,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,6 +35,7 @@ from recognizer.cli.reporting import (
     tell_of_refusals,
     warn_of_low_rates,
     working,
+    writing,
 )
 from recognizer.errors import AudioError, CorpusError, NamingError, cited, shown
 
@@ -119,7 +121,7 @@ def cut(
         fitted = Recognizer.load(model, None if speaker is None else checked_speaker(speaker)).model
     sentences = _sentences(file, words, transcript, column, voice, fitted.words)
     least = cutting.LEAST_FIT if fit is None else fit
-    with progress_bar(quiet) as progress:
+    with progress_bar(quiet) as progress, writing(output, "--output") if output else nullcontext():
         progress("cutting", 0, len(sentences))
         found = cutting.cut_corpus(
             sentences, fitted, output, least_fit=least, progress=lambda done: progress("cutting", done, len(sentences))
@@ -165,7 +167,11 @@ def _check_folder(output: Path) -> None:
     if os.path.lexists(output):
         if not output.is_dir():
             raise usage_error(f"{name} is no folder; choose another")
-        if any(output.iterdir()):
+        try:
+            empty = not os.listdir(output)
+        except OSError as error:
+            raise usage_error(f"{name} cannot be opened ({error.strerror}); choose a new folder") from error
+        if not empty:
             raise usage_error(f"{name} has something in it; choose a new folder")
     parent = output.absolute().parent
     if not parent.is_dir():

@@ -10,6 +10,7 @@ import typer
 from recognizer.cli.options import DebugOption, JsonOption, QuietOption, usage_error
 from recognizer.cli.reporting import SOON, ExitStatus, complain, counted, does_work, print_json, say, working
 from recognizer.errors import listed, shown
+from recognizer.files.writing import remedy
 
 
 def _make_folder(folder: Path) -> None:
@@ -19,9 +20,8 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ModelError(
-            f"{shown(folder)} cannot be made ({error.strerror}); say with --output where to write"
-        ) from error
+        what_to_do = remedy(error, "say with --output where to write")
+        raise ModelError(f"{shown(folder)} cannot be made ({error.strerror}); {what_to_do}") from error
 
 
 @does_work

@@ -46,6 +46,7 @@ from recognizer.cli.reporting import (
     working,
 )
 from recognizer.errors import RecognizerError, cited, shown
+from recognizer.files.writing import remedy
 
 if TYPE_CHECKING:
     from recognizer.live.events import Event
@@ -222,7 +223,6 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
 
     It returns whether all were kept. When the disk is full or the folder gone, that is said once, and it goes on.
     """
-    from recognizer import errors
     from recognizer.live.events import Answer
     from recognizer.sound import audio
 
@@ -233,7 +233,8 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
         log = open(folder / "utterances.jsonl", "a", encoding="utf-8")  # noqa: SIM115 - until the stack is left
     except OSError as error:
         reason = "is a file" if folder.is_file() else error.strerror or error
-        raise usage_error(f"--save {errors.shown(folder)}: {reason}; choose a folder to write to") from error
+        what_to_do = remedy(error, "choose a folder to write to")
+        raise usage_error(f"--save {shown(folder)}: {reason}; {what_to_do}") from error
     stack.enter_context(log)
     session = f"{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}"  # two sessions may keep in one folder
     number, writable = 0, True
@@ -250,7 +251,10 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
                 log.write(json.dumps({"file": name} | event.record(), ensure_ascii=False) + "\n")
                 log.flush()
             except (RecognizerError, OSError) as error:
-                complain(f"warning: {error}; nothing more is kept")
+                told = str(error)
+                if isinstance(error, OSError):
+                    told = f"{shown(folder)} cannot be written ({error.strerror}); {remedy(error, 'check the disk')}"
+                complain(f"warning: {told}; nothing more is kept")
                 writable = False
         return writable
 

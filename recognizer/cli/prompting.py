@@ -102,7 +102,8 @@ def _keep(keep: Callable[[Prompt, np.ndarray], None], event: Kept) -> None:
         keep(event.prompt, event.samples)
     except OSError as error:
         what_to_do = remedy(error, "check the disk")
-        raise RecognizerError(f"{shown(event.prompt.word)} cannot be kept ({error}); {what_to_do}") from error
+        why = error.strerror or error
+        raise RecognizerError(f"{shown(event.prompt.word)} cannot be kept ({why}); {what_to_do}") from error
 
 
 def _so_far(kept: int, guide: Guide) -> str:

@@ -327,7 +327,8 @@ def writing(path: Path, option: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RecognizerError(f"{shown(path)} cannot be written: {error.strerror}; choose another {option}") from error
+        what_to_do = remedy(error, f"choose another {option}")
+        raise RecognizerError(f"{shown(path)} cannot be written: {error.strerror}; {what_to_do}") from error
 
 
 @contextmanager

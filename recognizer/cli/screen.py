@@ -58,9 +58,9 @@ class LivePicture:
                 self._say(result.word, "bold green", result.confidence, _ranked(result.nbest[1:4]))
                 self._history.appendleft(Text(f"{shown(result.word)} {result.confidence:.2f}"))
             case events.Rejected(result=result):
-                self._word, self._confidence = Text(f"rejected: {result.reason}", style="yellow"), None
+                self._word, self._confidence = Text(f"rejected: {printable(result.reason)}", style="yellow"), None
                 self._others = f"nearest: {_ranked(result.nbest[:3])}" if result.nbest else ""
-                self._history.appendleft(Text(f"({result.reason})", style="dim"))
+                self._history.appendleft(Text(f"({printable(result.reason)})", style="dim"))
         if isinstance(event, events.Adapted):
             self._adapted = printable(adapted_to(event))
         elif isinstance(event, events.Calibrated | events.Answer) or event.note:

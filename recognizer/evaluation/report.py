@@ -14,7 +14,7 @@ import numpy as np
 from recognizer.errors import RecognizerError, shown
 from recognizer.evaluation.evaluation import Evaluation, headline
 from recognizer.files.pictures import lettering, require_matplotlib
-from recognizer.files.writing import replacing
+from recognizer.files.writing import remedy, replacing
 from recognizer.intervals import Proportion
 
 INTERVALS = ("low", "high", "over", "bootstrap_low", "bootstrap_high")
@@ -43,9 +43,8 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
         with lettering(labels) as drawable:
             return written + _pictures(evaluation, folder, drawable)
     except OSError as error:
-        raise RecognizerError(
-            f"{shown(folder)} cannot be written: {error.strerror}; write the report elsewhere"
-        ) from None
+        what_to_do = remedy(error, "write the report elsewhere")
+        raise RecognizerError(f"{shown(folder)} cannot be written: {error.strerror}; {what_to_do}") from None
 
 
 @contextmanager

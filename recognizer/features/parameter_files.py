@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.errors import AudioError, cited, shown
-from recognizer.files.writing import replacing
+from recognizer.files.writing import remedy, replacing
 
 # As such files are usually named, by what is in them; compare in lower case.
 SUFFIXES = frozenset({".mfc", ".mfcc", ".htk", ".user", ".plp", ".fea", ".fbank", ".lpc"})
@@ -113,9 +113,8 @@ def write(path: str | Path, parameters: Parameters) -> None:
     except AudioError as error:
         raise AudioError(f"{shown(path)}: {error}") from error
     except OSError as error:
-        raise AudioError(
-            f"{shown(path)}: cannot be written ({error.strerror or error}); choose an existing folder you may write to"
-        ) from error
+        what_to_do = remedy(error, "choose an existing folder you may write to")
+        raise AudioError(f"{shown(path)}: cannot be written ({error.strerror or error}); {what_to_do}") from error
 
 
 def _code(kind: str) -> int:

@@ -25,7 +25,7 @@ from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWar
 from recognizer.features import parameter_files
 from recognizer.features.front_end import GivenFeatures
 from recognizer.features.parameter_files import Parameters
-from recognizer.files.writing import replacing
+from recognizer.files.writing import remedy, replacing
 from recognizer.htk import parser
 from recognizer.htk.definitions import HMM, Definitions, State, printed, quoted
 from recognizer.htk.densities import Streams, of_htk, to_htk, to_parameters
@@ -230,7 +230,8 @@ def _written(path: Path, features: Parameters) -> str | None:
     except AudioError as error:
         return str(error)
     except OSError as error:
-        return f"{shown(path)}: its folder cannot be made ({error.strerror}); choose another one"
+        what_to_do = remedy(error, "choose another one")
+        return f"{shown(path)}: its folder cannot be made ({error.strerror}); {what_to_do}"
     return None
 
 

@@ -592,7 +592,8 @@ def import_(path: Path) -> list[str]:
     except RecognizerError:
         raise
     except OSError as error:
-        what_to_do = remedy(error, "export it again")
+        unread = isinstance(error, PermissionError)
+        what_to_do = remedy(error, "give a file you may read" if unread else "export it again")
         raise ProfileError(f"{shown(path)} cannot be imported: {error.strerror}; {what_to_do}") from error
     except Exception as error:  # zipfile and zlib have several for a damaged file
         raise ProfileError(

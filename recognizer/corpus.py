@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from recognizer.errors import CorpusError, shown
+from recognizer.errors import CorpusError, cited, shown
 from recognizer.features.parameter_files import SUFFIXES as PARAMETER_SUFFIXES
 from recognizer.files.contents import LONGEST_WORD
 
@@ -120,7 +120,7 @@ def weight(text: str, where: str) -> float:
     least, greatest = WEIGHTS
     if not least <= found <= greatest:
         raise CorpusError(
-            f"{where}: weight {text!r} is not a number over 0 (from {least:g} to {greatest:g}); write 2 to count "
+            f"{where}: weight {cited(text)} is not a number over 0 (from {least:g} to {greatest:g}); write 2 to count "
             "as two recordings would, 0.5 as half of one"
         )
     return found
@@ -371,7 +371,7 @@ def rows(manifest: Path, needed: Sequence[str], remedy: str) -> Iterable[tuple[i
                 header = [cell.lower() for cell in cells]
                 for column in needed:
                     if column not in header:
-                        raise CorpusError(f"{where}: no column '{column}'; {remedy}")
+                        raise CorpusError(f"{where}: no column {cited(column)}; {remedy}")
             elif len(cells) > len(header):
                 raise CorpusError(
                     f"{where}: {len(cells)} cells under {len(header)} columns; quote cells that have commas"
@@ -392,7 +392,7 @@ def _utterance(path: Path, word: str, speaker: str | None, where: str) -> Uttera
     for label in (word, speaker):
         # Control characters, halves of undecodable file names, and ends of lines.
         if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in label):
-            raise CorpusError(f"{where}: control character in {label!r}; rename it")
+            raise CorpusError(f"{where}: control character in {cited(label)}; rename it")
     return Utterance(path, word, speaker or None)
 
 
@@ -403,7 +403,7 @@ def _refuse_case_variants(utterances: list[Utterance]) -> None:
         other = spelled.setdefault(utterance.word.lower(), utterance)
         if other.word != utterance.word:
             raise CorpusError(
-                f"words '{other.word}' ({shown(other.path)}) and '{utterance.word}' "
+                f"words {cited(other.word)} ({shown(other.path)}) and {cited(utterance.word)} "
                 f"({shown(utterance.path)}) differ only by case; rename one or merge them"
             )
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from collections.abc import Iterable
+from itertools import accumulate
+
+LONGEST = 500  # characters of a name or a value in a message: paths are mostly whole
+LONGEST_LINE = 1000  # characters of a message, with all names in it
+_PARTS = re.compile(r"\\(?:x..|u.{4}|U.{8}|.)|.", re.DOTALL)  # a character, or what escapes one
 
 
 class RecognizerError(Exception):
     """Base of all errors the package raises on purpose; its text is one line for the user."""
+
+    def __str__(self) -> str:
+        return in_short(printable(super().__str__()), LONGEST_LINE)
 
 
 class AudioError(RecognizerError):
@@ -46,10 +55,55 @@ class NewerProfileError(ProfileError):
 
 
 class RecognizerWarning(UserWarning):
-    """Something the user should know although the work was done."""
+    """Something the user should know although the work was done; its text is one line."""
+
+    def __str__(self) -> str:
+        return in_short(printable(super().__str__()), LONGEST_LINE)
 
 
-def shown(path: str | Path) -> str:
-    """Name a file in a message: as it is, or escaped where a character would break the line."""
-    name = str(path)
-    return name if name.isprintable() else repr(name)
+def shown(name: object) -> str:
+    """A name that is not the program's own, such as that of a file, in a message or on a terminal.
+
+    As it is; in quotes and escaped where a character would break the line, move the cursor or not be seen; without its
+    middle where it is long.
+    """
+    name = str(name)
+    return in_short(name) if name.isprintable() else cited(name)
+
+
+def cited(value: object) -> str:
+    """As `shown`, in quotes in any case: for what is compared letter by letter, or may have spaces."""
+    return in_short(repr(str(value)))
+
+
+def listed(names: Iterable[object], most: int = 20) -> str:
+    """Names with commas, each as `shown`: the first ones, and how many more there are."""
+    names = list(names)
+    told = [shown(name) for name in names[:most]]
+    told = told[: max(1, sum(length <= LONGEST for length in accumulate(map(len, told))))]
+    more = len(names) - len(told)
+    return ", ".join(told) + (f" and {more} more" if more else "")
+
+
+def printable(line: str) -> str:
+    """A line of text with escapes for what must not reach a terminal, whoever wrote it.
+
+    That are controls, marks that turn the direction of writing or take no room, halves of characters, ends of lines.
+    """
+    if line.isprintable():
+        return line
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in line)
+
+
+def in_short(text: str, longest: int = LONGEST) -> str:
+    """A printable text without its middle where it is long; what is an escape stays whole."""
+    if len(text) <= longest:
+        return text
+    parts, half = _PARTS.findall(text), longest // 2
+    return f"{_fitting(parts, half)}…{_fitting(parts[::-1], half - 1, -1)}"
+
+
+def _fitting(parts: list[str], room: int, order: int = 1) -> str:
+    """As many of the first parts as there is room for, in order or the other way round."""
+    count = sum(length <= room for length in accumulate(map(len, parts)))
+    return "".join(parts[:count][::order])

@@ -15,7 +15,7 @@ from recognizer.acoustics.chain import Chain, shortest
 from recognizer.acoustics.density import Density, arrays_of, of_arrays
 from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.word_models import WordModels
-from recognizer.errors import ModelError, shown
+from recognizer.errors import ModelError, cited, listed, shown
 from recognizer.features.analysis import Analyser
 from recognizer.features.front_end import FrontEnd, GivenFeatures, of_settings
 from recognizer.files import archive, contents
@@ -332,6 +332,8 @@ def locate(model: str | Path) -> Path:
         return path
     known = installed()
     if str(model) not in known:
-        names = ", ".join(known) or "none"
-        raise ModelError(f"there is no model {str(model)!r}; known by name: {names}; or give the path of a .npz file")
+        names = listed(known) or "none"
+        raise ModelError(
+            f"there is no model {cited(str(model))}; known by name: {names}; or give the path of a .npz file"
+        )
     return known[str(model)]

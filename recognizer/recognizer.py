@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning
+from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning, cited, listed
 from recognizer.features.analysis import FILES_AT_ONCE, Analysis, finished
 from recognizer.model import Model, locate
 from recognizer.recognition.evidence import examine
@@ -239,13 +239,13 @@ class Recognizer:
         if words is None:
             return np.arange(len(self.words))
         if isinstance(words, str):
-            raise TypeError(f"words is the str {words!r}; give a list of words")
+            raise TypeError(f"words is the str {cited(words)}; give a list of words")
         words = [unicodedata.normalize("NFC", word) for word in words]
         if not words:
-            raise ModelError(f"no words to choose from were given; the model has {', '.join(self.words)}")
+            raise ModelError(f"no words to choose from were given; the model has {listed(self.words)}")
         unknown = [word for word in words if word not in self.words]
         if unknown:
-            raise ModelError(f"the model has no word {', '.join(map(repr, unknown))}; it has {', '.join(self.words)}")
+            raise ModelError(f"the model has no word {listed(map(cited, unknown))}; it has {listed(self.words)}")
         return np.array([i for i, word in enumerate(self.words) if word in words])
 
     def _decode(self, analyses: Sequence[Analysis], indices: np.ndarray, least: float) -> list[Result]:

@@ -597,8 +597,9 @@ def test_an_unknown_name(package, home):
     for name in ("digits", "x" * 5000, "a/b", "", "a\nb"):
         with pytest.raises(ModelError, match=r"known by name: none; or give the path of a \.npz file") as caught:
             locate(name)
-        assert repr(name) in str(caught.value)
+        assert (repr(name) if len(name) < 5000 else repr(name)[:200]) in str(caught.value)
         assert str(caught.value).isprintable()
+        assert len(str(caught.value)) <= 1000
     put(home / "models", "mine.npz")
     put(package / "models", "digits.npz")
     with pytest.raises(ModelError, match="no model 'digit'; known by name: digits, mine; or"):

@@ -24,7 +24,7 @@ from recognizer.adaptation.takes import (
     Take,
     with_speaker_mean,
 )
-from recognizer.errors import AdaptationError, shown
+from recognizer.errors import AdaptationError, cited, shown
 from recognizer.features.analysis import finished
 from recognizer.model import Model
 from recognizer.recognition.calibration import posteriors
@@ -50,7 +50,7 @@ class Doubt:
     heard: str
 
     def __str__(self) -> str:
-        return f"{shown(self.path)}: labelled {self.word!r} but sounds like {self.heard!r}"
+        return f"{shown(self.path)}: labelled {cited(self.word)} but sounds like {cited(self.heard)}"
 
 
 @dataclass(frozen=True)

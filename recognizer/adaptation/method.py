@@ -14,7 +14,7 @@ from recognizer.acoustics.word_models import WordModels
 from recognizer.adaptation import cmllr, mllr, regression
 from recognizer.adaptation import map as maximum_posterior
 from recognizer.adaptation.regression import RegressionTree
-from recognizer.errors import AdaptationError
+from recognizer.errors import AdaptationError, cited
 from recognizer.training.training import Chunk, accumulate, expect
 
 KINDS = ("none", "map", "mllr", "cmllr", "mllr-map", "cmllr-map")
@@ -53,9 +53,9 @@ class Method:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise AdaptationError(f"method {self.kind!r} is not {', '.join(KINDS)}")
+            raise AdaptationError(f"method {cited(self.kind)} is not {', '.join(KINDS)}")
         if self.shape not in mllr.SHAPES:
-            raise AdaptationError(f"shape {self.shape!r} is not {', '.join(mllr.SHAPES)}")
+            raise AdaptationError(f"shape {cited(self.shape)} is not {', '.join(mllr.SHAPES)}")
         if not 0 <= self.tau <= LARGEST_TAU:
             raise AdaptationError(f"tau {self.tau} is not from 0 (only the speaker) to {LARGEST_TAU:.0f}")
         if self.class_frames is not None and not self.class_frames > 0:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recognizer.corpus import Utterance
-from recognizer.errors import AudioError, shown
+from recognizer.errors import AudioError, cited, shown
 from recognizer.features.analysis import Analysis
 from recognizer.features.front_end import FrontEnd
 from recognizer.model import Model
@@ -60,7 +60,7 @@ def analyse_takes(
         if isinstance(analysis, AudioError):
             refused.append(str(analysis))
         elif utterance.word not in model.words:
-            refused.append(f"{name}: the model has no word {utterance.word!r}")
+            refused.append(f"{name}: the model has no word {cited(utterance.word)}")
         elif analysis.reason:
             refused.append(f"{name}: {analysis.reason}; record it again")
         elif not long_enough(analysis, model):

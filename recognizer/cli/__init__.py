@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 if TYPE_CHECKING:
     from click import HelpFormatter
 
+UsageError = typer.BadParameter.__base__  # click's, or what typer has instead
 # In the order of the help: the module and the name in it of a command or a group, and what it does. What is not called
 # is not imported, which would take three quarters of the time to --help.
 COMMANDS = {
@@ -38,6 +40,21 @@ COMMANDS = {
 }
 
 
+def _watched(call: Callable, *errors: type[Exception]) -> Callable:
+    """Tell what goes wrong while a command is found and its options are read, or its help is printed."""
+
+    @wraps(call)
+    def watched(*args: object, **kwargs: object) -> object:
+        try:
+            return call(*args, **kwargs)
+        except errors as error:
+            from recognizer.cli.reporting import tell_of_call
+
+            tell_of_call(error)
+
+    return watched
+
+
 class Commands(Mapping):
     """All commands by name, each imported when it is asked for."""
 
@@ -50,7 +67,8 @@ class Commands(Mapping):
             alone.command(name)(found)
             found = alone
         command = typer.main.get_command(found)
-        for each in getattr(command, "commands", {name: command}).values():
+        for each in (command, *getattr(command, "commands", {}).values()):
+            each.make_context = _watched(each.make_context, OSError)
             for parameter in each.params:
                 if parameter.type.name == "path":
                     parameter.callback = _named
@@ -80,6 +98,9 @@ class Program(TyperGroup):
     def list_commands(self, ctx: typer.Context) -> list[str]:
         return list(self.commands)
 
+    make_context = _watched(TyperGroup.make_context, UsageError, OSError)
+    invoke = _watched(TyperGroup.invoke, UsageError)
+
     def format_commands(self, ctx: typer.Context, formatter: HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
@@ -103,5 +124,9 @@ def recognizer() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from recognizer.cli.streams import open_missing
+
+        open_missing()
     sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may not be text of any encoding
     app()

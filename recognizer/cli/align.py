@@ -24,6 +24,7 @@ from recognizer.cli.reporting import (
     print_json,
     print_table,
     reports_errors,
+    say,
     tell_of_channels,
     working,
     writing,
@@ -107,9 +108,12 @@ def _read(file: Path, model: str, speaker: str | None) -> tuple[Model, Analysis]
 
 
 def _print(name: str, alignment: Alignment) -> None:
+    from recognizer.errors import shown
+
     start, end = alignment.span
-    typer.echo(f"{name}: {alignment.word}, {start:.3f} to {end:.3f} s of {alignment.duration:.3f} s")
-    typer.echo(f"log likelihood a frame {alignment.score:.2f}\n")
+    say(f"{name}: {shown(alignment.word)}, {start:.3f} to {end:.3f} s of {alignment.duration:.3f} s")
+    say(f"log likelihood a frame {alignment.score:.2f}")
+    say()
     rows = [("state", "  start", "    end", "frames", "log density a frame")]
     for s in alignment.segments:
         rows.append((s.label, f"{s.start:.3f}", f"{s.end:.3f}", str(s.frames), f"{s.log_density:.2f}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -36,9 +35,11 @@ from recognizer.cli.reporting import (
     complain,
     echo_wrapped,
     padded,
+    print_csv,
     print_json,
     progress_bar,
     reports_errors,
+    say,
     tell_of_adaptations,
     tell_of_channels,
     warn_of_low_rates,
@@ -170,13 +171,13 @@ def _json_line(item: FileResult) -> None:
 
 
 def _csv_line() -> Callable[[FileResult], None]:
-    writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
-    writer.writeheader()
+    print_csv(COLUMNS)
 
     def show(item: FileResult) -> None:
         record = as_record(item)
         ranked = " ".join(f"{c['word']}:{c['confidence']}" for c in record["nbest"])
-        writer.writerow(record | {"nbest": ranked, "accepted": str(record["accepted"]).lower()})
+        record |= {"nbest": ranked, "accepted": str(record["accepted"]).lower()}
+        print_csv(record[column] for column in COLUMNS)
 
     return show
 
@@ -199,14 +200,14 @@ def _table_line(files: Sequence[Path]) -> Callable[[FileResult], None]:
         line = padded(name, name_cells)
         for value, (title, cells, gap) in zip(values, columns):
             line += gap + padded(value, cells, right=title in NUMBERS)
-        typer.echo(line.rstrip())
+        say(line.rstrip())
 
     def show(item: FileResult) -> None:
         name, result = shown(item.path), item.result
         if result is None:
             echo_wrapped(f"{padded(name, name_cells)}  error: {with_options(item.error)}", 2)
             return
-        ranked = [f"{candidate.word} {candidate.confidence:.2f}" for candidate in result.nbest]
+        ranked = [f"{shown(candidate.word)} {candidate.confidence:.2f}" for candidate in result.nbest]
         if not ranked or (narrow and result.word is None):
             echo(name, f"{'-':<{1 if narrow else WORD_CELLS}} ({result.reason})")
             return
@@ -214,7 +215,7 @@ def _table_line(files: Sequence[Path]) -> Callable[[FileResult], None]:
         if result.word is None:
             echo(name, "-", "", *times, f"{ranked[0]} ({result.reason})")
         else:
-            echo(name, result.word, f"{result.confidence:.2f}", *times, "".join(ranked[1:2]))
+            echo(name, shown(result.word), f"{result.confidence:.2f}", *times, "".join(ranked[1:2]))
 
     echo("file", *(title for title, _, _ in RIGHT_OF_NAME))
     return show

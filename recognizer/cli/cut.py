@@ -6,6 +6,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,12 +30,14 @@ from recognizer.cli.reporting import (
     print_table,
     progress_bar,
     reports_errors,
+    say,
     tell_of_channels,
     tell_of_refusals,
     warn_of_low_rates,
     working,
+    writing,
 )
-from recognizer.errors import AudioError, CorpusError, NamingError, shown
+from recognizer.errors import AudioError, CorpusError, NamingError, cited, shown
 
 if TYPE_CHECKING:
     from recognizer.training.cutting import Cut, CutRecording, Neighbour
@@ -118,7 +121,7 @@ def cut(
         fitted = Recognizer.load(model, None if speaker is None else checked_speaker(speaker)).model
     sentences = _sentences(file, words, transcript, column, voice, fitted.words)
     least = cutting.LEAST_FIT if fit is None else fit
-    with progress_bar(quiet) as progress:
+    with progress_bar(quiet) as progress, writing(output, "--output") if output else nullcontext():
         progress("cutting", 0, len(sentences))
         found = cutting.cut_corpus(
             sentences, fitted, output, least_fit=least, progress=lambda done: progress("cutting", done, len(sentences))
@@ -152,7 +155,9 @@ def _checked_voice(name: str) -> str:
     except NamingError as error:
         raise usage_error(str(error)) from error
     if SPEAKER_MARK in f"{name}_":
-        raise usage_error(f"voice {name!r} has {SPEAKER_MARK[:-1]!r} in it, which divides names of files; leave it out")
+        raise usage_error(
+            f"voice {cited(name)} has {SPEAKER_MARK[:-1]!r} in it, which divides names of files; leave it out"
+        )
     return name
 
 
@@ -164,7 +169,11 @@ def _check_folder(output: Path) -> None:
             raise usage_error(f"{name} is no folder; choose another")
         if not os.access(output, os.R_OK | os.W_OK | os.X_OK):
             raise usage_error(f"{name}: no permission to write into it; change its mode, or choose a new folder")
-        if any(output.iterdir()):
+        try:
+            empty = not os.listdir(output)
+        except OSError as error:
+            raise usage_error(f"{name} cannot be opened ({error.strerror}); choose a new folder") from error
+        if not empty:
             raise usage_error(f"{name} has something in it; choose a new folder")
     parent = output.absolute().parent
     if not parent.is_dir():
@@ -191,7 +200,7 @@ def _sentences(
 
 def _print(found: CutRecording) -> None:
     """The words of a recording, and what became of each."""
-    typer.echo(shown(found.sentence.path))
+    say(shown(found.sentence.path))
     rows = [("word", "start", "end", "fit", "before", "after", "")]
     for one in found.cuts:
         times = f"{one.start:.2f}", f"{one.end:.2f}", f"{one.fit:.1f}"
@@ -213,9 +222,7 @@ def _outcome(one: Cut) -> str:
 def _sum_up(found: Sequence[CutRecording], kept: int, words: int, output: Path | None) -> None:
     """How much was kept, and what to do with it."""
     recordings = counted(len(found), "recording")
-    typer.echo(
-        f"{kept} of {counted(words, 'word')} in {recordings} fit" + ("" if output else "; keep them with --output")
-    )
+    say(f"{kept} of {counted(words, 'word')} in {recordings} fit" + ("" if output else "; keep them with --output"))
     if kept and output:
         folder = shlex.quote(str(output))
-        typer.echo(f"written to {shown(output)}; next: recognizer train {folder} --output mine.npz")
+        say(f"written to {shown(output)}; next: recognizer train {folder} --output mine.npz")

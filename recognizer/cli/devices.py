@@ -16,7 +16,9 @@ from recognizer.cli.reporting import (
     print_json,
     print_table,
     reports_errors,
+    say,
 )
+from recognizer.errors import shown
 
 if TYPE_CHECKING:
     from recognizer.sound.microphone import Device
@@ -59,7 +61,7 @@ def _list(as_json: bool) -> ExitStatus:
         listed = " ".join(map(str, dict.fromkeys([d.sample_rate, *rates(d)])))
         rows.append(("*" if d.default else " ", str(d.index), d.name, d.host, listed))
     print_table(rows, right={1})
-    typer.echo("* is used when no --device is given")
+    say("* is used when no --device is given")
     return ExitStatus.OK
 
 
@@ -69,7 +71,7 @@ def _test(wanted: str | None, as_json: bool, quiet: bool) -> ExitStatus:
 
     with Microphone(wanted) as microphone:
         if sys.stderr.isatty() and not quiet:
-            complain(f"{microphone.device.name}: say a few words, {SECONDS:.0f} seconds from now on ...")
+            complain(f"{shown(microphone.device.name)}: say a few words, {SECONDS:.0f} seconds from now on ...")
         quality = measure(record(microphone, SECONDS), microphone.sample_rate)
         show = _print_json if as_json else _print_test
         show(microphone.device, microphone.sample_rate, quality)
@@ -84,11 +86,11 @@ def _print_json(device: Device, rate: int, quality: Quality) -> None:
 
 
 def _print_test(device: Device, rate: int, quality: Quality) -> None:
-    typer.echo(f"device       {device.name}, {rate} Hz, {quality.duration:.1f} s")
-    typer.echo(f"level        {quality.level:.0f} dB full scale (peak {quality.peak:.0f})")
-    typer.echo(f"noise floor  {quality.floor:.0f} dB full scale")
-    typer.echo(f"SNR          {quality.snr:.0f} dB")
-    typer.echo(f"clipping     {100 * quality.clipped:.1f} % of the samples")
-    typer.echo(f"verdict      {quality.verdict}")
+    say(f"device       {shown(device.name)}, {rate} Hz, {quality.duration:.1f} s")
+    say(f"level        {quality.level:.0f} dB full scale (peak {quality.peak:.0f})")
+    say(f"noise floor  {quality.floor:.0f} dB full scale")
+    say(f"SNR          {quality.snr:.0f} dB")
+    say(f"clipping     {100 * quality.clipped:.1f} % of the samples")
+    say(f"verdict      {quality.verdict}")
     for problem in quality.problems:
-        typer.echo(f"             {problem}")
+        say(f"             {problem}")

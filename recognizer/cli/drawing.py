@@ -15,6 +15,8 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
+from recognizer.errors import printable
+
 if TYPE_CHECKING:
     from recognizer.live.events import Event
 
@@ -129,7 +131,7 @@ def share_row(name: str, share: float, before: str, after: str, width: int) -> T
 
 def title_line(text: str, width: int) -> Text:
     """A title that fits into the frame; a Text, because names may look like markup."""
-    title = Text(text)
+    title = Text(printable(text))
     title.truncate(max(0, width - 6), overflow="ellipsis")
     return title
 

@@ -28,16 +28,17 @@ from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
     complain,
+    does_work,
     doubted,
     native_messages_hidden,
     print_json,
-    reports_errors,
+    say,
     tell_of_channels,
     tell_of_refusals,
     warn_of_low_rates,
     working,
 )
-from recognizer.errors import AdaptationError, CorpusError, NewerProfileError, ProfileError
+from recognizer.errors import AdaptationError, CorpusError, NewerProfileError, ProfileError, cited, listed, shown
 
 if TYPE_CHECKING:
     from recognizer.adaptation.method import Method
@@ -51,7 +52,7 @@ CLEARLY, HARDLY = 0.9, 0.02  # confidence of another word, at least, and of the 
 KEPT_RATE = 16000  # Hz of takes, at least, where the microphone has it: a later model may need more than this one
 
 
-@reports_errors
+@does_work
 def enroll(
     name: Annotated[
         str,
@@ -162,7 +163,8 @@ def enroll(
         base = Model.load(locate(model))
     if not base.front_end.hears:
         raise AdaptationError(
-            f"{model} knows {base.front_end.source}, and enrolling keeps recordings; choose another --model, or adapt "
+            f"{shown(model)} knows {base.front_end.source}, and enrolling keeps recordings; choose another "
+            "--model, or adapt "
             "to such files as they come with `recognizer batch --adapt`"
         )
     model_name = lasting_name(model)
@@ -207,7 +209,7 @@ def _checked_name(name: str, condition: str | None) -> str:
 
     if condition is not None:
         if store.MARK in name:
-            raise usage_error(f"{name} names a condition, and so does --as {condition}; leave one out")
+            raise usage_error(f"{shown(name)} names a condition, and so does --as {shown(condition)}; leave one out")
         name += store.MARK + condition
     return checked_speaker(name)
 
@@ -219,7 +221,7 @@ def _check_sources(
     if labelled is not None and unlabelled is not None:
         raise usage_error("--from and --unlabelled exclude each other; leave one out")
     if voice is not None and labelled is None:
-        raise usage_error(f"--voice {voice} chooses among the speakers of --from; leave it out, or give --from")
+        raise usage_error(f"--voice {shown(voice)} chooses among the speakers of --from; leave it out, or give --from")
     given = next((option for option, value in microphone.items() if value is not None), None)
     if given and (labelled or unlabelled):
         other = "--from" if labelled else "--unlabelled"
@@ -231,7 +233,7 @@ def _method(kind: str, chosen: dict[str, float | str | bool]) -> Method | None:
     from recognizer.adaptation.method import Method
 
     if kind not in METHODS:
-        raise usage_error(f"--method {kind} is not {', '.join(METHODS)}")
+        raise usage_error(f"--method {shown(kind)} is not {', '.join(METHODS)}")
     parts = kind.split("-")
     of_mllr, of_transforms = "mllr" in parts, bool({"mllr", "cmllr"} & set(parts))
     fits = {"shape": of_transforms, "tau": "map" in parts, "class_frames": of_mllr, "variances": of_mllr}
@@ -257,8 +259,8 @@ def _wanted(words: str | None, model: Model) -> list[str]:
     chosen = [unicodedata.normalize("NFC", word) for word in chosen]
     unknown = [word for word in chosen if word not in model.words]
     if unknown or not chosen:
-        named = ", ".join(map(repr, unknown)) or "no words"
-        raise usage_error(f"--words has {named}; the model has {', '.join(model.words)}")
+        named = listed(map(cited, unknown)) or "no words"
+        raise usage_error(f"--words has {named}; the model has {listed(model.words)}")
     return [word for word in model.words if word in chosen]
 
 
@@ -293,10 +295,10 @@ def _ask(
     from recognizer.sound.microphone import Microphone
 
     with native_messages_hidden(debug), Microphone(device) as microphone:
-        own, title = microphone.sample_rate, f"enroll {name}: {microphone.device.name}"
+        own, title = microphone.sample_rate, f"enroll {name}: {shown(microphone.device.name)}"
         needed = model.front_end.sample_rate
         if own < needed and not quiet:
-            complain(f"warning: {microphone.device.name}: {low_rate(str(own), needed)}")
+            complain(f"warning: {shown(microphone.device.name)}: {low_rate(str(own), needed)}")
         rate = max(needed, min(own, KEPT_RATE))
         guide = Guide(missing, rate, check=_objection(_best(name, model, prior), rate))
         outcome = collect(
@@ -363,7 +365,6 @@ def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: i
     """Copy what can be learned from to the speaker's takes; gives why the rest cannot, a line each."""
     from recognizer import corpus
     from recognizer.adaptation.takes import analyse_takes
-    from recognizer.errors import shown
     from recognizer.files import naming
     from recognizer.speakers import store
     from recognizer.speakers.enrolling import prior_of
@@ -374,12 +375,12 @@ def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: i
     others = sorted({utterance.word for utterance in utterances} - set(model.words))
     if not known:
         raise AdaptationError(
-            f"{shown(folder)} has no recording of a word that the model has: it has {_some(others)}, "
-            f"the model {_some(model.words)}; rename the recordings, write a manifest, or choose another --model"
+            f"{shown(folder)} has no recording of a word that the model has: it has {listed(others, 10)}, "
+            f"the model {listed(model.words, 10)}; rename the recordings, write a manifest, or choose another --model"
         )
     if others and not quiet:
         count = len(utterances) - len(known)
-        complain(f"warning: not learned from: {count} recordings of words that the model lacks: {_some(others)}")
+        complain(f"warning: not learned from: {count} recordings of words that the model lacks: {listed(others, 10)}")
     for word in {utterance.word for utterance in known}:
         naming.checked_name(word, "word")
     contradictions = store.contradictory(known)
@@ -398,9 +399,8 @@ def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: i
 
 def _contradiction(same: Sequence[Utterance]) -> str:
     """Why none of them is learned from."""
-    from recognizer.errors import shown
 
-    said = " and ".join(f"{shown(take.path)} (labelled {take.word!r})" for take in same)
+    said = " and ".join(f"{shown(take.path)} (labelled {cited(take.word)})" for take in same)
     return f"{said} are the same recording; correct the wrong label or leave it out"
 
 
@@ -411,8 +411,8 @@ def _refuse_another_voice(name: str, voice: str | None) -> None:
     there = store.voice(name)
     if voice and there and voice != there:
         raise AdaptationError(
-            f"the takes of {name!r} are of the voice {there!r}, and these of {voice!r}; enroll these under another "
-            f"name, or start anew after `recognizer speakers remove {shlex.quote(name)}`"
+            f"the takes of {cited(name)} are of the voice {cited(there)}, and these of {cited(voice)}; enroll these "
+            f"under another name, or start anew after `recognizer speakers remove {shlex.quote(name)}`"
         )
 
 
@@ -424,13 +424,14 @@ def _of_one_voice(utterances: Sequence[Utterance], voice: str | None, folder: st
     if voice is not None:
         voice = unicodedata.normalize("NFC", voice)
         if not voices:
-            raise usage_error(f"--voice {voice}: {folder} does not tell who speaks; leave --voice out")
+            raise usage_error(f"--voice {shown(voice)}: {folder} does not tell who speaks; leave --voice out")
         if voice not in voices:
-            raise usage_error(f"--voice {voice}: {folder} tells of {_some(voices)}; choose from these")
+            raise usage_error(f"--voice {shown(voice)}: {folder} tells of {listed(voices, 10)}; choose from these")
         return [utterance for utterance in utterances if utterance.speaker == voice]
     if len(voices) > 1:
         raise usage_error(
-            f"--from {folder} has recordings of {len(voices)} speakers, {_some(voices)}; choose one with --voice NAME"
+            f"--from {folder} has recordings of {len(voices)} speakers, {listed(voices, 10)}; choose one with "
+            "--voice NAME"
         )
     return list(utterances)
 
@@ -448,7 +449,6 @@ def _without_labels(
 ) -> ExitStatus:
     """Enroll from recordings of which nobody told the words."""
     from recognizer import corpus
-    from recognizer.errors import shown
     from recognizer.files import naming
     from recognizer.speakers import store
     from recognizer.speakers.enrolling import make_unlabelled_profile
@@ -501,8 +501,9 @@ def _refuse_to_lose(name: str) -> None:
         return
     if not kept:
         raise ProfileError(
-            f"the takes behind the profile of {name!r} were deleted, so a new profile would lose what they taught; "
-            f"go on from it with --as CONDITION, or start anew after `recognizer speakers remove {shlex.quote(name)}`"
+            f"the takes behind the profile of {cited(name)} were deleted, so a new profile would lose what they "
+            "taught; go on from it with --as CONDITION, or start anew after `recognizer speakers remove "
+            f"{shlex.quote(name)}`"
         )
 
 
@@ -519,7 +520,8 @@ def _tell_of_earlier(name: str, model: Model, quiet: bool) -> None:
         return
     if earlier.base != model.fingerprint:
         complain(
-            f"warning: the profile that is replaced was made for another model, {earlier.model_name}; to have it back, "
+            f"warning: the profile that is replaced was made for another model, {shown(earlier.model_name)}; to "
+            "have it back, "
             f"`recognizer speakers refresh {shlex.quote(name)} --model {shlex.quote(earlier.model_name)}`"
         )
 
@@ -549,14 +551,14 @@ def _report(
         print_json(told)
         return
     for line in _lines_of(name, record):
-        typer.echo(line)
+        say(line)
     if not quiet:
         if record["after"] and record["after"]["correct"] < record["before"]["correct"]:
             complain("warning: takes left out are understood worse than before; listen to the takes, and record more")
         for doubt in doubts:
             complain(f"warning: {doubt}")
     option = "" if model_name == "digits" else f" --model {shlex.quote(model_name)}"
-    typer.echo(f"next: recognizer live --speaker {shlex.quote(name)}{option}")
+    say(f"next: recognizer live --speaker {shlex.quote(name)}{option}")
 
 
 def _lines_of(name: str, record: dict) -> list[str]:
@@ -584,9 +586,3 @@ def _lines_of(name: str, record: dict) -> list[str]:
 
 def _result(trial: dict | None) -> str:
     return trial and f"{trial['correct']} of {trial['n']} right, mean confidence {trial['confidence']:.2f}"
-
-
-def _some(names: Sequence[str], most: int = 10) -> str:
-    """Names for a message, not too many."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -33,10 +31,12 @@ from recognizer.cli.reporting import (
     complain,
     counted,
     echo_wrapped,
+    print_csv,
     print_json,
     print_table,
     progress_bar,
     reports_errors,
+    say,
     tell_of_adaptations,
     tell_of_channels,
     warn_of_low_rates,
@@ -83,6 +83,7 @@ def evaluate(
     least = threshold_of(threshold)
     with working("reading the model and the corpus", quiet, SOON):
         from recognizer import corpus as corpora
+        from recognizer.errors import listed, shown
         from recognizer.evaluation import evaluation as scoring
         from recognizer.evaluation.report import score_rows, write_report
         from recognizer.files.pictures import require_matplotlib
@@ -92,7 +93,7 @@ def evaluate(
         utterances = corpora.find(corpus)
     foreign = sorted({u.word for u in utterances} - set(recognizer.words))
     if foreign and not quiet:
-        complain(f"warning: the model lacks {', '.join(foreign[:10])}; their recordings should be rejected")
+        complain(f"warning: the model lacks {listed(foreign, 10)}; their recordings should be rejected")
 
     if report is not None:
         require_matplotlib()
@@ -123,14 +124,15 @@ def evaluate(
     if as_json:
         print_json(evaluation.as_json())
     elif as_csv:
-        csv.writer(sys.stdout, lineterminator="\n").writerows(score_rows(evaluation))
+        for row in score_rows(evaluation):
+            print_csv(row)
     else:
         _print(evaluation)
     if report is not None:
         with working("writing the report", quiet, SOON):
             written = write_report(evaluation, report)
         if not quiet:
-            complain(f"{len(written)} files written to {report}")
+            complain(f"{len(written)} files written to {shown(report)}")
     for reason in list(evaluation.unreadable.values())[:WORST]:
         complain(f"error: {reason}")
     return ExitStatus.FAILED if evaluation.unreadable else ExitStatus.OK
@@ -170,12 +172,14 @@ def _print(evaluation: Evaluation) -> None:
         _print_shares("unknown word", "accepted", "accepted", worst)
     _print_confusion(evaluation)
     if evaluation.mistakes:
-        typer.echo(f"\nworst files ({counted(len(evaluation.mistakes), 'mistake')} in all):")
+        say()
+        say(f"worst files ({counted(len(evaluation.mistakes), 'mistake')} in all):")
         for m in evaluation.mistakes[:WORST]:
-            heard = f"heard {m.heard} with confidence {m.confidence:.2f}" if m.heard else "nothing heard"
-            echo_wrapped(f"  {shown(m.path)}: {m.word}, {heard}", 4)
+            heard = f"heard {shown(m.heard)} with confidence {m.confidence:.2f}" if m.heard else "nothing heard"
+            echo_wrapped(f"  {shown(m.path)}: {shown(m.word)}, {heard}", 4)
     if evaluation.unreadable:
-        typer.echo(f"\n{counted(len(evaluation.unreadable), 'file')} could not be read")
+        say()
+        say(f"{counted(len(evaluation.unreadable), 'file')} could not be read")
 
 
 def _share(item: tuple[str, Proportion]) -> float:
@@ -188,12 +192,12 @@ def _print_shares(name: str, what: str, share: str, proportions: Iterable[tuple[
     for key, p in proportions:
         intervals = (f"{100 * low:.1f} to {100 * high:.1f}" for low, high in (p.interval, p.bootstrap))
         rows.append((key, str(p.count), str(p.n), f"{100 * p.share:.1f}", *intervals, p.over))
-    typer.echo()
+    say()
     print_table(rows, right={1, 2, 3, 4, 5})
 
 
 def _print_confusion(evaluation: Evaluation) -> None:
     rows = [("said \\ heard", *(heard or "(nothing)" for heard in evaluation.heard))]
     rows += [(word, *(str(n) if n else "." for n in row)) for word, row in zip(evaluation.words, evaluation.confusion)]
-    typer.echo()
+    say()
     print_table(rows, right=range(1, len(rows[0])))

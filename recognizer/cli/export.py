@@ -13,15 +13,17 @@ from recognizer.cli.reporting import (
     ExitStatus,
     complain,
     counted,
+    does_work,
     print_json,
     progress_bar,
-    reports_errors,
+    say,
     working,
     writing,
 )
+from recognizer.errors import shown
 
 
-@reports_errors
+@does_work
 def export(
     model: Annotated[str, typer.Argument(help="Model by name, or a .npz file.", metavar="NAME|FILE")],
     recordings: Annotated[
@@ -62,13 +64,13 @@ def export(
             "say what to write: --htk FILE for the models, --parameters FOLDER for features of recordings"
         )
     if parameters is not None and not recordings:
-        raise usage_error(f"--parameters {parameters} needs recordings: name files or folders after the model")
+        raise usage_error(f"--parameters {shown(parameters)} needs recordings: name files or folders after the model")
     if recordings and parameters is None:
         raise usage_error("recordings were named; say with --parameters FOLDER where to write their features")
     if htk is not None and htk.is_dir():
-        raise usage_error(f"--htk {htk} is a folder; name a file, such as {htk / 'models.mmf'}")
+        raise usage_error(f"--htk {shown(htk)} is a folder; name a file, such as {shown(htk / 'models.mmf')}")
     if parameters is not None and parameters.exists() and not parameters.is_dir():
-        raise usage_error(f"--parameters {parameters} is a file; name a folder")
+        raise usage_error(f"--parameters {shown(parameters)} is a file; name a folder")
 
     written, refused = [], []
     with working("writing the models" if htk else "reading the model", quiet, SOON):
@@ -92,9 +94,9 @@ def export(
         print_json(record)
     else:
         for path in written:
-            typer.echo(path)
+            say(shown(path))
         if count := len(files) - len(refused):
-            typer.echo(f"{parameters}: {counted(count, 'parameter file')}")
+            say(f"{shown(parameters)}: {counted(count, 'parameter file')}")
     for error in refused:
         complain(f"error: {error}")
     return ExitStatus.FAILED if refused else ExitStatus.OK

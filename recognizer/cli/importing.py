@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from recognizer.cli.options import DebugOption, JsonOption, QuietOption, usage_error
-from recognizer.cli.reporting import SOON, ExitStatus, complain, counted, print_json, reports_errors, working
+from recognizer.cli.reporting import SOON, ExitStatus, complain, counted, does_work, print_json, say, working
+from recognizer.errors import listed, shown
+from recognizer.files.writing import remedy
 
 
 def _make_folder(folder: Path) -> None:
     """The folder of the user's own models, if it is not there yet."""
     from recognizer.errors import ModelError, shown
-    from recognizer.files.writing import make_private_folder, remedy
+    from recognizer.files.writing import make_private_folder
 
     try:
         make_private_folder(folder.parent)  # where voices are kept, too
@@ -24,7 +26,7 @@ def _make_folder(folder: Path) -> None:
         raise ModelError(f"{shown(folder)} cannot be made ({error.strerror}); {what_to_do}") from error
 
 
-@reports_errors
+@does_work
 def import_(
     file: Annotated[Path, typer.Argument(help="HMM definitions in HTK's ASCII format (MMF).", readable=False)],
     output: Annotated[
@@ -52,15 +54,16 @@ def import_(
 ) -> ExitStatus:
     """Read a model that was made with HTK; it recognises parameter files of the kind it was trained on."""
     if output is not None and output.suffix != ".npz":
-        raise usage_error(f"--output {output} must end in .npz")
+        raise usage_error(f"--output {shown(output)} must end in .npz")
 
-    from recognizer.errors import shown
     from recognizer.htk import exchange
     from recognizer.model import folders, installed
 
     own = folders()[0] / f"{file.stem}.npz"
     if output is None and installed().get(file.stem, own) != own:
-        raise usage_error(f"{file} would hide the model {file.stem}; rename it, or say with --output where to write it")
+        raise usage_error(
+            f"{shown(file)} would hide the model {shown(file.stem)}; rename it, or say with --output where to write it"
+        )
     with working("reading the models", quiet, SOON):
         model = exchange.import_model(file, dictionary)
     if output is None:
@@ -77,9 +80,9 @@ def import_(
         print_json(record)
     else:
         words = counted(len(model.words), "word")
-        typer.echo(f"{output}: {words}, {model.acoustics.bank.name}, for {model.front_end.source}")
-        typer.echo(f"words: {', '.join(model.words)}")
+        say(f"{shown(output)}: {words}, {model.acoustics.bank.name}, for {model.front_end.source}")
+        say(f"words: {listed(model.words, len(model.words))}")
     renamed = [word for word in model.words if word.startswith(exchange.RENAMED)]
     if renamed and not quiet and (beside := file.parent / exchange.DICTIONARY).is_file():
-        complain(f"{renamed[0]} is the name of an HMM; --dictionary {shown(beside)} tells what it stands for")
+        complain(f"{shown(renamed[0])} is the name of an HMM; --dictionary {shown(beside)} tells what it stands for")
     return ExitStatus.OK

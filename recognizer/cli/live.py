@@ -41,10 +41,12 @@ from recognizer.cli.reporting import (
     padded,
     print_json,
     reports_errors,
+    say,
     sigterm_interrupts,
     working,
 )
-from recognizer.errors import RecognizerError
+from recognizer.errors import RecognizerError, cited, shown
+from recognizer.files.writing import remedy
 
 if TYPE_CHECKING:
     from recognizer.live.events import Event
@@ -106,7 +108,7 @@ def live(
         sounds, origin = _source(stack, from_file, fast, device)
         keep = _keeper(stack, save, recognizer.model.front_end.sample_rate) if save is not None else lambda events: True
         who = f" for {recognizer.speaker}" if recognizer.speaker else ""
-        show = stack.enter_context(_display(session, f"{model}{who}, {origin}", as_json, quiet))
+        show = stack.enter_context(_display(session, f"{shown(model)}{who}, {origin}", as_json, quiet))
         stack.enter_context(sigterm_interrupts())
         typed = lines_of(sys.stdin) if adapt else list
         try:
@@ -142,12 +144,11 @@ def _obey(session: Session, line: str, quiet: bool) -> list[Event]:
         case "r" | "reset":
             return session.reset()
     if line and not quiet:
-        complain(f"warning: {line!r} is not u (take the last word back) or r (take all back)")
+        complain(f"warning: {cited(line)} is not u (take the last word back) or r (take all back)")
     return []
 
 
 def _how_to_keep(learned: int, speaker: str | None, save: Path | None) -> str:
-    from recognizer.errors import shown
 
     folder, name = "DIR" if save is None else shlex.quote(shown(save)), speaker or "NAME"
     recording = "`recognizer live --save DIR`, then " if save is None else ""
@@ -169,7 +170,6 @@ def _summary(session: Session) -> str:
 
 def _source(stack: ExitStack, file: Path | None, fast: bool, device: str | None) -> tuple[Iterable[Sound], str]:
     """What to listen to, and what to call it."""
-    from recognizer.errors import shown
     from recognizer.sound.source import play
 
     if file is not None:
@@ -177,7 +177,7 @@ def _source(stack: ExitStack, file: Path | None, fast: bool, device: str | None)
     from recognizer.sound.microphone import Microphone
 
     microphone = stack.enter_context(Microphone(device))
-    return microphone, f"{microphone.device.name} at {microphone.sample_rate} Hz"
+    return microphone, f"{shown(microphone.device.name)} at {microphone.sample_rate} Hz"
 
 
 @contextmanager
@@ -213,11 +213,11 @@ def _print_plain(event: Event, quiet: bool) -> None:
         case Adapted() if not quiet:
             complain(adapted_to(event))
         case Heard(start=start, result=result):
-            others = ", ".join(f"{c.word} {c.confidence:.2f}" for c in result.nbest[1:3])
-            typer.echo(f"{start:8.2f} s  {padded(result.word, WORD_CELLS)} {result.confidence:.2f}  {others}".rstrip())
+            others = ", ".join(f"{shown(c.word)} {c.confidence:.2f}" for c in result.nbest[1:3])
+            say(f"{start:8.2f} s  {padded(shown(result.word), WORD_CELLS)} {result.confidence:.2f}  {others}".rstrip())
         case Rejected(start=start, result=result):
-            nearest = "".join(f" ({c.word} {c.confidence:.2f})" for c in result.nbest[:1])
-            typer.echo(f"{start:8.2f} s  {padded('-', WORD_CELLS)} rejected: {result.reason}{nearest}")
+            nearest = "".join(f" ({shown(c.word)} {c.confidence:.2f})" for c in result.nbest[:1])
+            say(f"{start:8.2f} s  {padded('-', WORD_CELLS)} rejected: {result.reason}{nearest}")
 
 
 def _close(file: TextIO) -> None:
@@ -230,9 +230,8 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
 
     It returns whether all were kept. When the disk is full or the folder gone, that is said once, and it goes on.
     """
-    from recognizer import errors
     from recognizer.files import privacy
-    from recognizer.files.writing import make_private_folder, remedy
+    from recognizer.files.writing import make_private_folder
     from recognizer.live.events import Answer
     from recognizer.sound import audio
 
@@ -246,7 +245,7 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
     except OSError as error:
         reason = "is a file" if os.path.isfile(folder) else error.strerror or error
         what_to_do = remedy(error, "choose a folder to write to")
-        raise usage_error(f"--save {errors.shown(folder)}: {reason}; {what_to_do}") from error
+        raise usage_error(f"--save {shown(folder)}: {reason}; {what_to_do}") from error
     stack.callback(_close, log)
     session = f"{datetime.now():%Y%m%d-%H%M%S-%f}-{os.getpid()}"  # two sessions may keep in one folder
     number, writable = 0, True
@@ -267,7 +266,7 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
                 writable = False
             except OSError as error:
                 why = f"{error.strerror}; {remedy(error, 'check the disk')}"
-                complain(f"warning: {errors.shown(told)} cannot be written: {why}; nothing more is kept")
+                complain(f"warning: {shown(told)} cannot be written: {why}; nothing more is kept")
                 writable = False
         return writable
 

@@ -20,10 +20,12 @@ from recognizer.cli.reporting import (
     print_table,
     progress_bar,
     reports_errors,
+    say,
     warn_of_low_rates,
     working,
     writing,
 )
+from recognizer.errors import LONGEST_LINE, in_short, listed, shown
 
 if TYPE_CHECKING:
     from recognizer.evaluation.comparison import Comparison
@@ -66,9 +68,9 @@ def list_models(as_json: JsonOption = False, quiet: QuietOption = False, debug: 
             }
             print_json(record)
         else:
-            typer.echo(f"{name}  {len(model.words)} words, {model.front_end.source}  {path}")
+            say(f"{shown(name)}  {len(model.words)} words, {model.front_end.source}  {shown(path)}")
     if not installed() and not quiet:
-        complain(f"no models found; put .npz files into {folders()[0]}")
+        complain(f"no models found; put .npz files into {shown(folders()[0])}")
     return status
 
 
@@ -97,7 +99,6 @@ def show(
     png_for(plot, "--plot")
     if word is not None and plot is None:
         raise usage_error("--word chooses what --plot draws; give both")
-    from recognizer.errors import shown
     from recognizer.evaluation.alignment import word_index
     from recognizer.evaluation.description import write_spectra
     from recognizer.model import Model, locate
@@ -157,12 +158,11 @@ def _record(model: Model, path: Path) -> dict:
 
 def _print_model(record: dict) -> None:
     """What a model is, from what everybody asks to what few do."""
-    from recognizer.errors import shown
 
     words, card = record["words"], record["card"]
     _item("model", shown(record["file"]))
     spoken = {word: f"{word} ({said})" for word, said in record["spoken"].items()}
-    _item("words", f"{len(words)}: {_some([spoken.get(word, word) for word in words])}")
+    _item("words", f"{len(words)}: {listed([spoken.get(word, word) for word in words], FEW)}")
     _item("size", f"{record['bytes'] / 1000:.0f} kB")
     if card:
         _section("Where it comes from, and how well it does")
@@ -173,17 +173,17 @@ def _print_model(record: dict) -> None:
     shown_words = longest if len(longest) <= FEW else longest[: FEW // 2] + longest[-FEW // 2 :]
     print_table([("", word, f"{seconds:.2f} s") for word, seconds in shown_words])
     if len(longest) > FEW:
-        typer.echo(f"  (the {FEW // 2} longest and the {FEW // 2} shortest; --json has all)")
+        say(f"  (the {FEW // 2} longest and the {FEW // 2} shortest; --json has all)")
     if record["confusable"]:
         _section("Words most easily taken for each other: the smaller the distance, the more alike they sound")
         for pair in record["confusable"]:
-            typer.echo(f"  {pair['distance']:5.2f}  {' and '.join(pair['words'])}")
+            say(f"  {pair['distance']:5.2f}  {' and '.join(map(shown, pair['words']))}")
     if record["history"]:
         _section("Training: how well the models explained the recordings (log likelihood a frame, higher is better)")
-        width = max(map(len, record["history"]))
+        width = max(len(shown(stage)) for stage in record["history"])
         for stage, curve in record["history"].items():
-            told = f"  {stage:<{width}}  {curve[0]:.2f} to {curve[-1]:.2f} in {counted(len(curve), 'iteration')}"
-            typer.echo(f"{told}  {_sparkline(curve)}".rstrip())
+            told = f"  {shown(stage):<{width}}  {curve[0]:.2f} to {curve[-1]:.2f} in {counted(len(curve), 'iteration')}"
+            say(f"{told}  {_sparkline(curve)}".rstrip())
     _section(f"Inside: each word is a chain of {record['states']} states, each of which knows a part of its sound")
     written = {"file", "bytes", "words", "spoken", "card", "durations", "confusable", "history"}
     for key, value in record.items():
@@ -192,7 +192,7 @@ def _print_model(record: dict) -> None:
 
 
 def _section(title: str) -> None:
-    typer.echo()
+    say()
     echo_wrapped(title, 0)
 
 
@@ -207,7 +207,7 @@ def _value(key: str, value: object, indent: int = 0) -> None:
 
 
 def _item(key: str, text: str, indent: int = 0) -> None:
-    echo_wrapped(f"{' ' * indent}{key}: {text}".rstrip(), indent + 4)
+    echo_wrapped(f"{' ' * indent}{shown(key)}: {in_short(text, LONGEST_LINE)}".rstrip(), indent + 4)
 
 
 def _is_score(value: object) -> bool:
@@ -229,15 +229,10 @@ def _plain(value: object) -> str:
         unseen = f", unseen {value['unseen']}" if "unseen" in value else ""
         return f"{100 * value['accuracy']:.2f} % ({in_words(value)}){unseen}"
     if isinstance(value, dict):
-        return " ".join(f"{key} {_plain(item)}" for key, item in value.items() if item is not None)
+        return " ".join(f"{shown(key)} {_plain(item)}" for key, item in value.items() if item is not None)
     if isinstance(value, list | tuple):
         return ", ".join(map(_plain, value))
-    return f"{value:.4g}" if isinstance(value, float) else "not known" if value is None else str(value)
-
-
-def _some(words: list[str]) -> str:
-    more = f" and {len(words) - FEW} more" if len(words) > FEW else ""
-    return ", ".join(words[:FEW]) + more
+    return f"{value:.4g}" if isinstance(value, float) else "not known" if value is None else shown(value)
 
 
 def _sparkline(curve: list[float]) -> str:
@@ -277,17 +272,17 @@ def compare(
         found = corpora.find(corpus)
     common = [word for word in recognizers[0].words if word in recognizers[1].words]
     if not common:
-        raise ModelError(f"{a} and {b} have no word in common; compare models of the same words")
+        raise ModelError(f"{shown(a)} and {shown(b)} have no word in common; compare models of the same words")
     utterances = [utterance for utterance in found if utterance.word in common]
     left_out = {utterance.word for utterance in found} - set(common)
     if not quiet:
         _tell_of_vocabularies(a, b, [set(recognizer.words) - set(common) for recognizer in recognizers])
         if left_out:
             count = counted(len(found) - len(utterances), "recording")
-            complain(f"warning: {count} left out, of words that not both models have: {_some(sorted(left_out))}")
+            complain(f"warning: {count} left out, of words that not both models have: {listed(sorted(left_out), FEW)}")
     if not utterances:
-        words = _some(sorted(left_out))
-        raise ModelError(f"none of the recordings is of a word that both models have: {words}; record {_some(common)}")
+        words, known = listed(sorted(left_out), FEW), listed(common, FEW)
+        raise ModelError(f"none of the recordings is of a word that both models have: {words}; record {known}")
     answers = []
     with progress_bar(quiet) as progress:
         for name, recognizer in zip("AB", recognizers):
@@ -315,20 +310,21 @@ def compare(
 def _tell_of_vocabularies(a: str, b: str, lacking: list[set[str]]) -> None:
     for name, only in zip((a, b), lacking):
         if only:
-            complain(f"warning: only {name} has {_some(sorted(only))}; only the words that both have are compared")
+            words = listed(sorted(only), FEW)
+            complain(f"warning: only {shown(name)} has {words}; only the words that both have are compared")
 
 
 def _print_comparison(a: str, b: str, comparison: Comparison) -> None:
     from recognizer.evaluation.evaluation import headline
 
     for name, model, score in (("A", a, comparison.a), ("B", b, comparison.b)):
-        echo_wrapped(f"{name}, {model}: {headline(score)}", 4)
-    typer.echo()
+        echo_wrapped(f"{name}, {shown(model)}: {headline(score)}", 4)
+    say()
     rows = [("", "B right", "B wrong")]
     rows.append(("A right", str(comparison.both), str(comparison.only_a)))
     rows.append(("A wrong", str(comparison.only_b), str(comparison.neither)))
     print_table(rows, right={1, 2})
-    typer.echo()
+    say()
     echo_wrapped(comparison.verdict, 0)
     if discordant := comparison.only_a + comparison.only_b:
         only = counted(discordant, "recording")
@@ -337,6 +333,6 @@ def _print_comparison(a: str, b: str, comparison: Comparison) -> None:
         echo_wrapped(comparison.caution, 0)
     for what, words in (("better", comparison.gained), ("worse", comparison.lost)):
         if words:
-            _item(f"B is {what} at", ", ".join(f"{word} ({count})" for word, count in words.items()))
+            _item(f"B is {what} at", listed(f"{word} ({count})" for word, count in words.items()))
     if comparison.unreadable:
-        typer.echo(f"{counted(len(comparison.unreadable), 'file')} could not be read")
+        say(f"{counted(len(comparison.unreadable), 'file')} could not be read")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from recognizer.errors import NamingError
+from recognizer.errors import NamingError, shown
 
 ModelOption = Annotated[str, typer.Option("--model", "-m", help="Model by name, or a .npz file.", metavar="NAME|FILE")]
 SpeakerOption = Annotated[
@@ -86,7 +86,7 @@ def threshold_of(option: str) -> str | float:
     except ValueError:
         number = -1.0
     if not 0 <= number <= 1:
-        raise usage_error(f"--threshold {option} is not {', '.join(REFUSED)} or a number from 0 to 1")
+        raise usage_error(f"--threshold {shown(option)} is not {', '.join(REFUSED)} or a number from 0 to 1")
     return number
 
 
@@ -104,7 +104,7 @@ def png_for(path: Path | None, option: str) -> None:
     if path is None:
         return
     if path.suffix.lower() != ".png":
-        raise usage_error(f"{option} {path} does not end in .png; pictures are PNG files")
+        raise usage_error(f"{option} {shown(path)} does not end in .png; pictures are PNG files")
     from recognizer.files.pictures import require_matplotlib
 
     require_matplotlib()

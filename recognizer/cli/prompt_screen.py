@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from recognizer.cli.drawing import WIDTH, Meter, framed, large, poster, share_row
+from recognizer.errors import printable, shown
 from recognizer.live import events
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class PromptPicture:
         self._version += 1
         match event:
             case events.Prompted():
-                self._word = event.prompt.word
+                self._word = shown(event.prompt.word)
             case events.Kept():
                 but = f", but {event.note}" if event.note else ""
                 self._verdict = self._told("✓", "green", f"{event.prompt.word}{but}")
@@ -58,7 +59,7 @@ class PromptPicture:
                 self._verdict = self._told("✗", "red", f"{event.prompt.word} is left out: {event.problem}")
             case events.Finished():
                 self._word = " "
-        self._note = "" if isinstance(event, events.Verdict) else event.note or ""
+        self._note = printable("" if isinstance(event, events.Verdict) else event.note or "")
 
     def seen(self) -> tuple:
         """What the picture depends on; while it is the same, there is nothing to draw."""
@@ -86,6 +87,6 @@ class PromptPicture:
     def _told(self, mark: str, style: str, what: str) -> Text:
         """What became of the last take, on so many lines that nothing moves whatever is told."""
         length = max(1, self._width - INDENT - 6)
-        lines = textwrap.wrap(what, length)
+        lines = textwrap.wrap(printable(what), length)
         blank = "\n" * max(0, -(-VERDICT_CELLS // length) - max(1, len(lines)))
         return Text.assemble((f"{mark:>{INDENT}} ", style), ("\n" + " " * (INDENT + 1)).join(lines) + blank)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recognizer.cli.reporting import ExitStatus, complain, in_turn, print_json, sigterm_interrupts
-from recognizer.errors import RecognizerError, shown
+from recognizer.errors import RecognizerError, listed, shown
 from recognizer.files.writing import remedy
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def collect(
     elif guide.skipped or guide.current:
         status = ExitStatus.FAILED
     if guide.skipped:
-        left = ", ".join(f"{prompt.word} (take {prompt.take})" for prompt in guide.skipped)
+        left = listed(f"{prompt.word} (take {prompt.take})" for prompt in guide.skipped)
         complain(f"left out: {left}; the same command asks for them again")
     return Ending(kept, tuple(guide.skipped), status)
 
@@ -102,8 +102,8 @@ def _keep(keep: Callable[[Prompt, np.ndarray], None], event: Kept) -> None:
         keep(event.prompt, event.samples)
     except OSError as error:
         where = "" if error.filename is None else f" in {shown(error.filename)}"
-        what_to_do = remedy(error, "change its mode" if where else "check the disk")
-        raise RecognizerError(f"{event.prompt.word} cannot be kept{where} ({error.strerror}); {what_to_do}") from error
+        what_to_do, why = remedy(error, "change its mode" if where else "check the disk"), error.strerror or error
+        raise RecognizerError(f"{shown(event.prompt.word)} cannot be kept{where} ({why}); {what_to_do}") from error
 
 
 def _so_far(kept: int, guide: Guide) -> str:
@@ -142,7 +142,7 @@ def _print_plain(event: Event, quiet: bool) -> None:
         case events.Prompted():
             again = f" (attempt {event.attempt})" if event.attempt > 1 else ""
             spoken = f" ({event.note})" if event.note else ""
-            complain(f"{event.done + 1} of {event.total}, say: {event.prompt.word}{spoken}{again}")
+            complain(f"{event.done + 1} of {event.total}, say: {shown(event.prompt.word)}{spoken}{again}")
         case events.Refused():
             complain(f"{event.kind}: {event.problem}")
         case events.Kept() if not quiet:

@@ -15,8 +15,8 @@ import typer
 
 from recognizer.cli.options import DebugOption, DeviceOption, JsonOption, QuietOption, usage_error
 from recognizer.cli.prompting import collect
-from recognizer.cli.reporting import ExitStatus, complain, native_messages_hidden, print_json, reports_errors
-from recognizer.errors import CorpusError, NamingError, RecognizerError, shown
+from recognizer.cli.reporting import ExitStatus, complain, does_work, native_messages_hidden, print_json, say
+from recognizer.errors import CorpusError, NamingError, RecognizerError, cited, listed, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +28,7 @@ SPEAKER_MARK = "_nohash_"  # what stands between speaker and take, see `recogniz
 RESERVED = ("_nohash", "_background_noise_")  # would be read otherwise from the names of files and folders
 
 
-@reports_errors
+@does_work
 def record(
     words: Annotated[list[str], typer.Argument(help="The words to say.", metavar="WORD...")],
     output: Annotated[
@@ -73,7 +73,7 @@ def record(
         from recognizer.sound.microphone import Microphone
 
         with native_messages_hidden(debug), Microphone(device) as microphone:
-            name, rate = microphone.device.name, microphone.sample_rate
+            name, rate = shown(microphone.device.name), microphone.sample_rate
             if rate < sample_rate and not quiet:
                 complain(f"warning: {name} delivers {rate} Hz, under {sample_rate}; use --sample-rate {rate}")
             keep = _keeper(folders, speaker, sample_rate)
@@ -84,12 +84,12 @@ def record(
     if as_json or status == ExitStatus.INTERRUPTED:
         return status
     counts = {word: len(_takes(folder, speaker)) for word, folder in folders.items()}
-    there = ", ".join(f"{word} {count}" for word, count in counts.items())
+    there = listed((f"{word} {count}" for word, count in counts.items()), len(counts))
     new = f"{guide.kept or 'no'} new recording{'' if guide.kept == 1 else 's'}"
-    typer.echo(f"{shown(output)}: {new}; in all {there}")
+    say(f"{shown(output)}: {new}; in all {there}")
     if not guide.total:
-        typer.echo(f"all takes are there; for more, --takes {min(counts.values()) + 1}")
-    typer.echo(f"next: recognizer train {shlex.quote(str(output))} --output mine.npz")
+        say(f"all takes are there; for more, --takes {min(counts.values()) + 1}")
+    say(f"next: recognizer train {shlex.quote(str(output))} --output mine.npz")
     return status
 
 
@@ -103,7 +103,7 @@ def _checked_name(name: str, what: str) -> str:
         raise usage_error(str(error)) from error
     reserved = next((mark for mark in RESERVED if mark in name), None)
     if reserved:
-        raise usage_error(f"{what} {name!r} has {reserved!r} in it, which divides names of files; leave it out")
+        raise usage_error(f"{what} {cited(name)} has {reserved!r} in it, which divides names of files; leave it out")
     return name
 
 
@@ -113,7 +113,8 @@ def _checked_words(words: list[str]) -> list[str]:
     for word in words:
         word = _checked_name(word, "word")
         if word.lower() in spelled:
-            raise usage_error(f"words {spelled[word.lower()]!r} and {word!r} are the same word; leave one out")
+            same = f"{cited(spelled[word.lower()])} and {cited(word)}"
+            raise usage_error(f"words {same} are the same word; leave one out")
         spelled[word.lower()] = word
     return list(spelled.values())
 
@@ -140,7 +141,9 @@ def _check_folder(output: Path, words: list[str]) -> None:
         raise usage_error(f"{name} has recordings named {layout}, which these would not fit; choose another folder")
     for word in words:
         if present.get(word.lower(), word) != word:
-            raise usage_error(f"{name} has the word {present[word.lower()]!r} already; write {word!r} like that")
+            raise usage_error(
+                f"{name} has the word {cited(present[word.lower()])} already; write {cited(word)} like that"
+            )
 
 
 def _make_sure_of_room(output: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import errno
 import functools
+import io
 import json
 import os
 import re
@@ -12,15 +15,16 @@ import sys
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import typer
 
-from recognizer.errors import RecognizerError, RecognizerWarning, shown
+from recognizer.cli.streams import drop_unwritten, is_closed, send_nowhere
+from recognizer.errors import LONGEST_LINE, RecognizerError, RecognizerWarning, in_short, printable, shown
 from recognizer.files.writing import remedy
 
 if TYPE_CHECKING:
@@ -32,6 +36,8 @@ if TYPE_CHECKING:
 NAMED = 5  # refused recordings that are named, which is enough to see what is wrong; the rest are counted
 SOON = 0.3  # seconds in which a command answers at once: a person has to wait from half a second on
 LEAST = 30  # cells of a terminal that lines are wrapped to; less is none that anybody reads
+CLOSED = "standard output is closed, and there is nowhere to print to; leave it open, or send it to a file"
+WRITTEN = ("output", "report", "textgrid", "plot", "save")  # parameters that name files to write
 # What the package advises in its own terms, and how one does that on the command line.
 OPTION_FOR = {
     "choose another model": "choose another --model",
@@ -59,15 +65,25 @@ class ExitStatus(IntEnum):
     INTERRUPTED = 130
 
 
-def reports_errors(command: Callable) -> Callable:
+def reports_errors(command: Callable, *, answers: bool = True) -> Callable:
     """Turn the package's errors and warnings into one line on stderr, and an exit status.
 
     A command may return an ExitStatus. `--quiet` silences warnings, `--debug` lets the traceback through.
+
+    Parameters
+    ----------
+    command : to be called
+    answers : whether it is called for what it prints: with standard output closed, there is nothing to be done then
     """
 
     @functools.wraps(command)
     def wrapped(*args, **kwargs) -> None:
         quiet, debug = kwargs.get("quiet", False), kwargs.get("debug", False)
+        if is_closed(sys.stdout):
+            if answers and not any(map(kwargs.get, WRITTEN)):
+                complain(f"error: {CLOSED}")
+                raise typer.Exit(int(ExitStatus.FAILED))
+            send_nowhere(sys.stdout)
         status = ExitStatus.OK
         try:
             with warnings.catch_warnings():
@@ -86,30 +102,78 @@ def reports_errors(command: Callable) -> Callable:
             complain("interrupted")
             status = ExitStatus.INTERRUPTED
         except BrokenPipeError:  # the reader, such as `head`, has seen enough
-            _drop_unwritten()
             status = ExitStatus.OK
         except OSError as error:
             if debug:
                 raise
-            _drop_unwritten()
             where = "" if error.filename is None else f"{shown(error.filename)}: "
-            what_to_do = remedy(error, "see with --debug where it happened")
-            complain(f"error: {where}{error.strerror or error}; {what_to_do}")
+            complain(f"error: {where}{_why_not_written(error)}")
             status = ExitStatus.FAILED
         except Exception as error:  # nobody should ever see this line, but still less a traceback
             if debug:
                 raise
             complain(f"error: {type(error).__name__}: {error}; this should not happen, see it whole with --debug")
             status = ExitStatus.FAILED
+        drop_unwritten(sys.stdout)
         if status:
             raise typer.Exit(int(status))
 
     return wrapped
 
 
+def does_work(command: Callable) -> Callable:
+    """As `reports_errors`, of a command whose work is in files: it is done even where nobody can be told of it."""
+    return reports_errors(command, answers=False)
+
+
 def complain(line: str) -> None:
-    """One line to the person at the terminal."""
-    typer.echo(with_options(line), err=True)
+    """One line to the person at the terminal; where it cannot be written, the exit status has to do."""
+    try:
+        typer.echo(in_short(printable(with_options(line)), LONGEST_LINE), err=True)
+    except OSError:
+        drop_unwritten(sys.stderr)
+
+
+def say(line: str = "") -> None:
+    """One line on standard output, for a person or a program that reads lines."""
+    typer.echo(printable(line))
+
+
+def tell_of_call(error: Exception) -> NoReturn:
+    """Tell what is wrong with a call, or that its help cannot be printed.
+
+    Parameters
+    ----------
+    error : how typer says so, or an OSError
+
+    Raises
+    ------
+    typer.Exit
+        with the status for the shell.
+    """
+    status = ExitStatus.FAILED
+    if not isinstance(error, OSError):
+        status = error.exit_code
+        if type(error).__name__ != "NoArgsIsHelpError":  # which has many lines, and none is foreign
+            message = in_short(printable(error.format_message()), LONGEST_LINE)
+            error.format_message = lambda: message
+        try:
+            error.show()
+        except OSError:
+            drop_unwritten(sys.stderr)
+    elif isinstance(error, BrokenPipeError):
+        status = ExitStatus.OK
+    else:
+        complain(f"error: {_why_not_written(error)}")
+    drop_unwritten(sys.stdout)
+    raise typer.Exit(int(status)) from error
+
+
+def _why_not_written(error: OSError) -> str:
+    """Why something cannot be written to standard output, and what to do."""
+    if error.errno == errno.EBADF:
+        return CLOSED
+    return f"{error.strerror or error}; {remedy(error, 'see with --debug where it happened')}"
 
 
 def with_options(message: str) -> str:
@@ -117,15 +181,6 @@ def with_options(message: str) -> str:
     for advice, option in OPTION_FOR.items():
         message = re.sub(advice, option, message)
     return message
-
-
-def _drop_unwritten() -> None:
-    """Forget output that cannot be written, so that Python does not try it once more at its exit."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _show_warning(otherwise: Callable) -> Callable:
@@ -139,8 +194,17 @@ def _show_warning(otherwise: Callable) -> Callable:
 
 
 def print_json(record: object) -> None:
-    """A line of JSON, the letters of all scripts as they are."""
-    typer.echo(json.dumps(record, ensure_ascii=False))
+    """A line of JSON, the letters of all scripts as they are; what must not reach a terminal as JSON's escapes."""
+    line = json.dumps(record, ensure_ascii=False)
+    say("".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line))
+
+
+def print_csv(cells: Iterable[object]) -> None:
+    """A row of CSV, the cells as they are, which programs need; on a terminal with escapes, as `ls` does it."""
+    row = io.StringIO()
+    csv.writer(row).writerow(cells)  # with its own end of lines, so that cells which hold a part of that are quoted
+    line = row.getvalue().removesuffix("\r\n").encode(errors="backslashreplace").decode()
+    sys.stdout.write((printable(line) if sys.stdout.isatty() else line) + "\n")
 
 
 def print_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> None:
@@ -148,9 +212,10 @@ def print_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> N
 
     Parameters
     ----------
-    rows : of cells; one with fewer cells than the first row is not aligned
+    rows : of cells, each shown as `shown` does; one with fewer cells than the first row is not aligned
     right : columns whose cells end below each other, as numbers do
     """
+    rows = [tuple(map(shown, row)) for row in rows]
     whole = [row for row in rows if len(row) == len(rows[0])]
     widths = [max(map(width_of, column)) for column in zip(*whole)]
     for row in rows:
@@ -161,13 +226,15 @@ def print_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> N
 
 def echo_wrapped(line: str, hanging: int) -> None:
     """A line, wrapped between words where a terminal limits it; what follows is indented by so many cells."""
+    line = printable(line)
     if sys.stdout.isatty():
         from shutil import get_terminal_size
         from textwrap import fill
 
         width = max(LEAST, get_terminal_size().columns)
         line = fill(line, width, subsequent_indent=" " * hanging, break_on_hyphens=False, break_long_words=False)
-    typer.echo(line)
+    for part in line.split("\n"):
+        say(part)
 
 
 def padded(text: str, cells: int, right: bool = False) -> str:
@@ -315,11 +382,11 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int, str], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
-        TextColumn("{task.description:>14}"),
+        TextColumn("{task.description:>14}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True)) as bar:
         tasks: dict[str, int] = {}
@@ -351,8 +418,9 @@ def working(what: str, quiet: bool, after: float = 0.0) -> Iterator[None]:
         if after and over.wait(after):
             return
         from rich.console import Console
+        from rich.text import Text
 
-        with Console(stderr=True).status(what):
+        with Console(stderr=True).status(Text(printable(what))):  # names may look like markup
             over.wait()
 
     shown = threading.Thread(target=show, daemon=True)

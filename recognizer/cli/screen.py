@@ -10,6 +10,7 @@ from rich.text import Text
 
 from recognizer.cli.drawing import WIDTH, Meter, framed, large, poster, row, share_row
 from recognizer.cli.reporting import adapted_to
+from recognizer.errors import printable, shown
 from recognizer.live import events
 
 if TYPE_CHECKING:
@@ -55,15 +56,15 @@ class LivePicture:
                 self._say(result.nbest[0].word, "dim", None, "")
             case events.Heard(result=result):
                 self._say(result.word, "bold green", result.confidence, _ranked(result.nbest[1:4]))
-                self._history.appendleft(Text(f"{result.word} {result.confidence:.2f}"))
+                self._history.appendleft(Text(f"{shown(result.word)} {result.confidence:.2f}"))
             case events.Rejected(result=result):
-                self._word, self._confidence = Text(f"rejected: {result.reason}", style="yellow"), None
+                self._word, self._confidence = Text(f"rejected: {printable(result.reason)}", style="yellow"), None
                 self._others = f"nearest: {_ranked(result.nbest[:3])}" if result.nbest else ""
-                self._history.appendleft(Text(f"({result.reason})", style="dim"))
+                self._history.appendleft(Text(f"({printable(result.reason)})", style="dim"))
         if isinstance(event, events.Adapted):
-            self._adapted = adapted_to(event)
+            self._adapted = printable(adapted_to(event))
         elif isinstance(event, events.Calibrated | events.Answer) or event.note:
-            self._note = event.note or ""
+            self._note = printable(event.note or "")
 
     def seen(self) -> tuple:
         """What the picture depends on; while it is the same, there is nothing to draw."""
@@ -85,7 +86,11 @@ class LivePicture:
         return framed(lines, self._title, self._width)
 
     def _say(self, word: str, style: str, confidence: float | None, others: str) -> None:
-        self._word, self._confidence, self._others = Text(large(word, self._width), style=style), confidence, others
+        self._word, self._confidence, self._others = (
+            Text(large(shown(word), self._width), style=style),
+            confidence,
+            others,
+        )
 
     def _confidence_row(self) -> Text:
         if self._confidence is None:
@@ -94,4 +99,4 @@ class LivePicture:
 
 
 def _ranked(candidates: tuple[Candidate, ...]) -> str:
-    return "   ".join(f"{candidate.word} {candidate.confidence:.2f}" for candidate in candidates)
+    return "   ".join(f"{shown(candidate.word)} {candidate.confidence:.2f}" for candidate in candidates)

@@ -24,13 +24,15 @@ from recognizer.cli.reporting import (
     ExitStatus,
     complain,
     counted,
+    does_work,
     doubted,
     print_json,
     print_table,
     reports_errors,
+    say,
     working,
 )
-from recognizer.errors import NamingError, ProfileError, RecognizerError, shown
+from recognizer.errors import NamingError, ProfileError, RecognizerError, listed, shown
 
 app = typer.Typer(
     help="List, show, rename, remove, move or refresh the speakers that are enrolled, or forget takes.",
@@ -68,7 +70,8 @@ def list_speakers(as_json: JsonOption = False, quiet: QuietOption = False, debug
         if _shown_on_a_terminal():
             print_table([HEADER, *rows])
         else:
-            typer.echo("\n".join(map("  ".join, rows)))
+            for row in rows:
+                say("  ".join(map(shown, row)))
     if not rows and not quiet:
         complain(NOBODY)
     return status
@@ -135,21 +138,21 @@ def show(
         print_json(record)
         return ExitStatus.OK
     for key, value in record.items():
-        typer.echo(f"{key}: {_plain(value)}")
+        say(f"{shown(key)}: {_plain(value)}")
     return ExitStatus.OK
 
 
 def _plain(value: object) -> str:
     """A value of a record for people."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {item}" for key, item in value.items()) or "none"
+        return listed((f"{key} {item}" for key, item in value.items()), len(value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "none" if value is None else str(value)
+    return "none" if value is None else shown(value)
 
 
 @app.command()
-@reports_errors
+@does_work
 def rename(
     old: NameArgument,
     new: Annotated[str, typer.Argument(help="The new name.", metavar="NEW")],
@@ -169,7 +172,7 @@ def rename(
 
 
 @app.command()
-@reports_errors
+@does_work
 def remove(
     name: NameArgument,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -194,10 +197,10 @@ def _confirmed(names: list[str]) -> bool:
     from recognizer.speakers import store
 
     if not _at_a_terminal():
-        raise usage_error(f"there is no terminal to ask at whether to remove {', '.join(names)}; add --yes if so")
+        raise usage_error(f"there is no terminal to ask at whether to remove {listed(names)}; add --yes if so")
     takes = sum(len(store.takes(name)) for name in names)
     try:
-        return typer.confirm(f"Remove {', '.join(names)} with {takes} takes?", err=True)
+        return typer.confirm(f"Remove {listed(names)} with {takes} takes?", err=True)
     except typer.Abort as error:  # Ctrl-C, which the prompt makes an error of its own
         raise KeyboardInterrupt from error
 
@@ -207,7 +210,7 @@ def _at_a_terminal() -> bool:
 
 
 @app.command()
-@reports_errors
+@does_work
 def export(
     name: NameArgument,
     file: Annotated[Path, typer.Argument(help="The file to write, a zip archive.", metavar="FILE")],
@@ -220,16 +223,16 @@ def export(
 
     name = checked_speaker(name)
     if file.is_dir():
-        raise usage_error(f"{file} is a folder; name a file in it, such as {file / f'{name}.zip'}")
+        raise usage_error(f"{shown(file)} is a folder; name a file in it, such as {shown(file / f'{name}.zip')}")
     store.export(name, file)
     names = store.with_conditions(name)
     if not quiet and any(map(store.takes, names)):
         complain("the file holds recordings of the voice; who must not hear them should not get it")
-    _tell(f"{file}:", names, as_json)
+    _tell(f"{shown(file)}:", names, as_json)
 
 
 @app.command("import")
-@reports_errors
+@does_work
 def import_speaker(
     file: Annotated[Path, typer.Argument(help="A file that `export` wrote.", metavar="FILE", readable=False)],
     as_json: JsonOption = False,
@@ -243,7 +246,7 @@ def import_speaker(
 
 
 @app.command()
-@reports_errors
+@does_work
 def refresh(
     names: Annotated[
         list[str] | None, typer.Argument(help="Speakers, with all conditions; all when none.", metavar="[NAME]...")
@@ -286,7 +289,7 @@ def refresh(
 
 
 @app.command()
-@reports_errors
+@does_work
 def forget(
     name: NameArgument,
     takes: Annotated[
@@ -317,7 +320,7 @@ def _refresh(name: str, model: str | None, as_json: bool, jobs: int, quiet: bool
     if not (as_json or quiet):
         for doubt in record["doubts"]:
             complain(f"warning: {doubt}")
-    print_json(record) if as_json else typer.echo(line)
+    print_json(record) if as_json else say(line)
     return ExitStatus.FAILED if record["refused"] else ExitStatus.OK
 
 
@@ -350,9 +353,9 @@ def _refreshed(name: str, model: str | None, jobs: int) -> tuple[str, dict]:
     told |= {"before": record["before"], "after": record["after"]}
     told |= {"doubts": [doubted(name, doubt) for doubt in enrollment.doubts], "refused": refused}
     takes = counted(sum(record["takes"].values()), "take")
-    return f"{name}  {model_name}  {takes}  {_gain(record)}", told
+    return f"{name}  {shown(model_name)}  {takes}  {_gain(record)}", told
 
 
 def _tell(what: str, names: list[str], as_json: bool) -> None:
     """Which speakers it was done to."""
-    print_json({"speakers": names}) if as_json else typer.echo(f"{what} {', '.join(names)}")
+    print_json({"speakers": names}) if as_json else say(f"{what} {listed(names, len(names))}")

@@ -15,15 +15,17 @@ from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
     complain,
+    does_work,
     print_json,
     progress_bar,
-    reports_errors,
+    say,
     tell_of_refusals,
     working,
 )
+from recognizer.errors import listed, shown
 
 
-@reports_errors
+@does_work
 def train(
     corpus: Annotated[
         list[Path],
@@ -118,13 +120,15 @@ def train(
 ) -> ExitStatus:
     """Train a model on labelled recordings."""
     if output.suffix != ".npz":
-        raise usage_error(f"--output {output} must end in .npz")
+        raise usage_error(f"--output {shown(output)} must end in .npz")
     if not output.parent.is_dir():
-        raise usage_error(f"--output {output}: the folder {output.parent} does not exist; make it first")
+        raise usage_error(f"--output {shown(output)}: the folder {shown(output.parent)} does not exist; make it first")
     if output.is_dir():
-        raise usage_error(f"--output {output} is a folder; name a file")
+        raise usage_error(f"--output {shown(output)} is a folder; name a file")
     if not os.access(output.parent, os.W_OK):
-        raise usage_error(f"--output {output}: no permission to write into {output.parent}; choose another")
+        raise usage_error(
+            f"--output {shown(output)}: no permission to write into {shown(output.parent)}; choose another"
+        )
 
     with working("loading", quiet, SOON):
         from recognizer import corpus as corpora
@@ -138,7 +142,7 @@ def train(
 
     kinds = tuple(dict.fromkeys(kind.strip() for kind in (augment or "").split(",")))
     if noise and "noise" not in kinds:
-        raise usage_error(f"--noise {noise[0]} is for copies with noise; add --augment noise")
+        raise usage_error(f"--noise {shown(noise[0])} is for copies with noise; add --augment noise")
     try:
         augmentation = None if augment is None else Augmentation(kinds, copies, seed)
         settings = TrainingSettings(states, topology, density, mixtures, codebook, even_speakers)
@@ -151,7 +155,7 @@ def train(
         utterances = weigh_folders(corpora.find(*corpus), weights)
         front_end = corpus_front_end(utterances)
     if sample_rate and not front_end.hears:
-        holds = f"{' '.join(map(str, corpus))} holds {front_end.source}"
+        holds = f"{' '.join(map(shown, corpus))} holds {front_end.source}"
         raise usage_error(f"--sample-rate {sample_rate} is for sound, and {holds}; leave it out")
     foreign, known = corpora.unknown_files(unknown or [], {u.word for u in utterances})
     if known and not quiet:
@@ -183,13 +187,13 @@ def train(
         }
         print_json(summary)
     else:
-        typer.echo(f"{output}: {len(model.words)} words from {model.card['utterances']} recordings")
-        typer.echo(f"words: {', '.join(model.words)}")
+        say(f"{shown(output)}: {len(model.words)} words from {model.card['utterances']} recordings")
+        say(f"words: {listed(model.words, len(model.words))}")
         for stage, curve in history.items():
-            typer.echo(f"{stage}: log likelihood a frame {curve[0]:.3f} to {curve[-1]:.3f}, {len(curve)} iterations")
+            say(f"{stage}: log likelihood a frame {curve[0]:.3f} to {curve[-1]:.3f}, {len(curve)} iterations")
         if held_out:
             right = f"{100 * held_out['accuracy']:.1f} % of them right ({in_words(held_out)})"
-            typer.echo(f"a trial without a third of the {held_out['unseen']} got {right}")
+            say(f"a trial without a third of the {held_out['unseen']} got {right}")
     return ExitStatus.FAILED if left_out else ExitStatus.OK
 
 
@@ -197,5 +201,5 @@ def _weight(text: str, number: Callable[[str, str], float]) -> tuple[Path, float
     """What `--weight FOLDER=NUMBER` says."""
     folder, mark, written = text.rpartition("=")
     if not (mark and folder and written.strip()):
-        raise usage_error(f"--weight {text} is not FOLDER=NUMBER, such as children=4")
-    return Path(folder), number(written.strip(), f"--weight {text}")
+        raise usage_error(f"--weight {shown(text)} is not FOLDER=NUMBER, such as children=4")
+    return Path(folder), number(written.strip(), f"--weight {shown(text)}")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer.errors import AudioError, ModelError
+from recognizer.errors import AudioError, ModelError, cited, listed
 from recognizer.features.analysis import Analysis
 from recognizer.features.front_end import FrontEnd
 from recognizer.files.pictures import lettering
@@ -28,7 +28,6 @@ from recognizer.sound.audio import Recording
 SHOWN_AROUND = 0.25  # seconds of the recording that a picture has on both sides of what was analysed
 SHOWN_DEPTH = 60.0  # dB from the strongest to the weakest that a spectrogram shows: about what speech has over a room
 WIDEBAND = 0.006  # seconds; a short window shows formants, and when they move, rather than the pitch
-NAMED_WORDS = 20  # of a vocabulary, in an error, which is to stay one line
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def align(analysis: Analysis, model: Model, word: str | None = None) -> Alignmen
     best = int(candidates[scores.argmax()])
     path = decoding.align_frames(models, features, best)
     if path is None:
-        what = "any word" if word is None else repr(model.words[best])
+        what = "any word" if word is None else cited(model.words[best])
         raise AudioError(
             f"its {analysis.duration:.3f} s ({len(features)} frames) are too short for {what}; record a whole word"
         )
@@ -175,10 +174,9 @@ def word_index(words: tuple[str, ...], word: str) -> int:
     if word in words:
         return words.index(word)
     close = difflib.get_close_matches(word, words, 1)
-    more = f" and {len(words) - NAMED_WORDS} more" if len(words) > NAMED_WORDS else ""
     raise ModelError(
-        f"the model has no word {word!r}{f', did you mean {close[0]!r}?' if close else ';'} "
-        f"it has {', '.join(words[:NAMED_WORDS])}{more}"
+        f"the model has no word {cited(word)}{f', did you mean {cited(close[0])}?' if close else ';'} "
+        f"it has {listed(words)}"
     )
 
 

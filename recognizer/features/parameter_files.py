@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer.errors import AudioError, shown
+from recognizer.errors import AudioError, cited, shown
 from recognizer.files.writing import remedy, replacing
 
 # As such files are usually named, by what is in them; compare in lower case.
@@ -121,7 +121,7 @@ def _code(kind: str) -> int:
     base, *qualifiers = kind.upper().split("_")
     if base not in BASES or not QUALIFIERS.keys() >= set(qualifiers):
         raise AudioError(
-            f"{kind!r} is no parameter kind of HTK; give a base kind and qualifiers, such as MFCC_E_D_A or USER"
+            f"{cited(kind)} is no parameter kind of HTK; give a base kind and qualifiers, such as MFCC_E_D_A or USER"
         )
     return BASES.index(base) + sum(QUALIFIERS[qualifier] for qualifier in set(qualifiers))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from recognizer.errors import NamingError
+from recognizer.errors import NamingError, cited
 
 LONGEST = 80  # bytes of UTF-8; leaves room for what is added in a file's name
 ALLOWED = " -_'\u2019."  # beside letters, marks and digits of any script
@@ -32,13 +32,15 @@ def checked_name(name: str, what: str = "name") -> str:
         raise NamingError(f"the {what} is empty; write one, such as anna")
     strange = next((c for c in name if unicodedata.category(c)[0] not in "LMN" and c not in ALLOWED), None)
     if strange is not None:
-        raise NamingError(f"{what} {name!r} has a {strange!r}; use letters, digits, spaces, hyphens and underscores")
+        raise NamingError(
+            f"{what} {cited(name)} has a {cited(strange)}; use letters, digits, spaces, hyphens and underscores"
+        )
     if (edge := name[0]) in " .'-" or (edge := name[-1]) in " .":
-        raise NamingError(f"{what} {name!r} begins or ends with {edge!r}; leave that out")
+        raise NamingError(f"{what} {cited(name)} begins or ends with {edge!r}; leave that out")
     device, dot, ending = name.partition(".")
     if device.strip().lower() in RESERVED:
         instead = f"{device.strip()}_{dot}{ending}"
-        raise NamingError(f"{what} {name!r} is the name of a device on Windows; choose another, such as {instead}")
+        raise NamingError(f"{what} {cited(name)} is the name of a device on Windows; choose another, such as {instead}")
     if len(name.encode()) > LONGEST:
-        raise NamingError(f"{what} {name[:20]!r}... has {len(name.encode())} bytes; {LONGEST} are the most")
+        raise NamingError(f"{what} {cited(name[:20])}... has {len(name.encode())} bytes; {LONGEST} are the most")
     return name

@@ -7,9 +7,10 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from recognizer.errors import RecognizerError
+from recognizer.errors import RecognizerError, in_short
 
 FONT = "DejaVu Sans"  # comes with matplotlib
+LONGEST_LABEL = 20  # characters, beside which there is room for a picture
 NO_GLYPH = "\u25a1"  # a white square, for a letter that no font has
 
 
@@ -24,7 +25,8 @@ def lettering(texts: Iterable[str]) -> Iterator[Callable[[str], str]]:
     """Draw letters of any script: figures are to be made, labelled and saved inside the block.
 
     matplotlib warns of a letter that its fonts lack. So the fonts of this computer are asked, until all letters are
-    found, and what none of them has is not drawn. Nothing is read as mathematics.
+    found, and what none of them has is not drawn. Nothing is read as mathematics, and what is long is drawn without
+    its middle.
 
     Parameters
     ----------
@@ -37,10 +39,10 @@ def lettering(texts: Iterable[str]) -> Iterator[Callable[[str], str]]:
     from matplotlib import rc_context
 
     with _unlogged("matplotlib.font_manager"):  # which tells of fonts that come in no other than an unusual weight
-        families, missing = _families({letter for text in texts for letter in text})
+        families, missing = _families({letter for text in texts for letter in in_short(text, LONGEST_LABEL)})
         instead = str.maketrans(dict.fromkeys(missing, NO_GLYPH))
         with rc_context({"font.family": families, "text.parse_math": False}):
-            yield lambda text: text.translate(instead)
+            yield lambda text: in_short(text, LONGEST_LABEL).translate(instead)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from recognizer.errors import AudioError, ModelError
+from recognizer.errors import AudioError, ModelError, cited
 from recognizer.features.parameter_files import normalised_kind
 
 LOG_SCALE = 2371.8  # discrete probabilities are written as -ln(p) times this (HTK Book 3.4, section 7.6)
@@ -231,18 +231,18 @@ def printed(definitions: Definitions) -> str:
         if hmm.transition_name is not None:
             known = transitions.setdefault(hmm.transition_name, hmm.transitions)
             if not np.array_equal(known, hmm.transitions):
-                raise ModelError(f"two transition matrices have the name {hmm.transition_name!r}; rename one")
+                raise ModelError(f"two transition matrices have the name {cited(hmm.transition_name)}; rename one")
         for state in hmm.states:
             if state.name is not None and not _same(states.setdefault(state.name, state), state):
-                raise ModelError(f"two states have the name {state.name!r}; rename one")
+                raise ModelError(f"two states have the name {cited(state.name)}; rename one")
             for density in state.streams:
                 if density.codebook is not None:
                     if density.codebook not in definitions.codebooks:
-                        raise ModelError(f"a state refers to the codebook {density.codebook!r}, which is missing")
+                        raise ModelError(f"a state refers to the codebook {cited(density.codebook)}, which is missing")
                     codebooks[density.codebook] = definitions.codebooks[density.codebook]
     components = [f"{name}{n}" for name, book in codebooks.items() for n in range(1, len(book.means) + 1)]
     if clashes := {name for name, count in Counter(components).items() if count > 1}:
-        raise ModelError(f"components of two codebooks have the name {min(clashes)!r}; rename a codebook")
+        raise ModelError(f"components of two codebooks have the name {cited(min(clashes))}; rename a codebook")
     kind = definitions.hmms[0].states[0].streams[0].parameter_kind(definitions.kind)
     lines = [
         "~o",

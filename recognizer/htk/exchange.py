@@ -21,7 +21,7 @@ import numpy as np
 from recognizer.acoustics.chain import Chain
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import audio_files
-from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWarning, shown
+from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWarning, cited, shown
 from recognizer.features import parameter_files
 from recognizer.features.front_end import GivenFeatures
 from recognizer.features.parameter_files import Parameters
@@ -332,13 +332,13 @@ def _word(model: HMM, spoken: str, file: str) -> _Word:
     states, matrix = list(model.states), np.minimum(model.transitions, 1.0)  # some are rounded up
     if matrix[0, -1] > 0:
         raise ModelError(
-            f"{file}: {spoken!r} can be passed without a sound; set its transition from 1 to {len(matrix)} to 0"
+            f"{file}: {cited(spoken)} can be passed without a sound; set its transition from 1 to {len(matrix)} to 0"
         )
     back = [(i, j) for i, j in np.argwhere(np.tril(matrix, -1) > 0) + 1]
     if back:
         ways = ", ".join(f"{i} to {j}" for i, j in back[:3])
         warnings.warn(
-            f"{file}: {spoken!r} may go back to earlier states ({ways}), as words do not; it is decoded as it is",
+            f"{file}: {cited(spoken)} may go back to earlier states ({ways}), as words do not; it is decoded as it is",
             RecognizerWarning,
             stacklevel=3,
         )
@@ -365,9 +365,11 @@ def _silence(hmms: Sequence[HMM]) -> Streams | None:
 def _check_words(words: Sequence[str], where: str) -> None:
     for word in words:
         if not word or any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in word):
-            raise ModelError(f"{where}: {word!r} is no word to be written; rename it")
+            raise ModelError(f"{where}: {cited(word)} is no word to be written; rename it")
     if twice := [word for word, count in Counter(words).items() if count > 1]:
-        raise ModelError(f"{where}: {twice[0]!r} stands for more than one HMM, and a word is one; rename or remove one")
+        raise ModelError(
+            f"{where}: {cited(twice[0])} stands for more than one HMM, and a word is one; rename or remove one"
+        )
 
 
 def _spoken(dictionary: Path, known: Collection[str], file: str) -> dict[str, str]:
@@ -383,14 +385,16 @@ def _spoken(dictionary: Path, known: Collection[str], file: str) -> dict[str, st
         if not line.strip():
             continue
         if not (found := ENTRY.fullmatch(line)):
-            raise ModelError(f"{where}, line {number}: {line.strip()!r} is not a word and its one HMM; mend it")
+            raise ModelError(f"{where}, line {number}: {cited(line.strip())} is not a word and its one HMM; mend it")
         try:
             word, name = unicodedata.normalize("NFC", unquoted(found[1])), unquoted(found[2])
         except ModelError as error:
-            raise ModelError(f"{where}, line {number}: {line.strip()!r} is not UTF-8 text; mend it") from error
+            raise ModelError(f"{where}, line {number}: {cited(line.strip())} is not UTF-8 text; mend it") from error
         if name not in known:
-            raise ModelError(f"{where}, line {number}: {file} has no HMM {name!r}; mend the line, or remove it")
+            raise ModelError(f"{where}, line {number}: {file} has no HMM {cited(name)}; mend the line, or remove it")
         if name in spoken:
-            raise ModelError(f"{where}, line {number}: the HMM {name!r} has a word above, {spoken[name]!r}; remove one")
+            raise ModelError(
+                f"{where}, line {number}: the HMM {cited(name)} has a word above, {cited(spoken[name])}; remove one"
+            )
         spoken[name] = word
     return spoken

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from recognizer.errors import AudioError, ModelError, shown
+from recognizer.errors import AudioError, ModelError, cited, shown
 from recognizer.features.parameter_files import normalised_kind
 from recognizer.htk.definitions import (
     HMM,
@@ -121,9 +121,9 @@ class _Parser:
             self.scan.step()
             name = self.scan.name()
         if name in known:
-            what = "a model without a name" if name is None else f"the model {name!r}"
+            what = "a model without a name" if name is None else f"the model {cited(name)}"
             raise self.scan.failure(f"{what} is defined twice; rename or remove one")
-        with self.scan.inside("HMM" if name is None else f"HMM {name!r}"):
+        with self.scan.inside("HMM" if name is None else f"HMM {cited(name)}"):
             return self.hmm(name)
 
     def macro(self) -> None:
@@ -143,8 +143,8 @@ class _Parser:
         self.scan.step()
         name = self.scan.name()
         if (letter, name) in self.macros:
-            raise self.scan.failure(f"the macro {letter} {name!r} is defined twice; rename or remove one")
-        with self.scan.inside(f"{letter} {name!r}"):
+            raise self.scan.failure(f"the macro {letter} {cited(name)} is defined twice; rename or remove one")
+        with self.scan.inside(f"{letter} {cited(name)}"):
             content = readers[letter]()
         self.macros[letter, name] = State(name, content) if letter == "~s" else content
 
@@ -231,7 +231,7 @@ class _Parser:
         """Name and content of a macro that must be known already."""
         name = self.scan.name()
         if (letter, name) not in self.macros:
-            raise self.scan.failure(f"there is no macro {letter} {name!r} before this line; define it further up")
+            raise self.scan.failure(f"there is no macro {letter} {cited(name)} before this line; define it further up")
         return name, self.macros[letter, name]
 
     def transition_matrix(self) -> np.ndarray:
@@ -332,15 +332,18 @@ class _Parser:
             unknown = [f"{name}{n}" for n in range(1, size + 1) if ("~m", f"{name}{n}") not in self.macros]
             if unknown:
                 raise self.scan.failure(
-                    f"<TMIX> {name!r} needs the macros ~m {name}1 to {name}{size}, but {unknown[0]!r} is not defined "
+                    f"<TMIX> {cited(name)} needs the macros ~m {shown(name)}1 to {shown(name)}{size}, but "
+                    f"{cited(unknown[0])} is not defined "
                     "before this line; define it further up"
                 )
             parts = [self.macros["~m", f"{name}{n}"] for n in range(1, size + 1)]
             self.codebooks[name] = self.stacked(np.full(size, 1 / size), parts)
         if (known := len(self.codebooks[name].weights)) != size:
-            raise self.scan.failure(f"<TMIX> {name!r} has {size} weights here but {known} before; correct <NUMMIXES>")
-        weights = self.scan.runs(size, f"<TMIX> {name!r}")
-        self.check_sum(weights, f"the weights of <TMIX> {name!r}")
+            raise self.scan.failure(
+                f"<TMIX> {cited(name)} has {size} weights here but {known} before; correct <NUMMIXES>"
+            )
+        weights = self.scan.runs(size, f"<TMIX> {cited(name)}")
+        self.check_sum(weights, f"the weights of <TMIX> {cited(name)}")
         return TiedWeights(name, weights)
 
     def mixtures(self, size: int) -> Gaussians:

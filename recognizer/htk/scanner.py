@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from recognizer.errors import ModelError, RecognizerWarning
+from recognizer.errors import ModelError, RecognizerWarning, cited, in_short, shown
 
 LARGEST = float(np.finfo(np.float32).max)  # HTK computes in single precision
 LARGEST_INTEGER = 32767  # HTK keeps sizes and indices in shorts
@@ -67,7 +67,9 @@ class Scanner:
         if match := MACRO.match(self.text, self.position):
             return match[0]
         found = self.text[self.position :].split(maxsplit=1)[0][:40]
-        raise self.failure(f"found {found!r} where a keyword such as <MEAN> or a macro such as ~h belongs; correct it")
+        raise self.failure(
+            f"found {cited(found)} where a keyword such as <MEAN> or a macro such as ~h belongs; correct it"
+        )
 
     def step(self) -> str:
         """As `peek`, and move behind it."""
@@ -120,7 +122,7 @@ class Scanner:
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise self.failure(f"the name {bytes(raw)!r} is not UTF-8; rename it") from error
+            raise self.failure(f"the name {in_short(repr(bytes(raw)))} is not UTF-8; rename it") from error
 
     def tokens(self) -> list[str]:
         """All up to the next keyword or macro."""
@@ -143,10 +145,11 @@ class Scanner:
         try:
             value = float(word.replace("_", "?"))  # Python would take 1_000
         except ValueError:
-            raise self.failure(f"{word[:40]!r} in {what} is not a number; correct it") from None
+            raise self.failure(f"{cited(word[:40])} in {what} is not a number; correct it") from None
         if not abs(value) <= LARGEST:
             raise self.failure(
-                f"{what} holds {word[:40]}, which is not a finite number in single precision; train the model again"
+                f"{what} holds {shown(word[:40])}, which is not a finite number in single precision; train the "
+                "model again"
             )
         return value
 
@@ -176,7 +179,9 @@ class Scanner:
     def integer(self, word: str, what: str) -> int:
         """What a word says, a whole number that is not negative."""
         if not (word.isascii() and word.isdigit() and len(word) <= 9 and int(word) <= LARGEST_INTEGER):
-            raise self.failure(f"{word[:40]!r} after {what} is no whole number up to {LARGEST_INTEGER}; correct it")
+            raise self.failure(
+                f"{cited(word[:40])} after {what} is no whole number up to {LARGEST_INTEGER}; correct it"
+            )
         return int(word)
 
     def one_integer(self, what: str) -> int:
@@ -199,7 +204,7 @@ class Scanner:
         values: list[float] = []
         for word in self.tokens():
             value, star, times = word.partition("*")
-            values += [self.number(value, what)] * (self.integer(times, f"{value}* in {what}") if star else 1)
+            values += [self.number(value, what)] * (self.integer(times, f"{shown(value)}* in {what}") if star else 1)
             if len(values) > count:
                 break
         self.counted(what, [""] * len(values), count)
@@ -208,7 +213,7 @@ class Scanner:
 
 def shown_word(word: str) -> str:
     """A keyword or macro letter, of which `Scanner.peek` gives the name, as it stands in files."""
-    return word if word.startswith("~") else f"<{word}>"
+    return word if word.startswith("~") else f"<{shown(word)}>"
 
 
 def amount(count: int, what: str) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 
 from recognizer.acoustics.density import in_single_precision
 from recognizer.acoustics.gaussians import GaussianBank
-from recognizer.errors import ModelError
+from recognizer.errors import ModelError, cited
 from recognizer.recognition.calibration import Calibration, posteriors
 from recognizer.recognition.evidence import SUMMARY, stays
 
@@ -160,7 +160,7 @@ def least_probability(threshold: str | float, rejection: Rejection | None) -> fl
     """
     if isinstance(threshold, str):
         if threshold not in REFUSED:
-            raise ModelError(f"threshold {threshold!r} is not {', '.join(REFUSED)} or a number from 0 to 1")
+            raise ModelError(f"threshold {cited(threshold)} is not {', '.join(REFUSED)} or a number from 0 to 1")
         return rejection.thresholds[threshold] if rejection else 0.0
     if not 0 <= threshold <= 1:
         raise ModelError(f"threshold {threshold} is not from 0 (never reject) to 1")

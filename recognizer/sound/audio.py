@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import os
+import tempfile
+import threading
 import wave
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -29,6 +31,10 @@ BLOCK = 1 << 16  # samples read at once: four seconds at 16 kHz, which is a word
 # copies fit into memory whatever the computer; and of long recordings, where there is one copy: 70 minutes.
 LONGEST, LONGEST_OF_ALL = 16 << 20, 64 << 20
 LARGEST_PIPE = 256 << 20  # bytes
+OPEN_FILES = Path("/proc/self/fd")  # names of what a process has open, on Linux
+SAMPLE_DUMP = b"\xf0\x7e"  # begins a kind of file of which libsndfile prints each flaw to standard output
+
+_ALONE = threading.RLock()  # a process has one standard error: of two at once, one would put back the null device
 
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value, so recordings compare by identity
@@ -257,26 +263,15 @@ def _blocks(
     import soundfile
 
     try:
-        with open(path, "rb") as file:
-            # libsndfile moves about in a file; of a pipe it needs all the bytes first.
-            content = None if file.seekable() else file.read(LARGEST_PIPE + 1)
-            if not (os.fstat(file.fileno()).st_size if content is None else len(content)):
+        with open(path, "rb") as file, _by_name(path, file) as named:
+            if not os.path.getsize(named):
                 raise AudioError("is empty (0 bytes); record or copy it again")
-            if content and len(content) > LARGEST_PIPE:
-                raise AudioError(f"gives more than {LARGEST_PIPE >> 20} MB; write that to a file first")
-
-            def opened() -> soundfile.SoundFile:
-                sound = soundfile.SoundFile(_native_name(path) if content is None else io.BytesIO(content))
-                if start:
-                    sound.seek(min(round(start * sound.samplerate), sound.frames))
-                return sound
-
-            with opened() as sound:
+            with opened(named, start) as sound:
                 rate, taken = _whole_rate(sound.samplerate, "the recording's sample rate"), None
                 if sound.channels > MOST_CHANNELS:
                     raise AudioError(f"has {sound.channels} channels, and {MOST_CHANNELS} are the most; split it")
                 if sound.channels > 1:  # read twice rather than held
-                    with opened() as again:
+                    with opened(named, start) as again:
                         taken = with_speech(islice(_channels(again, BLOCK), 1 if start else longest // BLOCK), rate)
                 wanted = size(rate)
                 parts = _channels(sound, min(BLOCK, wanted))  # so what stands before damage is still heard
@@ -290,12 +285,36 @@ def _blocks(
         raise AudioError(f"is not sound or is damaged ({reason}); convert it to WAV, FLAC or OGG") from error
 
 
+def opened(path: Path, start: float = 0.0) -> soundfile.SoundFile:
+    """A sound file from `start` seconds on, opened by libsndfile by itself: twice as fast as by way of Python.
+
+    Raises
+    ------
+    AudioError, OSError, soundfile.SoundFileError, TypeError, ValueError
+        if it cannot be opened.
+    """
+    import soundfile
+
+    with open(path, "rb") as file:
+        if file.read(2) == SAMPLE_DUMP:
+            raise AudioError("is a MIDI sample dump, and those are not read; convert it to WAV, FLAC or OGG")
+    with _unheard():
+        sound = soundfile.SoundFile(str(path) if os.name == "nt" else os.fsencode(path))
+        if start:
+            sound.seek(min(round(start * sound.samplerate), sound.frames))
+    return sound
+
+
 def _channels(sound: soundfile.SoundFile, frames: int) -> Iterator[np.ndarray]:
     """All channels of an open file, (channels, frames) at a time."""
     # Reading straight on, block by block, needs no length in the header, which encoders that write to a pipe leave out.
     sound.seekable = lambda: False
-    while len(block := sound.read(frames, dtype="float32", always_2d=True)):
-        yield floats(block)
+    talks = sound.subtype.startswith("MPEG")
+    while True:
+        with _unheard() if talks else nullcontext():
+            block = sound.read(frames, dtype="float32", always_2d=True)
+        if len(block):
+            yield floats(block)
         if len(block) < frames:
             break
 
@@ -312,9 +331,50 @@ def _joined(parts: Iterable[np.ndarray], taken: int | None, size: int) -> Iterat
         yield held
 
 
-def _native_name(path: Path) -> str | bytes:
-    """A file's name as libsndfile opens it, which reads twice as fast by itself as by way of Python."""
-    return str(path) if os.name == "nt" else os.fsencode(path)
+@contextmanager
+def _by_name(path: Path, file: BinaryIO) -> Iterator[Path]:
+    """A name of what is in a file, under which libsndfile can move about in it: of a pipe, that of a copy.
+
+    If it read by way of Python, what goes wrong in there would be written to the terminal.
+    """
+    if file.seekable():
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder, open(Path(folder) / "sound", "w+b") as copy:
+        count = 0
+        while part := file.read(BLOCK):
+            count += copy.write(part)
+            if count > LARGEST_PIPE:
+                raise AudioError(f"gives more than {LARGEST_PIPE >> 20} MB; write that to a file first")
+        copy.flush()
+        named = Path(copy.name)
+        if (open_ := OPEN_FILES / str(copy.fileno())).exists():  # then a kill leaves no recording
+            named.unlink()
+            named = open_
+        yield named
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Keep from the terminal what a sound library writes to standard error on its own, in a few microseconds.
+
+    libmpg123 remarks on each damaged frame of an MP3. What other threads write meanwhile is kept from it, too: so this
+    is for single calls, and not for those to libraries that say nothing.
+    """
+    with _ALONE:
+        try:
+            terminal = os.dup(2)
+        except OSError:  # there is none
+            yield
+            return
+        try:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+            yield
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
 
 
 def _why_not_opened(path: Path, error: OSError) -> str:
@@ -328,7 +388,8 @@ def _why_not_opened(path: Path, error: OSError) -> str:
         return "is a folder; name a sound file in it"
     if isinstance(error, PermissionError):
         return "no permission to read it; change its mode or owner"
-    return f"cannot be read ({error.strerror or error}); check the name and the disk"
+    what_to_do = remedy(error, "check the name and the disk")
+    return f"cannot be read ({error.strerror or error}); {what_to_do}"
 
 
 def _write_wav(path: Path, pcm: np.ndarray, sample_rate: int, new: bool) -> None:

@@ -16,7 +16,7 @@ from types import ModuleType
 
 import numpy as np
 
-from recognizer.errors import MicrophoneError
+from recognizer.errors import MicrophoneError, cited, listed, shown
 from recognizer.sound.source import BLOCK, Block, Lost, OnlyZeros, Sound
 
 QUEUE = 10.0  # seconds of sound held for a reader that is late
@@ -88,12 +88,12 @@ def choose(wanted: str | None, known: list[Device]) -> Device:
     fits = fits or [d for d in known if d.name.casefold() == wanted.strip().casefold()]
     if not wanted.strip().isdecimal():  # names hold numbers that are no index, as in "hw:1,0"
         fits = fits or [d for d in known if wanted.strip().casefold() in d.name.casefold()]
-    names = ", ".join(f"{d.index} {d.name!r}" for d in fits or known)
+    names = listed(f"{d.index} {cited(d.name)}" for d in fits or known)
     if not fits:
-        raise MicrophoneError(f"no sound input {wanted!r}; choose one of {names}")
+        raise MicrophoneError(f"no sound input {cited(wanted)}; choose one of {names}")
     # The same microphone is often there once for each of the system's sound interfaces.
     if len({d.name for d in fits}) > 1:
-        raise MicrophoneError(f"{wanted!r} fits {names}; choose one by its number")
+        raise MicrophoneError(f"{cited(wanted)} fits {names}; choose one by its number")
     return next((d for d in fits if d.default), fits[0])
 
 
@@ -190,7 +190,7 @@ class Microphone:
                     if code != INVALID_CHANNELS or channels == self.device.channels:
                         raise MicrophoneError(_why_not_opened(self.device.name, error, code)) from error
         tried = ", ".join(map(str, rates))
-        raise MicrophoneError(f"{self.device.name!r} takes none of the rates {tried} Hz; {_remedy('rate')}")
+        raise MicrophoneError(f"{cited(self.device.name)} takes none of the rates {tried} Hz; {_remedy('rate')}")
 
     def _start(self, rate: int, channels: int) -> None:
         blocks: queue.Queue = queue.Queue(maxsize=round(QUEUE / BLOCK))
@@ -271,7 +271,7 @@ def record(microphone: Iterable[Sound], seconds: float) -> np.ndarray:
     blocks: list[np.ndarray] = []
     for sound in microphone:
         if isinstance(sound, Lost):
-            raise MicrophoneError(f"{sound.device!r} was lost while recording ({sound.reason}); plug it in again")
+            raise MicrophoneError(f"{cited(sound.device)} was lost while recording ({sound.reason}); plug it in again")
         if isinstance(sound, Block):
             blocks.append(sound.samples)
             wanted = round(seconds * sound.sample_rate)
@@ -295,7 +295,7 @@ def _listed(portaudio: ModuleType) -> list[Device]:
     try:
         everything, hosts = portaudio.query_devices(), portaudio.query_hostapis()
     except portaudio.PortAudioError as error:
-        raise MicrophoneError(f"the sound system does not answer ({error}); {_remedy('absent')}") from error
+        raise MicrophoneError(f"the sound system does not answer ({shown(error)}); {_remedy('absent')}") from error
     default = portaudio.default.device[0]
     if default < 0:
         default = next((host["default_input_device"] for host in hosts if host["default_input_device"] >= 0), -1)
@@ -314,14 +314,15 @@ def _listed(portaudio: ModuleType) -> list[Device]:
 
 
 def _why_not_opened(name: str, error: Exception, code: int | None) -> str:
-    said = str(error.args[0]) if error.args else str(error)
+    said = shown(error.args[0] if error.args else error)
     if code == UNAVAILABLE:
-        return f"{name!r} is in use by another program ({said}); {_remedy('busy')}"
+        return f"{cited(name)} is in use by another program ({said}); {_remedy('busy')}"
     if code == INVALID_CHANNELS:
         return (
-            f"{name!r} takes neither one channel nor all of its own ({said}); choose another, see `recognizer devices`"
+            f"{cited(name)} takes neither one channel nor all of its own ({said}); choose another, see `recognizer "
+            "devices`"
         )
-    return f"{name!r} cannot be opened ({said}); {_remedy('refused')}"
+    return f"{cited(name)} cannot be opened ({said}); {_remedy('refused')}"
 
 
 _REMEDIES = {

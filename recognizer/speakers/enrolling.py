@@ -16,7 +16,7 @@ from recognizer.adaptation.takes import analyse_takes
 from recognizer.adaptation.unlabelled import self_adapt
 from recognizer.adaptation.vtln import best_warp, warped
 from recognizer.corpus import Utterance
-from recognizer.errors import AdaptationError, AudioError
+from recognizer.errors import AdaptationError, AudioError, cited
 from recognizer.features.analysis import Analysis
 from recognizer.model import Model
 from recognizer.speakers import store
@@ -88,7 +88,7 @@ def make_profile(
     if not usable:
         reason = f" ({refused[0]})" if refused else ""
         raise AdaptationError(
-            f"speaker {name!r} has no usable take{reason}; record some with `recognizer enroll {name}`"
+            f"speaker {cited(name)} has no usable take{reason}; record some with `recognizer enroll {name}`"
         )
     warp = best_warp(utterances, prior, jobs=jobs) if vtln else 1.0
     if warp == 1:

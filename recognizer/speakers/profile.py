@@ -57,7 +57,7 @@ class Profile:
         """
         if model.fingerprint != self.base:
             raise ProfileError(
-                f"the profile was made for another model: {shown(self.model_name[:200])} with the fingerprint "
+                f"the profile was made for another model: {shown(self.model_name)} with the fingerprint "
                 f"{self.base[:12]}, and this one has {model.fingerprint[:12]}; use that model, or make the "
                 "profile anew for this one"
             )

@@ -23,7 +23,16 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.corpus import AUDIO_SUFFIXES, Utterance
-from recognizer.errors import AudioError, NamingError, ProfileError, RecognizerError, RecognizerWarning, shown
+from recognizer.errors import (
+    AudioError,
+    NamingError,
+    ProfileError,
+    RecognizerError,
+    RecognizerWarning,
+    cited,
+    listed,
+    shown,
+)
 from recognizer.files import naming, privacy
 from recognizer.files.user_folder import home, is_nobodys
 from recognizer.files.writing import FULL, PRIVATE_FILE, make_private_folder, remedy, replacing, sweep, try_out
@@ -189,7 +198,7 @@ def existing(name: str) -> Path:
     """
     place = folder(name)
     if place.name not in (known := names()):
-        enrolled = ", ".join(known) or "none yet"
+        enrolled = listed(known) or "none yet"
         raise ProfileError(
             f"there is no speaker {name!r}; enrolled: {enrolled}; enroll with `recognizer enroll {name}`"
         )
@@ -536,7 +545,9 @@ def _forget_takes(name: str, chosen: Sequence[str]) -> None:
     there = {take.path.relative_to(place).as_posix(): take.path for take in takes(name)}
     by_path = {str(path): path for path in there.values()}
     if unknown := [take for take in chosen if take not in there and take not in by_path]:
-        raise ProfileError(f"speaker {name!r} has no take {unknown[0]!r}; those kept are {', '.join(there) or 'none'}")
+        raise ProfileError(
+            f"speaker {name!r} has no take {cited(unknown[0])}; those kept are {listed(there) or 'none'}"
+        )
     doomed = list(dict.fromkeys(there.get(take) or by_path[take] for take in chosen))
     if len(doomed) == len(there):
         raise ProfileError(

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.corpus import Utterance, audio_files
-from recognizer.errors import CorpusError, TrainingError, shown
+from recognizer.errors import CorpusError, TrainingError, cited, shown
 from recognizer.sound.background import BABBLE, CLIP, MADE_UP, Background, sounding
 from recognizer.sound.perturbation import Perturbation
 from recognizer.sound.rooms import Room
@@ -75,7 +75,7 @@ class Augmentation:
             raise TrainingError(f"copies that differ in nothing teach nothing; choose of {', '.join(KINDS)}")
         for kind in self.kinds:
             if kind not in KINDS:
-                raise TrainingError(f"{kind!r} is no way to augment recordings; choose of {', '.join(KINDS)}")
+                raise TrainingError(f"{cited(kind)} is no way to augment recordings; choose of {', '.join(KINDS)}")
         if self.copies < 1:
             raise TrainingError(f"copies is {self.copies}; it must be 1 or more")
 

@@ -12,11 +12,12 @@ from types import MappingProxyType
 import numpy as np
 
 from recognizer.corpus import Utterance
-from recognizer.errors import AudioError, RecognizerWarning, TrainingError, shown
+from recognizer.errors import AudioError, RecognizerWarning, TrainingError, cited, listed, shown
 from recognizer.features import parameter_files
 from recognizer.features.analysis import Analyser, Analysis, finished
 from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.model import Model
+from recognizer.sound.audio import opened
 from recognizer.sound.channels import told
 from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.perturbation import MILD, PLAIN, Perturbation
@@ -191,13 +192,18 @@ def corpus_front_end(utterances: Sequence[Utterance]) -> FrontEnd | GivenFeature
 
 def corpus_rate(utterances: Sequence[Utterance]) -> int:
     """The rate to train at: 16 kHz if most recordings have it, else 8 kHz."""
-    import soundfile
-
     rates = []
     for utterance in utterances[:: max(1, len(utterances) // 200)]:
         try:
-            rates.append(soundfile.info(str(utterance.path)).samplerate)
-        except (OSError, RuntimeError, TypeError):  # unreadable ones are reported when they are loaded
+            with opened(utterance.path) as sound:
+                rates.append(sound.samplerate)
+        except (
+            AudioError,
+            OSError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ):  # unreadable ones are reported when they are loaded
             continue
     return 16000 if rates and np.median(rates) >= 16000 else 8000
 
@@ -257,5 +263,5 @@ def _check_words(words: Sequence[str], data: TrainingData, refused: Sequence[Ref
     if missing:
         reason = next(r.reason for r in refused if r.utterance.word == missing[0])
         raise TrainingError(
-            f"no usable recording of {', '.join(map(repr, missing))} (such as {reason}); add one or leave the word out"
+            f"no usable recording of {listed(map(cited, missing))} (such as {reason}); add one or leave the word out"
         )

@@ -20,7 +20,7 @@ from recognizer.acoustics import recursions
 from recognizer.acoustics.chain import expected_durations, joined
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import SPEAKER_MARK
-from recognizer.errors import AudioError, ModelError, shown
+from recognizer.errors import AudioError, ModelError, cited, listed, shown
 from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.files.naming import checked_name
 from recognizer.files.writing import make_private_folder, replacing_folder
@@ -165,9 +165,9 @@ def cut(recording: Recording, words: Sequence[str], model: Model, least_fit: flo
         if the model has no such word, or none is given.
     """
     if not words:
-        raise ModelError(f"no words to cut were given; the model has {', '.join(model.words)}")
+        raise ModelError(f"no words to cut were given; the model has {listed(model.words)}")
     if unknown := [word for word in words if word not in model.words]:
-        raise ModelError(f"the model has no word {unknown[0]!r}; it has {', '.join(model.words)}")
+        raise ModelError(f"the model has no word {cited(unknown[0])}; it has {listed(model.words)}")
     indices = np.array([model.words.index(word) for word in words])
     place = _heard(recording, model)
     spans, features = _aligned(place.samples, indices, model)
@@ -395,7 +395,7 @@ def _judged(
         if end - start < SHORTEST * usual[i]:
             reason = f"{end - start:.2f} s are too short for it"
         elif fit < least_fit:
-            reason = f"{model.words[best[i]] if best[i] >= 0 else 'silence'} fits better"
+            reason = f"{shown(model.words[best[i]]) if best[i] >= 0 else 'silence'} fits better"
         before = Neighbour(names[i], gaps[i], silent[i])
         after = Neighbour(names[i + 2], gaps[i + 1], silent[i + 1])
         cuts.append(Cut(names[i + 1], start, end, fit, before, after, reason))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from recognizer.acoustics.chain import TOPOLOGIES
 from recognizer.acoustics.density import KINDS, Density
-from recognizer.errors import TrainingError
+from recognizer.errors import TrainingError, cited
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         if self.topology not in TOPOLOGIES:
-            raise TrainingError(f"topology {self.topology!r} is not {' or '.join(TOPOLOGIES)}")
+            raise TrainingError(f"topology {cited(self.topology)} is not {' or '.join(TOPOLOGIES)}")
         if self.density not in KINDS:
-            raise TrainingError(f"density {self.density!r} is not {', '.join(KINDS)}")
+            raise TrainingError(f"density {cited(self.density)} is not {', '.join(KINDS)}")
         if self.codebook is not None and not KINDS[self.density].has_codebook:
             raise TrainingError(
                 f"a codebook of {self.codebook} is for a semi-continuous or discrete density; leave it out, or choose "

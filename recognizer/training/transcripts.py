@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recognizer.corpus import SPEAKER_MARK, rows
-from recognizer.errors import CorpusError, shown
+from recognizer.errors import CorpusError, cited, shown
 
 # How a number is said digit by digit, where the vocabulary spells digits out.
 NUMERALS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -61,7 +61,7 @@ def spelled(text: str, vocabulary: Sequence[str]) -> tuple[str, ...]:
             if token not in known and re.fullmatch("[0-9]+", token):
                 said = [digit if digit in known else NUMERALS[int(digit)] for digit in token]
             if unknown := next((word for word in said if word not in known), None):
-                raise CorpusError(f"the model has no word {unknown!r}; it has {_listed(vocabulary)}")
+                raise CorpusError(f"the model has no word {cited(unknown)}; it has {_listed(vocabulary)}")
             found += [known[word] for word in said]
     if not found:
         raise CorpusError("no words are given; write those that are said, in order")
@@ -116,7 +116,7 @@ def named_speaker(path: Path) -> str | None:
 
 def _listed(vocabulary: Collection[str]) -> str:
     more = ", ..." if len(vocabulary) > NAMED_WORDS else ""
-    return ", ".join(list(vocabulary)[:NAMED_WORDS]) + more
+    return ", ".join(map(shown, list(vocabulary)[:NAMED_WORDS])) + more
 
 
 def _nfc(text: str) -> str:

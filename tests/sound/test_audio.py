@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import doctest
 import io
 import math
@@ -726,3 +727,77 @@ def test_importing_it_is_light():
     root = Path(audio.__file__).parents[2]
     run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, cwd=root, check=True)
     assert run.stdout == "set()\n"
+
+
+# What is written to the terminal meanwhile
+
+
+def damaged(content: bytes, random: np.random.Generator) -> bytes:
+    """Bytes changed, left out, put in or cut off, as discs and downloads do."""
+    start, end = sorted(random.integers(0, len(content), 2))
+    kind = random.integers(5)
+    if kind == 0:
+        return content[:end]
+    if kind == 1:
+        return content[:start] + content[end:]
+    if kind == 2:
+        return content[:start] + random.bytes(1000) + content[start:]
+    changed = bytearray(content)
+    for _ in range(random.choice([1, 10, 100])):
+        changed[random.integers(len(content) if kind == 3 else 200)] = random.integers(256)
+    return bytes(changed)
+
+
+def read_anyhow(path: Path) -> None:
+    with contextlib.suppress(AudioError):
+        audio.load(path, 8000)
+
+
+@pytest.mark.parametrize("format_", ["MP3", "OGG", "FLAC"])
+def test_damaged_sound_writes_nothing_to_the_terminal(tmp_path, capfd, format_):
+    random, whole = np.random.default_rng(0), tmp_path / "whole"
+    soundfile.write(whole, 0.1 * random.standard_normal(16000), 8000, format=format_)
+    for _ in range(60):
+        (tmp_path / "a").write_bytes(damaged(whole.read_bytes(), random))
+        read_anyhow(tmp_path / "a")
+    assert capfd.readouterr() == ("", "")
+    os.write(2, b"afterwards, it is heard")
+    assert capfd.readouterr().err == "afterwards, it is heard"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("format_", ["AIFF", "MP3"])
+def test_damaged_sound_from_a_pipe_writes_nothing_to_the_terminal(tmp_path, capfd, format_):
+    random, whole = np.random.default_rng(0), tmp_path / "whole"
+    soundfile.write(whole, 0.1 * random.standard_normal(4000), 8000, format=format_)
+    os.mkfifo(tmp_path / "pipe")
+    for _ in range(150):
+        writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(damaged(whole.read_bytes(), random),))
+        writer.start()
+        read_anyhow(tmp_path / "pipe")
+        writer.join()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_sample_dump_prints_nothing(tmp_path, start):
+    """Whatever it is called; its faults would come between the answers, when the program ends."""
+    soundfile.write(tmp_path / "a.sds", tone(440, 8000), 8000, subtype="PCM_16")
+    content = bytearray((tmp_path / "a.sds").read_bytes())
+    content[21:] = bytes(len(content) - 21)
+    (tmp_path / "a.wav").write_bytes(content)
+    refused_file(tmp_path / "a.wav", "sample dump")
+    outcome = start("batch", tmp_path / "a.wav", "--json")
+    assert (outcome.status, outcome.stdout.count("\n")) == (1, 1)
+    assert "sample dump" in outcome.stdout
+
+
+def test_without_standard_error_sound_is_read(tmp_path):
+    soundfile.write(tmp_path / "a.mp3", tone(440, 8000), 8000)
+    kept = os.dup(2)
+    os.close(2)
+    try:
+        recording = audio.load(tmp_path / "a.mp3", 8000)
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+    assert len(recording.samples) > 7000

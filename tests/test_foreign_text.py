@@ -335,7 +335,7 @@ def test_what_is_being_done_is_no_markup(monkeypatch, what):
 
 def test_labels_of_pictures_leave_room():
     with lettering(["a" * 5000]) as drawable:
-        assert len(drawable("a" * 5000)) <= 20
+        assert len(drawable("a" * 5000)) <= 30
 
 
 def test_a_report_on_long_words_is_drawn(clean_run, hostile_model, recordings, tmp_path):

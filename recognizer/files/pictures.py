@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from recognizer.errors import RecognizerError, in_short
 
 FONT = "DejaVu Sans"  # comes with matplotlib
-LONGEST_LABEL = 20  # characters, beside which there is room for a picture
+LONGEST_LABEL = 30  # characters, beside which there is room for a picture
 NO_GLYPH = "\u25a1"  # a white square, for a letter that no font has
 
 

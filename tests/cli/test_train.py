@@ -371,7 +371,8 @@ def test_a_full_disk_leaves_what_was_there(run, recordings, output, monkeypatch)
     monkeypatch.setattr(np, "savez_compressed", full)
     outcome = run("train", recordings, "-o", output, *SMALL)
     assert (outcome.status, outcome.stdout) == (1, "")
-    assert outcome.stderr == f"error: {output} cannot be written: No space left on device; make room on the disk\n"
+    what_to_do = "choose another --output, or make room on the disk"
+    assert outcome.stderr == f"error: {output} cannot be written: No space left on device; {what_to_do}\n"
     assert list(output.parent.iterdir()) == [output]
     assert output.read_bytes() == b"an older model"
 

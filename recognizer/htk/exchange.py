@@ -383,11 +383,11 @@ def _spoken(dictionary: Path, known: Collection[str], file: str) -> dict[str, st
         if not line.strip():
             continue
         if not (found := ENTRY.fullmatch(line)):
-            raise ModelError(f"{where}, line {number}: {line.strip()!r} is not a word and its one HMM; mend it")
+            raise ModelError(f"{where}, line {number}: {line.strip()[:80]!r} is not a word and its one HMM; mend it")
         try:
             word, name = unicodedata.normalize("NFC", unquoted(found[1])), unquoted(found[2])
         except ModelError as error:
-            raise ModelError(f"{where}, line {number}: {line.strip()!r} is not UTF-8 text; mend it") from error
+            raise ModelError(f"{where}, line {number}: {line.strip()[:80]!r} is not UTF-8 text; mend it") from error
         if name not in known:
             raise ModelError(f"{where}, line {number}: {file} has no HMM {name!r}; mend the line, or remove it")
         if name in spoken:

@@ -387,9 +387,9 @@ def _utterance(path: Path, word: str, speaker: str | None, where: str) -> Uttera
     word, speaker = _nfc(word).strip(), _nfc(speaker or "").strip()
     if not word:
         raise CorpusError(f"{where}: empty word; name what is said")
-    if len(word) > LONGEST_WORD:
-        raise CorpusError(f"{where}: a word of {len(word)} characters; {LONGEST_WORD} are the most, so shorten it")
-    for label in (word, speaker):
+    for what, label in (("word", word), ("speaker", speaker)):
+        if len(label) > LONGEST_WORD:
+            raise CorpusError(f"{where}: a {what} of {len(label)} characters; {LONGEST_WORD} are the most; shorten it")
         # Control characters, halves of undecodable file names, and ends of lines.
         if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in label):
             raise CorpusError(f"{where}: control character in {cited(label)}; rename it")

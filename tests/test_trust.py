@@ -32,6 +32,7 @@ from recognizer.features.front_end import FrontEnd, GivenFeatures, Matrices
 from recognizer.files import archive, contents
 from recognizer.files.archive import DamagedError
 from recognizer.files.contents import Array, Listing, Named, Nullable, Number, Table, Told
+from recognizer.htk.exchange import import_model
 from recognizer.model import REJECTION, Model, flaw
 from recognizer.recognition.calibration import Calibration
 from recognizer.recognition.verification import REFUSED
@@ -256,6 +257,12 @@ def test_a_word_that_no_model_would_keep_is_no_label(tmp_path):
     from recognizer.corpus import find
 
     refusal(CorpusError, lambda: find(tmp_path / "list.csv"), "line 2", "1001 characters", "shorten it")
+
+
+def test_a_name_whose_quote_is_lost_makes_no_long_line(tmp_path):
+    """The rest of the file is its name then; found with a macro of 900 numbers."""
+    (tmp_path / "hmmdefs").write_text('~s "silence' + "1.0\n" * 900 + '"\n<MEAN> 1\n 0')
+    assert len(refusal(ModelError, lambda: import_model(tmp_path / "hmmdefs"), "3607 bytes", "close its quote")) < 500
 
 
 CARDS = [{"a": float("nan")}, {"a": [1e308]}, {"a": 10**200}, {"\ud800": 1}, {"a": ["\ud800"]}, [], 7]

@@ -13,6 +13,7 @@ from recognizer.errors import ModelError, RecognizerWarning, cited, in_short, sh
 
 LARGEST = float(np.finfo(np.float32).max)  # HTK computes in single precision
 LARGEST_INTEGER = 32767  # HTK keeps sizes and indices in shorts
+LONGEST_NAME = 255  # bytes; a longer one has lost the quote at its end
 SPACE = re.compile(r"\s*")
 KEYWORD = re.compile(r"<\s*([^<>\s]*)\s*>")
 MACRO = re.compile(r"~[A-Za-z]")
@@ -119,6 +120,12 @@ class Scanner:
             if quoted:
                 raise self.failure("a name begins with a quote that nothing ends; close it")
         self.position = place + quoted
+        if len(raw) > LONGEST_NAME:
+            start = bytes(raw[:20]).decode("utf-8", "replace")
+            raise self.failure(
+                f"the name that begins with {start!r} has {len(raw)} bytes, more than {LONGEST_NAME}; close its quote, "
+                "or rename it"
+            )
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError as error:

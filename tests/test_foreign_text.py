@@ -154,14 +154,29 @@ def test_values_on_the_command_line(clean_run, names, text, monkeypatch, tmp_pat
 
 @pytest.fixture(scope="module")
 def hostile_model(built, tmp_path_factory) -> Path:
-    """A model whose words, card and history are hostile; its words are those of `synthetic` with something behind."""
-    words = tuple(f"{word}{text}" for word, text in zip(WORDS, ("\x1b[31m", "\u202e\n", "x" * 5000, "[red]\x9b")))
-    card = built.card | {ALL[:-30]: ALL, "data": ALL, "licence": [ALL, {"a": ALL}], "spoken": dict.fromkeys(words, ALL)}
+    """A model whose words, card and history are as hostile as a model's may be.
+
+    Its words are those of `synthetic` with something behind.
+    """
+    words = tuple(f"{word}{text}" for word, text in zip(WORDS, ("\u2066", "\u202e\u200b", "x" * 990, "[red]")))
+    card = built.card | {
+        "\u202e[red]": ALL,
+        "data": ALL,
+        "licence": [ALL, {"a": ALL}],
+        "spoken": dict.fromkeys(words, ALL),
+    }
     card = json.loads(json.dumps(card).replace("\\udcff", "\\u200f"))  # no archive holds halves of characters
-    acoustics = replace(built.acoustics, history={"\x1b[31m": [0.0, 1.0], "y" * 3000: [0.0]})
+    acoustics = replace(built.acoustics, history={"\u202e[31m": [0.0, 1.0], "y" * 190: [0.0]})
     path = tmp_path_factory.mktemp("hostile") / "m.npz"
     replace(built, words=words, card=card, acoustics=acoustics).save(path)
     return path
+
+
+@pytest.mark.parametrize("text", ["\x1b[31m", "\u202e\n", "x" * 5000, "[red]\x9b"], ids=["c0", "line", "long", "c1"])
+def test_words_that_no_model_may_have(clean_run, text, built, recordings, tmp_path):
+    replace(built, words=(f"fall{text}", *WORDS[1:])).save(tmp_path / "m.npz")
+    for call in (["models", "show", tmp_path / "m.npz"], ["batch", recordings, "--model", tmp_path / "m.npz"]):
+        assert "words[0]" in clean_run(*call)
 
 
 def test_words_and_card_of_a_model(clean_run, hostile_model, recordings, tmp_path):

@@ -132,7 +132,7 @@ def test_in_one_breath_with_no_word_a_word_must_be_surer(recognizer, pause, sure
             return replace(found, word=None, accepted=False, reason=NO_WORD, confidence=0.01) if no_word else found
 
     first, second = (talk(word)[0] for word in WORDS[:2])
-    samples = np.concatenate([first, quiet(pause, seed=9), second[round(OPENING * RATE) :]])
+    samples = np.concatenate([first[: -round(PAUSE * RATE)], quiet(pause, seed=9), second[round(OPENING * RATE) :]])
     session = Session(Deaf(), threshold=0.25)
     asked.clear()
     assert [event.kind for event in of(heard(session, blocks(samples)), "result", "rejected")] == ["rejected", "result"]

@@ -359,8 +359,11 @@ def _densities(models: WordModels, features: np.ndarray, rows: np.ndarray) -> np
     """Log densities of some rows of the bank, (T, rows), few frames at a time."""
     bank = models.bank.take(rows)
     transformed, log_determinant = models.transformed(features)
-    parts = [bank.log_density(transformed[t : t + FRAMES_AT_ONCE]) for t in range(0, len(features), FRAMES_AT_ONCE)]
-    return np.concatenate(parts) + log_determinant
+    found = np.empty((len(features), len(rows)))  # of an hour, too large to be held twice
+    for t in range(0, len(features), FRAMES_AT_ONCE):
+        found[t : t + FRAMES_AT_ONCE] = bank.log_density(transformed[t : t + FRAMES_AT_ONCE])
+    found += log_determinant
+    return found
 
 
 def _judged(

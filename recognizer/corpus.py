@@ -240,13 +240,20 @@ def _search(root: Path) -> tuple[list[Path], dict[Path, CorpusError]]:
             if os.path.isdir(entry.path) if link else entry.is_dir():
                 # Links wait until all true folders are done: a folder keeps its own name where it has one.
                 (waiting.append if link else waiting.appendleft)(folder / entry.name)
-            elif Path(entry.name).suffix.lower() in AUDIO_SUFFIXES | PARAMETER_SUFFIXES and (link or entry.is_file()):
+            elif Path(entry.name).suffix.lower() in AUDIO_SUFFIXES | PARAMETER_SUFFIXES and _may_be_read(entry, link):
                 files.append(folder / entry.name)
     files = [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES] or files
     if not files and not closed:
         suffixes = " ".join(sorted(AUDIO_SUFFIXES))
         raise CorpusError(f"{shown(root)}: no audio in this folder; put files there that end in {suffixes}")
     return sorted(files), closed
+
+
+def _may_be_read(entry: os.DirEntry, link: bool) -> bool:
+    """Whether something is a file, or a link to one or to nothing, which is told of; a pipe would be waited for."""
+    if link:
+        return os.path.isfile(entry.path) or not os.path.exists(entry.path)
+    return entry.is_file()
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,10 @@ from recognizer.recognition.result import Candidate, Result
 from recognizer.recognition.verification import NO_NUMBER, NO_WORD, TOO_CLOSE, belief, least_probability
 from recognizer.sound import audio
 
+# Frames of an utterance times positions of all words, at most: each takes 30 to 80 bytes while it is recognised. Four
+# seconds of a thousand words are so many, and of the ten digits it is seven minutes.
+MOST_CELLS = 5_000_000
+
 if TYPE_CHECKING:
     from recognizer.adaptation.unlabelled import SelfAdaptation
 
@@ -250,8 +254,10 @@ class Recognizer:
 
     def _decode(self, analyses: Sequence[Analysis], indices: np.ndarray, least: float) -> list[Result]:
         """Results of analyses, scored together."""
-        speech = [i for i, analysis in enumerate(analyses) if analysis.features]
-        results = [_nothing(analysis, analysis.reason) for analysis in analyses]
+        most = MOST_CELLS // self.model.acoustics.chain.log_stay.size
+        long = [bool(analysis.features) and len(analysis.features[0]) > most for analysis in analyses]
+        speech = [i for i, analysis in enumerate(analyses) if analysis.features and not long[i]]
+        results = [_nothing(a, "too long" if is_long else a.reason) for a, is_long in zip(analyses, long)]
         if speech:
             noise = self.model.rejection and self.model.rejection.noise
             found = examine(self.model.acoustics, noise, [analyses[i].features[0] for i in speech], indices)

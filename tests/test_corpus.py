@@ -207,6 +207,7 @@ def test_broken_links_to_audio_are_kept(tmp_path):
 def test_pipes_in_a_folder_are_not_waited_for(tmp_path):
     touch(tmp_path, "yes/1.wav")
     os.mkfifo(tmp_path / "yes" / "2.wav")
+    (tmp_path / "yes" / "3.wav").symlink_to(tmp_path / "yes" / "2.wav")
     assert list(labels(tmp_path)) == ["yes/1.wav"]
 
 

@@ -88,6 +88,26 @@ def test_speakers_who_were_open_are_closed_by_the_next_command_and_that_is_told(
     assert run("speakers", "rename", "eva", "anna").stderr == ""
 
 
+@pytest.mark.parametrize(
+    "call", [["speakers", "list"], ["speakers", "show", "anna"], ["speakers", "export", "anna", "anna.zip"]]
+)
+def test_a_command_that_only_reads_closes_them_too(enrolled, run, call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in (enrolled, *enrolled.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    assert "now only its owner may read what is in it" in run(*call).stderr
+    assert open_to_others(enrolled) == []
+    assert run("speakers", "list").stderr == ""
+
+
+def test_a_umask_that_takes_all_rights_takes_none_from_the_owner(home):
+    os.umask(0o777)
+    path = store.add_take("anna", "hum", say("hum"), RATE)
+    os.umask(0)
+    assert mode(path) == 0o600
+    assert {mode(folder) for folder in (home, *path.parents[:4])} == {0o700}
+
+
 def test_a_model_is_for_everybody(built, tmp_path):
     built.save(tmp_path / "tones.npz")
     assert mode(tmp_path / "tones.npz") == 0o666

@@ -10,7 +10,7 @@ import textwrap
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ from recognizer.htk.exchange import import_model
 from recognizer.model import REJECTION, Model, flaw
 from recognizer.recognition.calibration import Calibration
 from recognizer.recognition.verification import REFUSED
-from recognizer.recognizer import Recognizer
+from recognizer.recognizer import MOST_CELLS, Recognizer
 from recognizer.sound import audio
 from recognizer.sound.endpoint import Endpointer
 from recognizer.speakers import store
@@ -448,6 +448,54 @@ def test_a_speaker_whose_profile_is_a_bomb_takes_little_memory(tmp_path):
     assert "profile.npz is no profile, or is damaged" in line
     assert memory < MOST_MEMORY
     assert store.names() == []
+
+
+def test_a_profile_that_hides_in_zeros_takes_little_memory(tmp_path):
+    """Padded, it is large enough to unpack to much; half precision becomes four times as large in memory."""
+    inner = io.BytesIO()
+    inner.write(bytes(50 << 20))
+    with zipfile.ZipFile(inner, "a", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("header.npy", text_array('{"format": "recognizer-profile", "version": 1}'))
+        with file.open("means.npy", "w") as member:
+            member.write(npy("(125000000,)", kind="<f2"))
+            for _ in range(250):
+                member.write(bytes(1_000_000))
+    outer = [("eve/profile.npz", inner.getvalue()), ("eve/takes/a/1.wav", np.random.default_rng(0).bytes(2 << 20))]
+    nested = zipped(tmp_path / "nested.zip", outer)
+    line, memory = run_in_a_child(REFUSED_BY, "speaker", nested)
+    assert line.startswith(f"{nested}: eve/profile.npz is no profile, or is damaged; ask for")
+    assert memory < MOST_MEMORY
+
+
+def test_numbers_in_half_precision_count_as_what_they_become(tmp_path):
+    header, wide = ("header.npy", text_array('{"format": "x"}')), npy("(16000000,)", bytes(32_000_000), kind="<f2")
+    with pytest.raises(DamagedError, match="more memory"):
+        archive.read(zipped(tmp_path / "wide.npz", [header, ("a.npy", wide)]), "x")
+
+
+def test_states_that_many_words_refer_to_are_counted_before_they_are_made(tmp_path):
+    gaussian = "<MEAN> 39 {} <VARIANCE> 39 {}".format(*(" ".join([x] * 39) for x in "01"))
+    mixtures = " ".join(f"<MIXTURE> {n} 0.01 {gaussian}" for n in range(1, 101))
+    rows = ["0 1 0 0", "0 .5 .5 0", "0 0 .5 .5", "0 0 0 0"]
+    hmm = '<BEGINHMM> <NUMSTATES> 4 <STATE> 2 ~s "s" <STATE> 3 ~s "s" <TRANSP> 4 ' + " ".join(rows) + " <ENDHMM>"
+    words = " ".join(f'~h "w{n}" {hmm}' for n in range(2000))
+    text = f'~o <STREAMINFO> 1 39 <VECSIZE> 39 <NULLD> <USER> ~s "s" <NUMMIXES> 100 {mixtures} {words}'
+    (tmp_path / "many.mmf").write_text(text)
+    line = refusal(ModelError, lambda: import_model(tmp_path / "many.mmf"), "2000 words", "100 components", "leave")
+    assert len(line) < 500
+
+
+def test_an_utterance_too_long_for_so_many_words_is_told_so(built):
+    recognizer, sound = Recognizer(built), say("rise")
+    frames = MOST_CELLS // built.acoustics.chain.log_stay.size
+    assert frames * built.front_end.hop > 60, (
+        "of a few words, no word is too long for them before it is too long for any"
+    )
+    words = 1 + MOST_CELLS // (20 * built.acoustics.chain.log_stay.shape[1])
+    chain = built.acoustics.chain.word(np.zeros(words, dtype=int))
+    many = replace(built, acoustics=replace(built.acoustics, chain=chain), words=tuple(map(str, range(words))))
+    assert recognizer.recognize(sound, RATE).reason is None
+    assert Recognizer(many).recognize(sound, RATE).reason == "too long"
 
 
 OUT_OF_PROPORTION = {

@@ -132,8 +132,8 @@ def show(
         "profile": str(store.folder(name) / store.PROFILE),
         "audio_kept": bool(kept),
         "kept": dict(kept),
-        **profile.record,
     }
+    record |= {key: value for key, value in profile.record.items() if key not in record}  # it may be somebody else's
     if as_json:
         print_json(record)
         return ExitStatus.OK

@@ -26,8 +26,9 @@ from recognizer.files.writing import replacing
 HEADER = "header"  # the name of the array that holds it
 MEMBER = re.compile(r"[A-Za-z0-9_-]{1,100}\.npy")
 MEMBERS = 1000  # at most
-# Bytes that a file may unpack to: as many as any model of a few words, or so many times its own; and never more.
+# Bytes that a file may unpack to: as many as any model of a few words, or so many times those it packs; and never more.
 SMALL, TIMES, LARGEST = 32 << 20, 10, 1 << 30
+HELD = 96 << 20  # bytes of its numbers in double precision, likewise: a thousand words of ten states and ten Gaussians
 LARGEST_HEADER = 16 << 20  # bytes, four a character
 DEEPEST = 100  # lists inside each other
 LONGEST_DIMENSION = 1 << 30
@@ -92,6 +93,7 @@ def read(path: Path, format_: str) -> tuple[dict, dict[str, np.ndarray]]:
                 members = _members(archive, os.fstat(file.fileno()).st_size)
                 header = _header(archive, members.pop(HEADER))
                 if header.get("format") == format_:
+                    _check_held(archive, members)
                     return header, {name: _array(archive, member) for name, member in members.items()}
         except NoNumbersError:
             raise
@@ -105,6 +107,8 @@ def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     members = sorted(archive.infolist(), key=lambda member: member.header_offset)
     if len(members) > MEMBERS:
         raise DamagedError(f"it has {len(members)} members")
+    if members and members[0].header_offset:
+        raise DamagedError("something stands before its first member")
     end = 0
     for member in members:
         if not MEMBER.fullmatch(member.filename) or member.flag_bits & ENCRYPTED:
@@ -115,9 +119,20 @@ def _members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
     found = {member.filename.removesuffix(".npy"): member for member in members}
     if end > size or len(found) < len(members):
         raise DamagedError("its directory is wrong")
-    if sum(member.file_size for member in members) > min(max(SMALL, TIMES * size), LARGEST):
+    packed = sum(member.compress_size for member in members)
+    if sum(member.file_size for member in members) > min(max(SMALL, TIMES * packed), LARGEST):
         raise DamagedError("it would unpack to more than such a file can hold")
     return found
+
+
+def _check_held(archive: zipfile.ZipFile, members: Mapping[str, zipfile.ZipInfo]) -> None:
+    """Refuse arrays that would take too much memory as numbers of 8 bytes, before one is made."""
+    held = 0
+    for member in members.values():
+        with archive.open(member) as file:
+            held += math.prod(_declared(file)[1]) * 8
+    if held > max(HELD, TIMES * sum(member.compress_size for member in members.values())):
+        raise DamagedError("its numbers would take more memory than such a file can need")
 
 
 def _header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> dict:

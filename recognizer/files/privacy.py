@@ -6,6 +6,7 @@ import os
 import stat
 import warnings
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from recognizer.errors import RecognizerWarning, shown
@@ -32,10 +33,13 @@ def close(place: Path) -> None:
     if os.name == "nt":
         return
     top = place.resolve()
-    was_open = os.path.exists(top) and os.stat(top).st_mode & OTHERS
+    was_open = is_open(top)
     below = (Path(folder, name) for folder, folders, files in os.walk(top) for name in (*folders, *files))
-    closed = [path for path in (top, *below) if _close(path)]
-    if was_open and closed:
+    for path in (top, *below):
+        _close(path)
+    if was_open and is_open(top):
+        _tell_of_open(place)
+    elif was_open:
         warnings.warn(
             f"{shown(place)} was open to other users of this computer; now only its owner may read what is in it",
             RecognizerWarning,
@@ -43,11 +47,27 @@ def close(place: Path) -> None:
         )
 
 
-def _close(path: Path) -> bool:
-    """Whether others had rights to it that they no longer have."""
+def is_open(place: Path) -> bool:
+    """Whether others have rights to a file or folder, as far as there is one and the system has such rights."""
+    with suppress(OSError):
+        return os.name != "nt" and bool(os.stat(place).st_mode & OTHERS)
+    return False
+
+
+def _close(path: Path) -> None:
+    """Take from others what rights they have to it."""
     with suppress(OSError):  # it is gone meanwhile, or somebody else's
         mode = os.stat(path, follow_symlinks=False).st_mode
         if mode & OTHERS and (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             os.chmod(path, stat.S_IMODE(mode) & ~OTHERS)
-            return True
-    return False
+
+
+@cache
+def _tell_of_open(place: Path) -> None:
+    """Warn, once in the life of the program, of what its disk or its owner leaves open."""
+    warnings.warn(
+        f"{shown(place)} is open to other users of this computer, and cannot be closed; set RECOGNIZER_HOME to another "
+        "folder, or ask its owner",
+        RecognizerWarning,
+        stacklevel=3,
+    )

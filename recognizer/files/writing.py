@@ -49,7 +49,7 @@ def replacing(path: Path, *, private: bool = False, new: bool = False) -> Iterat
     OSError
         as raised in the block, or if the file cannot be moved.
     """
-    sweep(path.parent, path.suffix)
+    sweep(path.parent, None if private else path.suffix)
     with _temporary(path.parent, path.suffix, lambda name: _make_file(name, private)) as temporary:
         yield temporary
         if new:
@@ -90,12 +90,19 @@ def make_private_folder(folder: Path) -> None:
         if it cannot be made.
     """
     try:
-        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        folder.mkdir(mode=PRIVATE_FOLDER)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+        return
     except FileNotFoundError:
         if folder.parent == folder:
             raise
         make_private_folder(folder.parent)
-        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        make_private_folder(folder)
+        return
+    with suppress(OSError):  # a umask may have taken rights from its owner, too
+        os.chmod(folder, PRIVATE_FOLDER)
 
 
 def try_out(folder: Path) -> None:
@@ -147,6 +154,9 @@ def _made(folder: Path, suffix: str, make: Callable[[Path], None]) -> tuple[Path
 
 def _make_file(path: Path, private: bool) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE if private else 0o666))
+    if private:
+        with suppress(OSError):  # a umask may have taken rights from its owner, too
+            os.chmod(path, PRIVATE_FILE)
 
 
 def _hold(path: Path) -> int | None:
@@ -189,7 +199,7 @@ def _delete_abandoned(path: Path) -> None:
 
 def _delete(path: Path) -> None:
     """Delete a file or folder, as far as there is one."""
-    if os.path.isdir(path):
+    if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

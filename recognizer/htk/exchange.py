@@ -48,6 +48,7 @@ HTK_WORDS = frozenset({"!NULL", "!SUBLATID"})  # to HTK's networks: no word, and
 _STRING = r""" ("(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s"'[]\S*) """
 # A line of a dictionary: the word, what to print for it, how probable it is, its HMM.
 ENTRY = re.compile(rf"\s* {_STRING} (?:\s+\[[^]]*\])? (?:\s+[01]?\.?\d+)? \s+ {_STRING} \s*", re.VERBOSE)
+MOST_VALUES = 12 << 20  # of all words, whose states may refer to one another's; as many as a file of ours may hold
 MOST_STREAMS = 4  # that HTK reads (HParm.h, SMAX)
 
 
@@ -293,6 +294,13 @@ def import_model(path: Path, dictionary: Path | None = None) -> Model:
         )
     words = [_word(model, spoken[h], name) for h, model in hmms.items() if h in spoken]
     size = max(len(word.states) for word in words)
+    components = max(sum(stream.size for stream in state) for word in words for state in word.states)
+    values = len(words) * size * max(size, 2 * components * sum(defined.widths))
+    if values > MOST_VALUES:
+        raise ModelError(
+            f"{name}: {len(words)} words of up to {size} states of {components} components are {values} numbers, and "
+            f"{MOST_VALUES} are the most; leave words out, or tie the states to a codebook"
+        )
     entry, moves = np.zeros((len(words), size + 2)), np.zeros((len(words), size + 2, size + 3))
     densities = []
     for number, word in enumerate(words):

@@ -30,6 +30,7 @@ BLOCK = 1 << 16  # samples read at once: four seconds at 16 kHz, which is a word
 # Samples, at the higher of the two rates, of what is read as a whole: 17 minutes at 16 kHz, 64 MB, of which a few
 # copies fit into memory whatever the computer; and of long recordings, where there is one copy: 70 minutes.
 LONGEST, LONGEST_OF_ALL = 16 << 20, 64 << 20
+LONGEST_WITH_ANOTHER = 88 << 20  # samples, of a recording and what it is resampled to: an hour at 16 kHz and at 8 kHz
 LARGEST_PIPE = 256 << 20  # bytes
 OPEN_FILES = Path("/proc/self/fd")  # names of what a process has open, on Linux
 SAMPLE_DUMP = b"\xf0\x7e"  # begins a kind of file of which libsndfile prints each flaw to standard output
@@ -245,7 +246,10 @@ def _read(path: Path, wanted: int | None, longest: int) -> tuple[np.ndarray, int
             samples.resize(count + max(len(part), count // 2), refcheck=False)  # in place: nothing is held twice
         samples[count : count + len(part)] = part
         count += len(part)
-        most = longest * min(1.0, rate / (wanted or rate))
+        ratio = (wanted or rate) / rate
+        most = longest / max(1.0, ratio)
+        if ratio != 1.0:  # both are held at once
+            most = min(most, LONGEST_WITH_ANOTHER / (1.0 + ratio))
         if count > most:
             raise AudioError(f"is at least {count / rate:.0f} s long, and {most / rate:.0f} s are the most; cut it up")
     samples.resize(count, refcheck=False)

@@ -156,7 +156,7 @@ def delete(place: Path) -> None:
     OSError
         if it, or something in it, cannot be deleted.
     """
-    if os.path.isdir(place):
+    if os.path.isdir(place) and not os.path.islink(place):
         shutil.rmtree(place)
     else:
         place.unlink(missing_ok=True)

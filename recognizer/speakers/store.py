@@ -26,6 +26,7 @@ from recognizer.corpus import AUDIO_SUFFIXES, Utterance
 from recognizer.errors import (
     AudioError,
     NamingError,
+    NewerProfileError,
     ProfileError,
     RecognizerError,
     RecognizerWarning,
@@ -49,6 +50,7 @@ LARGEST = 2**30  # bytes that an exported speaker may unpack to: nine hours of t
 MOST_MEMBERS = 20_000  # of an exported speaker: nine hours of words
 SMALL, MOST_TIMES = 32 << 20, 50  # bytes that any may unpack to, else so many times its own: silence packs well
 LARGEST_PROFILE, LARGEST_VOICE = 64 << 20, 64 << 10  # bytes
+LONGEST_NUMBER = 9  # digits, of a take
 LOCK = ".lock"  # beside the speakers: one for all, whose name tells of nobody
 PATIENCE = 120.0  # seconds to wait for another program; a thousand takes of a second are copied in one
 NOTICE = 1.0  # seconds of waiting before it is told: most wait for a single take, a few milliseconds
@@ -99,8 +101,8 @@ def names() -> list[str]:
     ProfileError
         if the folder of all speakers cannot be read.
     """
-    if moving.is_begun(root()) and os.access(root(), os.W_OK):
-        with locked():  # so that nobody sees a half of it
+    if (moving.is_begun(root()) or privacy.is_open(root())) and os.access(root(), os.W_OK):
+        with locked():  # so that nobody sees a half of it, and others nothing
             pass
     return [entry.name for entry in _entries(root()) if entry.is_dir() and _is_name(entry.name)]
 
@@ -300,6 +302,7 @@ def _next_take(speaker: Path, word: str, heard: bool) -> Path:
     _make(place)
     prefix = HEARD if heard else ""
     numbers = [number for file in place.glob("*.wav") if (number := file.stem.removeprefix(prefix)).isdecimal()]
+    numbers = [number for number in numbers if len(number) <= LONGEST_NUMBER]  # other names are nobody's numbers
     return place / f"{prefix}{1 + max(map(int, numbers), default=0)}.wav"
 
 
@@ -669,7 +672,7 @@ def _pack(file: Path, archive: zipfile.ZipFile) -> None:
             f"{shown(file)} cannot be read ({error.strerror}), and nothing was exported without it; change its mode or "
             "remove it"
         ) from error
-    archive.writestr(member, content, zipfile.ZIP_DEFLATED)
+    archive.writestr(member, content, zipfile.ZIP_STORED)  # sound hardly packs, and silence packs like a bomb
 
 
 def _files(name: str) -> list[Path]:
@@ -763,8 +766,19 @@ def _take_in(path: Path, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo
         archive.extractall(hidden, members)
         privacy.close(hidden)
         for file in hidden.glob(f"*/{PROFILE}"):
-            Profile.load(file)
+            _check_profile(file, f"{shown(path)}: {file.relative_to(hidden)}")
         moving.move(root(), {hidden / folder: root() / name for folder, name in found.items()})
+
+
+def _check_profile(file: Path, name: str) -> None:
+    """Refuse a profile that nobody could load, by the name that it has where it comes from."""
+    try:
+        Profile.load(file)
+    except NewerProfileError as error:
+        raise NewerProfileError(str(error).replace(shown(file), name)) from error
+    except ProfileError as error:
+        fault, _, _ = str(error).replace(shown(file), name).rpartition("; ")
+        raise ProfileError(f"{fault}; ask for it to be exported again") from error
 
 
 def _discard(doomed: Sequence[Path]) -> None:

@@ -39,6 +39,7 @@ SHORTEST = 1 / 3  # of the time that the model gives a word: 0.4 % of those 719 
 # Nats that a word explains a gap better than silence does, before the gap is taken for speech: 3 % of the gaps of
 # those recordings have more, and 6 in 10 of those that a word left out of the transcript makes.
 SPEECH = 60.0
+MOST_SPEECH = 1200.0  # seconds without long pauses: a minute takes 17 MB of features and densities
 AROUND = 3  # frames on both sides that a word is judged with: where it ends is another word's guess, too
 QUIET_KEPT = 0.5  # seconds of a pause at each side; more tells nothing, and would lower the level of the whole
 RISE = 6.0  # dB over the recording's floor that are no pause
@@ -170,6 +171,9 @@ def cut(recording: Recording, words: Sequence[str], model: Model, least_fit: flo
         raise ModelError(f"the model has no word {cited(unknown[0])}; it has {listed(model.words)}")
     indices = np.array([model.words.index(word) for word in words])
     place = _heard(recording, model)
+    if (seconds := len(place.samples) / place.sample_rate) > MOST_SPEECH:
+        most = MOST_SPEECH / 60
+        raise AudioError(f"holds {seconds / 60:.0f} minutes besides pauses, and {most:.0f} are the most; cut it up")
     spans, features = _aligned(place.samples, indices, model)
     times = place.times(spans, model.front_end)
     return _judged(features, indices, spans, times, len(recording.samples) / recording.sample_rate, model, least_fit)

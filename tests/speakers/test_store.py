@@ -903,3 +903,29 @@ def test_without_a_home_nothing_is_kept_in_a_folder_named_tilde(monkeypatch, tmp
     assert store.names() == []
     refused(store.add_take, "anna", "hum", say("hum"), 8000, parts=("no home folder", "set RECOGNIZER_HOME"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_silence_travels_too(tmp_path):
+    """An archive of it must not look like a bomb."""
+    for _ in range(3):
+        store.add_take("anna", "hum", np.zeros(9_000_000), 8000)
+    store.export("anna", tmp_path / "anna.zip")
+    store.remove("anna")
+    assert store.import_(tmp_path / "anna.zip") == ["anna"]
+    assert len(store.takes("anna")) == 3
+
+
+def test_a_take_with_a_number_that_nobody_counts_to_is_left_alone():
+    path = store.add_take("anna", "hum", say("hum"), 8000)
+    path.rename(path.with_name("9" * 200 + ".wav"))
+    assert store.add_take("anna", "hum", say("hum"), 8000).name == "1.wav"
+
+
+def test_a_speaker_that_is_a_link_is_removed_and_what_it_links_to_stays(tmp_path):
+    path = store.add_take("anna", "hum", say("hum"), 8000)
+    (tmp_path / "elsewhere").mkdir()
+    os.rename(store.root() / "anna", tmp_path / "elsewhere" / "anna")
+    (store.root() / "anna").symlink_to(tmp_path / "elsewhere" / "anna")
+    assert store.remove("anna") == ["anna"]
+    assert store.names() == []
+    assert (tmp_path / "elsewhere" / "anna" / path.relative_to(store.root() / "anna")).exists()

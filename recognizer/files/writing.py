@@ -45,10 +45,12 @@ def replacing(path: Path, *, private: bool = False, new: bool = False) -> Iterat
     Raises
     ------
     FileExistsError
-        if the name must be free, and is not.
+        if the name must be free, and is not; if it is that of a device or a pipe.
     OSError
         as raised in the block, or if the file cannot be moved.
     """
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise FileExistsError(errno.EEXIST, "it is a device or a pipe", str(path))  # whose place no file must take
     sweep(path.parent, None if private else path.suffix)
     with _temporary(path.parent, path.suffix, lambda name: _make_file(name, private)) as temporary:
         yield temporary

@@ -110,11 +110,21 @@ def is_written_down(root: Path) -> bool:
 
 def _written_down(root: Path) -> list[list[str]] | None:
     try:
-        return json.loads((root / JOURNAL).read_text("utf-8"))
+        pairs = json.loads((root / JOURNAL).read_text("utf-8"))
     except FileNotFoundError:
         return None
     except ValueError:  # the computer went out before it was on the disk
         return []
+    return pairs if isinstance(pairs, list) and all(map(_is_pair, pairs)) else []
+
+
+def _is_pair(pair: object) -> bool:
+    """Whether something tells of two places below the folder of all."""
+    return (
+        isinstance(pair, list)
+        and len(pair) == 2
+        and all(isinstance(path, str) and path and not {"", ".", ".."} & set(path.split("/")) for path in pair)
+    )
 
 
 def _is_moved(source: Path, target: Path) -> bool:

@@ -193,3 +193,12 @@ def test_a_folder_that_has_something_in_it_stays(tmp_path):
         write(there, "other")
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["there", "there/file"]
     assert (there / "file").read_text() == "mine"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_no_file_takes_the_place_of_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileExistsError, match="a device or a pipe"), replacing(tmp_path / "pipe"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)

@@ -172,3 +172,10 @@ def test_speakers_are_removed_where_there_is_no_room_to_write_that_down(monkeypa
     monkeypatch.setattr(moving, "make_private_folder", full)
     assert store.remove("anna") == ["anna", "anna@cold"]
     assert store.names() == ["bob"]
+
+
+@pytest.mark.parametrize("text", ["7", "[7]", '[["a"]]', '[["a", 7]]', '[["a", "../x"]]', '[["/etc", "x"]]', "{}"])
+def test_what_is_written_down_wrongly_moves_nothing(root, text):
+    (root / moving.JOURNAL).write_text(text)
+    moving.finish(root, lambda moved: None)
+    assert everything(root) == UNDONE

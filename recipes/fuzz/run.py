@@ -32,7 +32,7 @@ with atheris.instrument_imports(include=["recognizer"]):
 
 from protocols import MODELS, write_results
 
-COMMAND = "python recipes/fuzz/run.py CORPUS --minutes 10"
+COMMAND = "python recipes/fuzz/run.py CORPUS --minutes {:g}"
 LONGEST_LINE = 1000  # characters of a message
 LARGEST = 1 << 18  # bytes of an input
 WORDS = ("one", "two")
@@ -135,4 +135,4 @@ if __name__ == "__main__":
         atheris.Fuzz()
     rows = [fuzzed(reader, arguments.corpus, arguments.minutes) for reader in READERS]
     head = "| reader | inputs | kept | anything but an answer or one line |\n|---|---|---|---|"
-    write_results(Path(__file__), "Fuzzing", COMMAND, "\n".join([head, *rows]))
+    write_results(Path(__file__), "Fuzzing", COMMAND.format(arguments.minutes), "\n".join([head, *rows]))

@@ -221,6 +221,18 @@ def flaw(model: Model) -> str | None:
     return _unfit(_header(model), _arrays(model)) or contents.CARD.fault(model.card, "card") or _contradiction(model)
 
 
+def too_large(words: int, positions: int) -> str | None:
+    """What keeps a model from having so many words, each with so many positions; None when nothing does."""
+    if words > contents.MOST_WORDS:
+        return f"it has {words} words, and {contents.MOST_WORDS} are the most"
+    if not 3 <= positions <= contents.MOST_STATES or words * positions > contents.MOST_POSITIONS:
+        return (
+            f"each of its {words} words has {positions} positions, not 3 to {contents.MOST_STATES}, or they are more "
+            f"than {contents.MOST_POSITIONS} in all"
+        )
+    return None
+
+
 def _starting(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     """Those whose names start so, under what follows in the name."""
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
@@ -265,11 +277,8 @@ def _contradiction(model: Model) -> str | None:
         return f"the front end's {found}"
     words, positions = model.acoustics.chain.log_entry.shape
     jumps = model.acoustics.chain.log_jumps
-    if not 3 <= positions <= contents.MOST_STATES or words * positions > contents.MOST_POSITIONS:
-        return (
-            f"each of its {words} words has {positions} positions, not 3 to {contents.MOST_STATES}, or they are more "
-            f"than {contents.MOST_POSITIONS} in all"
-        )
+    if found := too_large(words, positions):
+        return found
     if words * positions * (2 + len(jumps)) > contents.MOST_MOVES:
         return f"its words have more than {contents.MOST_MOVES} transitions"
     if wrong := [distance for distance in jumps if distance == 1 or abs(distance) >= positions]:

@@ -19,12 +19,12 @@ from recognizer.recognition.result import Candidate, Result
 from recognizer.recognition.verification import NO_NUMBER, NO_WORD, TOO_CLOSE, belief, least_probability
 from recognizer.sound import audio
 
+if TYPE_CHECKING:
+    from recognizer.adaptation.unlabelled import SelfAdaptation
+
 # Frames of an utterance times positions of all words, at most: each takes 30 to 80 bytes while it is recognised. Four
 # seconds of a thousand words are so many, and of the ten digits it is seven minutes.
 MOST_CELLS = 5_000_000
-
-if TYPE_CHECKING:
-    from recognizer.adaptation.unlabelled import SelfAdaptation
 
 
 @dataclass(frozen=True)

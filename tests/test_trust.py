@@ -533,7 +533,9 @@ def hours(path: Path, seconds: int, rate: int = 16000, channels: int = 1) -> Pat
     return path
 
 
-@pytest.mark.parametrize("command", ["batch", "align", "train", "enroll"])
+@pytest.mark.parametrize(
+    "command", ["batch", *(pytest.param(name, marks=pytest.mark.slow) for name in ("align", "train", "enroll"))]
+)
 def test_hours_of_silence_take_little_memory(model_file, tmp_path, command):
     (tmp_path / "corpus" / "rise").mkdir(parents=True)
     long = hours(tmp_path / "corpus" / "rise" / "long.flac", 3600)
@@ -571,6 +573,7 @@ def test_what_is_too_long_is_told_with_its_length_and_the_limit(tmp_path, monkey
     assert len(audio.load(path, 8000, 30 * 8000).samples) == 30 * 8000
 
 
+@pytest.mark.slow
 def test_an_hour_is_still_cut_and_holds_noise(model_file, tmp_path):
     """An hour at 16 kHz, in which a word is said at the end."""
     path = tmp_path / "hour.wav"

@@ -110,10 +110,16 @@ def fuzzed(reader: str, corpus: Path, minutes: float) -> str:
     if not any(folder.iterdir()):
         seeds(reader, folder)
     before = set(corpus.glob(f"{reader}-*"))
-    options = [f"-max_total_time={round(60 * minutes)}", f"-max_len={LARGEST}", "-rss_limit_mb=1000", "-timeout=20"]
+    options = [
+        f"-max_total_time={round(60 * minutes)}",
+        f"-max_len={LARGEST}",
+        "-rss_limit_mb=1000",
+        "-timeout=20",
+        "-print_final_stats=1",
+    ]
     command = [sys.executable, __file__, str(corpus), "--reader", reader]
     done = subprocess.run([*command, *options, str(folder)], capture_output=True, text=True, errors="replace")
-    runs = sum(map(int, re.findall(r"Done (\d+) (?:runs|in)", done.stderr))) or "fewer than one"
+    [runs] = re.findall(r"number_of_executed_units: (\d+)", done.stderr)
     with tempfile.TemporaryDirectory(dir=corpus) as small:
         subprocess.run([*command, "-merge=1", small, str(folder)], capture_output=True)
         if any(Path(small).iterdir()):

@@ -97,7 +97,7 @@ def _listed(name: str) -> tuple[tuple[str, ...], dict]:
     record |= {key: profile.record.get(key) for key in ("made", "before", "after", "unlabelled")}
     record["takes"] = sum(profile.record.get("takes", {}).values())
     taken = counted(record["takes"], "take")
-    return (name, shown(profile.model_name), str(record["made"]), taken, _gain(profile.record)), record
+    return (name, profile.model_name, str(record["made"]), taken, _gain(profile.record)), record
 
 
 def _gain(record: dict) -> str:

@@ -25,6 +25,7 @@ from recognizer.errors import AudioError, CorpusError, ModelError, RecognizerWar
 from recognizer.features import parameter_files
 from recognizer.features.front_end import GivenFeatures
 from recognizer.features.parameter_files import Parameters
+from recognizer.files.archive import HELD
 from recognizer.files.writing import remedy, replacing
 from recognizer.htk import parser
 from recognizer.htk.definitions import HMM, Definitions, State, printed, quoted
@@ -48,7 +49,7 @@ HTK_WORDS = frozenset({"!NULL", "!SUBLATID"})  # to HTK's networks: no word, and
 _STRING = r""" ("(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' | [^\s"'[]\S*) """
 # A line of a dictionary: the word, what to print for it, how probable it is, its HMM.
 ENTRY = re.compile(rf"\s* {_STRING} (?:\s+\[[^]]*\])? (?:\s+[01]?\.?\d+)? \s+ {_STRING} \s*", re.VERBOSE)
-MOST_VALUES = 12 << 20  # of all words, whose states may refer to one another's; as many as a file of ours may hold
+MOST_VALUES = HELD // 8  # of all words, whose states may refer to one another's: as many as a file of ours may hold
 MOST_STREAMS = 4  # that HTK reads (HParm.h, SMAX)
 
 

@@ -153,7 +153,7 @@ def _unhidden(hidden: Path) -> Iterator[None]:
     try:
         yield
     except RecognizerError as error:
-        raise type(error)(str(error).replace(str(hidden), str(root()))) from error
+        raise type(error)(str(error).replace(f"{hidden.name}{os.sep}", "")) from error
 
 
 @contextmanager
@@ -648,14 +648,25 @@ def export(name: str, path: Path) -> None:
     Raises
     ------
     ProfileError
-        if there is no such speaker, something of it cannot be read, or the file cannot be written.
+        if there is no such speaker, something of it cannot be read, it is more than `import_` takes in, or the file
+        cannot be written.
+    NamingError
+        if a folder among the takes has a name that no word has.
     """
     chosen = with_conditions(existing(name).name)
+    for word in sorted({take.word for known in chosen for take in takes(known)}):
+        naming.checked_name(word, "word")
     try:
         with replacing(path, private=True) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             for known in chosen:
                 for file in _files(known):
                     _pack(file, archive)
+            archive.close()
+            if fault := _disproportion(archive.infolist(), os.stat(temporary).st_size):
+                raise ProfileError(
+                    f"what is kept of {name!r} {fault}, and could not be imported; export a condition by itself, or "
+                    f"forget takes with `recognizer speakers forget {shlex.quote(name)}`"
+                )
     except OSError as error:
         what_to_do = remedy(error, "choose another file")
         raise ProfileError(f"{shown(path)} cannot be written: {error.strerror}; {what_to_do}") from error
@@ -716,8 +727,6 @@ def _belongs(name: str) -> bool:
 def _unpacked(path: Path, archive: zipfile.ZipFile) -> list[str]:
     members = [info for info in archive.infolist() if not info.is_dir()]
     foreign = ProfileError(f"{shown(path)} is no exported speaker; make one with `recognizer speakers export`")
-    if sum(info.file_size for info in members) > LARGEST:
-        raise ProfileError(f"{shown(path)} holds more than {LARGEST >> 20} MB; that is no exported speaker")
     if fault := _disproportion(members, os.stat(path).st_size):
         raise ProfileError(f"{shown(path)} {fault}; that is no exported speaker, so ask for it to be exported again")
     if not all(_belongs(info.filename) for info in members):
@@ -743,6 +752,8 @@ def _disproportion(members: Sequence[zipfile.ZipInfo], size: int) -> str | None:
 
     What it says is kept to: of a member, no more is unpacked than its size there.
     """
+    if sum(info.file_size for info in members) > LARGEST:
+        return f"holds more than {LARGEST >> 20} MB"
     if len(members) > MOST_MEMBERS:
         return f"has {len(members)} files in it, more than {MOST_MEMBERS}"
     if sum(info.compress_size for info in members) > size or len({info.filename for info in members}) < len(members):

@@ -16,7 +16,7 @@ from recognizer.errors import AudioError, RecognizerWarning, TrainingError, cite
 from recognizer.features import parameter_files
 from recognizer.features.analysis import Analyser, Analysis, finished
 from recognizer.features.front_end import FrontEnd, GivenFeatures
-from recognizer.model import Model
+from recognizer.model import Model, too_large
 from recognizer.sound.audio import opened
 from recognizer.sound.channels import told
 from recognizer.sound.endpoint import Endpointer
@@ -150,6 +150,8 @@ def training_data(
     front_end = front_end or corpus_front_end(utterances)
     _check_sound(front_end, perturbations or augmentation)
     words = tuple(sorted({u.word for u in utterances}))
+    if found := too_large(len(words), settings.states + 2):  # now, and not when it is trained and cannot be read
+        raise TrainingError(f"no such model can be read again: {found}; train with fewer states, or on fewer words")
     if len(utterances) <= FEW_TAKES * len(words) if few is None else few:
         settings = replace(settings, borrowed_frames=BORROWED_FRAMES, variance_floor=FLOOR_BESIDE_BORROWED)
         perturbations = tuple(dict.fromkeys((*perturbations, *(MILD if front_end.hears else ()))))

@@ -929,3 +929,25 @@ def test_a_speaker_that_is_a_link_is_removed_and_what_it_links_to_stays(tmp_path
     assert store.remove("anna") == ["anna"]
     assert store.names() == []
     assert (tmp_path / "elsewhere" / "anna" / path.relative_to(store.root() / "anna")).exists()
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"), [({"MOST_MEMBERS": 2}, "has 3 files in it"), ({"LARGEST": 1 << 10}, "holds more than 0 MB")]
+)
+def test_what_could_not_be_imported_is_not_exported(tmp_path, monkeypatch, limit, told):
+    for _ in range(3):
+        store.add_take("anna", "hum", say("hum"), 8000)
+    for name, value in limit.items():
+        monkeypatch.setattr(store, name, value)
+    with pytest.raises(ProfileError, match=f"'anna' {told}.* could not be imported; .* forget takes"):
+        store.export("anna", tmp_path / "anna.zip")
+    assert list(tmp_path.glob("*.zip")) == list(tmp_path.glob(".*.zip")) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_a_folder_that_no_word_has_the_name_of_is_told_when_it_is_exported(tmp_path):
+    path = store.add_take("anna", "hum", say("hum"), 8000)
+    path.parent.rename(path.parent.with_name("a:b"))
+    with pytest.raises(NamingError, match="word 'a:b' has a ':'"):
+        store.export("anna", tmp_path / "anna.zip")
+    assert not (tmp_path / "anna.zip").exists()

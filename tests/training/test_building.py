@@ -558,3 +558,13 @@ def test_one_take_of_each_word_is_enough_for_the_same_voice(recordings):
     assert np.isfinite(model.acoustics.bank.variances).all()
     heard = Recognizer(model).recognize_files([u.path for u in rest], threshold=0)
     assert [item.result.word for item in heard] == [u.word for u in rest]
+
+
+@pytest.mark.parametrize(
+    ("words", "states"), [(10_001, 1), (2, 999), (5001, 8)], ids=["words", "states of a word", "states of all"]
+)
+def test_what_could_not_be_read_again_is_not_trained(tmp_path, words, states):
+    """Known before a recording is read, and not when a model that took hours is to be used."""
+    utterances = [Utterance(tmp_path / "missing.wav", f"w{number}", None) for number in range(words)]
+    with pytest.raises(TrainingError, match=r"no such model can be read again: .*; train with fewer states"):
+        build(utterances, front_end=FrontEnd.for_rate(8000), settings=building.TrainingSettings(states=states))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning, cited, listed
-from recognizer.features.analysis import FILES_AT_ONCE, Analysis, finished
+from recognizer.features.analysis import FILES_AT_ONCE, Analysis, finished, low_rate
 from recognizer.model import Model, locate
 from recognizer.recognition.evidence import examine
 from recognizer.recognition.result import Candidate, Result
@@ -306,14 +306,6 @@ def _result(
         duration=analysis.duration,
         reason=reason,
         channel=analysis.channel,
-    )
-
-
-def low_rate(rates: str, model_rate: int) -> str:
-    """The warning for recordings that lack the upper part of the model's band."""
-    return (
-        f"recorded at {rates} Hz, under the model's {model_rate} Hz: the upper band is empty and accuracy "
-        "suffers; record at the higher rate or train a model at the lower"
     )
 
 

@@ -70,7 +70,7 @@ def align(
     with working("reading the model and the recording", quiet, SOON):
         fitted, analysis = _read(file, model, speaker)
     from recognizer.evaluation import alignment
-    from recognizer.recognizer import low_rate
+    from recognizer.features.analysis import low_rate
     from recognizer.sound import audio
 
     front_end, source_rate = fitted.front_end, analysis.source_rate

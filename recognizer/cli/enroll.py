@@ -278,10 +278,10 @@ def _ask(
     debug: bool,
 ) -> tuple[ExitStatus, int]:
     """Ask for the takes that are missing: how that ended, and how many there were to ask for."""
+    from recognizer.features.analysis import low_rate
     from recognizer.files import naming
     from recognizer.live.guide import Guide
     from recognizer.live.prompts import prompts
-    from recognizer.recognizer import low_rate
     from recognizer.speakers import store
     from recognizer.speakers.enrolling import prior_of
 

@@ -275,7 +275,7 @@ def doubted(name: str, doubt: Doubt) -> str:
 
 def warn_of_low_rates(rates: Counter[int | None], front_end: FrontEnd | GivenFeatures) -> None:
     """One warning for all the recordings whose rate is under the model's, given how many files have which rate."""
-    from recognizer.recognizer import low_rate
+    from recognizer.features.analysis import low_rate
 
     low = sorted(rate for rate in rates if rate and rate < front_end.sample_rate)
     if low:

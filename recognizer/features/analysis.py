@@ -316,3 +316,11 @@ def _in_worker(function: Callable, group: Sequence[Path]) -> list:
     """Call it in a process that leaves Ctrl-C, which every process of a terminal gets, to its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     return function(group)
+
+
+def low_rate(rates: str, model_rate: int) -> str:
+    """The warning for recordings that lack the upper part of the model's band."""
+    return (
+        f"recorded at {rates} Hz, under the model's {model_rate} Hz: the upper band is empty and accuracy "
+        "suffers; record at the higher rate or train a model at the lower"
+    )

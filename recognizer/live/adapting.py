@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -23,8 +24,8 @@ from recognizer.acoustics.statistics import Statistics
 from recognizer.adaptation.method import Method, maximise, tree_of
 from recognizer.adaptation.unlabelled import sure_words
 from recognizer.errors import AdaptationError
+from recognizer.model import Model
 from recognizer.recognition.result import Result
-from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
 from recognizer.training.training import accumulate, chunks_of
 
@@ -32,6 +33,19 @@ from recognizer.training.training import accumulate, chunks_of
 # be heard in their place.
 METHOD = Method("mllr")
 KEPT = 50  # utterances that can be taken back one by one, 25 kB each; of those before, only the sum is kept
+
+
+class Answering(Protocol):
+    """What a session asks for its answers: a `recognizer.Recognizer`, a dataclass that stands below it."""
+
+    model: Model
+    speaker: str | None
+
+    def indices(self, words: Sequence[str] | None) -> np.ndarray: ...
+
+    def recognize(
+        self, recording: np.ndarray, sample_rate: int, *, words: Sequence[str] | None, threshold: str | float
+    ) -> Result: ...
 
 
 @dataclass(frozen=True)
@@ -72,7 +86,7 @@ class Adaptation:
 
     def __init__(
         self,
-        recognizer: Recognizer,
+        recognizer: Answering,
         method: Method = METHOD,
         *,
         words: Sequence[str] | None = None,

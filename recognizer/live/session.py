@@ -23,7 +23,8 @@ from dataclasses import replace
 import numpy as np
 
 from recognizer.errors import RecognizerWarning
-from recognizer.live.adapting import Adaptation
+from recognizer.features.analysis import low_rate
+from recognizer.live.adapting import Adaptation, Answering
 from recognizer.live.events import (
     MISHAPS,
     Adapted,
@@ -39,7 +40,6 @@ from recognizer.live.events import (
 )
 from recognizer.recognition.result import Result
 from recognizer.recognition.verification import NO_WORD, least_beside, least_probability
-from recognizer.recognizer import Recognizer, low_rate
 from recognizer.sound.audio import sixteen_bits
 from recognizer.sound.listener import (
     Absence,
@@ -70,7 +70,7 @@ class Session:
 
     Parameters
     ----------
-    recognizer : the model
+    recognizer : which answers
     words : the only words to choose from; all the model has when None
     threshold : how sure an answer must be, as for `Recognizer.recognize`
     segmentation : how words are told from silence
@@ -90,7 +90,7 @@ class Session:
 
     def __init__(
         self,
-        recognizer: Recognizer,
+        recognizer: Answering,
         *,
         words: Sequence[str] | None = None,
         threshold: str | float = "normal",

@@ -85,6 +85,11 @@ def listed(names: Iterable[object], most: int = 20) -> str:
     return ", ".join(told) + (f" and {more} more" if more else "")
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things, in words that go with it."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def printable(line: str) -> str:
     """A line of text with escapes for what must not reach a terminal, whoever wrote it.
 

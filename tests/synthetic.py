@@ -63,4 +63,5 @@ def record(folder: Path, words=WORDS, speakers=SPEAKERS, takes: int = 3) -> Path
         for speaker in speakers:
             for take in range(takes):
                 write(folder / f"{word}_{speaker}_{take}.wav", say(word, speaker, take))
+    (folder / "layout.txt").write_text("{word}_{speaker}_{take}", encoding="utf-8")  # words and speakers look alike
     return folder

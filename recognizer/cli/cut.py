@@ -147,7 +147,7 @@ def cut(
 
 def _checked_voice(name: str) -> str:
     """The name, which can be part of a file's and is read from there as it is."""
-    from recognizer.corpus import SPEAKER_MARK
+    from recognizer.corpus.layouts import SPEAKER_MARK
     from recognizer.files.naming import checked_name
 
     try:

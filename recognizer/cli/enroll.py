@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recognizer.cli import corpora
 from recognizer.cli.options import (
     DebugOption,
     DeviceOption,
     JobsOption,
     JsonOption,
+    LayoutOption,
     ModelOption,
     QuietOption,
     checked_speaker,
@@ -75,6 +77,7 @@ def enroll(
             show_default=False,
         ),
     ] = None,
+    layout: LayoutOption = None,
     voice: Annotated[
         str | None,
         typer.Option(help="Which speaker of those in --from.", metavar="SPEAKER", show_default=False),
@@ -147,6 +150,8 @@ def enroll(
 ) -> ExitStatus:
     """Fit a model to a voice, at the microphone or from recordings."""
     name = _checked_name(name, condition)
+    if layout is not None and labelled is None:
+        raise usage_error(f"--layout {shown(layout)} says how recordings in --from are named; give both")
     _check_sources(labelled, unlabelled, voice, {"--takes": takes, "--words": words, "--device": device})
     options = {"shape": shape, "tau": tau, "class_frames": class_frames, "variances": variances, "weight": weight}
     fitting = _method(
@@ -175,8 +180,9 @@ def enroll(
     if unlabelled is not None:
         return _without_labels(name, base, model_name, unlabelled, fitting, forget_audio, as_json, jobs, quiet)
     if labelled is not None:
+        found = corpora.recordings_of([labelled], layout, quiet, lambda: base.words, debug).utterances
         with working("reading the recordings", quiet):
-            refused = _take_over(name, base, labelled, voice, workers(jobs), quiet)
+            refused = _take_over(name, base, labelled, found, voice, workers(jobs), quiet)
     else:
         status, asked = _ask(name, base, wanted, takes or TAKES, device, as_json, quiet, debug)
         if status == ExitStatus.INTERRUPTED:
@@ -361,15 +367,16 @@ def _objection(model: Model, rate: int) -> Check:
 # From recordings
 
 
-def _take_over(name: str, model: Model, folder: Path, voice: str | None, jobs: int, quiet: bool) -> list[str]:
+def _take_over(
+    name: str, model: Model, folder: Path, found: Sequence[Utterance], voice: str | None, jobs: int, quiet: bool
+) -> list[str]:
     """Copy what can be learned from to the speaker's takes; gives why the rest cannot, a line each."""
-    from recognizer import corpus
     from recognizer.adaptation.takes import analyse_takes
     from recognizer.files import naming
     from recognizer.speakers import store
     from recognizer.speakers.enrolling import prior_of
 
-    utterances = _of_one_voice(corpus.find(folder), voice, shown(folder))
+    utterances = _of_one_voice(found, voice, shown(folder))
     _refuse_another_voice(name, utterances[0].speaker)
     known = [utterance for utterance in utterances if utterance.word in model.words]
     others = sorted({utterance.word for utterance in utterances} - set(model.words))

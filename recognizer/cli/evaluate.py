@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recognizer.cli.corpora import recordings_of
 from recognizer.cli.options import (
     AdaptOption,
     CsvOption,
     DebugOption,
     JobsOption,
     JsonOption,
+    LayoutOption,
     ModelOption,
     QuietOption,
     SpeakerOption,
@@ -58,6 +60,7 @@ def evaluate(
     corpus: Annotated[
         Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.", readable=False)
     ],
+    layout: LayoutOption = None,
     model: ModelOption = "digits",
     speaker: SpeakerOption = None,
     adapt: AdaptOption = False,
@@ -82,7 +85,6 @@ def evaluate(
         raise usage_error("--json and --csv exclude each other; choose one")
     least = threshold_of(threshold)
     with working("reading the model and the corpus", quiet, SOON):
-        from recognizer import corpus as corpora
         from recognizer.errors import listed, shown
         from recognizer.evaluation import evaluation as scoring
         from recognizer.evaluation.report import score_rows, write_report
@@ -90,7 +92,7 @@ def evaluate(
         from recognizer.recognizer import Recognizer
 
         recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
-        utterances = corpora.find(corpus)
+    utterances = recordings_of([corpus], layout, quiet, lambda: recognizer.words, debug).utterances
     foreign = sorted({u.word for u in utterances} - set(recognizer.words))
     if foreign and not quiet:
         complain(f"warning: the model lacks {listed(foreign, 10)}; their recordings should be rejected")

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.options import DebugOption, JobsOption, JsonOption, QuietOption, png_for, usage_error, workers
+from recognizer.cli.corpora import recordings_of
+from recognizer.cli.options import (
+    DebugOption,
+    JobsOption,
+    JsonOption,
+    LayoutOption,
+    QuietOption,
+    png_for,
+    usage_error,
+    workers,
+)
 from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
@@ -252,6 +262,7 @@ def compare(
     corpus: Annotated[
         Path, typer.Argument(help="Folder of recordings, or a CSV manifest path,word,speaker.", readable=False)
     ],
+    layout: LayoutOption = None,
     as_json: JsonOption = False,
     jobs: JobsOption = 1,
     quiet: QuietOption = False,
@@ -262,17 +273,16 @@ def compare(
     As `recognizer evaluate` measures accuracy, every recording has to be answered, whatever would be rejected. Where
     the vocabularies differ, both choose from the words that both have, and other recordings are left out.
     """
-    from recognizer import corpus as corpora
     from recognizer.errors import ModelError
     from recognizer.evaluation import comparison as comparing
     from recognizer.recognizer import Recognizer
 
-    with working("reading the models and the corpus", quiet, SOON):
+    with working("reading the models", quiet, SOON):
         recognizers = [Recognizer.load(model) for model in (a, b)]
-        found = corpora.find(corpus)
     common = [word for word in recognizers[0].words if word in recognizers[1].words]
     if not common:
         raise ModelError(f"{shown(a)} and {shown(b)} have no word in common; compare models of the same words")
+    found = recordings_of([corpus], layout, quiet, lambda: common, debug).utterances
     utterances = [utterance for utterance in found if utterance.word in common]
     left_out = {utterance.word for utterance in found} - set(common)
     if not quiet:

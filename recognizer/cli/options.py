@@ -20,6 +20,15 @@ SpeakerOption = Annotated[
         show_default=False,
     ),
 ]
+LayoutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--layout",
+        help="How recordings are named, such as '{word}/{speaker}_{take}'; * is what does not matter.",
+        metavar="PATTERN",
+        show_default=False,
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 JobsOption = Annotated[

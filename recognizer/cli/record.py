@@ -130,11 +130,11 @@ def _check_folder(output: Path, words: list[str]) -> None:
             raise usage_error(f"{name}: {shown(standing)} is no folder; choose another")
         if not os.access(standing, os.R_OK | os.W_OK | os.X_OK):
             raise usage_error(f"{name}: no permission to write into {shown(standing)}; choose another")
-    layout = corpus.layout(output)
-    if layout is None:
-        return
     try:
-        present = {utterance.word.lower(): utterance.word for utterance in corpus.find(output)}
+        layout = corpus.layout(output, words)
+        if layout is None:
+            return
+        present = {utterance.word.lower(): utterance.word for utterance in corpus.find(output, known=words)}
     except CorpusError as error:
         raise usage_error(f"{name}: {error}") from error
     if layout != corpus.WORD_FOLDER:
@@ -174,7 +174,7 @@ def _word_folder(output: Path, word: str) -> Path:
 
 def _takes(folder: Path, speaker: str | None) -> list[int]:
     """The numbers of the recordings that a speaker, or nobody named, has in a word's folder; 0 for any without one."""
-    from recognizer.corpus import AUDIO_SUFFIXES
+    from recognizer.sound.formats import AUDIO_SUFFIXES
 
     numbers = []
     for file in folder.iterdir() if folder.is_dir() else ():

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 import typer
 
 from recognizer.cli.streams import drop_unwritten, is_closed, send_nowhere
-from recognizer.errors import LONGEST_LINE, RecognizerError, RecognizerWarning, in_short, printable, shown
+from recognizer.errors import LONGEST_LINE, RecognizerError, RecognizerWarning, counted, in_short, printable, shown
 from recognizer.files.writing import remedy
 
 if TYPE_CHECKING:
@@ -309,11 +309,6 @@ def tell_of_refusals(reasons: Sequence[str]) -> None:
         complain(f"left out: {reason}")
     if len(reasons) > NAMED:
         complain(f"left out: {len(reasons) - NAMED} more")
-
-
-def counted(number: int, what: str) -> str:
-    """A number of things, in words that go with it."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def adapted_to(event: Adapted) -> str:

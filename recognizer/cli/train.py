@@ -10,7 +10,16 @@ from typing import Annotated
 
 import typer
 
-from recognizer.cli.options import DebugOption, JobsOption, JsonOption, QuietOption, usage_error, workers
+from recognizer.cli.corpora import installed_words, recordings_of
+from recognizer.cli.options import (
+    DebugOption,
+    JobsOption,
+    JsonOption,
+    LayoutOption,
+    QuietOption,
+    usage_error,
+    workers,
+)
 from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
@@ -80,6 +89,7 @@ def train(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of what is random in the copies.", min=0)] = 0,
+    layout: LayoutOption = None,
     weight: Annotated[
         list[str] | None,
         typer.Option(
@@ -149,10 +159,19 @@ def train(
         weights = dict(_weight(text, corpora.weight) for text in weight or [])
     except (TrainingError, CorpusError) as error:
         raise usage_error(str(error)) from error
+    found = recordings_of(corpus, layout, quiet, installed_words, debug)
+    words = {utterance.word for utterance in found.utterances}
+    if len(words) == 1 and layout is None and (read_as := next(filter(None, found.layouts), None)):
+        raise CorpusError(
+            f"there is only one word, {shown(*words)}, where names are {read_as}; to train it alone, say so with "
+            f"--layout '{read_as}'; else say where the word is, as in --layout '{{speaker}}/{{word}}_{{take}}'"
+        )
     with working("looking at the recordings", quiet):
         noises, silent = clips(noise or [])
         augmentation = augmentation and replace(augmentation, noises=noises)
-        utterances = weigh_folders(corpora.find(*corpus), weights)
+        contradictions = corpora.conflicting(found.utterances)
+        doubtful = {utterance.path for group in contradictions for utterance in group}
+        utterances = weigh_folders([u for u in found.utterances if u.path not in doubtful], weights)
         front_end = corpus_front_end(utterances)
     if sample_rate and not front_end.hears:
         holds = f"{' '.join(map(shown, corpus))} holds {front_end.source}"
@@ -173,7 +192,7 @@ def train(
             progress=progress,
         )
     model.save(output)
-    left_out = [*silent, *(refusal.reason for refusal in refused)]
+    left_out = [*silent, *map(corpora.conflict, contradictions), *(refusal.reason for refusal in refused)]
     tell_of_refusals(left_out)
     held_out, history = model.card["held_out"], model.acoustics.history
     if as_json:

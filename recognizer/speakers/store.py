@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer.corpus import AUDIO_SUFFIXES, Utterance
+from recognizer.corpus import Utterance
 from recognizer.errors import (
     AudioError,
     NamingError,
@@ -39,6 +39,7 @@ from recognizer.files.user_folder import home, is_nobodys
 from recognizer.files.writing import FULL, PRIVATE_FILE, make_private_folder, remedy, replacing, sweep, try_out
 from recognizer.model import Model
 from recognizer.sound import audio
+from recognizer.sound.formats import AUDIO_SUFFIXES
 from recognizer.speakers import moving
 from recognizer.speakers.profile import Profile
 

@@ -19,7 +19,7 @@ import numpy as np
 from recognizer.acoustics import recursions
 from recognizer.acoustics.chain import expected_durations, joined
 from recognizer.acoustics.word_models import WordModels
-from recognizer.corpus import SPEAKER_MARK
+from recognizer.corpus.layouts import SPEAKER_MARK
 from recognizer.errors import AudioError, ModelError, cited, listed, shown
 from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.files.naming import checked_name

@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from recognizer.corpus import SPEAKER_MARK, rows
+from recognizer.corpus import rows
+from recognizer.corpus.layouts import SPEAKER_MARK
 from recognizer.errors import CorpusError, cited, shown
 
 # How a number is said digit by digit, where the vocabulary spells digits out.

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from refusing import refusal
 
 from recognizer import corpus
-from recognizer.corpus import Utterance, audio_files, find
+from recognizer.corpus import LayoutError, Utterance, audio_files, find
 from recognizer.errors import CorpusError
+from recognizer.sound.formats import AUDIO_SUFFIXES
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -30,8 +31,8 @@ def touch(root: Path, *names: str) -> Path:
     return root
 
 
-def labels(root: Path) -> dict[str, tuple[str, str | None]]:
-    return {u.path.relative_to(root).as_posix(): (u.word, u.speaker) for u in find(root)}
+def labels(root: Path, **how) -> dict[str, tuple[str, str | None]]:
+    return {u.path.relative_to(root).as_posix(): (u.word, u.speaker) for u in find(root, **how)}
 
 
 refused = partial(refusal, CorpusError)
@@ -39,31 +40,22 @@ refused = partial(refusal, CorpusError)
 
 # Layouts
 
+# How files are named, and the layout by which they come back.
 LAYOUTS = {
-    "word folders": "{word}/{speaker}{take}.wav",
-    "word folders, deeper": "set/{word}/{speaker}{take}.FLAC",
-    "nohash": "{word}/{speaker}_nohash_{take}.wav",
-    "nohash that looks like a take": "{word}/a_{speaker}_nohash_{take}.wav",
-    "word folders, two underscores": "{word}/{speaker}_home_{take}.wav",
-    "one folder": "{word}_{speaker}_{take}.wav",
-    "recordings": "recordings/{word}_{speaker}_{take}.ogg",
-    "train and test": "{split}/{word}_{speaker}_{take}.wav",
-    "speaker folders": "{speaker}/{word}_{speaker}_{take}.wav",
-    "word folders of full names": "{word}/{word}_{speaker}_{take}.wav",
-    "hyphens": "{speaker}/{speaker}-{word}-{take}.flac",
-    "hyphens, deeper": "set/{speaker}/{speaker}-{word}-{take}.flac",
+    "word folders": ("{word}/{speaker}{take}.wav", "{word}/*"),
+    "word folders, deeper": ("set/{word}/{speaker}{take}.FLAC", "{word}/*"),
+    "nohash": ("{word}/{speaker}_nohash_{take}.wav", None),
+    "nohash that looks like a take": ("{word}/a_{speaker}_nohash_{take}.wav", None),
+    "word folders, two underscores": ("{word}/{speaker}_home_{take}.wav", "{word}/*"),
+    "one folder": ("{word}_{speaker}_{take}.wav", "{word}_{speaker}_{take}"),
+    "recordings": ("recordings/{word}_{speaker}_{take}.ogg", "{word}_{speaker}_{take}"),
+    "train and test": ("{split}/{word}_{speaker}_{take}.wav", "{word}_{speaker}_{take}"),
+    "speaker folders": ("{speaker}/{word}_{speaker}_{take}.wav", "{speaker}/{word}_{speaker}_{take}"),
+    "word folders of full names": ("{word}/{word}_{speaker}_{take}.wav", "{word}_{speaker}_{take}"),
+    "hyphens": ("{speaker}/{speaker}-{word}-{take}.flac", "{speaker}/{speaker}-{word}-{take}"),
+    "hyphens, deeper": ("set/{speaker}/{speaker}-{word}-{take}.flac", "{speaker}/{speaker}-{word}-{take}"),
 }
-SPEAKER_TOLD = {
-    "nohash": "{}",
-    "nohash that looks like a take": "a_{}",
-    "one folder": "{}",
-    "recordings": "{}",
-    "train and test": "{}",
-    "speaker folders": "{}",
-    "word folders of full names": "{}",
-    "hyphens": "{}",
-    "hyphens, deeper": "{}",
-}
+SPEAKER_TOLD = {"nohash": "{}", "nohash that looks like a take": "a_{}"}
 
 name = st.text("abcé语音 0123456789", min_size=1, max_size=6).map(str.strip).filter(bool)
 
@@ -78,17 +70,20 @@ name = st.text("abcé语音 0123456789", min_size=1, max_size=6).map(str.strip).
 def test_every_layout_comes_back(layout, words, speakers, takes):
     if set(words) & set(speakers):
         speakers = [f"speaker {speaker}" for speaker in speakers]
+    written, told = LAYOUTS[layout]
     with tempfile.TemporaryDirectory() as folder:
         root, expected = Path(folder), {}
         for word, speaker, take in itertools.product(words, speakers, range(takes)):
             split = "train" if take else "test"
-            file = LAYOUTS[layout].format(word=word, speaker=speaker, take=take, split=split)
-            told = SPEAKER_TOLD[layout].format(speaker) if layout in SPEAKER_TOLD else None
-            expected[file] = (word, told)
+            file = written.format(word=word, speaker=speaker, take=take, split=split)
+            if told is None:
+                expected[file] = (word, SPEAKER_TOLD[layout].format(speaker))
+            else:
+                expected[file] = (word, speaker if "speaker" in told else None)
         touch(root, *expected)
-        found = find(root)
+        found = find(root, layout=told)
         assert [u.path for u in found] == sorted(root / file for file in expected)
-        assert labels(root) == expected
+        assert labels(root, layout=told) == expected
 
 
 @pytest.mark.parametrize(
@@ -96,8 +91,6 @@ def test_every_layout_comes_back(layout, words, speakers, takes):
     [
         # Word folders whose file names happen to have two underscores.
         (["yes/anna_home_1.wav", "no/bob_home_2.wav"], [("no", None), ("yes", None)]),
-        # One folder with the very same names.
-        (["x/anna_home_1.wav", "x/bob_home_2.wav"], [("anna", "home"), ("bob", "home")]),
         # One odd file does not turn word folders into another layout.
         (["yes/1.wav", "yes/no_anna_2.wav", "no/3.wav"], [("no", None), ("yes", None), ("yes", None)]),
         (["yes/1.wav", "yes/no_yes_2.wav", "no/3.wav"], [("no", None), ("yes", None), ("yes", None)]),
@@ -108,16 +101,11 @@ def test_every_layout_comes_back(layout, words, speakers, takes):
         # _nohash_ never counts as word_speaker_take.
         (["yes/a_nohash_0.wav", "yes/b_nohash_1.wav"], [("yes", "a"), ("yes", "b")]),
         (["no/yes_no_nohash_0.wav", "no/_nohash_1.wav"], [("no", None), ("no", "yes_no")]),
-        # Only the last two underscores or the last hyphen divide; the folder tells the speaker's hyphens.
-        (["turn_on_anna_0.wav", "off_bob_1.wav"], [("off", "bob"), ("turn_on", "anna")]),
-        (["b-1/b-1-x-ray-01.wav", "c/c-x-ray-02.wav"], [("x-ray", "b-1"), ("x-ray", "c")]),
-        # A take is digits.
+        # What is different in every name labels nothing.
         (["yes/yes_anna_a.wav", "no/no_anna_b.wav"], [("no", None), ("yes", None)]),
         (["yes/yes-anna-a.wav", "no/no-anna-b.wav"], [("no", None), ("yes", None)]),
         # The nearest folder is the word.
         (["a/b/yes/1.wav", "no/2.wav"], [("yes", None), ("no", None)]),
-        # Speakers' folders may have folders for a day, too.
-        (["1/anna/yes_anna_1.wav", "2/bob/yes_bob_1.wav"], [("yes", "anna"), ("yes", "bob")]),
         # Splits of word folders.
         (["train/yes/1.wav", "test/yes/2.wav"], [("yes", None), ("yes", None)]),
         # A word that is called like a split.
@@ -128,9 +116,33 @@ def test_the_layout_is_decided_on_the_whole(tmp_path, files, expected):
     assert [(u.word, u.speaker) for u in find(touch(tmp_path, *files))] == expected
 
 
+@pytest.mark.parametrize(
+    ("files", "layout", "expected"),
+    [
+        (["x/anna_home_1.wav", "x/bob_home_2.wav"], "{word}_{speaker}_{take}", [("anna", "home"), ("bob", "home")]),
+        # Words may have what divides the parts; what stands beside it may not.
+        (["turn_on_anna_0.wav", "off_bob_1.wav"], "{word}_{speaker}_{take}", [("off", "bob"), ("turn_on", "anna")]),
+        (
+            ["b-1/b-1-x-ray-01.wav", "c/c-x-ray-02.wav"],
+            "{speaker}/{speaker}-{word}-{take}",
+            [("x-ray", "b-1"), ("x-ray", "c")],
+        ),
+        # Speakers' folders may have folders for a day, too.
+        (
+            ["1/anna/yes_anna_1.wav", "2/bob/yes_bob_1.wav"],
+            "{speaker}/{word}_{speaker}_{take}",
+            [("yes", "anna"), ("yes", "bob")],
+        ),
+        (["a/1/yes x.wav", "b/2/no y.wav"], r"{speaker}\*\{word} *.wav", [("yes", "a"), ("no", "b")]),
+    ],
+)
+def test_a_layout_that_is_told(tmp_path, files, layout, expected):
+    assert [(u.word, u.speaker) for u in find(touch(tmp_path, *files), layout=layout)] == expected
+
+
 def test_one_speakers_folder_alone(tmp_path, monkeypatch):
-    touch(tmp_path, "anna/anna-yes-1.wav", "anna/anna-no-1.wav")
-    expected = {"anna-no-1.wav": ("no", "anna"), "anna-yes-1.wav": ("yes", "anna")}
+    touch(tmp_path, "anna/anna-yes-1.wav", "anna/anna-yes-2.wav", "anna/anna-no-1.wav", "anna/anna-no-2.wav")
+    expected = {f"anna-{word}-{take}.wav": (word, "anna") for word in ("no", "yes") for take in (1, 2)}
     assert labels(tmp_path / "anna") == expected
     monkeypatch.chdir(tmp_path / "anna")
     assert labels(Path(".")) == expected
@@ -152,14 +164,24 @@ def test_a_flat_folder_without_layout(tmp_path):
 @pytest.mark.parametrize(
     ("files", "misfit"),
     [
-        (["r/yes_anna_1.wav", "r/no_anna_1.wav", "r/test.wav"], "r/test.wav"),
+        (["r/yes_anna_1.wav", "r/no_anna_1.wav", "r/yes_anna_2.wav", "r/no_anna_2.wav", "r/test.wav"], "r/test.wav"),
         (["yes/1.wav", "no/2.wav", "stray.wav"], "stray.wav"),
-        (["a/a-yes-1.wav", "b/b-yes-1.wav", "b/a-no-1.wav"], "b/a-no-1.wav"),
-        (["a/yes_a_1.wav", "a/no_a_1.wav", "b/yes.wav"], "b/yes.wav"),
     ],
 )
 def test_a_file_that_does_not_fit_the_others(tmp_path, files, misfit):
     refused(lambda: find(touch(tmp_path, *files)), tmp_path / misfit)
+
+
+@pytest.mark.parametrize(
+    ("files", "layout", "misfit"),
+    [
+        (["a/a-yes-1.wav", "b/b-yes-1.wav", "b/a-no-1.wav"], "{speaker}/{speaker}-{word}-{take}", "b/a-no-1.wav"),
+        (["a/yes_a_1.wav", "a/no_a_1.wav", "b/yes.wav"], "{speaker}/{word}_{speaker}_{take}", "b/yes.wav"),
+        (["yes/1.wav", "no/2.wav", "3.wav"], "{speaker}/{word}/*", "3.wav"),
+    ],
+)
+def test_a_file_that_does_not_fit_what_was_told(tmp_path, files, layout, misfit):
+    refused(lambda: find(touch(tmp_path, *files), layout=layout), tmp_path / misfit, layout)
 
 
 # What is searched
@@ -177,10 +199,10 @@ def test_the_folder_that_is_searched_may_be_hidden_itself(tmp_path):
 
 
 def test_every_suffix_in_any_case(tmp_path):
-    for n, suffix in enumerate(sorted(corpus.AUDIO_SUFFIXES)):
+    for n, suffix in enumerate(sorted(AUDIO_SUFFIXES)):
         touch(tmp_path, f"yes/{n}{suffix}", f"yes/{n}x{suffix.upper()}")
-    assert {".wav", ".flac", ".ogg"} <= corpus.AUDIO_SUFFIXES
-    assert len(find(tmp_path)) == 2 * len(corpus.AUDIO_SUFFIXES)
+    assert {".wav", ".flac", ".ogg"} <= AUDIO_SUFFIXES
+    assert len(find(tmp_path)) == 2 * len(AUDIO_SUFFIXES)
 
 
 def test_links_to_folders_are_followed_without_loops(tmp_path):
@@ -274,7 +296,9 @@ def test_two_forms_of_one_letter_are_one_word(tmp_path):
 def test_a_speakers_folder_and_files_may_differ_in_form(tmp_path, forms):
     folder, file = (unicodedata.normalize(form, "rené") for form in forms)
     touch(tmp_path, f"{folder}/{file}-oui-1.wav", f"{folder}/{file}-non-1.wav")
-    assert {(u.word, u.speaker) for u in find(tmp_path)} == {("oui", "rené"), ("non", "rené")}
+    found = find(tmp_path, layout="{speaker}/{speaker}-{word}-{take}")
+    assert {(u.word, u.speaker) for u in found} == {("oui", "rené"), ("non", "rené")}
+    refused(lambda: find(tmp_path), tmp_path, "{speaker}-{word}-{take}")
 
 
 def test_mandarin_words(tmp_path):
@@ -313,11 +337,14 @@ def test_joiners_that_some_scripts_need_are_letters_here(tmp_path):
     assert find(touch(tmp_path, f"{word}/1.wav"))[0].word == word
 
 
-@pytest.mark.parametrize("files", [["  _anna_1.wav", "no_anna_1.wav"], [" /1.wav", "no/1.wav"]])
-def test_empty_words_are_refused(tmp_path, files):
+@pytest.mark.parametrize(
+    ("files", "layout"),
+    [(["  _anna_1.wav", "no_anna_1.wav"], "{word}_{speaker}_{take}"), ([" /1.wav", "no/1.wav"], None)],
+)
+def test_empty_words_are_refused(tmp_path, files, layout):
     if sys.platform == "win32":
         pytest.skip("Windows has no such names")
-    refused(lambda: find(touch(tmp_path, *files)), tmp_path, "empty word")
+    refused(lambda: find(touch(tmp_path, *files), layout=layout), tmp_path, "empty word")
 
 
 # Manifests
@@ -370,10 +397,10 @@ def test_manifest_labels_are_normalised(tmp_path):
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("file,word\na.wav,yes\n", ["line 1", "no column 'path'", "path,word,speaker"]),
-        ("path,label\na.wav,yes\n", ["line 1", "no column 'word'"]),
-        ("path;word;speaker\na.wav;yes;anna\n", ["line 1", "no column 'path'"]),
-        ("\npath,label\n", ["line 2", "no column 'word'"]),
+        ("place,word\na.wav,yes\n", ["line 1", "no column 'path'", "path,word,speaker"]),
+        ("path,said\na.wav,yes\n", ["line 1", "no column 'word'"]),
+        ("place;word;speaker\na.wav;yes;anna\n", ["line 1", "no column 'path'"]),
+        ("\npath,said\n", ["line 2", "no column 'word'"]),
         ("path,word\na.wav,yes\nb.wav,\n", ["line 3", "empty word"]),
         ("path,word\na.wav,yes\nb.wav\n", ["line 3", "empty word"]),
         ("path,word,speaker\n,yes,anna\n", ["line 2", "empty path"]),
@@ -407,8 +434,10 @@ def test_several_corpora_are_one(tmp_path):
     one = touch(tmp_path / "one", "yes/anna_nohash_0.wav", "no/anna_nohash_0.wav")
     two = touch(tmp_path / "two", "yes_bob_0.wav", "no_bob_1.wav", "no_eve_0.wav")
     three = write(tmp_path / "m.csv", "path,word,speaker,weight\nx.wav,yes,carl,3\n")
-    found = find(two, one, three)
-    assert found == sorted([*find(one), *find(two), *find(three)], key=lambda u: u.path)
+    found = find(two, one, three, known=["yes"])
+    assert found == sorted([*find(one), *find(two, known=["yes"]), *find(three)], key=lambda u: u.path)
+    with pytest.raises(LayoutError):
+        find(two, one, three)
     assert {u.speaker for u in found} == {"anna", "bob", "carl", "eve"}
 
 
@@ -423,8 +452,10 @@ def test_corpora_that_are_not_one(tmp_path):
 def test_a_manifest_that_is_not_utf_8(tmp_path):
     manifest = write(tmp_path / "m.csv", "path,word\na.wav,yes\nb.wav,café\n", encoding="latin-1")
     refused(lambda: find(manifest), f"{manifest}: line 3", "not UTF-8")
-    write(manifest, "path,word\na.wav,yes\n", encoding="utf-16")
-    refused(lambda: find(manifest), f"{manifest}: line 1", "not UTF-8")
+    write(manifest, "path,word\na.wav,yes\n", encoding="utf-16-le")  # without the mark that tells
+    refused(lambda: find(manifest), manifest, "line 1")
+    write(manifest, "path,word\na.wav,café\n", encoding="utf-16")
+    assert [u.word for u in find(manifest)] == ["café"]
 
 
 def test_a_sound_file_is_no_corpus(tmp_path):
@@ -482,8 +513,7 @@ def test_recordings_of_known_words_are_not_unknown(tmp_path):
     ("names", "layout"),
     [
         (["yes/1.wav", "no/anna_nohash_2.wav"], corpus.WORD_FOLDER),
-        (["yes_anna_1.wav", "no_anna_1.wav"], corpus.WORD_SPEAKER_TAKE),
-        (["anna/anna-yes-1.wav"], corpus.SPEAKER_WORD_TAKE),
+        ([f"{word}_anna_{take}.wav" for word in ("yes", "no") for take in (1, 2)], "{word}_{speaker}_{take}"),
         (["notes.txt"], None),
         ([], None),
     ],

@@ -1,0 +1,76 @@
+"""Labelled recordings for a command: what was taken for words and speakers is told, what is not plain is asked."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from recognizer.cli.reporting import ExitStatus, complain
+from recognizer.errors import shown
+
+if TYPE_CHECKING:
+    from recognizer.corpus import Corpus, LayoutError
+
+
+def recordings_of(
+    corpora: Sequence[Path],
+    layout: str | None,
+    quiet: bool,
+    known: Callable[[], Collection[str]],
+    debug: bool = False,
+) -> Corpus:
+    """The recordings in folders and tables.
+
+    Parameters
+    ----------
+    known : gives words that may be said, which tell words from speakers where the names do not
+
+    Raises
+    ------
+    typer.Exit
+        where the names can be read in several ways, after these have been shown with the option for each.
+    """
+    from recognizer.corpus import LayoutError, read_corpus
+
+    try:
+        try:
+            found = read_corpus(*corpora, layout=layout)
+        except LayoutError:
+            found = read_corpus(*corpora, known=known())
+    except LayoutError as error:
+        if debug:
+            raise
+        _ask(error)
+        raise typer.Exit(int(ExitStatus.FAILED)) from error
+    if not quiet:
+        for line in found.told:
+            complain(line)
+    return found
+
+
+def _ask(error: LayoutError) -> None:
+    from recognizer.corpus import LAYOUT_FILE
+
+    complain(
+        f"error: {shown(error.folder)}: {error.why}; say it with --layout, or once for all in {LAYOUT_FILE} there:"
+    )
+    for reading in error.readings:
+        complain(f"  --layout {shlex.quote(reading.pattern)}  {reading.told}")
+
+
+def installed_words() -> set[str]:
+    """The words of all models that have a name."""
+    from recognizer.errors import ModelError
+    from recognizer.model import Model, installed
+
+    words: set[str] = set()
+    for path in installed().values():
+        try:
+            words.update(Model.load(path).words)
+        except ModelError:  # told by whoever uses it
+            continue
+    return words

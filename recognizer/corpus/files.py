@@ -1,0 +1,110 @@
+"""Where recordings are: in folders at any depth, whether they can be read here or not."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+
+from recognizer.corpus.tables import SUFFIXES as TABLE_SUFFIXES
+from recognizer.corpus.tables import of_table
+from recognizer.errors import CorpusError, shown
+from recognizer.features.parameter_files import SUFFIXES as PARAMETER_SUFFIXES
+from recognizer.sound.formats import AUDIO_SUFFIXES, looks_like_recording
+
+_SKIPPED = (".", "_background_noise_")
+
+
+def audio_files(paths: Iterable[str | Path]) -> list[Path]:
+    """List recordings, labelled or not.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+        Files, taken as they are, even if missing (reading reports that); folders, searched at any depth as in
+        `find`; and tables, which end in .csv or .tsv.
+
+    Returns
+    -------
+    list of Path
+        In the order of the arguments and of a table's lines; the files of each folder sorted. A folder below
+        that cannot be opened stands there itself, for reading it to report why; so do recordings of a kind that
+        cannot be read here.
+
+    Raises
+    ------
+    CorpusError
+        If a folder holds no audio or cannot be opened, or a table is wrong.
+    """
+    found = []
+    for path in map(Path, paths):
+        if os.path.isdir(path):
+            files, closed = search(path)
+            found += sorted([*files, *closed])
+        elif path.suffix.lower() in TABLE_SUFFIXES and os.path.isfile(path):
+            found += [row.path for row in of_table(path)]
+        else:
+            found.append(path)
+    return found
+
+
+def search(root: Path) -> tuple[list[Path], dict[Path, CorpusError]]:
+    """All recordings below a folder, sorted, and the folders that cannot be opened; one of the two is not empty.
+
+    Where there is no sound, parameter files take its place.
+    """
+    files, closed, entered, waiting = [], {}, set(), deque([root])
+    while waiting:
+        folder = waiting.popleft()
+        try:
+            status = folder.stat()
+            if (status.st_dev, status.st_ino) in entered:
+                continue
+            entered.add((status.st_dev, status.st_ino))
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            closed[folder] = CorpusError(
+                f"{shown(folder)}: cannot be opened ({error.strerror}); change its mode or move it away"
+            )
+            if folder == root:
+                raise closed[root] from error
+            continue
+        for entry in entries:
+            if entry.name.startswith(_SKIPPED):
+                continue
+            link = entry.is_symlink()
+            # A link in a circle of links is an error for entry.is_dir, a plain no for os.path.isdir.
+            if os.path.isdir(entry.path) if link else entry.is_dir():
+                # Links wait until all true folders are done: a folder keeps its own name where it has one.
+                (waiting.append if link else waiting.appendleft)(folder / entry.name)
+            elif _may_be_read(entry, link) and (looks_like_recording(entry.name) or _holds_parameters(entry.name)):
+                files.append(folder / entry.name)
+    files = [file for file in files if looks_like_recording(file)] or files
+    if not files and not closed:
+        suffixes = " ".join(sorted(AUDIO_SUFFIXES))
+        raise CorpusError(f"{shown(root)}: no audio in this folder; put files there that end in {suffixes}")
+    return sorted(files), closed
+
+
+def names_of(file: Path, root: Path) -> tuple[str, ...]:
+    """What a file's place tells: the names of its folders below a root, and its own without the end, NFC-normalised."""
+    below = file.relative_to(root)
+    return tuple(unicodedata.normalize("NFC", name) for name in (*below.parts[:-1], below.stem))
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """Tables beside the recordings, which may say what is in them."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES and file.is_file())
+
+
+def _holds_parameters(name: str) -> bool:
+    return Path(name).suffix.lower() in PARAMETER_SUFFIXES
+
+
+def _may_be_read(entry: os.DirEntry, link: bool) -> bool:
+    """Whether something is a file, or a link to one or to nothing, which is told of; a pipe would be waited for."""
+    if link:
+        return os.path.isfile(entry.path) or not os.path.exists(entry.path)
+    return entry.is_file()

@@ -1,0 +1,96 @@
+"""A labelled recording, and what its labels may be."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from recognizer.errors import CorpusError, cited, shown
+from recognizer.files.contents import LONGEST_WORD
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One recording of one word.
+
+    Attributes
+    ----------
+    path : Path
+        The sound file, below the folder (or the table's folder) that was searched.
+    word : str
+        What is said in it, NFC-normalised.
+    speaker : str or None
+        Who says it, NFC-normalised; None where the corpus does not tell.
+    weight : float
+        As how many recordings it counts in training, over 0.
+    """
+
+    path: Path
+    word: str
+    speaker: str | None
+    weight: float = 1.0
+
+
+def labelled(path: Path, word: str, speaker: str | None, where: str) -> Utterance:
+    """A recording with its labels as they are kept.
+
+    Raises
+    ------
+    CorpusError
+        if the word is empty, a label too long, or has control characters; it begins with where the labels stand.
+    """
+    word, speaker = nfc(word).strip(), nfc(speaker or "").strip()
+    if not word:
+        raise CorpusError(f"{where}: empty word; name what is said")
+    for what, label in (("word", word), ("speaker", speaker)):
+        if len(label) > LONGEST_WORD:
+            raise CorpusError(f"{where}: a {what} of {len(label)} characters; {LONGEST_WORD} are the most; shorten it")
+        # Control characters, halves of undecodable file names, and ends of lines.
+        if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in label):
+            raise CorpusError(f"{where}: control character in {cited(label)}; rename it")
+    return Utterance(path, word, speaker or None)
+
+
+def refuse_alike(utterances: Iterable[Utterance]) -> None:
+    """Refuse words that are one, but for case, for characters that nobody sees, or for blanks.
+
+    Raises
+    ------
+    CorpusError
+        which names two such words and a recording of each.
+    """
+    kinds: tuple[tuple[Callable[[str], str], str], ...] = (
+        # lower, not casefold, which would also make one word of the German Maße and Masse.
+        (str.lower, "by case"),
+        (seen, "by characters that cannot be seen or look the same"),
+    )
+    firsts: dict[tuple[int, str], Utterance] = {}
+    for utterance in utterances:
+        for kind, (form, how) in enumerate(kinds):
+            other = firsts.setdefault((kind, form(utterance.word)), utterance)
+            if other.word != utterance.word:
+                raise CorpusError(
+                    f"words {cited(other.word)} ({shown(other.path)}) and {cited(utterance.word)} "
+                    f"({shown(utterance.path)}) differ only {how}; rename one or merge them"
+                )
+
+
+def seen(word: str) -> str:
+    """A word as it looks: without characters that take no room, with one kind of blanks, letters and digits.
+
+    Joiners between two letters of a script that needs them are kept, for there they can be seen.
+    """
+    letters = []
+    for place, letter in enumerate(word):
+        if unicodedata.category(letter) == "Cf" or "\ufe00" <= letter <= "\ufe0f":
+            joins = letter in "\u200c\u200d" and 0 < place < len(word) - 1 and not word[place - 1].isascii()
+            letters += [letter] if joins else []
+        else:
+            letters.append(letter)
+    return " ".join(unicodedata.normalize("NFKC", "".join(letters)).split()).lower()
+
+
+def nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)

@@ -1,6 +1,8 @@
 """Layouts of real corpora, and of folders as people have them: the right words at once, or a question."""
 
-from __future__ import annotations  # ruff: noqa: RUF001 - words of several scripts
+# ruff: noqa: RUF001 - words of several scripts
+
+from __future__ import annotations
 
 import itertools
 import tempfile

@@ -101,6 +101,10 @@ class Recognizer:
         speaker : who is enrolled for this model, as `anna`, or in a condition, as `anna@cold`; the model is
             fitted to that voice
 
+        Returns
+        -------
+        Recognizer
+
         Raises
         ------
         ModelError
@@ -443,6 +447,10 @@ class Recognizer:
         threshold : as in `recognize`
         jobs : processes that read and analyse, when there are many files
 
+        Returns
+        -------
+        A `FileResult` each, read as they are asked for
+
         Raises
         ------
         ModelError
@@ -515,7 +523,15 @@ class Recognizer:
                     yield FileResult(path, next(results), None, analysis.source_rate)
 
     def indices(self, words: Sequence[str] | None) -> np.ndarray:
-        """Where the words to choose from stand in the vocabulary; all when None.
+        """Where the words to choose from stand in the vocabulary.
+
+        Parameters
+        ----------
+        words : to choose from; all when None
+
+        Returns
+        -------
+        Rising indices of `Recognizer.words`, (W,)
 
         Raises
         ------

@@ -132,7 +132,7 @@ def test_a_stream_of_nothing(recognizer, samples):
 def test_after_its_end_nothing_is_heard(recognizer):
     stream = recognizer.stream(RATE)
     stream.finish()
-    with pytest.raises(ValueError, match="the stream is finished; begin another one with Recognizer.stream"):
+    with pytest.raises(ValueError, match=r"the stream is finished; begin another one with Recognizer\.stream"):
         stream.push(STEPS)
 
 
@@ -166,7 +166,7 @@ def test_a_block_that_is_no_sound_is_refused_and_the_next_one_heard(recognizer, 
 
 @pytest.mark.parametrize("rate", [0, -1, 999, 8000.5, float("nan"), 2_000_000])
 def test_a_rate_that_is_none(recognizer, rate):
-    with pytest.raises(AudioError, match="the stream's sample rate is .* Hz; need a whole number from 1000 to 1000000"):
+    with pytest.raises(AudioError, match=r"the stream's sample rate is .* Hz; need a whole number"):
         recognizer.stream(rate)
 
 

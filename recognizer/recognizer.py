@@ -113,7 +113,7 @@ class Recognizer:
             if there is no such speaker or no profile, or it was made for another model.
         """
         path = locate(model)
-        loaded, name = Model.load(path), _lasting(path) if str(path) == str(model) else str(model)
+        loaded, name = Model.load(path), _lasting(path) if Path(model) == path else str(model)
         if speaker is None:
             return cls(loaded, name=name)
         from recognizer.speakers import store

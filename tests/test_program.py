@@ -101,7 +101,7 @@ def test_the_programs_of_the_page_are_typed(tmp_path):
 
     status, told = checked(program)
     assert status == 0, told
-    for wrong in ("digits.recognise(samples)", "digits.stream('8000')", "result.word + 1", "Recognizer.train(7)"):
+    for wrong in ("digits.recognise(samples)", "digits.stream('8000')", "result.word.upper()", "Recognizer.train(7)"):
         status, told = checked(f"{program}\n{wrong}\n")
         assert (status, told.count("error:")) == (1, 1), (wrong, told)
 

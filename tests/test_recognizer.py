@@ -562,8 +562,12 @@ def test_saving_is_one_call_and_gives_a_name(own, tmp_path, monkeypatch):
     kept = own.save("mine.npz")
     assert (kept.model, kept.name) == (own.model, str(tmp_path / "mine.npz"))
     assert own.name is None, "a recognizer does not change"
-    loaded = Recognizer.load("mine.npz")
-    assert (loaded.model.fingerprint, loaded.name) == (own.model.fingerprint, kept.name)
+    for file in ("mine.npz", "./mine.npz", tmp_path / "mine.npz", os.path.relpath(tmp_path / "mine.npz")):
+        loaded = Recognizer.load(file)
+        assert (loaded.model.fingerprint, loaded.name) == (own.model.fingerprint, kept.name)
+    (tmp_path / "home" / "models").mkdir(parents=True)
+    own.save(tmp_path / "home" / "models" / "whistles.npz")
+    assert Recognizer.load("whistles").name == "whistles"
     with pytest.raises(ModelError, match="cannot be written"):
         own.save(tmp_path / "none" / "mine.npz")
 

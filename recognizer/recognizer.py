@@ -199,7 +199,8 @@ class Recognizer:
                 card=card,
                 progress=progress,
             )
-        reasons = [f"{shown(path)}: of a word that the model shall know, and no example of others" for path in known]
+        those = f"{len(known)} recording{'s' * (len(known) > 1)} of words that the model shall know: {listed(known, 3)}"
+        reasons = [f"left out of what is unknown: {those}"] if known else []
         _tell_of(*reasons, *(named(refusal.reason) for refusal in refused))
         return cls(model)
 

@@ -610,7 +610,8 @@ def test_training_does_what_it_is_asked(recordings, tmp_path):
             card={"licence": "CC0"},
             progress=lambda *step: told.append(step),
         )
-    assert [str(w.message) for w in caught] == [f"{hum}: of a word that the model shall know, and no example of others"]
+    told_of = f"left out of what is unknown: 1 recording of words that the model shall know: {hum}"
+    assert [str(warning.message) for warning in caught] == [told_of]
     model = trained.model
     assert (model.acoustics.states, model.front_end.sample_rate) == (4, 16000)
     assert (model.card["licence"], model.card["augmentation"]) == ("CC0", augmentation.as_json())
@@ -733,7 +734,7 @@ def test_a_take_that_sounds_like_another_word_is_told_of(tones):
 
 def test_one_voice_of_several_is_chosen(tones, recordings):
     for voice, told in (
-        (None, "the recordings are of 4 voices, anna, bob, carl, dora; choose one by voice"),
+        (None, "the recordings are of 4 voices, anna, bob, carl, dora; choose one, as in voice='anna'"),
         ("eve", "there is no recording of the voice 'eve'; these are: anna, bob, carl, dora"),
     ):
         with pytest.raises(AdaptationError, match=told):

@@ -60,6 +60,9 @@ class Stream:
         self._waiting = np.zeros(0, np.float32)  # less than the session takes at once
         self._last: list[Event] | None = None  # events, once it is finished
 
+    def __repr__(self) -> str:
+        return f"Stream({self.sample_rate} Hz, {self.session.state if self._last is None else 'finished'})"
+
     def push(self, samples: np.ndarray) -> list[Event]:
         """Hear a block.
 

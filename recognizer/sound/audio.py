@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -212,6 +213,8 @@ def channels_of(samples: np.ndarray) -> np.ndarray:
 
 def whole_rate(rate: float, what: str) -> int:
     """A sample rate in Hz, or an AudioError that says of what it is none."""
+    if not isinstance(rate, Real):
+        raise AudioError(f"{what} is {rate!r}; need a whole number from {LOWEST_RATE} to {HIGHEST_RATE}, in Hz")
     if not (LOWEST_RATE <= rate <= HIGHEST_RATE and rate == int(rate)):
         raise AudioError(f"{what} is {rate} Hz; need a whole number from {LOWEST_RATE} to {HIGHEST_RATE}")
     return int(rate)

@@ -251,7 +251,8 @@ def _of_one_voice(utterances: Sequence[Utterance], voice: str | None) -> list[Ut
     if voice is None and len(voices) < 2:
         return list(utterances)
     if voice is None:
-        raise AdaptationError(f"the recordings are of {len(voices)} voices, {listed(voices, 10)}; choose one by voice")
+        there = f"{len(voices)} voices, {listed(voices, 10)}"
+        raise AdaptationError(f"the recordings are of {there}; choose one, as in voice={cited(voices[0])}")
     voice = unicodedata.normalize("NFC", voice)
     if voice not in voices:
         there = f"these are: {listed(voices, 10)}" if voices else "nothing tells who speaks; leave it out"

@@ -101,6 +101,8 @@ def _write(place: Path, recordings: Mapping[str, Sequence[np.ndarray]], sample_r
         if isinstance(recordings[word], np.ndarray) and recordings[word].ndim == 1:
             raise TypeError(f"the word {word!r} has an array; give a list of arrays, one a recording")
         for take, samples in enumerate(recordings[word]):
+            if isinstance(samples, str | Path):
+                raise TypeError(f"the word {word!r} has {samples!r}; give arrays, or files by folder or manifest")
             name = f"{shown(word)}[{take}]"
             try:
                 recording = audio.prepare(samples, sample_rate, sample_rate)

@@ -131,7 +131,9 @@ def test_a_stream_of_nothing(recognizer, samples):
 
 def test_after_its_end_nothing_is_heard(recognizer):
     stream = recognizer.stream(RATE)
+    assert repr(stream) == "Stream(8000 Hz, calibrating)"
     stream.finish()
+    assert repr(stream) == "Stream(8000 Hz, finished)"
     with pytest.raises(ValueError, match=r"the stream is finished; begin another one with Recognizer\.stream"):
         stream.push(STEPS)
 
@@ -164,9 +166,9 @@ def test_a_block_that_is_no_sound_is_refused_and_the_next_one_heard(recognizer, 
     assert told(events + stream.push(STEPS[5000:]) + stream.finish()) == told(played)
 
 
-@pytest.mark.parametrize("rate", [0, -1, 999, 8000.5, float("nan"), 2_000_000])
+@pytest.mark.parametrize("rate", [0, -1, 999, 8000.5, float("nan"), 2_000_000, "8000", None])
 def test_a_rate_that_is_none(recognizer, rate):
-    with pytest.raises(AudioError, match=r"the stream's sample rate is .* Hz; need a whole number"):
+    with pytest.raises(AudioError, match=r"the stream's sample rate is .*; need a whole number"):
         recognizer.stream(rate)
 
 

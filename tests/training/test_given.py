@@ -97,6 +97,7 @@ def test_arrays_that_are_no_sound(samples, text):
     [
         ({"yes": [say("hum")]}, None, "samples need their sample_rate in Hz"),
         ({"yes": say("hum")}, RATE, "the word 'yes' has an array; give a list of arrays"),
+        ({"yes": ["a.wav"]}, RATE, "the word 'yes' has 'a.wav'; give arrays, or files by folder or manifest"),
         ({7: [say("hum")]}, RATE, "a word is 7; words are of type str"),
         ("corpus", RATE, "files know their own"),
     ],

@@ -80,8 +80,22 @@ class Model:
         told = told if isinstance(told, dict) else {}  # a card may hold anything
         return {word: told[word] for word in self.words if isinstance(told.get(word), str)}
 
-    def save(self, path: str | Path) -> None:
+    def __repr__(self) -> str:
+        return f"Model({in_few_words(self)})"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: what it knows, how large it is, and how well it does."""
+        from recognizer.files.html import table
+
+        return table("Model", facts(self))
+
+    def save(self, path: str | Path, *, private: bool = False) -> None:
         """Write the model to one `.npz`, whole or not at all.
+
+        Parameters
+        ----------
+        path : of the file
+        private : whether nobody but its owner may read it, as with one that is fitted to a voice
 
         Raises
         ------
@@ -92,7 +106,7 @@ class Model:
         arrays, header = _arrays(self), _header(self)
         header |= {"card": self.card, "fingerprint": _fingerprint(arrays, header)}
         try:
-            archive.write(path, header, arrays)
+            archive.write(path, header, arrays, private=private)
         except OSError as error:
             raise _not_written(path, error) from error
 
@@ -214,6 +228,33 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
 
 def _changed(name: str) -> ModelError:
     return ModelError(f"{name} was changed or damaged after it was saved; train it again or fetch a new copy")
+
+
+def in_few_words(model: Model) -> str:
+    """The vocabulary and the kind of a model, on one line."""
+    count = f"{len(model.words)} word{'' if len(model.words) == 1 else 's'}"
+    kind = f"{model.acoustics.states} states, {model.acoustics.bank.name}"
+    return f"{count}: {listed(model.words, 3)}; {kind}; {model.front_end.source}"
+
+
+def facts(model: Model) -> list[tuple[str, str]]:
+    """What a person may want to know of a model, line by line; what is not as a card has it is passed over."""
+    told = {
+        "words": f"{len(model.words)}: {listed(model.words, len(model.words))}",
+        "front end": f"{model.front_end.source}, {model.front_end.dims} features a frame",
+        "states of a word": str(model.acoustics.states),
+        "density": f"{model.acoustics.bank.name}, {np.count_nonzero(model.acoustics.bank.weights)} components",
+        "size": f"{sum(array.size for array in _arrays(model).values())} numbers",
+        "rejects other words": "yes" if model.rejection else "no",
+    }
+    measured = model.card.get("accuracy")
+    tests = {"held out": model.card.get("held_out")} | (measured if isinstance(measured, dict) else {})
+    for name, test in tests.items():
+        share, of = (test.get("accuracy"), test.get("n")) if isinstance(test, dict) else (None, None)
+        if isinstance(share, int | float) and isinstance(of, int) and 0 <= share <= 1:
+            told[f"accuracy, {shown(name)}"] = f"{100 * share:.1f} % of {of}"
+    told |= {name: shown(model.card[name]) for name in ("licence", "made") if isinstance(model.card.get(name), str)}
+    return list(told.items())
 
 
 def flaw(model: Model) -> str | None:

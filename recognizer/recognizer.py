@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning, cited, listed
+from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning, cited, listed, shown
 from recognizer.features.analysis import FILES_AT_ONCE, Analysis, finished, low_rate
-from recognizer.model import Model, locate
+from recognizer.model import Model, facts, in_few_words, locate
 from recognizer.recognition.evidence import examine
 from recognizer.recognition.result import Candidate, Result
 from recognizer.recognition.verification import NO_NUMBER, NO_WORD, TOO_CLOSE, belief, least_probability
 from recognizer.sound import audio
 
 if TYPE_CHECKING:
+    from recognizer.adaptation.method import Method
     from recognizer.adaptation.unlabelled import SelfAdaptation
+    from recognizer.live.stream import Stream
+    from recognizer.training.augmentation import Augmentation
+    from recognizer.training.cutting import Cut
+    from recognizer.training.given import Corpora, Recordings
+    from recognizer.training.settings import TrainingSettings
+    from recognizer.training.trials import Progress
 
 # Frames of an utterance times positions of all words, at most: each takes 30 to 80 bytes while it is recognised. Four
 # seconds of a thousand words are so many, and of the ten digits it is seven minutes.
 MOST_CELLS = 5_000_000
+ENROLLED = "enrolled"  # what the card of a model that was fitted to a voice tells of that
 
 
 @dataclass(frozen=True)
@@ -49,10 +58,13 @@ class FileResult:
 class Recognizer:
     """Recognises single words.
 
+    It does not change: what learns gives a new one. So threads may share it, and it can be pickled.
+
     Attributes
     ----------
     model : what it knows
     speaker : whose profile the model was fitted with; None for anybody's voice
+    name : of the model, or its file; None where it has none
 
     Examples
     --------
@@ -63,6 +75,21 @@ class Recognizer:
 
     model: Model
     speaker: str | None = None
+    name: str | None = None
+
+    def __repr__(self) -> str:
+        name = "" if self.name is None else f"{cited(self.name)}: "
+        who = "" if self.speaker is None else f"; speaker {shown(self.speaker)}"
+        return f"Recognizer({name}{in_few_words(self.model)}{who})"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: what it knows, how large it is, and how well it does."""
+        from recognizer.files.html import table
+
+        about = {"model": self.name, "speaker": self.speaker}
+        return table(
+            "Recognizer", [*((key, shown(value)) for key, value in about.items() if value), *facts(self.model)]
+        )
 
     @classmethod
     def load(cls, model: str | Path = "digits", speaker: str | None = None) -> Recognizer:
@@ -74,6 +101,10 @@ class Recognizer:
         speaker : who is enrolled for this model, as `anna`, or in a condition, as `anna@cold`; the model is
             fitted to that voice
 
+        Returns
+        -------
+        Recognizer
+
         Raises
         ------
         ModelError
@@ -81,12 +112,273 @@ class Recognizer:
         NamingError, ProfileError
             if there is no such speaker or no profile, or it was made for another model.
         """
-        loaded = Model.load(locate(model))
+        path = locate(model)
+        loaded, name = Model.load(path), _lasting(path) if Path(model) == path else str(model)
         if speaker is None:
-            return cls(loaded)
+            return cls(loaded, name=name)
         from recognizer.speakers import store
 
-        return cls(store.fitted(loaded, speaker), store.checked(speaker))
+        return cls(store.fitted(loaded, speaker), store.checked(speaker), name)
+
+    @classmethod
+    def train(
+        cls,
+        recordings: Recordings,
+        sample_rate: int | None = None,
+        *,
+        layout: str | None = None,
+        settings: TrainingSettings | None = None,
+        augmentation: Augmentation | None = None,
+        unknown: Corpora = (),
+        weights: Mapping[str | Path, float] | None = None,
+        model_rate: int | None = None,
+        card: dict | None = None,
+        jobs: int = 1,
+        progress: Progress = lambda stage, done, total, note: None,
+    ) -> Recognizer:
+        """A recognizer of one's own words, trained on recordings of them. The same ones give the same model.
+
+        Parameters
+        ----------
+        recordings : a folder or a CSV manifest, or several, as `corpus.find` takes them; or of each word a list of
+            recordings: {word: [samples, ...]}, each (n,) or (n, channels), floats of full scale 1 or integers
+        sample_rate : of samples, Hz; not given with files
+        layout : how files are named, such as "{word}/{speaker}_{take}", where the names do not tell
+        settings : states, mixtures and the like
+        augmentation : how copies of the recordings are drawn at random, and with which seed; none when None
+        unknown : folders of other words and noises, to be rejected
+        weights : of folders, as how many recordings each one in them counts
+        model_rate : of the model, Hz; when None, 16000 if most recordings have as much, else 8000
+        card : what to say of the data and their licence, plain JSON data
+        jobs : processes that read and analyse, threads that train; the model does not depend on it
+        progress : called with a stage, steps done, steps in all, and a note
+
+        Returns
+        -------
+        Recognizer
+            Its model's `card` tells what a trial on recordings held out got right, where there were enough.
+
+        Raises
+        ------
+        CorpusError
+            if there are no recordings, or nothing tells which words they are of.
+        AudioError
+            if samples are no sound.
+        TrainingError
+            if a word has no recording that can be learned from, or a setting cannot be.
+
+        Warns
+        -----
+        RecognizerWarning
+            of each recording that is left out, and why; where recordings are too few for the mixtures wanted.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> time = np.arange(4000) / 8000
+        >>> def tone(hertz):
+        ...     return np.pad(np.sin(2 * np.pi * hertz * time) * np.hanning(4000), 2000)
+        >>> tones = Recognizer.train({"low": [tone(400), tone(420)], "high": [tone(2000), tone(2100)]}, 8000)
+        >>> tones.recognize(tone(410), 8000).word
+        'low'
+        """
+        from recognizer.corpus import unknown_files
+        from recognizer.training.building import build
+        from recognizer.training.given import as_corpora, front_end_at, labelled
+        from recognizer.training.settings import TrainingSettings
+        from recognizer.training.weighing import weigh_folders
+
+        front_end = None if model_rate is None else front_end_at(model_rate)
+        with labelled(recordings, sample_rate, layout) as (utterances, named):
+            foreign, known = unknown_files(as_corpora(unknown), {u.word for u in utterances})
+            model, refused = build(
+                weigh_folders(utterances, {Path(folder): weight for folder, weight in (weights or {}).items()}),
+                front_end=front_end,
+                settings=settings or TrainingSettings(),
+                augmentation=augmentation,
+                unknown=foreign,
+                jobs=jobs,
+                card=card,
+                progress=progress,
+            )
+        those = f"{len(known)} recording{'s' * (len(known) > 1)} of words that the model shall know: {listed(known, 3)}"
+        reasons = [f"left out of what is unknown: {those}"] if known else []
+        _tell_of(*reasons, *(named(refusal.reason) for refusal in refused))
+        return cls(model)
+
+    def save(self, path: str | Path) -> Recognizer:
+        """Write the model to one file, whole or not at all; one that is fitted to a voice only its owner may read.
+
+        Parameters
+        ----------
+        path : of the file, which by custom ends in .npz
+
+        Returns
+        -------
+        The same recognizer, named by that file
+
+        Raises
+        ------
+        ModelError
+            if the file cannot be written.
+        """
+        self.model.save(path, private=self.speaker is not None or ENROLLED in self.model.card)
+        return replace(self, name=_lasting(Path(path)))
+
+    def enroll(
+        self,
+        recordings: Recordings,
+        sample_rate: int | None = None,
+        *,
+        layout: str | None = None,
+        speaker: str | None = None,
+        voice: str | None = None,
+        method: Method | str | None = None,
+        jobs: int = 1,
+    ) -> Recognizer:
+        """A recognizer that is fitted to one voice.
+
+        Parameters
+        ----------
+        recordings : of words that the model has, said by that voice, as in `train`; a few of each are enough
+        sample_rate : of samples, Hz; not given with files
+        layout : as in `train`
+        speaker : keep the recordings, and the profile that is made of them and of those kept before, under this name,
+            as `anna`, or in a condition, as `anna@cold`: so `Recognizer.load` and the command line find it. Nothing
+            is kept when None
+        voice : which of the speakers whom the recordings tell of
+        method : how, or its kind, as "map", see `adaptation.method.Method`; chosen by trial when None
+        jobs : processes that read and analyse, when there are many files
+
+        Returns
+        -------
+        Recognizer
+            Its model's `card["enrolled"]` tells what was done, and what takes left out got right before and after.
+
+        Raises
+        ------
+        CorpusError, AudioError
+            as in `train`.
+        AdaptationError
+            if there is nothing to learn from, the recordings are of several voices, or there is no such method.
+        NamingError, ProfileError
+            if the speaker cannot be called so, or the profile not be kept.
+
+        Warns
+        -----
+        RecognizerWarning
+            of each recording that is left out, and why; of each that sounds like another word than it is said to be.
+        """
+        from recognizer.adaptation.method import Method
+        from recognizer.speakers import store
+        from recognizer.speakers.enrolling import fitted_to, kept_for, record_of
+        from recognizer.training.given import labelled
+
+        method = Method(method) if isinstance(method, str) else method
+        with labelled(recordings, sample_rate, layout, self.words) as (utterances, named):
+            if speaker is None:
+                enrollment, refused = fitted_to(utterances, self.model, voice, method, jobs=jobs)
+            elif self.speaker is not None or self.name is None:
+                raise AdaptationError(
+                    f"a profile for {cited(speaker)} goes with a model that has a name and is fitted to nobody; save "
+                    "this one first, or load it without a speaker"
+                )
+            else:
+                enrollment, refused = kept_for(speaker, utterances, self.model, self.name, voice, method, jobs=jobs)
+        told = {ENROLLED: record_of(enrollment, self.model)}
+        fitted = replace(enrollment.model, card=self.model.card | told)
+        _tell_of(*(named(text) for text in (*refused, *map(str, enrollment.doubts))))
+        return Recognizer(fitted) if speaker is None else Recognizer(fitted, store.checked(speaker), self.name)
+
+    def cut(
+        self,
+        recording: str | Path | np.ndarray,
+        words: str | Sequence[str],
+        sample_rate: int | None = None,
+        *,
+        least_fit: float | None = None,
+    ) -> tuple[Cut, ...]:
+        """Where known words are in a recording of several.
+
+        `training.cutting.cut_corpus` does so with many, and writes the takes as a corpus to train from.
+
+        Parameters
+        ----------
+        recording : as in `recognize`, up to 20 minutes beside pauses
+        words : what is said in it, in order, also as a text with spaces or commas between; a number digit by digit
+        sample_rate : of samples, Hz; not given with a file
+        least_fit : under which a word does not fit and has a `reason`; as is usual when None, see `Cut.fit`
+
+        Returns
+        -------
+        One for each word, in order, with where it starts and ends, seconds, how well it fits, and what is beside it
+
+        Raises
+        ------
+        AudioError
+            if the recording cannot be read, or has too little speech for so many words.
+        CorpusError, ModelError
+            if a word is not in the vocabulary, or none is given.
+        """
+        from recognizer.training import cutting
+        from recognizer.training.transcripts import spelled
+
+        words = spelled(words, self.words) if isinstance(words, str) else words
+        least = cutting.LEAST_FIT if least_fit is None else least_fit
+        rate = self.model.front_end.sample_rate
+        if isinstance(recording, str | Path):
+            _refuse_rate(sample_rate)
+            return cutting.cut_recording(Path(recording), words, self.model, least)[0]
+        if sample_rate is None:
+            raise TypeError("samples need their sample_rate in Hz, as in cut(samples, 'one two', 16000)")
+        return cutting.cut(audio.prepare(recording, sample_rate, rate), words, self.model, least)
+
+    def stream(
+        self,
+        sample_rate: int,
+        *,
+        words: Sequence[str] | None = None,
+        threshold: str | float = "normal",
+        hangover: float = 0.25,
+        adapt: bool = False,
+    ) -> Stream:
+        """Recognise words while they are spoken: blocks of samples in, events out.
+
+        Parameters
+        ----------
+        sample_rate : of all blocks, Hz
+        words, threshold : as in `recognize`
+        hangover : silence that ends a word, seconds
+        adapt : learn from answers that are sure, for as long as the stream lasts
+
+        Returns
+        -------
+        Stream
+            Its `push` takes a block and gives the events that came of it, its `finish` the last ones. Events do not
+            depend on how the sound is cut into blocks.
+
+        Raises
+        ------
+        AudioError
+            if the rate is no whole number of Hz between 1,000 and 1,000,000.
+        ModelError
+            if a word is not in the vocabulary, or there is no such threshold.
+        ValueError
+            if the hangover is too short or too long.
+
+        Examples
+        --------
+        >>> import soundfile
+        >>> from recognizer import Heard
+        >>> samples, rate = soundfile.read("audio_samples/seven_slt_0.wav")
+        >>> stream = Recognizer.load("digits").stream(rate)
+        >>> events = [event for start in range(0, len(samples), 500) for event in stream.push(samples[start:][:500])]
+        >>> [event.result.word for event in events + stream.finish() if isinstance(event, Heard)]
+        ['seven']
+        """
+        from recognizer.live.stream import Stream
+
+        return Stream(self, sample_rate, words=words, threshold=threshold, hangover=hangover, adapt=adapt)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -131,8 +423,7 @@ class Recognizer:
         least = least_probability(threshold, self.model.rejection)
         front_end, analyser = self.model.front_end, self.model.analyser
         if isinstance(recording, str | Path):
-            if sample_rate is not None:
-                raise TypeError("sample_rate goes with samples; a file knows its own")
+            _refuse_rate(sample_rate)
             analysis = analyser.analyse_file(Path(recording))
         else:
             if sample_rate is None:
@@ -160,6 +451,10 @@ class Recognizer:
         words : the only words to choose from
         threshold : as in `recognize`
         jobs : processes that read and analyse, when there are many files
+
+        Returns
+        -------
+        A `FileResult` each, read as they are asked for
 
         Raises
         ------
@@ -233,7 +528,15 @@ class Recognizer:
                     yield FileResult(path, next(results), None, analysis.source_rate)
 
     def indices(self, words: Sequence[str] | None) -> np.ndarray:
-        """Where the words to choose from stand in the vocabulary; all when None.
+        """Where the words to choose from stand in the vocabulary.
+
+        Parameters
+        ----------
+        words : to choose from; all when None
+
+        Returns
+        -------
+        Rising indices of `Recognizer.words`, (W,)
 
         Raises
         ------
@@ -319,6 +622,23 @@ def batched(items: Iterable, size: int) -> Iterator[list]:
             group = []
     if group:
         yield group
+
+
+def _lasting(path: Path) -> str:
+    """A model's file, by a name that holds in any folder."""
+    return os.path.abspath(path)
+
+
+def _refuse_rate(sample_rate: int | None) -> None:
+    """Refuse one that is given with a file."""
+    if sample_rate is not None:
+        raise TypeError("sample_rate goes with samples; a file knows its own")
+
+
+def _tell_of(*reasons: str) -> None:
+    """Warn whoever called the caller, of each recording that is left out or doubtful."""
+    for reason in reasons:
+        warnings.warn(reason, RecognizerWarning, stacklevel=3)
 
 
 def _nothing(analysis: Analysis, reason: str | None) -> Result:

@@ -239,10 +239,17 @@ def test_the_alignment_is_that_of_the_program(folder, run):
     assert printed[start : start + len(shown)] == shown
 
 
-def test_the_program_runs(folder):
-    (program,) = (block for page in PAGES for language, block in blocks(page) if language == "python")
-    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=True)
-    assert done.stdout == "seven\n"
+def test_the_programs_run_and_print_what_they_say(folder):
+    """Those of a page are one program, in parts."""
+    pages = {page: [block for language, block in blocks(page) if language == "python"] for page in PAGES}
+    assert [page.name for page, parts in pages.items() if parts] == ["python.md"]
+    program = "\n".join(pages[DOCS / "python.md"])
+    done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    printed = re.findall(r"^ *print\(.*\)  # (.*)$", program, re.MULTILINE)
+    assert len(printed) == program.count("print(")
+    assert done.stdout.splitlines() == [line for line in printed if line != "which is not printed here"]
+    assert printed[0] == "seven"
 
 
 # Links and names

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import pickle
+import stat
 import subprocess
 import sys
+import threading
 import warnings
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 from synthetic import RATE, SILENCE, SPEAKERS, WORDS, say, write
+from test_html import read
 
 import recognizer
 from recognizer import recognizer as front_door
-from recognizer.errors import AudioError, ModelError, NamingError, ProfileError, RecognizerWarning
+from recognizer.adaptation.method import Method
+from recognizer.errors import (
+    AdaptationError,
+    AudioError,
+    CorpusError,
+    ModelError,
+    NamingError,
+    ProfileError,
+    RecognizerWarning,
+    TrainingError,
+)
 from recognizer.features import analysis
 from recognizer.recognition.result import Result
 from recognizer.recognizer import FileResult, Recognizer, batched
 from recognizer.speakers import store
+from recognizer.training.augmentation import Augmentation
+from recognizer.training.settings import TrainingSettings
 
 SAMPLES = Path(__file__).resolve().parents[1] / "audio_samples"
 
@@ -501,3 +521,344 @@ def test_the_shipped_model_hears_the_samples():
     assert len(files) >= 20
     results = {answer.path.name: answer.result for answer in Recognizer.load().recognize_files(files)}
     assert {name: r.word for name, r in results.items()} == {name: name.partition("_")[0] for name in results}
+
+
+# Words of one's own
+
+
+def takes(words=WORDS, speaker: str = "eve", count: int = 3) -> dict[str, list[np.ndarray]]:
+    """Recordings in memory, other ones than those of the corpus."""
+    return {word: [say(word, speaker, 200 + take) for take in range(count)] for word in words}
+
+
+@pytest.fixture(scope="module")
+def own(small) -> Recognizer:
+    """Trained on arrays."""
+    return Recognizer.train(takes(), RATE, settings=small)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_what_is_trained_recognises(own, word):
+    assert own.recognize(say(word, "bob"), RATE).word == word
+    assert (own.words, own.speaker, own.name) == (WORDS, None, None)
+
+
+def test_arrays_and_files_make_one_model_whatever_the_order(own, small, tmp_path):
+    lines = ["path,word"]
+    for word, samples in takes().items():
+        for take, one in enumerate(samples):
+            file = write(tmp_path / word / f"{take}.wav", one.astype(np.float32), subtype="FLOAT")
+            lines.append(f"{file},{word}")
+    manifest = tmp_path / "all.csv"
+    manifest.write_text("\n".join(lines))
+    for recordings in (str(tmp_path), [manifest]):
+        assert Recognizer.train(recordings, settings=small).model.fingerprint == own.model.fingerprint
+    turned = dict(reversed(takes().items()))
+    assert Recognizer.train(turned, RATE, settings=small, jobs=2).model.fingerprint == own.model.fingerprint
+
+
+def test_saving_is_one_call_and_gives_a_name(own, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kept = own.save("mine.npz")
+    assert (kept.model, kept.name) == (own.model, str(tmp_path / "mine.npz"))
+    assert own.name is None, "a recognizer does not change"
+    for file in ("mine.npz", "./mine.npz", tmp_path / "mine.npz", os.path.relpath(tmp_path / "mine.npz")):
+        loaded = Recognizer.load(file)
+        assert (loaded.model.fingerprint, loaded.name) == (own.model.fingerprint, kept.name)
+    (tmp_path / "home" / "models").mkdir(parents=True)
+    own.save(tmp_path / "home" / "models" / "whistles.npz")
+    assert Recognizer.load("whistles").name == "whistles"
+    with pytest.raises(ModelError, match="cannot be written"):
+        own.save(tmp_path / "none" / "mine.npz")
+
+
+def test_what_is_left_out_is_told_one_by_one(small, tmp_path):
+    recordings = takes(count=4)
+    recordings["hum"].insert(1, np.zeros(RATE))
+    recordings["rise"].append(np.ones(10))
+    with pytest.warns(RecognizerWarning) as caught:
+        trained = Recognizer.train(recordings, RATE, settings=small)
+    assert sorted(str(warning.message) for warning in caught) == [
+        "hum[1]: no speech found; record it again, or leave it out",
+        "rise[4]: too short to hold a word; record it again, or leave it out",
+    ]
+    assert {warning.filename for warning in caught} == {__file__}
+    assert trained.model.card["utterances"] == 4 * len(WORDS)
+    with pytest.raises(TrainingError, match=r"no usable recording of 'mute' \(such as mute\[0\]: no speech"):
+        Recognizer.train(recordings | {"mute": [np.zeros(RATE)]}, RATE, settings=small)
+    text = tmp_path / "hum" / "text.wav"
+    write(tmp_path / "hum" / "a.wav", say("hum"))
+    text.write_text("no sound")
+    with pytest.warns(RecognizerWarning, match=f"{text}: is not sound"):
+        Recognizer.train(tmp_path, settings=small)
+
+
+def test_training_does_what_it_is_asked(recordings, tmp_path):
+    told = []
+    noise = write(tmp_path / "noise" / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(RATE)).parent
+    hum = write(tmp_path / "other" / "hum_bob_7.wav", say("hum", "bob", 7))
+    write(tmp_path / "other" / "buzz_bob_0.wav", say("rise", "bob", 9))
+    augmentation = Augmentation(("level",), copies=1, seed=3)
+    with pytest.warns(RecognizerWarning) as caught:
+        trained = Recognizer.train(
+            recordings,
+            settings=TrainingSettings(states=4, mixtures=1),
+            augmentation=augmentation,
+            unknown=[noise, hum.parent],
+            weights={recordings: 2},
+            model_rate=16000,
+            card={"licence": "CC0"},
+            progress=lambda *step: told.append(step),
+        )
+    told_of = f"left out of what is unknown: 1 recording of words that the model shall know: {hum}"
+    assert [str(warning.message) for warning in caught] == [told_of]
+    model = trained.model
+    assert (model.acoustics.states, model.front_end.sample_rate) == (4, 16000)
+    assert (model.card["licence"], model.card["augmentation"]) == ("CC0", augmentation.as_json())
+    assert told[0][:2] == ("analysis", 1)
+    assert {stage for stage, *_ in told} >= {"analysis", "viterbi"}
+
+
+@pytest.mark.parametrize(
+    ("error", "options", "text"),
+    [
+        (TrainingError, {"settings": {"mixtures": 0}}, "mixtures is 0; it must be 1 or more"),
+        (TrainingError, {"settings": {"density": "none"}}, "density 'none' is not"),
+        (TrainingError, {"settings": {"states": 1000}}, "train with fewer states"),
+        (TrainingError, {"augmentation": {"kinds": ("echo",)}}, "'echo' is no way to augment recordings"),
+        (TrainingError, {"model_rate": 100}, "model_rate is 100 Hz; it must be from 4000 to 48000"),
+        (CorpusError, {"weights": {"nowhere": 2}}, "nowhere: has a weight, but none of the recordings lies there"),
+    ],
+)
+def test_training_speaks_in_its_own_terms(error, options, text):
+    def train() -> None:
+        made = dict(options)
+        made |= {"settings": TrainingSettings(**made["settings"])} if "settings" in made else {}
+        made |= {"augmentation": Augmentation(**made["augmentation"])} if "augmentation" in made else {}
+        Recognizer.train(takes(count=1), RATE, **made)
+
+    with pytest.raises(error) as caught:
+        train()
+    assert text in str(caught.value)
+    assert "--" not in str(caught.value)
+
+
+# One's own voice
+
+
+@pytest.fixture(scope="module")
+def hers(tones) -> Recognizer:
+    """Fitted to zoe, by arrays."""
+    return tones.enroll(takes(speaker="zoe"), RATE, method="map")
+
+
+def test_a_fitted_recognizer_understands_the_voice_better(tones, hers):
+    before, after = (r.recognize(say("rise", "zoe"), RATE, threshold=0) for r in (tones, hers))
+    assert after.nbest[0].score > before.nbest[0].score
+    told = hers.model.card["enrolled"]
+    assert told["takes"] == dict.fromkeys(WORDS, 3)
+    assert told["method"] == str(Method("map"))
+    assert told["after"]["n"] == 3 * len(WORDS)
+    assert (hers.speaker, hers.words) == (None, WORDS)
+    assert "enrolled" not in tones.model.card
+    assert tones.enroll(takes(speaker="zoe"), RATE, method=Method("map")).model.fingerprint == hers.model.fingerprint
+
+
+def test_nothing_is_kept_of_a_voice_that_has_no_name(tones, home):
+    tones.enroll(takes(count=1), RATE, method="map")
+    assert not home.exists()
+
+
+def test_a_fitted_model_is_saved_for_its_owner_alone(hers, tones, tmp_path):
+    assert Recognizer.load(hers.save(tmp_path / "hers.npz").name).model.fingerprint == hers.model.fingerprint
+    tones.save(tmp_path / "anybody.npz")
+    if os.name == "posix":
+        modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("hers.npz", "anybody.npz")]
+        assert modes[0] == 0o600
+        assert modes[1] & 0o400
+
+
+def test_a_speaker_who_is_named_is_found_by_all(model_file, run):
+    base = Recognizer.load(model_file)
+    fitted = base.enroll(takes(speaker="zoe"), RATE, speaker="zoe")
+    found = Recognizer.load(model_file, "zoe")
+    assert (found.speaker, found.model.fingerprint) == (fitted.speaker, fitted.model.fingerprint) == ("zoe", ANY)
+    assert len(store.takes("zoe")) == 3 * len(WORDS)
+    assert store.load("zoe").model_name == str(model_file)
+    assert "zoe" in run("speakers", "list").stdout
+    more = base.enroll({"hum": [say("hum", "zoe", 300)]}, RATE, speaker="zoe")
+    assert more.model.card["enrolled"]["takes"]["hum"] == 4, "takes are added to those that are kept"
+    cold = base.enroll({"hum": [say("hum", "zoe", 301)]}, RATE, speaker="zoe@cold")
+    assert store.load(cold.speaker).record["prior"] == "zoe"
+
+
+def test_a_profile_needs_a_model_that_can_be_found_again(hers, tones, enroll, model_file):
+    enroll("eve")
+    for one in (tones, hers, Recognizer.load(model_file, "eve")):
+        with pytest.raises(AdaptationError, match="a profile for 'zoe' goes with a model that has a name"):
+            one.enroll(takes(speaker="zoe"), RATE, speaker="zoe")
+    assert not store.has_profile("zoe")
+
+
+def test_a_profile_whose_takes_are_deleted_is_not_lost(model_file):
+    base = Recognizer.load(model_file)
+    base.enroll(takes(speaker="zoe"), RATE, speaker="zoe")
+    store.forget_audio("zoe")
+    with pytest.raises(ProfileError, match="a new profile would lose what they taught; go on from it with a condition"):
+        base.enroll(takes(speaker="zoe"), RATE, speaker="zoe")
+
+
+def test_what_cannot_be_learned_from_a_voice_is_told(tones):
+    recordings = takes(speaker="zoe") | {"buzz": [say("hum", "zoe")]}
+    recordings["rise"].append(np.zeros(RATE))
+    recordings["peep"].append(recordings["fall"][0])
+    with pytest.warns(RecognizerWarning) as caught:
+        tones.enroll(recordings, RATE)
+    told = sorted(str(warning.message) for warning in caught)
+    assert told == [
+        "buzz[0]: the model has no word 'buzz'",
+        "fall[0] (labelled 'fall') and peep[3] (labelled 'peep') are the same recording; correct the wrong label or "
+        "leave it out",
+        "rise[3]: too quiet; record it again",
+    ]
+    with pytest.raises(AdaptationError, match=r"nothing in the recordings can be learned from \(hum\[0\]: too quiet"):
+        tones.enroll({"hum": [np.zeros(RATE)]}, RATE)
+
+
+def test_a_take_that_sounds_like_another_word_is_told_of(tones):
+    recordings = takes(speaker="zoe", count=4)
+    recordings["hum"][0] = say("peep", "zoe", 999)
+    with pytest.warns(RecognizerWarning, match=r"hum\[0\]: labelled 'hum' but sounds like 'peep'"):
+        tones.enroll(recordings, RATE)
+
+
+def test_one_voice_of_several_is_chosen(tones, recordings):
+    for voice, told in (
+        (None, "the recordings are of 4 voices, anna, bob, carl, dora; choose one, as in voice='anna'"),
+        ("eve", "there is no recording of the voice 'eve'; these are: anna, bob, carl, dora"),
+    ):
+        with pytest.raises(AdaptationError, match=told):
+            tones.enroll(recordings, voice=voice)
+    with pytest.raises(AdaptationError, match="nothing tells who speaks; leave it out"):
+        tones.enroll(takes(), RATE, voice="eve")
+    fitted = tones.enroll(recordings, voice="anna", method="map")
+    assert fitted.model.card["enrolled"]["takes"] == dict.fromkeys(WORDS, 3)
+
+
+@pytest.mark.parametrize("method", ["mlr", ""])
+def test_a_method_that_there_is_not(tones, method):
+    with pytest.raises(AdaptationError, match=f"method '{method}' is not none, map"):
+        tones.enroll(takes(), RATE, method=method)
+
+
+# Several words in a recording
+
+
+def test_words_are_found_in_a_file_and_in_an_array(tones, tmp_path):
+    samples = np.concatenate([say(word) for word in WORDS])
+    file = write(tmp_path / "all.wav", samples.astype(np.float32), subtype="FLOAT")
+    cuts = tones.cut(samples, WORDS, RATE)
+    assert cuts == tones.cut(file, " ".join(WORDS)) == tones.cut(str(file), list(WORDS))
+    begin = 0.0
+    for word, cut in zip(WORDS, cuts, strict=True):
+        assert (cut.word, cut.reason) == (word, None)
+        assert cut.start == pytest.approx(begin + SILENCE, abs=0.06)
+        begin += len(say(word)) / RATE
+    assert all(cut.reason for cut in tones.cut(file, WORDS, least_fit=1e9))
+    with pytest.raises(AudioError, match=f"{tmp_path / 'none.wav'}: no such file"):
+        tones.cut(tmp_path / "none.wav", WORDS)
+    with pytest.raises(CorpusError, match="the model has no word 'buzz'"):
+        tones.cut(file, "hum buzz")
+    with pytest.raises(ModelError, match="the model has no word 'buzz'"):
+        tones.cut(samples, ["buzz"], RATE)
+    with pytest.raises(TypeError, match="sample_rate in Hz"):
+        tones.cut(samples, WORDS)
+    with pytest.raises(TypeError, match="a file knows its own"):
+        tones.cut(file, WORDS, RATE)
+
+
+# How it shows itself
+
+
+def test_what_is_printed_reads_on_one_line(tones, enroll, model_file):
+    enroll("eve")
+    told = "4 words: fall, hum, peep and 1 more; 5 states, continuous; 8000 Hz"
+    assert repr(tones) == f"Recognizer({told})"
+    assert repr(tones.model) == f"Model({told})"
+    assert repr(Recognizer.load(model_file, "eve")) == f"Recognizer({str(model_file)!r}: {told}; speaker eve)"
+    assert repr(Recognizer.load("digits")).startswith("Recognizer('digits': 10 words: eight, five, four and 7 more; ")
+    result = tones.recognize(say("hum"), RATE)
+    first, second = result.nbest[:2]
+    assert repr(result) == (
+        f"Result('hum', {result.confidence:.2f}; {result.start:.2f} to {result.end:.2f} of {result.duration:.2f} s; "
+        f"next {second.word!r}, {second.confidence:.2f})"
+    )
+    rejected = replace(result, word=None, accepted=False, reason="sounds like no word")
+    assert repr(rejected).startswith("Result(no word: sounds like no word; ")
+    assert repr(rejected).endswith(f"; next 'hum', {first.confidence:.2f})")
+    assert repr(tones.recognize(np.zeros(RATE), RATE)) == "Result(no word: too quiet; 1.00 s)"
+
+
+EVIL = "<script>alert('\x1b[2J\u202e')</script>\n"
+
+
+def test_words_and_cards_of_strangers_are_only_shown(tones):
+    card = {"licence": EVIL, "made": EVIL, "accuracy": {EVIL: {"accuracy": 0.5, "n": 4}, "odd": EVIL, "o": {"n": EVIL}}}
+    foreign = replace(tones.model, words=(EVIL, *WORDS[1:]), card=card)
+    stranger = Recognizer(foreign, EVIL, EVIL)
+    result = stranger.recognize(say(WORDS[0]), RATE)
+    assert result.word == EVIL
+    for text in map(repr, (stranger, foreign, result, result.nbest)):
+        assert text.isprintable()
+    for shown in (stranger, foreign, result):
+        text = shown._repr_html_()
+        read(text)
+        assert text.isprintable()
+        assert "<script" not in text
+        assert "&lt;script&gt;" in text
+    assert "50.0 % of 4" in foreign._repr_html_()
+
+
+@pytest.mark.parametrize("card", [{}, {"accuracy": 7}, {"held_out": []}, {"accuracy": {"a": {"accuracy": 7, "n": 1}}}])
+def test_a_card_may_hold_anything(tones, card):
+    assert "accuracy" not in replace(tones.model, card=card)._repr_html_()
+
+
+def test_a_notebook_shows_what_was_heard(tones):
+    text = "".join(read(tones.recognize(say("hum"), RATE)._repr_html_()).texts)
+    assert text.startswith("“hum” (0.")
+    assert all(word in text for word in WORDS)
+    assert "no word: too quiet (1.00 s)" in tones.recognize(np.zeros(RATE), RATE)._repr_html_()
+    text = "".join(read(Recognizer.load("digits")._repr_html_()).texts)
+    for part in ("digits", "8000 Hz, 39 features a frame", "continuous", "% of", "numbers"):
+        assert part in text
+
+
+# In other threads and processes
+
+
+def test_threads_share_a_recognizer(tones):
+    """Each hears what it would hear alone, all at once."""
+    sounds = [say(word, speaker, take) for word in WORDS for speaker in SPEAKERS for take in range(3)]
+    alone = [tones.recognize(samples, RATE) for samples in sounds]
+    begin = threading.Barrier(4)
+
+    def hear(part: int) -> list[Result]:
+        begin.wait()
+        return [tones.recognize(samples, RATE) for samples in sounds[part::4]]
+
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(hear, range(4)))
+    for part, results in enumerate(together):
+        assert results == alone[part::4]
+
+
+def test_a_recognizer_can_be_sent_to_another_process(tones, hers):
+    for one in (tones, hers, Recognizer(tones.model, "eve", "tones")):
+        copy = pickle.loads(pickle.dumps(one))
+        assert (copy.speaker, copy.name) == (one.speaker, one.name)
+        assert copy.model.fingerprint == one.model.fingerprint
+        assert copy.recognize(say("hum"), RATE) == one.recognize(say("hum"), RATE)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
+        heard = processes.submit(Recognizer.recognize, tones, say("hum"), RATE).result()
+    assert heard == tones.recognize(say("hum"), RATE)

@@ -40,7 +40,7 @@ from recognizer.cli.reporting import (
     warn_of_low_rates,
     working,
 )
-from recognizer.errors import AdaptationError, CorpusError, NewerProfileError, ProfileError, cited, listed, shown
+from recognizer.errors import AdaptationError, CorpusError, ProfileError, cited, listed, shown
 
 if TYPE_CHECKING:
     from recognizer.adaptation.method import Method
@@ -163,7 +163,7 @@ def enroll(
     with working("reading the model", quiet, SOON):
         from recognizer.model import Model, locate
         from recognizer.speakers import store
-        from recognizer.speakers.enrolling import make_profile
+        from recognizer.speakers.enrolling import make_profile, refuse_to_lose
 
         base = Model.load(locate(model))
     if not base.front_end.hears:
@@ -173,7 +173,7 @@ def enroll(
             "to such files as they come with `recognizer batch --adapt`"
         )
     model_name = lasting_name(model)
-    _refuse_to_lose(name)
+    refuse_to_lose(name)
     wanted = _wanted(words, base)
     store.make_ready(name)
     status, refused = ExitStatus.OK, []
@@ -371,13 +371,9 @@ def _take_over(
     name: str, model: Model, folder: Path, found: Sequence[Utterance], voice: str | None, jobs: int, quiet: bool
 ) -> list[str]:
     """Copy what can be learned from to the speaker's takes; gives why the rest cannot, a line each."""
-    from recognizer.adaptation.takes import analyse_takes
-    from recognizer.files import naming
-    from recognizer.speakers import store
-    from recognizer.speakers.enrolling import prior_of
+    from recognizer.speakers.enrolling import take_over
 
     utterances = _of_one_voice(found, voice, shown(folder))
-    _refuse_another_voice(name, utterances[0].speaker)
     known = [utterance for utterance in utterances if utterance.word in model.words]
     others = sorted({utterance.word for utterance in utterances} - set(model.words))
     if not known:
@@ -388,39 +384,11 @@ def _take_over(
     if others and not quiet:
         count = len(utterances) - len(known)
         complain(f"warning: not learned from: {count} recordings of words that the model lacks: {listed(others, 10)}")
-    for word in {utterance.word for utterance in known}:
-        naming.checked_name(word, "word")
-    contradictions = store.contradictory(known)
-    known = [utterance for utterance in known if not any(utterance in same for same in contradictions)]
-    usable, refused = analyse_takes(known, prior_of(name, model)[0], jobs=jobs)
-    refused = [*map(_contradiction, contradictions), *refused]
-    if not usable:
-        raise AdaptationError(f"nothing in {shown(folder)} can be learned from ({refused[0]}); record some words again")
+    usable, refused = take_over(name, known, model, shown(folder), jobs=jobs)
     if not quiet:
         warn_of_low_rates(Counter(take.analysis.source_rate for take in usable), model.front_end)
         tell_of_channels({take.path: take.analysis.channel for take in usable})
-    paths = {take.path for take in usable}
-    store.keep(name, [utterance for utterance in known if utterance.path in paths])
     return refused
-
-
-def _contradiction(same: Sequence[Utterance]) -> str:
-    """Why none of them is learned from."""
-
-    said = " and ".join(f"{shown(take.path)} (labelled {cited(take.word)})" for take in same)
-    return f"{said} are the same recording; correct the wrong label or leave it out"
-
-
-def _refuse_another_voice(name: str, voice: str | None) -> None:
-    """Refuse to mix recordings of somebody else with a speaker's."""
-    from recognizer.speakers import store
-
-    there = store.voice(name)
-    if voice and there and voice != there:
-        raise AdaptationError(
-            f"the takes of {cited(name)} are of the voice {cited(there)}, and these of {cited(voice)}; enroll these "
-            f"under another name, or start anew after `recognizer speakers remove {shlex.quote(name)}`"
-        )
 
 
 def _of_one_voice(utterances: Sequence[Utterance], voice: str | None, folder: str) -> list[Utterance]:
@@ -491,27 +459,6 @@ def _condition(name: str) -> str:
 
 
 # What is told
-
-
-def _refuse_to_lose(name: str) -> None:
-    """Refuse to replace a profile that nothing could bring back."""
-    from recognizer.speakers import store
-
-    if not store.has_profile(name):
-        return
-    kept = bool(store.takes(name))
-    try:
-        store.load(name)
-    except NewerProfileError:
-        raise
-    except ProfileError:  # of no use as it is
-        return
-    if not kept:
-        raise ProfileError(
-            f"the takes behind the profile of {cited(name)} were deleted, so a new profile would lose what they "
-            "taught; go on from it with --as CONDITION, or start anew after `recognizer speakers remove "
-            f"{shlex.quote(name)}`"
-        )
 
 
 def _tell_of_earlier(name: str, model: Model, quiet: bool) -> None:

@@ -48,6 +48,7 @@ OPTION_FOR = {
     r"train with a codebook of (\d+)": r"train with --codebook \1",
     "are the most; cut it up": "are the most; cut it up, or hear it with `recognizer live --from-file`",
     "leave adaptation out": "leave --adapt out",
+    "go on from it with a condition": "go on from it with --as CONDITION",
     "name the column of the words": "begin with the header path,words,speaker, or name the column of the words with "
     "--column",
     "record more, or label them": "record more, or label them and use --from",

@@ -169,9 +169,7 @@ def train(
     with working("looking at the recordings", quiet):
         noises, silent = clips(noise or [])
         augmentation = augmentation and replace(augmentation, noises=noises)
-        contradictions = corpora.conflicting(found.utterances)
-        doubtful = {utterance.path for group in contradictions for utterance in group}
-        utterances = weigh_folders([u for u in found.utterances if u.path not in doubtful], weights)
+        utterances = weigh_folders(found.utterances, weights)
         front_end = corpus_front_end(utterances)
     if sample_rate and not front_end.hears:
         holds = f"{' '.join(map(shown, corpus))} holds {front_end.source}"
@@ -192,7 +190,7 @@ def train(
             progress=progress,
         )
     model.save(output)
-    left_out = [*silent, *map(corpora.conflict, contradictions), *(refusal.reason for refusal in refused)]
+    left_out = [*silent, *(refusal.reason for refusal in refused)]
     tell_of_refusals(left_out)
     held_out, history = model.card["held_out"], model.acoustics.history
     if as_json:

@@ -11,7 +11,7 @@ from recognizer.corpus.files import audio_files, names_of, search, tables_in
 from recognizer.corpus.layouts import SHOWN, LayoutError, labels_of, of_files, written
 from recognizer.corpus.patterns import Pattern
 from recognizer.corpus.tables import MANIFEST, is_kaldi, of_kaldi, of_table
-from recognizer.corpus.utterance import Utterance, labelled, nfc, refuse_alike
+from recognizer.corpus.utterance import Utterance, nfc, refuse_alike, with_labels
 from recognizer.errors import CorpusError, counted, listed, shown
 
 
@@ -149,7 +149,7 @@ def _of_folder(root: Path, pattern: Pattern | None, known: Collection[str]) -> t
         if (labels := labels_of(pattern, (*above, *names_of(file, root)))) is None:
             misfits.append(file)
         else:
-            utterances.append(labelled(file, *labels, where=shown(file)))
+            utterances.append(with_labels(file, *labels, where=shown(file)))
     if misfits:
         others = f", nor do {len(misfits) - 1} others" if len(misfits) > 1 else ""
         raise CorpusError(

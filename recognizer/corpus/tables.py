@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from recognizer.corpus.utterance import Utterance, labelled
+from recognizer.corpus.utterance import Utterance, with_labels
 from recognizer.errors import CorpusError, cited, shown
 from recognizer.sound.formats import looks_like_recording
 
@@ -70,7 +70,7 @@ def of_table(table: Path) -> list[Utterance]:
         if path in lines:
             raise CorpusError(f"{where}: {shown(path)} is on line {lines[path]} already; remove one")
         lines[path] = line
-        heard = labelled(path, row["word"], row.get("speaker"), where)
+        heard = with_labels(path, row["word"], row.get("speaker"), where)
         utterances.append(replace(heard, weight=weight(row.get("weight", ""), where)))
     if not utterances:
         raise CorpusError(f"{shown(table)}: no recordings in this manifest; add lines below the header")
@@ -232,7 +232,7 @@ def of_kaldi(folder: Path) -> list[Utterance]:
             (place / written for place in (folder, *folder.parents) if (place / written).exists()), folder / written
         )
         speaker = speakers[key][1] if key in speakers else None
-        utterances.append(labelled(path, said[key][1], speaker, f"{shown(folder / 'text')}: line {said[key][0]}"))
+        utterances.append(with_labels(path, said[key][1], speaker, f"{shown(folder / 'text')}: line {said[key][0]}"))
     if not utterances:
         raise CorpusError(f"{shown(folder / 'wav.scp')}: no recordings in it; add lines")
     return utterances

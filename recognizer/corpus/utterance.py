@@ -33,7 +33,7 @@ class Utterance:
     weight: float = 1.0
 
 
-def labelled(path: Path, word: str, speaker: str | None, where: str) -> Utterance:
+def with_labels(path: Path, word: str, speaker: str | None, where: str) -> Utterance:
     """A recording with its labels as they are kept.
 
     Raises

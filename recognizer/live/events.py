@@ -5,7 +5,7 @@ Times are seconds since the session or the guide began, levels dB full scale.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -136,7 +136,7 @@ class Answer(Event):
     start: float
     end: float
     result: Result
-    samples: np.ndarray
+    samples: np.ndarray = field(repr=False)
     latency: float
 
     def _details(self) -> dict:
@@ -268,7 +268,7 @@ class Kept(Verdict):
     """It is a good take; `samples` are 16-bit integers at the guide's rate, the note tells what could be better."""
 
     kind = "kept"
-    samples: np.ndarray
+    samples: np.ndarray = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

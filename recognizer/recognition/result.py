@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from recognizer.errors import cited
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -52,3 +54,23 @@ class Result:
     duration: float
     reason: str | None = None
     channel: int | None = None
+
+    def __repr__(self) -> str:
+        answer = f"{cited(self.word)}, {self.confidence:.2f}" if self.accepted else f"no word: {self.reason}"
+        others = self.nbest[1:] if self.accepted else self.nbest
+        nearest = "".join(f"; next {cited(c.word)}, {c.confidence:.2f}" for c in others[:1])
+        return f"Result({answer}; {self._where}{nearest})"
+
+    @property
+    def _where(self) -> str:
+        """When it was said, for people."""
+        whole = f"{self.duration:.2f} s"
+        return whole if self.start is None or self.end is None else f"{self.start:.2f} to {self.end:.2f} of {whole}"
+
+    def _repr_html_(self) -> str:
+        """For a notebook: the answer, and the candidates with a bar for each."""
+        from recognizer.files.html import bar, table
+
+        answer = f"“{self.word}”" if self.accepted else f"no word: {self.reason}"
+        rows = [(c.word, bar(c.confidence), f"{c.confidence:.2f}", f"{c.score:.2f}") for c in self.nbest]
+        return table(f"{answer} ({self._where})", rows, ("word", "confidence", "", "log likelihood a frame"))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -128,19 +129,14 @@ def prepare(samples: np.ndarray, source_rate: int, sample_rate: int) -> Recordin
     >>> prepare(stereo, 8000, 8000).samples.tolist()
     [0.25, -1.0]
     """
-    samples = np.asarray(samples)
-    if samples.ndim not in (1, 2) or (
-        samples.ndim == 2 and not 1 <= samples.shape[1] <= max(len(samples), MANY_CHANNELS)
-    ):
-        raise AudioError(f"samples have shape {samples.shape}; transpose or split to (samples,) or (samples, channels)")
-    channels, source_rate = floats(samples), _whole_rate(source_rate, "the recording's sample rate")
+    channels, source_rate = channels_of(samples), whole_rate(source_rate, "the recording's sample rate")
     taken = with_speech([channels], source_rate) if len(channels) > 1 else None
     return _brought_to(one(channels, taken), source_rate, taken, sample_rate)
 
 
 def _brought_to(samples: np.ndarray, source_rate: int, channel: int | None, sample_rate: int) -> Recording:
     """Mono samples, (n,) float32, at the wanted rate."""
-    sample_rate = _whole_rate(sample_rate, "the wanted sample rate")
+    sample_rate = whole_rate(sample_rate, "the wanted sample rate")
     if not samples.size:
         raise AudioError("holds no samples; record it again")
     if source_rate != sample_rate:
@@ -191,7 +187,34 @@ def sixteen_bits(samples: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
 
 
-def _whole_rate(rate: float, what: str) -> int:
+def channels_of(samples: np.ndarray) -> np.ndarray:
+    """Samples as float32, (channels, n), of full scale 1, which share no memory with the argument.
+
+    Parameters
+    ----------
+    samples : array_like, shape (n,) or (n, channels)
+        As for `prepare`.
+
+    Raises
+    ------
+    AudioError
+        If they have the wrong type or shape, or are not all finite.
+    """
+    try:
+        samples = np.asarray(samples)
+    except ValueError as error:  # lists of several lengths
+        raise AudioError(f"samples are no array ({error}); give (samples,) or (samples, channels)") from error
+    if samples.ndim not in (1, 2) or (
+        samples.ndim == 2 and not 1 <= samples.shape[1] <= max(len(samples), MANY_CHANNELS)
+    ):
+        raise AudioError(f"samples have shape {samples.shape}; transpose or split to (samples,) or (samples, channels)")
+    return floats(samples)
+
+
+def whole_rate(rate: float, what: str) -> int:
+    """A sample rate in Hz, or an AudioError that says of what it is none."""
+    if not isinstance(rate, Real):
+        raise AudioError(f"{what} is {rate!r}; need a whole number from {LOWEST_RATE} to {HIGHEST_RATE}, in Hz")
     if not (LOWEST_RATE <= rate <= HIGHEST_RATE and rate == int(rate)):
         raise AudioError(f"{what} is {rate} Hz; need a whole number from {LOWEST_RATE} to {HIGHEST_RATE}")
     return int(rate)
@@ -271,7 +294,7 @@ def _blocks(
             if not os.path.getsize(named):
                 raise AudioError("is empty (0 bytes); record or copy it again")
             with opened(named, start) as sound:
-                rate, taken = _whole_rate(sound.samplerate, "the recording's sample rate"), None
+                rate, taken = whole_rate(sound.samplerate, "the recording's sample rate"), None
                 if sound.channels > MOST_CHANNELS:
                     raise AudioError(f"has {sound.channels} channels, and {MOST_CHANNELS} are the most; split it")
                 if sound.channels > 1:  # read twice rather than held

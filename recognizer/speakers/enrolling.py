@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import date
@@ -12,12 +14,13 @@ import numpy as np
 from recognizer.adaptation.choice import Outcome, usual
 from recognizer.adaptation.enrollment import Enrollment, enroll, try_base
 from recognizer.adaptation.method import Method
-from recognizer.adaptation.takes import analyse_takes
+from recognizer.adaptation.takes import Take, analyse_takes
 from recognizer.adaptation.unlabelled import self_adapt
 from recognizer.adaptation.vtln import best_warp, warped
-from recognizer.corpus import Utterance
-from recognizer.errors import AdaptationError, AudioError, cited
+from recognizer.corpus import Utterance, conflict
+from recognizer.errors import AdaptationError, AudioError, NewerProfileError, ProfileError, cited, listed
 from recognizer.features.analysis import Analysis
+from recognizer.files import naming
 from recognizer.model import Model
 from recognizer.speakers import store
 from recognizer.speakers.profile import Profile
@@ -107,6 +110,169 @@ def make_profile(
             return enrollment, refused
     # Takes came meanwhile, which are learned from, too.
     return make_profile(name, model, model_name, method, vtln=vtln, forget_audio=forget_audio, jobs=jobs)
+
+
+def fitted_to(
+    utterances: Sequence[Utterance],
+    model: Model,
+    voice: str | None = None,
+    method: Method | None = None,
+    *,
+    jobs: int = 1,
+) -> tuple[Enrollment, list[str]]:
+    """Fit a model to a voice, of which nothing is kept.
+
+    Parameters
+    ----------
+    utterances : labelled recordings
+    model : the base, or a model already fitted to the voice
+    voice : whose recordings count; None where there are no others
+    method : how; chosen by cross-validation when None
+    jobs : processes for the analysis
+
+    Returns
+    -------
+    enrollment : what came of it
+    refused : the recordings that could not be used, and why
+
+    Raises
+    ------
+    AdaptationError
+        if there is nothing to learn from, there are several voices or not the one that is asked for, or the model
+        hears no sound.
+    """
+    takes, refused = _learnable(_of_one_voice(utterances, voice), model, jobs=jobs)
+    return enroll(takes, model, method), refused
+
+
+def kept_for(
+    name: str,
+    utterances: Sequence[Utterance],
+    model: Model,
+    model_name: str,
+    voice: str | None = None,
+    method: Method | None = None,
+    *,
+    jobs: int = 1,
+) -> tuple[Enrollment, list[str]]:
+    """Fit a model to a voice, keep what was learned from with the takes of a speaker, and the profile.
+
+    Parameters
+    ----------
+    name, model, model_name : as in `make_profile`
+    utterances, voice, method, jobs : as in `fitted_to`
+
+    Returns
+    -------
+    As `fitted_to` does
+
+    Raises
+    ------
+    AdaptationError
+        as `fitted_to` does; also if the takes that are kept are of another voice.
+    NamingError, ProfileError
+        if the speaker cannot be called so, or the profile not be kept, or the one there could not be made again.
+    """
+    name = store.checked(name)
+    refuse_to_lose(name)
+    own = _of_one_voice(utterances, voice)
+    store.make_ready(name)
+    _, refused = take_over(name, own, model, jobs=jobs)
+    enrollment, unusable = make_profile(name, model, model_name, method, jobs=jobs)
+    return enrollment, refused + unusable
+
+
+def take_over(
+    name: str, utterances: Sequence[Utterance], model: Model, where: str = "the recordings", *, jobs: int = 1
+) -> tuple[list[Take], list[str]]:
+    """Copy recordings that can be learned from to the takes of a speaker.
+
+    Parameters
+    ----------
+    name : of the speaker
+    utterances : of one voice, at least one
+    model : the base
+    where : what the recordings are in, for the message
+    jobs : processes for the analysis
+
+    Returns
+    -------
+    takes : those that can be learned from
+    refused : why the others cannot, one line each
+
+    Raises
+    ------
+    AdaptationError
+        if none can, or the takes that are kept are of another voice.
+    NamingError
+        if a word cannot be the name of a folder.
+    """
+    there, voice = store.voice(name), utterances[0].speaker
+    if voice and there and voice != there:
+        raise AdaptationError(
+            f"the takes of {cited(name)} are of the voice {cited(there)}, and these of {cited(voice)}; enroll these "
+            f"under another name, or start anew after `recognizer speakers remove {shlex.quote(name)}`"
+        )
+    for word in {utterance.word for utterance in utterances if utterance.word in model.words}:
+        naming.checked_name(word, "word")
+    takes, refused = _learnable(utterances, prior_of(name, model)[0], where, jobs=jobs)
+    paths = {take.path for take in takes}
+    store.keep(name, [utterance for utterance in utterances if utterance.path in paths])
+    return takes, refused
+
+
+def refuse_to_lose(name: str) -> None:
+    """Refuse to replace a profile that nothing could bring back.
+
+    Raises
+    ------
+    ProfileError
+        if its takes were deleted, or a newer program made it.
+    """
+    if not store.has_profile(name):
+        return
+    kept = bool(store.takes(name))
+    try:
+        store.load(name)
+    except NewerProfileError:
+        raise
+    except ProfileError:  # of no use as it is
+        return
+    if not kept:
+        raise ProfileError(
+            f"the takes behind the profile of {cited(name)} were deleted, so a new profile would lose what they "
+            "taught; go on from it with a condition, or start anew after `recognizer speakers remove "
+            f"{shlex.quote(name)}`"
+        )
+
+
+def _of_one_voice(utterances: Sequence[Utterance], voice: str | None) -> list[Utterance]:
+    voices = sorted({utterance.speaker for utterance in utterances if utterance.speaker})
+    if voice is None and len(voices) < 2:
+        return list(utterances)
+    if voice is None:
+        there = f"{len(voices)} voices, {listed(voices, 10)}"
+        raise AdaptationError(f"the recordings are of {there}; choose one, as in voice={cited(voices[0])}")
+    voice = unicodedata.normalize("NFC", voice)
+    if voice not in voices:
+        there = f"these are: {listed(voices, 10)}" if voices else "nothing tells who speaks; leave it out"
+        raise AdaptationError(f"there is no recording of the voice {cited(voice)}; {there}")
+    return [utterance for utterance in utterances if utterance.speaker == voice]
+
+
+def _learnable(
+    utterances: Sequence[Utterance], prior: Model, where: str = "the recordings", *, jobs: int
+) -> tuple[list[Take], list[str]]:
+    """What can be learned from, at least one take, and why the rest cannot, a line each."""
+    if not prior.front_end.hears:
+        raise AdaptationError(f"the model knows {prior.front_end.source}, not sound, and cannot be fitted to a voice")
+    contradictions = store.contradictory(utterances)
+    clear = [utterance for utterance in utterances if not any(utterance in same for same in contradictions)]
+    takes, refused = analyse_takes(clear, prior, jobs=jobs)
+    refused = [*map(conflict, contradictions), *refused]
+    if not takes:
+        raise AdaptationError(f"nothing in {where} can be learned from ({refused[0]}); record some words again")
+    return takes, refused
 
 
 def make_unlabelled_profile(

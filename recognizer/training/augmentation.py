@@ -71,6 +71,8 @@ class Augmentation:
     noises: dict[Path, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if isinstance(self.kinds, str):
+            raise TypeError(f"kinds is the str {cited(self.kinds)}; give a tuple, as in ({cited(self.kinds)},)")
         if not self.kinds:
             raise TrainingError(f"copies that differ in nothing teach nothing; choose of {', '.join(KINDS)}")
         for kind in self.kinds:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from recognizer.corpus import Utterance
+from recognizer.corpus import Utterance, conflict, conflicting
 from recognizer.errors import AudioError, RecognizerWarning, TrainingError, cited, listed, shown
 from recognizer.features import parameter_files
 from recognizer.features.analysis import Analyser, Analysis, finished
@@ -155,9 +155,13 @@ def training_data(
     if len(utterances) <= FEW_TAKES * len(words) if few is None else few:
         settings = replace(settings, borrowed_frames=BORROWED_FRAMES, variance_floor=FLOOR_BESIDE_BORROWED)
         perturbations = tuple(dict.fromkeys((*perturbations, *(MILD if front_end.hears else ()))))
+    conflicts = conflicting(utterances)
+    doubtful = {utterance for group in conflicts for utterance in group}
+    clear = [utterance for utterance in utterances if utterance not in doubtful]
     analyser = Analyser(front_end, endpointer).reading((PLAIN, *perturbations))
-    copies = augmentation.draws(utterances) if augmentation else None
-    data, refused = _analyse(utterances, analyser, copies, settings, jobs, progress)
+    copies = augmentation.draws(clear) if augmentation else None
+    data, refused = _analyse(clear, analyser, copies, settings, jobs, progress)
+    refused = [*(Refusal(group[0], conflict(group)) for group in conflicts), *refused]
     _check_words(words, data, refused)
     return data, refused
 
@@ -263,7 +267,7 @@ _REMEDY = {
 def _check_words(words: Sequence[str], data: TrainingData, refused: Sequence[Refusal]) -> None:
     missing = sorted(set(words) - {u.word for u in data.utterances})
     if missing:
-        reason = next(r.reason for r in refused if r.utterance.word == missing[0])
+        reason = next((r.reason for r in refused if r.utterance.word == missing[0]), refused[0].reason)
         raise TrainingError(
             f"no usable recording of {listed(map(cited, missing))} (such as {reason}); add one or leave the word out"
         )

@@ -232,7 +232,8 @@ def _cut_all(
     numbers: Counter[str] = Counter()  # of words; two recordings may have one name, in two folders
     for done, sentence in enumerate(sentences, 1):
         try:
-            cuts, sound = _cut_file(sentence, model, rate, least_fit)
+            cuts, heard = cut_recording(sentence.path, sentence.words, model, least_fit)
+            sound = heard if heard.source_rate == rate else audio.load(sentence.path, None, audio.LONGEST_OF_ALL)
         except AudioError as error:
             yield CutRecording(sentence, (), error=str(error))
         else:
@@ -244,14 +245,15 @@ def _cut_all(
         progress(done)
 
 
-def _cut_file(sentence: Sentence, model: Model, rate: int, least_fit: float) -> tuple[tuple[Cut, ...], Recording]:
-    """The cuts of a file, and its sound at the file's own rate."""
-    heard = audio.load(sentence.path, rate, audio.LONGEST_OF_ALL)
+def cut_recording(
+    path: Path, words: Sequence[str], model: Model, least_fit: float = LEAST_FIT
+) -> tuple[tuple[Cut, ...], Recording]:
+    """`cut` a sound file, and the sound at the model's rate; an AudioError names the file."""
+    heard = audio.load(path, model.front_end.sample_rate, audio.LONGEST_OF_ALL)
     try:
-        cuts = cut(heard, sentence.words, model, least_fit)
+        return cut(heard, words, model, least_fit), heard
     except AudioError as error:
-        raise AudioError(f"{shown(sentence.path)}: {error}") from error
-    return cuts, heard if heard.source_rate == rate else audio.load(sentence.path, None, audio.LONGEST_OF_ALL)
+        raise AudioError(f"{shown(path)}: {error}") from error
 
 
 def _files(sentence: Sentence, cuts: Sequence[Cut], numbers: Counter[str]) -> list[Path | None]:

@@ -147,3 +147,8 @@ def test_a_folder_of_noise_without_sound(tmp_path, content):
     elif content == "damage":
         (bad / "a.wav").write_bytes(b"no sound")
     refusal(CorpusError, lambda: clips([good, bad]), bad)
+
+
+def test_one_kind_alone_is_no_kind_a_letter():
+    with pytest.raises(TypeError, match=r"kinds is the str 'noise'; give a tuple, as in \('noise',\)"):
+        Augmentation("noise")

@@ -32,7 +32,7 @@ Recordings = Corpora | Mapping[str, Sequence[np.ndarray]]
 
 @contextmanager
 def labelled(
-    recordings: Recordings, sample_rate: int | None, layout: str | None, known: Collection[str] = ()
+    recordings: Recordings, sample_rate: int | None, layout: str | None = None, known: Collection[str] = ()
 ) -> Iterator[tuple[list[Utterance], Callable[[str], str]]]:
     """Recordings, as files to read while the context lasts.
 

@@ -1,4 +1,4 @@
-"""Tables as spreadsheets and other programs write them: read where they are unambiguous, or the line says what to change."""
+"""Tables as spreadsheets and other programs write them: read where they are plain, or told what to change."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_lines_are_counted_as_the_file_has_them(tmp_path):
         ("path,word\na.wav,uno\nb.wav,uno\u200b\n".encode(), ["'uno'", "'uno\\u200b'", "cannot be seen"]),
         ("path,word\na.wav,uno\nb.wav,\u200funo\n".encode(), ["'uno'", "'\\u200funo'", "cannot be seen"]),
         ("path,word\na.wav,go on\nb.wav,go\u00a0on\n".encode(), ["'go on'", "'go\\xa0on'", "look the same"]),
-        ("path,word\na.wav,1\nb.wav,１\n".encode(), ["'1'", "'１'", "look the same"]),
+        ("path,word\na.wav,1\nb.wav,\uff11\n".encode(), ["'1'", "'\uff11'", "look the same"]),
         (b"path;word\na.wav;yes;no\n", ["line 2", "3 cells under 2 columns", "';'"]),
     ],
 )

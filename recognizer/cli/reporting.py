@@ -24,7 +24,15 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 import typer
 
 from recognizer.cli.streams import drop_unwritten, is_closed, send_nowhere
-from recognizer.errors import LONGEST_LINE, RecognizerError, RecognizerWarning, in_short, printable, shown
+from recognizer.errors import (
+    LONGEST_LINE,
+    HeaderWarning,
+    RecognizerError,
+    RecognizerWarning,
+    in_short,
+    printable,
+    shown,
+)
 from recognizer.files.writing import remedy
 
 if TYPE_CHECKING:
@@ -184,8 +192,17 @@ def with_options(message: str) -> str:
 
 
 def _show_warning(otherwise: Callable) -> Callable:
+    headers = set()  # a recording may be read more than once, and a whole corpus may have such headers
+
     def show(message, category, *args, **kwargs) -> None:
-        if issubclass(category, RecognizerWarning):
+        if issubclass(category, HeaderWarning):
+            line, before = str(message), len(headers)
+            headers.add(line)
+            if before < len(headers) <= NAMED:
+                complain(f"warning: {line}")
+            elif before == NAMED < len(headers):
+                complain("warning: and so it is with more recordings")
+        elif issubclass(category, RecognizerWarning):
             complain(f"warning: {message}")
         else:
             otherwise(message, category, *args, **kwargs)

@@ -192,16 +192,14 @@ def with_options(message: str) -> str:
 
 
 def _show_warning(otherwise: Callable) -> Callable:
-    headers = set()  # a recording may be read more than once, and a whole corpus may have such headers
+    headers = []  # of recordings, of which some are read twice, and of which there may be a whole corpus
 
     def show(message, category, *args, **kwargs) -> None:
         if issubclass(category, HeaderWarning):
-            line, before = str(message), len(headers)
-            headers.add(line)
-            if before < len(headers) <= NAMED:
-                complain(f"warning: {line}")
-            elif before == NAMED < len(headers):
-                complain("warning: and so it is with more recordings")
+            if str(message) in headers or len(headers) > NAMED:
+                return
+            headers.append(str(message))
+            complain("warning: " + ("and so it is with more recordings" if len(headers) > NAMED else str(message)))
         elif issubclass(category, RecognizerWarning):
             complain(f"warning: {message}")
         else:

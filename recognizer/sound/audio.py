@@ -304,6 +304,7 @@ def _blocks(
         raise AudioError(f"is no file name ({error}); correct it") from error
     except (soundfile.SoundFileError, TypeError) as error:
         reason = " ".join(getattr(error, "error_string", str(error)).split()).rstrip(".")
+        reason = "no sound found in it" if "not exist" in reason else reason  # as libsndfile says of an MP3 of noise
         raise AudioError(f"is not sound or is damaged ({reason}); convert it to WAV, FLAC or OGG") from error
 
 

@@ -61,7 +61,7 @@ def layout(file: BinaryIO) -> Layout | None:
                 return None
             claimed = min(size, end - place)
             found = _size(file, place, size, end)
-            return Layout(form, place, found, claimed, padded and found == claimed)
+            return Layout(form, place, found, claimed, padded and found == claimed and found < UNKNOWN)
     return None
 
 
@@ -103,9 +103,12 @@ class _View:
     def __init__(self, path: Path, found: Layout) -> None:
         self._file, self._place, self.error = open(path, "rb"), 0, None  # noqa: SIM115, for it lives with the sound
         form = CHUNK.pack(b"fmt ", len(found.format)) + found.format + b"\0" * (len(found.format) % 2)
-        data = CHUNK.pack(b"data", min(found.size, UNKNOWN))
-        whole = min(4 + len(form) + len(data) + found.size, UNKNOWN)
-        self._header, self._start = CHUNK.pack(b"RIFF", whole) + b"WAVE" + form + data, found.start
+        whole, mark = len(form) + found.size + 12, b"RIFF"  # with the names of this and of the sound
+        if whole >= UNKNOWN:  # a chunk with sizes of 64 bits, of the whole, the sound and its frames, and no others
+            mark, form = b"RF64", CHUNK.pack(b"ds64", 28) + struct.pack("<3QI", whole + 36, found.size, 0, 0) + form
+        sizes = [min(size, UNKNOWN) if mark == b"RIFF" else UNKNOWN for size in (whole, found.size)]
+        self._header = CHUNK.pack(mark, sizes[0]) + b"WAVE" + form + CHUNK.pack(b"data", sizes[1])
+        self._start = found.start
         self._size = len(self._header) + found.size
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:

@@ -349,9 +349,14 @@ def _by_libsndfile(path: Path, file: BinaryIO) -> soundfile.SoundFile:
 
         found = riff.layout(file)
     with _unheard():
-        if found and not found.plain:
-            return riff.Mended(path, found)
-        sound = soundfile.SoundFile(str(path) if os.name == "nt" else os.fsencode(path))
+        try:
+            if found and not found.plain:
+                return riff.Mended(path, found)
+            sound = soundfile.SoundFile(str(path) if os.name == "nt" else os.fsencode(path))
+        except soundfile.SoundFileError:
+            if not found or not found.plain:
+                raise
+            return riff.Mended(path, found)  # it stumbled over what is beside the sound
     if sound.format == "RAW":  # libsndfile guesses, by the name alone
         from recognizer.sound import magic
 

@@ -95,7 +95,9 @@ def foreign(path: PurePath, file: BinaryIO) -> str | None:
         what = "a web page" if b"<html" in text else "XML"
         return f"is {what}, not sound; download it again with the link to the file itself"
     if _is_text(head):
-        return "is not sound or is damaged (it is text); put the recording in its place, as WAV, FLAC, OGG or MP3"
+        return (
+            "is not sound or is damaged (it is text); put the recording in its place, or convert it to WAV, FLAC or OGG"
+        )
     if path.suffix.lower() in UNREAD:
         return (
             protection(path, head) or f"is {name(path)} sound, which is not read; convert it to WAV, FLAC, OGG or MP3"

@@ -34,7 +34,7 @@ class DecodedSound:
     ----------
     path : of the file
     kind : of it
-    start : where to begin, in seconds
+    start : where to begin, in seconds, as exactly as the file tells: to a frame of what encoded it
 
     Attributes
     ----------
@@ -58,7 +58,9 @@ class DecodedSound:
             header = self._process.stdout.read(HEADER.size)
             if len(header) < HEADER.size:
                 raise AudioError(self._why())
-            _, first, _, _, self.samplerate, self.channels = HEADER.unpack(header)
+            mark, first, _, _, self.samplerate, self.channels = HEADER.unpack(header)
+            if mark != b".snd" or first < HEADER.size or not self.channels:
+                raise AudioError(self._why())
             self._process.stdout.read(first - HEADER.size)
             before = round(start * self.samplerate) - self._begin * self.samplerate
             while before > 0 and len(dropped := self.read(min(before, DROPPED))):
@@ -120,9 +122,6 @@ class DecodedSound:
         self._process.wait()
         self._said.seek(0)
         said, what = self._said.read(HEAD), name(self._path, self._kind)
-        with open(self._path, "rb") as file:
-            if lock := protection(self._path, file.read(1 << 16)):
-                return lock
         if b"matches no streams" in said:
             return f"is {what} without sound; choose another file"
         if b"not found for input stream" in said or b"Unknown input format" in said:
@@ -139,6 +138,8 @@ def instead(path: Path, file: BinaryIO, start: float) -> DecodedSound | None:
         if it is known to be no sound, or cannot be decoded.
     """
     if kind := container(file):
+        if lock := protection(path, file):
+            raise AudioError(lock)
         return DecodedSound(path, kind, start)
     if what := foreign(path, file):
         raise AudioError(what)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import BinaryIO
@@ -11,8 +12,8 @@ from recognizer.sound.formats import LOCKED, THROUGH_FFMPEG, UNREAD
 
 HEAD = 4096  # bytes that tell
 LONGEST_TAG = 1 << 20  # bytes of title and picture before the sound
-# What locked sound has in it: codecs of MP4, and the object of ASF that tells of encryption.
-LOCKS = (b"drms", b"enca", bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e"))
+# What locked sound has in it: a codec in the table of MP4, and the object of ASF that tells of encryption.
+LOCKS = re.compile(rb"stsd.{12}(drms|enca)|" + re.escape(bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")), re.DOTALL)
 PICTURE = "a picture, not sound; put the recording in its place"
 
 
@@ -95,19 +96,18 @@ def foreign(path: PurePath, file: BinaryIO) -> str | None:
         what = "a web page" if b"<html" in text else "XML"
         return f"is {what}, not sound; download it again with the link to the file itself"
     if _is_text(head):
-        return (
-            "is not sound or is damaged (it is text); put the recording in its place, or convert it to WAV, FLAC or OGG"
-        )
+        return "is not sound or is damaged (it is text); put the sound in its place, or convert it to WAV, FLAC or OGG"
     if path.suffix.lower() in UNREAD:
         return (
-            protection(path, head) or f"is {name(path)} sound, which is not read; convert it to WAV, FLAC, OGG or MP3"
+            protection(path, file) or f"is {name(path)} sound, which is not read; convert it to WAV, FLAC, OGG or MP3"
         )
     return None
 
 
-def protection(path: PurePath, head: bytes) -> str | None:
+def protection(path: PurePath, file: BinaryIO) -> str | None:
     """What to do about a file that only the player of a shop can decode, None if it is no such file."""
-    if path.suffix.lower() in LOCKED or any(mark in head for mark in LOCKS):
+    file.seek(0)
+    if path.suffix.lower() in LOCKED or LOCKS.search(file.read(LONGEST_TAG)):
         return "is locked against other players than its shop's (DRM); record it while it plays, or get it unlocked"
     return None
 

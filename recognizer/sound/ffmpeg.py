@@ -52,8 +52,9 @@ class DecodedSound:
     def __init__(self, path: Path, kind: Container, start: float = 0.0) -> None:
         self._path, self._kind = path, kind
         self._begin = max(0, int(start) - LEAD)
+        program = self._program()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115, for it lives as long as ffmpeg does
-        self._process = self._started()
+        self._process = self._started(program)
         try:
             header = self._process.stdout.read(HEADER.size)
             if len(header) < HEADER.size:
@@ -90,7 +91,7 @@ class DecodedSound:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _started(self) -> subprocess.Popen:
+    def _program(self) -> str:
         program = ffmpeg()
         if program is None:
             how = INSTALL.get(sys.platform, INSTALL_ELSEWHERE)
@@ -98,6 +99,9 @@ class DecodedSound:
                 f"is {name(self._path, self._kind)} sound, which needs ffmpeg; install ffmpeg ({how}), or convert it "
                 "to WAV, FLAC, OGG or MP3"
             )
+        return program
+
+    def _started(self, program: str) -> subprocess.Popen:
         call = [program, "-nostdin", "-hide_banner", "-loglevel", "fatal", *LIMITS, "-threads", "1"]
         call += ["-protocol_whitelist", "file", "-f", self._kind.demuxer, "-ss", str(self._begin)]
         call += ["-i", b"file:" + os.fsencode(_for_others(self._path)) if os.name != "nt" else f"file:{self._path}"]

@@ -61,6 +61,10 @@ class RecognizerWarning(UserWarning):
         return in_short(printable(super().__str__()), LONGEST_LINE)
 
 
+class HeaderWarning(RecognizerWarning):
+    """A recording whose header does not tell the truth, and what was heard of it."""
+
+
 def shown(name: object) -> str:
     """A name that is not the program's own, such as that of a file, in a message or on a terminal.
 

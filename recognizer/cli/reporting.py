@@ -24,7 +24,16 @@ from typing import TYPE_CHECKING, NoReturn, TextIO
 import typer
 
 from recognizer.cli.streams import drop_unwritten, is_closed, send_nowhere
-from recognizer.errors import LONGEST_LINE, RecognizerError, RecognizerWarning, counted, in_short, printable, shown
+from recognizer.errors import (
+    LONGEST_LINE,
+    HeaderWarning,
+    RecognizerError,
+    RecognizerWarning,
+    counted,
+    in_short,
+    printable,
+    shown,
+)
 from recognizer.files.writing import remedy
 
 if TYPE_CHECKING:
@@ -185,8 +194,15 @@ def with_options(message: str) -> str:
 
 
 def _show_warning(otherwise: Callable) -> Callable:
+    headers = []  # of recordings, of which some are read twice, and of which there may be a whole corpus
+
     def show(message, category, *args, **kwargs) -> None:
-        if issubclass(category, RecognizerWarning):
+        if issubclass(category, HeaderWarning):
+            if str(message) in headers or len(headers) > NAMED:
+                return
+            headers.append(str(message))
+            complain("warning: " + ("and so it is with more recordings" if len(headers) > NAMED else str(message)))
+        elif issubclass(category, RecognizerWarning):
             complain(f"warning: {message}")
         else:
             otherwise(message, category, *args, **kwargs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -309,13 +310,23 @@ def _map(function: Callable, files: Sequence, jobs: int) -> Iterator:
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=jobs, return_as="generator")
-    return chain.from_iterable(pool(delayed(_in_worker)(function, group) for group in groups))
+    return chain.from_iterable(map(_warned, pool(delayed(_in_worker)(function, group) for group in groups)))
 
 
-def _in_worker(function: Callable, group: Sequence[Path]) -> list:
-    """Call it in a process that leaves Ctrl-C, which every process of a terminal gets, to its parent."""
+def _in_worker(function: Callable, group: Sequence[Path]) -> tuple[list, list[warnings.WarningMessage]]:
+    """Call it in a process that leaves Ctrl-C, which every process of a terminal gets, to its parent; and warnings."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return function(group)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        return function(group), said
+
+
+def _warned(outcome: tuple[list, list[warnings.WarningMessage]]) -> list:
+    """What a worker found, and its warnings heard here, where they are wanted or not."""
+    found, said = outcome
+    for each in said:
+        warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    return found
 
 
 def low_rate(rates: str, model_rate: int) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import struct
 import tempfile
 import threading
+import warnings
 import wave
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -16,12 +18,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from recognizer.errors import AudioError, shown
+from recognizer.errors import AudioError, HeaderWarning, shown
 from recognizer.files.writing import remedy, replacing
 from recognizer.sound.channels import floats, one, with_speech
 
 if TYPE_CHECKING:
     import soundfile
+
+    from recognizer.sound.ffmpeg import DecodedSound
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz: under the one there is no speech, over the other no sound card
 # An array with more columns than this, and than rows, is (channels, samples) by mistake.
@@ -35,6 +39,7 @@ LONGEST_WITH_ANOTHER = 88 << 20  # samples, of a recording and what it is resamp
 LARGEST_PIPE = 256 << 20  # bytes
 OPEN_FILES = Path("/proc/self/fd")  # names of what a process has open, on Linux
 SAMPLE_DUMP = b"\xf0\x7e"  # begins a kind of file of which libsndfile prints each flaw to standard output
+ORDINARY = struct.Struct("<4sI8sI16x4sI")  # the header of a WAV file that is this, and then its sound
 
 _ALONE = threading.RLock()  # a process has one standard error: of two at once, one would put back the null device
 
@@ -70,7 +75,8 @@ def load(path: str | Path, sample_rate: int | None, longest: int = LONGEST) -> R
     path : str or Path
         Anything libsndfile reads: WAV, FLAC, OGG, MP3, AIFF and more, of any rate, sample format and
         number of channels: their mean is taken, or the one with the speech where the mean buries or
-        cancels it. A WAV file that ends too early gives what it holds.
+        cancels it. A WAV file that ends too early gives what it holds, and so does one whose header
+        says that there is less. What ffmpeg reads, such as M4A, where that is installed.
     sample_rate : int or None
         Wanted rate in Hz; that of the file when None.
     longest : int
@@ -85,6 +91,11 @@ def load(path: str | Path, sample_rate: int | None, longest: int = LONGEST) -> R
     AudioError
         If the file cannot be read, holds nothing that could be analysed, or is too long; one line that begins
         with the file's name.
+
+    Warns
+    -----
+    HeaderWarning
+        If there is more sound in a WAV file than its header says.
 
     See Also
     --------
@@ -245,6 +256,11 @@ def blocks(
     ------
     AudioError
         If the file cannot be read or has no samples; one line that begins with the file's name.
+
+    Warns
+    -----
+    HeaderWarning
+        If there is more sound in a WAV file than its header says.
     """
     path = Path(path)
     try:
@@ -297,6 +313,8 @@ def _blocks(
                 rate, taken = whole_rate(sound.samplerate, "the recording's sample rate"), None
                 if sound.channels > MOST_CHANNELS:
                     raise AudioError(f"has {sound.channels} channels, and {MOST_CHANNELS} are the most; split it")
+                if assumed := getattr(sound, "assumed", None):
+                    warnings.warn(f"{shown(path)}: {assumed}", HeaderWarning, stacklevel=4)
                 if sound.channels > 1:  # read twice rather than held
                     with opened(named, start) as again:
                         taken = with_speech(islice(_channels(again, BLOCK), 1 if start else longest // BLOCK), rate)
@@ -307,13 +325,17 @@ def _blocks(
         raise AudioError(_why_not_opened(path, error)) from error
     except ValueError as error:  # a zero character in the name
         raise AudioError(f"is no file name ({error}); correct it") from error
-    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a headerless file named .raw
+    except (soundfile.SoundFileError, TypeError) as error:
         reason = " ".join(getattr(error, "error_string", str(error)).split()).rstrip(".")
+        reason = "no sound found in it" if "not exist" in reason else reason  # as libsndfile says of an MP3 of noise
         raise AudioError(f"is not sound or is damaged ({reason}); convert it to WAV, FLAC or OGG") from error
 
 
-def opened(path: Path, start: float = 0.0) -> soundfile.SoundFile:
+@contextmanager
+def opened(path: Path, start: float = 0.0) -> Iterator[soundfile.SoundFile | DecodedSound]:
     """A sound file from `start` seconds on, opened by libsndfile by itself: twice as fast as by way of Python.
+
+    By way of Python where its header does not tell the truth, and by ffmpeg where libsndfile does not know it.
 
     Raises
     ------
@@ -323,13 +345,56 @@ def opened(path: Path, start: float = 0.0) -> soundfile.SoundFile:
     import soundfile
 
     with open(path, "rb") as file:
-        if file.read(2) == SAMPLE_DUMP:
-            raise AudioError("is a MIDI sample dump, and those are not read; convert it to WAV, FLAC or OGG")
+        try:
+            sound = _by_libsndfile(path, file)
+        except (soundfile.SoundFileError, TypeError):  # TypeError: a headerless file named .raw
+            from recognizer.sound import ffmpeg
+
+            sound = ffmpeg.instead(path, file, start)
+            if sound is None:
+                raise
+        else:
+            if start:
+                sound.seek(min(round(start * sound.samplerate), sound.frames))
+    with sound:
+        yield sound
+
+
+def _by_libsndfile(path: Path, file: BinaryIO) -> soundfile.SoundFile:
+    """A file, which is open besides, as libsndfile knows it, or as it would if its header told the truth."""
+    import soundfile
+
+    head, found = file.read(ORDINARY.size), None
+    if head[:2] == SAMPLE_DUMP:
+        raise AudioError("is a MIDI sample dump, and those are not read; convert it to WAV, FLAC or OGG")
+    if head[:4] == b"RIFF" and not _is_ordinary(head, os.fstat(file.fileno()).st_size):
+        from recognizer.sound import riff
+
+        found = riff.layout(file)
     with _unheard():
-        sound = soundfile.SoundFile(str(path) if os.name == "nt" else os.fsencode(path))
-        if start:
-            sound.seek(min(round(start * sound.samplerate), sound.frames))
+        try:
+            if found and not found.plain:
+                return riff.Mended(path, found)
+            sound = soundfile.SoundFile(str(path) if os.name == "nt" else os.fsencode(path))
+        except soundfile.SoundFileError:
+            if not found or not found.plain:
+                raise
+            return riff.Mended(path, found)  # it stumbled over what is beside the sound
+    if sound.format == "RAW":  # libsndfile guesses, by the name alone
+        from recognizer.sound import magic
+
+        if what := magic.foreign(path, file):
+            sound.close()
+            raise AudioError(what)
     return sound
+
+
+def _is_ordinary(head: bytes, size: int) -> bool:
+    """Whether a WAV file is what nearly all are, and its header tells the truth."""
+    if len(head) < ORDINARY.size:
+        return False
+    _, whole, kind, form, data, sound = ORDINARY.unpack(head)
+    return (kind, form, data) == (b"WAVEfmt ", 16, b"data") and whole + 8 == size and len(head) + sound == size
 
 
 def _channels(sound: soundfile.SoundFile, frames: int) -> Iterator[np.ndarray]:

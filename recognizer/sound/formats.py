@@ -11,16 +11,17 @@ from pathlib import PurePath
 AUDIO_SUFFIXES = frozenset(
     {".wav", ".wave", ".bwf", ".w64", ".rf64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".mpga"}
     | {".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".sph", ".nist", ".voc", ".avr", ".paf", ".pvf"}
-    | {".svx", ".8svx", ".16sv", ".wve", ".sf", ".ircam"}
+    | {".svx", ".8svx", ".16sv", ".wve", ".sf", ".ircam", ".vox", ".gsm"}
 )
 # What ffmpeg reads besides: of phones and computers, of films, and of those who collect music.
 THROUGH_FFMPEG = frozenset(
-    {".m4a", ".m4b", ".m4r", ".aac", ".amr", ".awb", ".3ga", ".wma", ".weba", ".mka", ".qta", ".spx", ".ra"}
+    {".m4a", ".m4b", ".m4r", ".aac", ".amr", ".awb", ".3ga", ".wma", ".weba", ".mka", ".qta", ".spx", ".ra", ".rm"}
     | {".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3gpp", ".3g2", ".webm", ".mkv", ".avi", ".wmv", ".asf", ".flv"}
     | {".ac3", ".eac3", ".ape", ".wv", ".tta", ".mpc", ".dsf", ".shn", ".dss"}
 )
-# Recordings that neither reads: locked ones, those of dictation machines and of telephones.
-UNREAD = frozenset({".m4p", ".aa", ".aax", ".ds2", ".dvf", ".msv", ".vox", ".gsm", ".silk", ".rm", ".rmvb", ".mlp"})
+LOCKED = frozenset({".m4p", ".aa", ".aax"})  # as shops sell them
+# Recordings that neither reads: those, and some of dictation machines and messengers.
+UNREAD = LOCKED | {".ds2", ".dvf", ".msv", ".silk", ".rmvb"}
 
 
 def is_readable(path: str | PurePath) -> bool:
@@ -35,8 +36,9 @@ def looks_like_recording(path: str | PurePath) -> bool:
 
 
 def ffmpeg() -> str | None:
-    """Where the program ffmpeg is, None where it is not installed."""
-    return _in_folders(os.environ.get("PATH", os.defpath))
+    """Where the program ffmpeg is, None where it is not installed, or where RECOGNIZER_FFMPEG is set to nothing."""
+    named = os.environ.get("RECOGNIZER_FFMPEG")
+    return _in_folders(os.environ.get("PATH", os.defpath)) if named is None else named or None
 
 
 @cache

@@ -131,7 +131,7 @@ def _check_folder(output: Path, words: list[str]) -> None:
         if not os.access(standing, os.R_OK | os.W_OK | os.X_OK):
             raise usage_error(f"{name}: no permission to write into {shown(standing)}; choose another")
     try:
-        layout = corpus.layout(output, words)
+        layout = corpus.layout_of(output, words)
         if layout is None:
             return
         present = {utterance.word.lower(): utterance.word for utterance in corpus.find(output, known=words)}

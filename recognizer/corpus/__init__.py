@@ -3,7 +3,7 @@
 from recognizer.corpus.doubles import conflict, conflicting
 from recognizer.corpus.files import audio_files
 from recognizer.corpus.finding import Corpus, find, read_corpus, unknown_files
-from recognizer.corpus.layouts import LAYOUT_FILE, WORD_FOLDER, LayoutError, Reading, layout
+from recognizer.corpus.layouts import LAYOUT_FILE, WORD_FOLDER, LayoutError, Reading, layout_of
 from recognizer.corpus.patterns import Pattern
 from recognizer.corpus.tables import rows, weight
 from recognizer.corpus.utterance import Utterance
@@ -20,7 +20,7 @@ __all__ = [
     "conflict",
     "conflicting",
     "find",
-    "layout",
+    "layout_of",
     "read_corpus",
     "rows",
     "unknown_files",

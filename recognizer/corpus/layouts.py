@@ -94,7 +94,7 @@ def labels_of(pattern: Pattern, names: Sequence[str]) -> tuple[str, str | None] 
     return found["word"], found.get("speaker", speaker if mark and speaker else None)
 
 
-def layout(folder: str | Path, known: Collection[str] = ()) -> str | None:
+def layout_of(folder: str | Path, known: Collection[str] = ()) -> str | None:
     """How the recordings in a folder are named, as `find` takes it.
 
     Returns

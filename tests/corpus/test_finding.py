@@ -522,5 +522,5 @@ def test_the_layout_of_a_folder_is_told(tmp_path, names, layout):
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert corpus.layout(tmp_path) == layout
-    assert corpus.layout(tmp_path / "gone") is None
+    assert corpus.layout_of(tmp_path) == layout
+    assert corpus.layout_of(tmp_path / "gone") is None

@@ -244,7 +244,7 @@ def test_a_folder_may_say_its_layout_itself(tmp_path):
     root = made(tmp_path / "corpus", ASKED["speaker folders"])
     (root / "layout.txt").write_bytes("\ufeff{speaker}/{word}_{take}\r\n".encode())
     assert words_of(root) == ASKED["speaker folders"]
-    assert corpus.layout(root) == "{speaker}/{word}_{take}"
+    assert corpus.layout_of(root) == "{speaker}/{word}_{take}"
     assert set(words_of(root, layout="{word}/*").values()) == set(SPEAKERS)
     (root / "layout.txt").write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(CorpusError, match=r"layout.txt: cannot be read; write a layout"):

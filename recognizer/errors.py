@@ -38,6 +38,10 @@ class MicrophoneError(RecognizerError):
     """A microphone that is missing, in use, not allowed or not understood, or no library to reach it."""
 
 
+class LoudspeakerError(RecognizerError):
+    """A loudspeaker that is missing or cannot be opened."""
+
+
 class NamingError(RecognizerError):
     """A name for a speaker or a word that cannot be a folder on every system."""
 

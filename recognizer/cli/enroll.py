@@ -17,13 +17,14 @@ from recognizer.cli.options import (
     JsonOption,
     ModelOption,
     QuietOption,
+    WithoutTerminalOption,
     checked_speaker,
     chosen_words,
     lasting_name,
     usage_error,
     workers,
 )
-from recognizer.cli.prompting import collect
+from recognizer.cli.prompting import collect, refuse_unseen
 from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
@@ -140,6 +141,7 @@ def enroll(
         bool, typer.Option("--forget-audio", help="Delete the takes once the profile is made.")
     ] = False,
     device: DeviceOption = None,
+    without_terminal: WithoutTerminalOption = False,
     as_json: JsonOption = False,
     jobs: JobsOption = 1,
     quiet: QuietOption = False,
@@ -178,7 +180,7 @@ def enroll(
         with working("reading the recordings", quiet):
             refused = _take_over(name, base, labelled, voice, workers(jobs), quiet)
     else:
-        status, asked = _ask(name, base, wanted, takes or TAKES, device, as_json, quiet, debug)
+        status, asked = _ask(name, base, wanted, takes or TAKES, device, without_terminal, as_json, quiet, debug)
         if status == ExitStatus.INTERRUPTED:
             return status
     _tell_of_earlier(name, base, quiet)
@@ -273,6 +275,7 @@ def _ask(
     words: Sequence[str],
     takes: int,
     device: str | None,
+    without_terminal: bool,
     as_json: bool,
     quiet: bool,
     debug: bool,
@@ -289,9 +292,11 @@ def _ask(
     for word in words:
         naming.checked_name(word, "word")
     with working("listening to the takes there are", quiet):
-        missing = prompts(words, takes, _usable(name, words, prior), model.spoken)
+        have = _usable(name, words, prior)
+        missing = prompts(words, takes, have, model.spoken)
     if not missing:
         return ExitStatus.OK, 0
+    refuse_unseen(as_json, without_terminal)
     from recognizer.sound.microphone import Microphone
 
     with native_messages_hidden(debug), Microphone(device) as microphone:
@@ -300,7 +305,8 @@ def _ask(
         if own < needed and not quiet:
             complain(f"warning: {shown(microphone.device.name)}: {low_rate(str(own), needed)}")
         rate = max(needed, min(own, KEPT_RATE))
-        guide = Guide(missing, rate, check=_objection(_best(name, model, prior), rate))
+        before = sum(min(count, takes) for count in have.values())
+        guide = Guide(missing, rate, check=_objection(_best(name, model, prior), rate), before=before)
         outcome = collect(
             guide,
             microphone,
@@ -308,6 +314,8 @@ def _ask(
             f"{title} at {own} Hz",
             quiet,
             as_json,
+            remove=lambda path: store.remove_take(name, path),
+            without_terminal=without_terminal,
         )
     return outcome.status, len(missing)
 

@@ -32,6 +32,10 @@ DeviceOption = Annotated[
     str | None,
     typer.Option("--device", help="Microphone by index or part of its name.", metavar="N|NAME", show_default=False),
 ]
+WithoutTerminalOption = Annotated[
+    bool,
+    typer.Option("--without-terminal", help="Ask for words though no terminal shows them: somebody reads the output."),
+]
 ThresholdOption = Annotated[
     str,
     typer.Option(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from recognizer.live.guide import Guide
 
 INDENT = 4  # cells before a verdict, its mark among them
+KEYS = "u: take the last back   p: play it   s: skip this word   Ctrl-C: stop"
+FEW_KEYS = "u back  p play  s skip  Ctrl-C stop"  # where there is no room
 VERDICT_CELLS = 120  # as long as the longest verdict on a word
 STATES = {
     "calibrating": ("◌ be quiet for a moment", "yellow"),
@@ -35,9 +37,11 @@ class PromptPicture:
     guide : whose prompts, level and state are shown
     title : the command and the device
     width : cells
+    keys : whether keys other than Ctrl-C do something
     """
 
-    def __init__(self, guide: Guide, title: str, width: int = WIDTH) -> None:
+    def __init__(self, guide: Guide, title: str, width: int = WIDTH, keys: bool = False) -> None:
+        self._keys = {"keys": KEYS if width == WIDTH else FEW_KEYS} if keys else {}
         self._guide, self._width, self._title = guide, width, f"recognizer {title}"
         self._meter = Meter(guide.listener, width)
         self._word = " "
@@ -57,9 +61,15 @@ class PromptPicture:
                 self._verdict = self._told("✗", "yellow", f"{event.prompt.word}, again: {event.problem}")
             case events.Skipped():
                 self._verdict = self._told("✗", "red", f"{event.prompt.word} is left out: {event.problem}")
+            case events.Undone():
+                self._verdict = self._told("↶", "yellow", f"{event.note}: say it again")
+            case events.LeftOut():
+                self._verdict = self._told("→", "yellow", event.note)
             case events.Finished():
                 self._word = " "
-        self._note = printable("" if isinstance(event, events.Verdict) else event.note or "")
+        self._note = printable(
+            "" if isinstance(event, events.Verdict | events.Undone | events.LeftOut) else event.note or ""
+        )
 
     def seen(self) -> tuple:
         """What the picture depends on; while it is the same, there is nothing to draw."""
@@ -82,7 +92,7 @@ class PromptPicture:
             self._verdict,
             Text(self._note, style="yellow"),
         ]
-        return framed(lines, self._title, self._width)
+        return framed(lines, self._title, self._width, **self._keys)
 
     def _told(self, mark: str, style: str, what: str) -> Text:
         """What became of the last take, on so many lines that nothing moves whatever is told."""

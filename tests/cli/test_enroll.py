@@ -160,7 +160,10 @@ def test_an_interruption_keeps_the_takes_and_the_earlier_profile(enroll, speakin
     speaking(*wanted[:3], number=number)
     outcome = enroll("eve", *form)
     assert outcome.status == 130
-    assert outcome.stderr.splitlines()[-1] == "interrupted; 3 of 6 kept; the same command goes on from there"
+    assert (
+        outcome.stderr.splitlines()[-1]
+        == "interrupted; 3 of 6 kept, 5 of 8 are there; the same command goes on from there"
+    )
     there += Counter(prompt.word for prompt in wanted[:3])
     assert Counter(take.partition("/")[0] for take in kept()) == there
     assert (store.root() / "eve" / "profile.npz").read_bytes() == before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import select
 import sys
 import threading
@@ -12,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO, TextIO
 
 WAITING = 100  # lines that are read ahead, at most: more than anybody types, and a bound for a program that writes
-ESCAPE = "\x1b"  # what a key sends first that is no letter
+NO_LETTER = re.compile(r"\x1b(\[[0-9;]*|O)?.?")  # an arrow, say, though there are letters in what it sends
 
 
 def lines_of(stream: TextIO | None) -> Callable[[], list[str]]:
@@ -71,7 +72,7 @@ def keys_of(stream: TextIO) -> Iterator[Callable[[], str]]:
         with suppress(OSError):  # the terminal is gone
             if not _in_background(descriptor) and select.select([descriptor], [], [], 0)[0]:
                 typed = os.read(descriptor, WAITING).decode(errors="ignore")
-                return "" if ESCAPE in typed else "".join(typed.split())  # an arrow, say, has letters in it
+                return "".join(NO_LETTER.sub("", typed).split())
         return ""
 
     with unseen(stream, single=True):

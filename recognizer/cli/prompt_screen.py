@@ -62,7 +62,7 @@ class PromptPicture:
             case events.Skipped():
                 self._verdict = self._told("✗", "red", f"{event.prompt.word} is left out: {event.problem}")
             case events.Undone():
-                self._verdict = self._told("↶", "yellow", f"{event.note}: say it again")
+                self._verdict = self._told("↶", "yellow", event.note)
             case events.LeftOut():
                 self._verdict = self._told("→", "yellow", event.note)
             case events.Finished():

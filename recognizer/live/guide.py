@@ -121,7 +121,7 @@ class Guide:
             return [events.Hint(time=self.listener.time, note="there is nothing to take back")]
         had_take = self._settled.pop()
         self._begin_anew()
-        what = "is taken back" if had_take else "is asked for after all"
+        what = "is taken back: say it again" if had_take else "is asked for after all"
         return [self._event(events.Undone, note=f"{self.current.word} {what}", had_take=had_take)]
 
     def skip(self) -> list[Event]:

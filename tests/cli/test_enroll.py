@@ -176,6 +176,51 @@ def test_an_interruption_keeps_the_takes_and_the_earlier_profile(enroll, speakin
     assert kept() == both(*WORDS)
 
 
+def test_a_take_that_is_taken_back_is_gone_from_the_store(enroll, speaking, monkeypatch):
+    """Also the first one, of whom there is nothing else."""
+    typed, seen = [], []
+    monkeypatch.setattr("recognizer.cli.prompting.lines_of", lambda stream: lambda: [typed.pop()] if typed else [])
+    first, second = prompts(["hum", "rise"], 1)
+
+    def undo(stream) -> None:
+        seen.append(kept() if store.names() else None)
+        typed.append("u")
+        stream.deliver(np.random.default_rng(0).normal(0, 3e-4, RATE))
+
+    def look(stream) -> None:
+        seen.append(kept() if store.names() else None)
+        stream.deliver(np.random.default_rng(1).normal(0, 3e-4, RATE // 2))
+
+    speaking(first, undo, look, first, second)
+    outcome = enroll("eve", "--words", "hum,rise", "--takes", "1", "--json")
+    assert outcome.status == 0, outcome.stderr
+    assert seen == [[f"{first.word}/1"], None]
+    assert kept() == ["hum/1", "rise/1"]
+    assert [event["event"] for event in events_of(outcome.stdout)].count("undone") == 1
+
+
+def test_away_from_a_terminal_it_refuses_at_once_unless_told(enroll, soundcard, speaking, monkeypatch):
+    card = soundcard(Plug("Desk Mic"))
+    monkeypatch.setattr("recognizer.cli.prompting._is_seen", lambda: False)
+    outcome = enroll("eve")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: there is no terminal to show the words on")
+    assert outcome.stderr.count("\n") == 1
+    assert (card.history, store.names()) == ([], [])
+    for option in ("--json", "--without-terminal"):
+        speaking(*prompts(["hum"], 1))
+        monkeypatch.setattr("recognizer.cli.prompting._is_seen", lambda: False)
+        assert enroll("eve", "--words", "hum", "--takes", "1", option).status == 0
+        assert enroll("eve", "--words", "hum", "--takes", "1").status == 0, "there is nothing to ask for"
+        shutil.rmtree(store.root())
+
+
+def test_takes_that_were_there_count_as_done(enroll, speaking, eve):
+    earlier(enroll, eve)
+    speaking(*prompts(WORDS, 2, {"fall": 2}))
+    assert "3 of 8, say: " in enroll("eve").stderr
+
+
 def test_when_all_is_there_the_profile_is_made_anew_without_a_microphone(enroll, soundcard, speaking):
     speaking(*prompts(["hum"], 2))
     enroll("eve", "--words", "hum")

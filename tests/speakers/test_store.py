@@ -951,3 +951,36 @@ def test_a_folder_that_no_word_has_the_name_of_is_told_when_it_is_exported(tmp_p
     with pytest.raises(NamingError, match="word 'a:b' has a ':'"):
         store.export("anna", tmp_path / "anna.zip")
     assert not (tmp_path / "anna.zip").exists()
+
+
+# A take that is taken back
+
+
+def test_a_take_is_removed_as_if_it_had_never_been(home):
+    samples = say("hum")
+    paths = [store.add_take("eve", "hum", samples, 8000) for _ in range(2)]
+    store.remove_take("eve", paths[1])
+    assert [take.path for take in store.takes("eve")] == paths[:1]
+    assert store.add_take("eve", "hum", samples, 8000) == paths[1], "its number is free again"
+    for path in paths:
+        store.remove_take("eve", path)
+    assert store.names() == []
+    store.remove_take("eve", paths[0])  # gone already
+    assert store.names() == []
+
+
+def test_with_a_profile_the_last_take_goes_alone(home, enroll):
+    enroll("eve")
+    for take in store.takes("eve"):
+        store.remove_take("eve", take.path)
+    assert (store.names(), store.takes("eve"), store.has_profile("eve")) == (["eve"], [], True)
+
+
+def test_nothing_but_takes_of_that_speaker_is_removed(home, enroll, tmp_path):
+    enroll("eve")
+    enroll("anna")
+    other = store.takes("anna")[0].path
+    mine = write(tmp_path / "mine.wav", say("hum"))
+    for path in (other, mine, store.folder("eve") / "profile.npz"):
+        store.remove_take("eve", path)
+        assert path.exists()

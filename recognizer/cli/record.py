@@ -19,6 +19,8 @@ from recognizer.cli.options import (
     JsonOption,
     QuietOption,
     WithoutTerminalOption,
+    check_folder,
+    standing_folder,
     usage_error,
 )
 from recognizer.cli.prompting import collect, refuse_unseen
@@ -135,12 +137,7 @@ def _check_folder(output: Path, words: list[str]) -> None:
     from recognizer import corpus
 
     name = f"--output {shown(output)}"
-    for folder in (output, *(_word_folder(output, word) for word in words)):
-        standing = _standing(folder)
-        if not standing.is_dir():
-            raise usage_error(f"{name}: {shown(standing)} is no folder; choose another")
-        if not os.access(standing, os.R_OK | os.W_OK | os.X_OK):
-            raise usage_error(f"{name}: no permission to write into {shown(standing)}; choose another")
+    check_folder(output, "--output", [_word_folder(output, word) for word in words])
     layout = corpus.layout(output)
     if layout is None:
         return
@@ -161,20 +158,12 @@ def _make_sure_of_room(output: Path) -> None:
     """Refuse a full disk before somebody speaks in vain."""
     from recognizer.files.writing import remedy, try_out
 
-    standing = _standing(output)
+    standing = standing_folder(output)
     try:
         try_out(standing)
     except OSError as error:
         what_to_do = remedy(error, "choose another --output")
         raise RecognizerError(f"{shown(standing)} cannot be written to ({error.strerror}); {what_to_do}") from error
-
-
-def _standing(folder: Path) -> Path:
-    """The folder itself, or the nearest above it that there is."""
-    standing = folder.absolute()
-    while not os.path.lexists(standing):
-        standing = standing.parent
-    return standing
 
 
 def _word_folder(output: Path, word: str) -> Path:

@@ -15,6 +15,7 @@ from recognizer.cli.options import (
     JobsOption,
     JsonOption,
     QuietOption,
+    check_file,
     checked_speaker,
     lasting_name,
     usage_error,
@@ -224,6 +225,7 @@ def export(
     name = checked_speaker(name)
     if file.is_dir():
         raise usage_error(f"{shown(file)} is a folder; name a file in it, such as {shown(file / f'{name}.zip')}")
+    check_file(file, "FILE")
     store.export(name, file)
     names = store.with_conditions(name)
     if not quiet and any(map(store.takes, names)):

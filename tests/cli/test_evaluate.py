@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -319,3 +320,17 @@ def test_nothing_that_could_be_read(run, tmp_path, model_file):
     assert "none of the 1 files can be tested" in outcome.stderr
     assert str(tmp_path / "c" / "hum" / "1.wav") in outcome.stderr
     assert outcome.stderr.count("\n") == 1
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_read(run, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    for place in (tmp_path / "file", tmp_path / "file" / "in it"):
+        outcome = run("evaluate", "no corpus", "--model", "no model", "--report", place)
+        assert (outcome.status, outcome.stdout) == (2, "")
+        assert f"--report {place}: {tmp_path / 'file'} is no folder; choose another" in outcome.stderr
+    allowed = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "locked" and allowed(path, mode))
+    (tmp_path / "locked").mkdir()
+    outcome = run("evaluate", "no corpus", "--model", "no model", "--report", tmp_path / "locked" / "new")
+    assert outcome.status == 2
+    assert f"no permission to write into {tmp_path / 'locked'}; choose another" in outcome.stderr

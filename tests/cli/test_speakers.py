@@ -289,8 +289,8 @@ def test_without_takes_there_is_nothing_to_warn_of(run, eve, tmp_path):
 def test_files_that_cannot_be_written_or_read(run, eve, tmp_path):
     assert run("speakers", "export", "eve", tmp_path).status == 2
     outcome = run("speakers", "export", "eve", tmp_path / "gone" / "eve.zip")
-    assert outcome.status == 1
-    assert "cannot be written: No such file or directory" in outcome.stderr
+    assert outcome.status == 2
+    assert f"FILE {tmp_path / 'gone' / 'eve.zip'}: the folder {tmp_path / 'gone'} does not exist" in outcome.stderr
     (tmp_path / "x.zip").write_bytes(b"PK")
     for name in ("gone.zip", "x.zip"):
         outcome = run("speakers", "import", tmp_path / name)

@@ -734,6 +734,7 @@ def all_that_changes(built, tmp_path) -> dict[str, Callable[[], object]]:
     labelled = [Utterance(write(tmp_path / "hum.wav", say("hum")), "hum", None)]
     return {
         "add_take": lambda: store.add_take(anna, "hum", say("hum"), 8000),
+        "remove_take": lambda: store.remove_take(anna, store.takes(anna)[0].path),
         "keep": lambda: store.keep(anna, labelled),
         "save": lambda: store.save(anna, profile_of(built, "anew")),
         "forget_takes": lambda: store.forget_takes(anna, ["fall/1.wav"]),
@@ -744,7 +745,7 @@ def all_that_changes(built, tmp_path) -> dict[str, Callable[[], object]]:
     }
 
 
-CHANGES = ["add_take", "keep", "save", "forget_takes", "forget_audio", "rename", "remove", "import_"]
+CHANGES = ["add_take", "remove_take", "keep", "save", "forget_takes", "forget_audio", "rename", "remove", "import_"]
 
 
 @pytest.mark.parametrize("change", CHANGES)

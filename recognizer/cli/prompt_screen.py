@@ -14,6 +14,7 @@ from recognizer.live import events
 
 if TYPE_CHECKING:
     from recognizer.live.guide import Guide
+    from recognizer.sound.listener import Listener
 
 INDENT = 4  # cells before a verdict, its mark among them
 KEYS = "u: take the last back   p: play it   s: skip this word   Ctrl-C: stop"
@@ -27,6 +28,36 @@ STATES = {
     "lost": ("○ microphone lost: waiting for it", "bold yellow"),
     "done": ("● done", "green"),
 }
+
+
+class LevelPicture:
+    """The level of a microphone that is tried, and how much of the time is over.
+
+    Parameters
+    ----------
+    listener : what hears the sound
+    title : the command and the device
+    seconds : that it takes
+    width : cells
+    """
+
+    def __init__(self, listener: Listener, title: str, seconds: float, width: int = WIDTH) -> None:
+        self._listener, self._seconds, self._width = listener, seconds, width
+        self._title, self._meter = f"recognizer {title}", Meter(listener, width)
+
+    def take(self, event: events.Event) -> None:
+        """Nothing happens but sound."""
+
+    def seen(self) -> tuple:
+        """What the picture depends on; while it is the same, there is nothing to draw."""
+        return self._meter.follow(), round(self._listener.time, 1)
+
+    def draw(self) -> Panel:
+        """The picture."""
+        share = min(1.0, self._listener.time / self._seconds)
+        after = f" {self._seconds * share:.1f} of {self._seconds:.0f} s"
+        lines = [self._meter.line("● say a few words", "bold green"), share_row("time", share, "", after, self._width)]
+        return framed(lines, self._title, self._width)
 
 
 class PromptPicture:

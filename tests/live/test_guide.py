@@ -375,7 +375,7 @@ def test_what_is_being_said_when_a_word_is_left_out_is_not_taken_for_the_next():
     wanted = [Prompt("hum", 1), Prompt("rise", 1)]
     guide = Guide(wanted, RATE)
     said = word(wanted[0])
-    person = Person(guide, [said, word(wanted[1])])
+    person = Person(guide, [said, word(wanted[1])], noise=0.0)
     while guide.state != "speech":
         person.follow(0.01)
     person.events += guide.skip()
@@ -386,7 +386,7 @@ def test_what_is_being_said_when_a_word_is_left_out_is_not_taken_for_the_next():
 
 def test_what_sounds_while_the_guide_waits_does_not_count():
     guide = Guide(ONE, RATE)
-    person = Person(guide, [np.concatenate([word(Prompt("rise", 1))] * 3), word(ONE[0])])
+    person = Person(guide, [np.concatenate([word(Prompt("rise", 1))] * 3), word(ONE[0])], noise=0.0)
     person.follow(1.0)
     assert kinds(person.events) == ["calibrated", "prompt"]
     guide.wait(4.0)

@@ -14,6 +14,7 @@ from recognizer.cli.options import DebugOption, DeviceOption, JsonOption, QuietO
 from recognizer.cli.reporting import (
     ExitStatus,
     complain,
+    echo_wrapped,
     native_messages_hidden,
     print_json,
     print_table,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 SECONDS = 3.0  # of a test: time for a few words and the quiet between them
 
 
+VALUES = 13  # cells before what is told of a device
 VERDICTS = {"unheard": "you were not heard: nothing but quiet"}  # where the word alone says too little
 
 
@@ -66,7 +68,7 @@ def _list(as_json: bool) -> ExitStatus:
     for d in found:
         listed = " ".join(map(str, dict.fromkeys([d.sample_rate, *rates(d)])))
         rows.append(("*" if d.default else " ", str(d.index), d.name, d.host, listed))
-    print_table(rows, right={1})
+    print_table(rows, right={1}, keys=2)
     say("* is used when no --device is given")
     return ExitStatus.OK
 
@@ -119,11 +121,11 @@ def _print_json(device: Device, rate: int, quality: Quality) -> None:
 
 
 def _print_test(device: Device, rate: int, quality: Quality) -> None:
-    say(f"device       {shown(device.name)}, {rate} Hz, {quality.duration:.1f} s")
+    echo_wrapped(f"device       {shown(device.name)}, {rate} Hz, {quality.duration:.1f} s", VALUES)
     say(f"level        {quality.level:.0f} dB full scale (peak {quality.peak:.0f})")
     say(f"noise floor  {quality.floor:.0f} dB full scale")
     say(f"SNR          {quality.snr:.0f} dB")
     say(f"clipping     {100 * quality.clipped:.1f} % of the samples")
-    say(f"verdict      {VERDICTS.get(quality.verdict, quality.verdict)}")
+    echo_wrapped(f"verdict      {VERDICTS.get(quality.verdict, quality.verdict)}", VALUES)
     for problem in quality.problems:
-        say(f"             {problem}")
+        echo_wrapped(f"{' ' * VALUES}{problem}", VALUES)

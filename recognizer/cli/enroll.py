@@ -12,6 +12,7 @@ import typer
 
 from recognizer.cli.options import (
     DebugOption,
+    DetailsOption,
     DeviceOption,
     JobsOption,
     JsonOption,
@@ -29,8 +30,12 @@ from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
     complain,
+    counted,
+    details_of,
     does_work,
     doubted,
+    echo_wrapped,
+    gain_of,
     native_messages_hidden,
     print_json,
     say,
@@ -142,6 +147,7 @@ def enroll(
     ] = False,
     device: DeviceOption = None,
     without_terminal: WithoutTerminalOption = False,
+    details: DetailsOption = False,
     as_json: JsonOption = False,
     jobs: JobsOption = 1,
     quiet: QuietOption = False,
@@ -175,7 +181,7 @@ def enroll(
     store.make_ready(name)
     status, refused = ExitStatus.OK, []
     if unlabelled is not None:
-        return _without_labels(name, base, model_name, unlabelled, fitting, forget_audio, as_json, jobs, quiet)
+        return _without_labels(name, base, model_name, unlabelled, fitting, forget_audio, details, as_json, jobs, quiet)
     if labelled is not None:
         with working("reading the recordings", quiet):
             refused = _take_over(name, base, labelled, voice, workers(jobs), quiet)
@@ -195,7 +201,8 @@ def enroll(
     refused += unusable
     _tell_of_forgotten(forget_audio, quiet)
     record = store.load(name).record
-    _report(name, model_name, record, [doubted(name, doubt) for doubt in enrollment.doubts], refused, as_json, quiet)
+    doubts = [doubted(name, doubt) for doubt in enrollment.doubts]
+    _report(name, model_name, record, doubts, refused, details, as_json, quiet)
     if labelled is None and not asked and not (as_json or quiet):
         more = min(_told(name, wanted).values()) + 1
         complain(f"all takes were there; for more, --takes {more}" if more <= MOST_TAKES else "all takes were there")
@@ -451,6 +458,7 @@ def _without_labels(
     folder: Path,
     method: Method | None,
     forget_audio: bool,
+    details: bool,
     as_json: bool,
     jobs: int,
     quiet: bool,
@@ -482,7 +490,7 @@ def _without_labels(
             jobs=workers(jobs),
         )
     _tell_of_forgotten(forget_audio, quiet)
-    _report(name, model_name, record, (), refused, as_json, quiet)
+    _report(name, model_name, record, (), refused, details, as_json, quiet)
     return ExitStatus.FAILED if refused else ExitStatus.OK
 
 
@@ -545,6 +553,7 @@ def _report(
     record: dict,
     doubts: Sequence[str],
     refused: Sequence[str],
+    details: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -558,8 +567,8 @@ def _report(
         told |= {"doubts": list(doubts), "refused": list(refused)}
         print_json(told)
         return
-    for line in _lines_of(name, record):
-        say(line)
+    for line in (*_lines_of(name, record), *(details_of(record) if details else ())):
+        echo_wrapped(line, 2)
     if not quiet:
         if record["after"] and record["after"]["correct"] < record["before"]["correct"]:
             complain("warning: takes left out are understood worse than before; listen to the takes, and record more")
@@ -571,26 +580,11 @@ def _report(
 
 def _lines_of(name: str, record: dict) -> list[str]:
     """What a profile's record tells a person."""
-    takes, words = sum(record["takes"].values()), len(record["takes"])
-    of_words = f"of {words} word{'' if words == 1 else 's'}"
-    method = f"method: {record['why']}"
+    of_words = f"of {counted(len(record['takes']), 'word')}"
+    takes = sum(record["takes"].values())
     if record["before"] is None:
-        passes = record["passes"]
-        return [
-            f"{name}: sure of {takes} of {record['recordings']} recordings, {of_words}",
-            f"{method}; {passes} pass{'' if passes == 1 else 'es'}",
-        ]
-    after = f"after (takes left out in turn): {_result(record['after'])}"
-    if record["after"] is None:
-        after = f"after: too few takes to tell; with two of each word it can be: recognizer enroll {shlex.quote(name)}"
-    lines = [f"{name}: {takes} take{'' if takes == 1 else 's'} {of_words}", method]
+        return [f"{name}: sure of {takes} of {record['recordings']} recordings, {of_words}"]
+    lines = [f"{name}: {counted(takes, 'take')} {of_words}"]
     if record.get("unlabelled"):
         lines.append("the words of some takes were told by the recognizer, not by a person: what follows flatters")
-    if record.get("vtln"):
-        none = "none, for none makes takes left out likelier"
-        lines.append(f"warp of the frequency axis: {none if record['warp'] == 1 else format(record['warp'], 'g')}")
-    return [*lines, f"before: {_result(record['before'])}", after]
-
-
-def _result(trial: dict | None) -> str:
-    return trial and f"{trial['correct']} of {trial['n']} right, mean confidence {trial['confidence']:.2f}"
+    return [*lines, *gain_of(name, record["before"], record["after"])]

@@ -49,6 +49,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 AdaptOption = Annotated[
     bool, typer.Option("--adapt", help="First adapt to the recordings, by what is surely said in them.")
 ]
+DetailsOption = Annotated[bool, typer.Option("--details", help="Also tell the method and its parameters.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 

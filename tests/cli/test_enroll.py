@@ -75,11 +75,11 @@ def test_words_are_asked_for_and_a_profile_is_made(enroll, speaking, model_file,
     assert kept() == both(*WORDS)
     lines = outcome.stdout.splitlines()
     assert lines[0] == "eve: 8 takes of 4 words"
-    assert lines[1].startswith("method: ")
-    assert lines[2].startswith("before: ")
-    assert lines[2].partition(" of 8 right, mean confidence ")[1]
-    assert lines[3].startswith("after (takes left out in turn): ")
-    assert lines[4] == f"next: recognizer live --speaker eve --model {model_file}"
+    before, after = (store.load("eve").record[trial] for trial in ("before", "after"))
+    right = f"before: {before['correct']} of 8 words right; now: {after['correct']} of 8"
+    assert lines[1] == f"{right} (each take recognised by a model that had not heard it)"
+    assert lines[2] == f"how sure: {before['confidence']:.2f} before, {after['confidence']:.2f} now, of at most 1"
+    assert lines[3] == f"next: recognizer live --speaker eve --model {model_file}"
     assert outcome.stderr.splitlines()[0] == f"enroll eve: Desk Mic at {RATE} Hz: be quiet for a moment"
     profile = store.load("eve")
     assert profile.record["takes"] == dict.fromkeys(built.words, 2)
@@ -119,8 +119,8 @@ def test_one_take_of_few_words_says_how_to_measure(enroll, speaking):
     speaking(*prompts(["hum", "rise"], 1))
     outcome = enroll("eve", "--words", "hum,rise", "--takes", "1")
     assert outcome.status == 0
-    assert "before: 2 of 2 right" in outcome.stdout
-    assert "after: too few takes to tell; with two of each word it can be: recognizer enroll eve\n" in outcome.stdout
+    assert "before: 2 of 2 words right" in outcome.stdout
+    assert "now: too few takes to tell; with two of each word it can be: recognizer enroll eve\n" in outcome.stdout
 
 
 def test_another_word_said_clearly_is_asked_for_again(enroll, speaking):
@@ -635,7 +635,7 @@ def test_unlabelled_recordings_are_learned_from_where_they_are_sure(enroll, eve)
         everything.mkdir(exist_ok=True)
         shutil.copy(file, everything / f"{n}.wav")
     write(everything / "silence.wav", 1e-4 * np.random.default_rng(0).standard_normal(RATE))
-    outcome = enroll("eve", "--unlabelled", everything)
+    outcome = enroll("eve", "--unlabelled", everything, "--details")
     assert outcome.status == 0, outcome.stderr
     lines = outcome.stdout.splitlines()
     assert lines[0] == "eve: sure of 8 of 9 recordings, of 4 words"
@@ -692,8 +692,10 @@ def test_the_method_is_the_one_asked_for(enroll, eve, options, told):
 
 def test_the_warp_is_told(enroll, eve):
     line = "warp of the frequency axis: "
-    assert line not in enroll("eve", "--from", eve, "--method", "map").stdout
-    outcome = enroll("eve", "--from", eve, "--method", "map", "--vtln")
+    assert line not in enroll("eve", "--from", eve, "--method", "map", "--details").stdout
+    assert line not in enroll("eve", "--from", eve, "--method", "map", "--vtln").stdout
+    outcome = enroll("eve", "--from", eve, "--method", "map", "--vtln", "--details")
+    assert "method: MAP (tau 4), as asked\n" in outcome.stdout
     warp = store.load("eve").record["warp"]
     told = "none, for none makes takes left out likelier" if warp == 1 else f"{warp:g}"
     assert f"{line}{told}\n" in outcome.stdout

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 NAMED = 5  # refused recordings that are named, which is enough to see what is wrong; the rest are counted
 SOON = 0.3  # seconds in which a command answers at once: a person has to wait from half a second on
+LEAST_KEY = 8  # cells of a name that is shortened so that what stands beside it need not be
 GAP = 2  # cells between two columns
 LEAST = 30  # cells of a terminal that lines are wrapped to; less is none that anybody reads
 CLOSED = "standard output is closed, and there is nowhere to print to; leave it open, or send it to a file"
@@ -240,7 +241,8 @@ def _bands(widths: Sequence[int], keys: int) -> list[dict[int, int]]:
     room = _terminal_width()
     if room is None or sum(widths) + GAP * (len(widths) - 1) <= room:
         return [dict(enumerate(widths))]
-    known = {place: min(width, room // 2) for place, width in enumerate(widths[:keys])}
+    most = max(LEAST_KEY, min(room // 2, room - GAP * keys - max(widths[keys:], default=0)))
+    known = {place: min(width, most) for place, width in enumerate(widths[:keys])}
     left = room - sum(known.values()) - GAP * keys  # for the others
     bands: list[dict[int, int]] = []
     for place, width in list(enumerate(widths))[keys:]:

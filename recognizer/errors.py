@@ -38,6 +38,10 @@ class MicrophoneError(RecognizerError):
     """A microphone that is missing, in use, not allowed or not understood, or no library to reach it."""
 
 
+class LoudspeakerError(RecognizerError):
+    """A loudspeaker that is missing or cannot be opened."""
+
+
 class NamingError(RecognizerError):
     """A name for a speaker or a word that cannot be a folder on every system."""
 
@@ -89,9 +93,9 @@ def listed(names: Iterable[object], most: int = 20) -> str:
     return ", ".join(told) + (f" and {more} more" if more else "")
 
 
-def counted(number: int, what: str) -> str:
-    """A number of things, in words that go with it."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def counted(number: int, what: str, several: str | None = None) -> str:
+    """A number of things, in words that go with it; `several` where it takes more than an s."""
+    return f"{number} {what if number == 1 else several or f'{what}s'}"
 
 
 def printable(line: str) -> str:

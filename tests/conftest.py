@@ -129,7 +129,8 @@ def run() -> Callable[..., Outcome]:
 
 @pytest.fixture
 def soundcard(monkeypatch) -> Callable[..., SoundCard]:
-    """Install a made-up sound system with inputs, as in ``soundcard(Plug("Mic"), chosen=0)``."""
+    """Install a made-up sound system with inputs, as in ``soundcard(Plug("Mic"), chosen=0)``; somebody sits at it."""
+    monkeypatch.setattr("recognizer.cli.prompting._is_seen", lambda: True)
 
     def install(*plugged: Plug, **options) -> SoundCard:
         card = SoundCard(list(plugged), **options)

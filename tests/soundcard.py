@@ -52,6 +52,9 @@ class SoundCard:
     streams : all that were ever opened
     history : what was done, in order
     failures : how many more times the sound system does not start
+    loudspeaker : its own rate, Hz; None where there is none
+    played : what was to be heard from it, and at which rate
+    silenced : how many times it was told to end that
     """
 
     plugged: list[Plug] = field(default_factory=list)
@@ -62,6 +65,9 @@ class SoundCard:
     streams: list[Stream] = field(default_factory=list)
     history: list[str] = field(default_factory=list)
     failures: int = 0
+    loudspeaker: int | None = None
+    played: list[tuple[np.ndarray, int]] = field(default_factory=list)
+    silenced: int = 0
     PortAudioError = PortAudioError
 
     def __post_init__(self) -> None:
@@ -71,7 +77,11 @@ class SoundCard:
     def default(self) -> SimpleNamespace:
         return SimpleNamespace(device=(self.chosen, -1))
 
-    def query_devices(self) -> list[dict]:
+    def query_devices(self, *, kind: str | None = None) -> list[dict] | dict:
+        if kind == "output":
+            if self.loudspeaker is None:
+                raise PortAudioError("Error querying device -1")
+            return {"name": "Loudspeaker", "default_samplerate": float(self.loudspeaker)}
         if self._known is None:
             raise PortAudioError("PortAudio not initialized", -10000)
         return [
@@ -95,6 +105,16 @@ class SoundCard:
         assert (channels, dtype) == (1, "float32")
         if samplerate not in self._known[device].rates:
             raise PortAudioError("Invalid sample rate", -9997)
+
+    def play(self, samples: np.ndarray, rate: int) -> None:
+        self.played.append((samples, rate))
+        self.output = SimpleNamespace(active=True)
+
+    def get_stream(self) -> SimpleNamespace:
+        return self.output
+
+    def stop(self) -> None:
+        self.silenced += 1
 
     def InputStream(self, **settings) -> Stream:  # noqa: N802 - as it is called there
         plug = self._known[settings["device"]]

@@ -68,10 +68,11 @@ class SoundServer:
 class Listener:
     """A command that listens, `recognizer live` for one, as a process with --json."""
 
-    def __init__(self, server: SoundServer, *options: str, command: str = "live") -> None:
+    def __init__(self, server: SoundServer, *options: str, command: str = "live", stdin: int | None = None) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", "from recognizer.cli import main; main()", command, "--json", *options],
             env=server.environment,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -241,6 +242,30 @@ def test_words_are_recorded_as_they_are_asked_for_and_trained_from(server, tmp_p
     )
     assert trained.returncode == 0, trained.stderr
     assert "2 words from 4 recordings" in trained.stdout
+
+
+@pytest.mark.usefixtures("room")
+def test_a_take_that_is_played_into_the_microphone_is_not_heard_as_the_next(server, tmp_path):
+    """The loudspeaker is the null sink, and so all that it plays comes in, louder than any room would let it."""
+    server.control("set-default-sink", "mic")
+    said = {word: next(file for file in SAMPLES if file.name.startswith(word)) for word in ("one", "two")}
+    folder = tmp_path / "mine"
+    recorder = Listener(server, *said, "--takes", "1", "--output", str(folder), command="record", stdin=subprocess.PIPE)
+    first = recorder.wait_for("prompt")[-1]["word"]
+    server.say(spoken([said[first]], noise=0.0), tmp_path)
+    second = recorder.wait_for("prompt")[-1]["word"]
+    recorder.process.stdin.write("p\n")
+    recorder.process.stdin.flush()
+    assert recorder.wait_for("hint")[-1]["message"] == f"playing {first}: listen, and wait"
+    again = recorder.wait_for("prompt")
+    assert [event["event"] for event in again] == ["prompt"], "what was played is no attempt at it"
+    assert (again[-1]["word"], again[-1]["attempt"]) == (second, 1)
+    recorder.process.stdin.write("u\n")
+    recorder.process.stdin.flush()
+    recorder.wait_for("undone")
+    assert list(folder.rglob("*.wav")) == []
+    recorder.process.stdin.close()
+    recorder.stop()
 
 
 @pytest.mark.usefixtures("room")

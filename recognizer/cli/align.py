@@ -13,6 +13,7 @@ from recognizer.cli.options import (
     ModelOption,
     QuietOption,
     SpeakerOption,
+    check_file,
     checked_speaker,
     png_for,
     usage_error,
@@ -65,6 +66,7 @@ def align(
     the piece fits what is heard there, the higher the better.
     """
     png_for(plot, "--plot")
+    check_file(textgrid, "--textgrid")
     from recognizer.errors import AudioError, shown
 
     with working("reading the model and the recording", quiet, SOON):

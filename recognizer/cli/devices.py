@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +14,7 @@ from recognizer.cli.options import DebugOption, DeviceOption, JsonOption, QuietO
 from recognizer.cli.reporting import (
     ExitStatus,
     complain,
+    echo_wrapped,
     native_messages_hidden,
     print_json,
     print_table,
@@ -21,10 +24,15 @@ from recognizer.cli.reporting import (
 from recognizer.errors import shown
 
 if TYPE_CHECKING:
-    from recognizer.sound.microphone import Device
+    from recognizer.sound.microphone import Device, Microphone
     from recognizer.sound.quality import Quality
+    from recognizer.sound.source import Sound
 
 SECONDS = 3.0  # of a test: time for a few words and the quiet between them
+
+
+VALUES = 13  # cells before what is told of a device
+VERDICTS = {"unheard": "you were not heard: nothing but quiet"}  # where the word alone says too little
 
 
 @reports_errors
@@ -60,7 +68,7 @@ def _list(as_json: bool) -> ExitStatus:
     for d in found:
         listed = " ".join(map(str, dict.fromkeys([d.sample_rate, *rates(d)])))
         rows.append(("*" if d.default else " ", str(d.index), d.name, d.host, listed))
-    print_table(rows, right={1})
+    print_table(rows, right={1}, keys=2)
     say("* is used when no --device is given")
     return ExitStatus.OK
 
@@ -70,12 +78,39 @@ def _test(wanted: str | None, as_json: bool, quiet: bool) -> ExitStatus:
     from recognizer.sound.quality import measure
 
     with Microphone(wanted) as microphone:
-        if sys.stderr.isatty() and not quiet:
-            complain(f"{shown(microphone.device.name)}: say a few words, {SECONDS:.0f} seconds from now on ...")
-        quality = measure(record(microphone, SECONDS), microphone.sample_rate)
+        with _watched(microphone, as_json, quiet) as sounds:
+            samples = record(sounds, SECONDS)
+        quality = measure(samples, microphone.sample_rate)
         show = _print_json if as_json else _print_test
         show(microphone.device, microphone.sample_rate, quality)
-    return ExitStatus.FAILED if quality.verdict == "unusable" else ExitStatus.OK
+    return ExitStatus.FAILED if quality.verdict in ("unusable", "unheard") else ExitStatus.OK
+
+
+@contextmanager
+def _watched(microphone: Microphone, as_json: bool, quiet: bool) -> Iterator[Iterable[Sound]]:
+    """What a microphone delivers, while a terminal shows how loud that is."""
+    name = shown(microphone.device.name)
+    if as_json or quiet or not sys.stdout.isatty():
+        if sys.stderr.isatty() and not quiet:
+            complain(f"{name}: say a few words, {SECONDS:.0f} seconds from now on ...")
+        yield microphone
+        return
+    from recognizer.cli.drawing import kept_up_to_date
+    from recognizer.cli.prompt_screen import LevelPicture
+    from recognizer.sound.listener import Listener
+    from recognizer.sound.segmenter import Segmentation
+
+    rate = microphone.sample_rate
+    listener, title = Listener(rate, Segmentation()), f"devices --test: {name} at {rate} Hz"
+
+    def heard() -> Iterator[Sound]:
+        for sound in microphone:
+            listener.hear(sound)
+            show([])
+            yield sound
+
+    with kept_up_to_date(lambda width: LevelPicture(listener, title, SECONDS, width)) as show:
+        yield heard()
 
 
 def _print_json(device: Device, rate: int, quality: Quality) -> None:
@@ -86,11 +121,11 @@ def _print_json(device: Device, rate: int, quality: Quality) -> None:
 
 
 def _print_test(device: Device, rate: int, quality: Quality) -> None:
-    say(f"device       {shown(device.name)}, {rate} Hz, {quality.duration:.1f} s")
+    echo_wrapped(f"device       {shown(device.name)}, {rate} Hz, {quality.duration:.1f} s", VALUES)
     say(f"level        {quality.level:.0f} dB full scale (peak {quality.peak:.0f})")
     say(f"noise floor  {quality.floor:.0f} dB full scale")
     say(f"SNR          {quality.snr:.0f} dB")
     say(f"clipping     {100 * quality.clipped:.1f} % of the samples")
-    say(f"verdict      {quality.verdict}")
+    echo_wrapped(f"verdict      {VERDICTS.get(quality.verdict, quality.verdict)}", VALUES)
     for problem in quality.problems:
-        say(f"             {problem}")
+        echo_wrapped(f"{' ' * VALUES}{problem}", VALUES)

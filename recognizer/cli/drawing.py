@@ -116,10 +116,10 @@ def kept_up_to_date(make: Callable[[int], Picture]) -> Iterator[Callable[[list[E
         yield show
 
 
-def framed(lines: list[RenderableType], title: str, width: int) -> Panel:
-    """Lines in a frame; where it is narrow, mostly low as well, without blank lines above and below."""
+def framed(lines: list[RenderableType], title: str, width: int, keys: str = "Ctrl-C ends") -> Panel:
+    """Lines in a frame, and what the keys do; where it is narrow, mostly low as well, without blank lines."""
     padding = (0 if width < WIDTH else 1, 1)
-    return Panel(Group(*lines), title=title_line(title, width), subtitle="Ctrl-C ends", width=width, padding=padding)
+    return Panel(Group(*lines), title=title_line(title, width), subtitle=keys, width=width, padding=padding)
 
 
 def share_row(name: str, share: float, before: str, after: str, width: int) -> Text:

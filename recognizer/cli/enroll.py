@@ -13,25 +13,31 @@ import typer
 from recognizer.cli import corpora
 from recognizer.cli.options import (
     DebugOption,
+    DetailsOption,
     DeviceOption,
     JobsOption,
     JsonOption,
     LayoutOption,
     ModelOption,
     QuietOption,
+    WithoutTerminalOption,
     checked_speaker,
     chosen_words,
     lasting_name,
     usage_error,
     workers,
 )
-from recognizer.cli.prompting import collect
+from recognizer.cli.prompting import collect, refuse_unseen
 from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
     complain,
+    counted,
+    details_of,
     does_work,
     doubted,
+    echo_wrapped,
+    gain_of,
     native_messages_hidden,
     print_json,
     say,
@@ -143,6 +149,8 @@ def enroll(
         bool, typer.Option("--forget-audio", help="Delete the takes once the profile is made.")
     ] = False,
     device: DeviceOption = None,
+    without_terminal: WithoutTerminalOption = False,
+    details: DetailsOption = False,
     as_json: JsonOption = False,
     jobs: JobsOption = 1,
     quiet: QuietOption = False,
@@ -178,13 +186,13 @@ def enroll(
     store.make_ready(name)
     status, refused = ExitStatus.OK, []
     if unlabelled is not None:
-        return _without_labels(name, base, model_name, unlabelled, fitting, forget_audio, as_json, jobs, quiet)
+        return _without_labels(name, base, model_name, unlabelled, fitting, forget_audio, details, as_json, jobs, quiet)
     if labelled is not None:
         found = corpora.recordings_of([labelled], layout, quiet, lambda: base.words, debug).utterances
         with working("reading the recordings", quiet):
             refused = _take_over(name, base, labelled, found, voice, workers(jobs), quiet)
     else:
-        status, asked = _ask(name, base, wanted, takes or TAKES, device, as_json, quiet, debug)
+        status, asked = _ask(name, base, wanted, takes or TAKES, device, without_terminal, as_json, quiet, debug)
         if status == ExitStatus.INTERRUPTED:
             return status
     _tell_of_earlier(name, base, quiet)
@@ -199,7 +207,8 @@ def enroll(
     refused += unusable
     _tell_of_forgotten(forget_audio, quiet)
     record = store.load(name).record
-    _report(name, model_name, record, [doubted(name, doubt) for doubt in enrollment.doubts], refused, as_json, quiet)
+    doubts = [doubted(name, doubt) for doubt in enrollment.doubts]
+    _report(name, model_name, record, doubts, refused, details, as_json, quiet)
     if labelled is None and not asked and not (as_json or quiet):
         more = min(_told(name, wanted).values()) + 1
         complain(f"all takes were there; for more, --takes {more}" if more <= MOST_TAKES else "all takes were there")
@@ -279,6 +288,7 @@ def _ask(
     words: Sequence[str],
     takes: int,
     device: str | None,
+    without_terminal: bool,
     as_json: bool,
     quiet: bool,
     debug: bool,
@@ -295,9 +305,11 @@ def _ask(
     for word in words:
         naming.checked_name(word, "word")
     with working("listening to the takes there are", quiet):
-        missing = prompts(words, takes, _usable(name, words, prior), model.spoken)
+        have = _usable(name, words, prior)
+        missing = prompts(words, takes, have, model.spoken)
     if not missing:
         return ExitStatus.OK, 0
+    refuse_unseen(as_json, without_terminal)
     from recognizer.sound.microphone import Microphone
 
     with native_messages_hidden(debug), Microphone(device) as microphone:
@@ -306,7 +318,8 @@ def _ask(
         if own < needed and not quiet:
             complain(f"warning: {shown(microphone.device.name)}: {low_rate(str(own), needed)}")
         rate = max(needed, min(own, KEPT_RATE))
-        guide = Guide(missing, rate, check=_objection(_best(name, model, prior), rate))
+        before = sum(min(count, takes) for count in have.values())
+        guide = Guide(missing, rate, check=_objection(_best(name, model, prior), rate), before=before)
         outcome = collect(
             guide,
             microphone,
@@ -314,6 +327,8 @@ def _ask(
             f"{title} at {own} Hz",
             quiet,
             as_json,
+            remove=lambda path: store.remove_take(name, path),
+            without_terminal=without_terminal,
         )
     return outcome.status, len(missing)
 
@@ -418,6 +433,7 @@ def _without_labels(
     folder: Path,
     method: Method | None,
     forget_audio: bool,
+    details: bool,
     as_json: bool,
     jobs: int,
     quiet: bool,
@@ -449,7 +465,7 @@ def _without_labels(
             jobs=workers(jobs),
         )
     _tell_of_forgotten(forget_audio, quiet)
-    _report(name, model_name, record, (), refused, as_json, quiet)
+    _report(name, model_name, record, (), refused, details, as_json, quiet)
     return ExitStatus.FAILED if refused else ExitStatus.OK
 
 
@@ -491,6 +507,7 @@ def _report(
     record: dict,
     doubts: Sequence[str],
     refused: Sequence[str],
+    details: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -504,8 +521,8 @@ def _report(
         told |= {"doubts": list(doubts), "refused": list(refused)}
         print_json(told)
         return
-    for line in _lines_of(name, record):
-        say(line)
+    for line in (*_lines_of(name, record), *(details_of(record) if details else ())):
+        echo_wrapped(line, 2)
     if not quiet:
         if record["after"] and record["after"]["correct"] < record["before"]["correct"]:
             complain("warning: takes left out are understood worse than before; listen to the takes, and record more")
@@ -517,26 +534,11 @@ def _report(
 
 def _lines_of(name: str, record: dict) -> list[str]:
     """What a profile's record tells a person."""
-    takes, words = sum(record["takes"].values()), len(record["takes"])
-    of_words = f"of {words} word{'' if words == 1 else 's'}"
-    method = f"method: {record['why']}"
+    of_words = f"of {counted(len(record['takes']), 'word')}"
+    takes = sum(record["takes"].values())
     if record["before"] is None:
-        passes = record["passes"]
-        return [
-            f"{name}: sure of {takes} of {record['recordings']} recordings, {of_words}",
-            f"{method}; {passes} pass{'' if passes == 1 else 'es'}",
-        ]
-    after = f"after (takes left out in turn): {_result(record['after'])}"
-    if record["after"] is None:
-        after = f"after: too few takes to tell; with two of each word it can be: recognizer enroll {shlex.quote(name)}"
-    lines = [f"{name}: {takes} take{'' if takes == 1 else 's'} {of_words}", method]
+        return [f"{name}: sure of {takes} of {record['recordings']} recordings, {of_words}"]
+    lines = [f"{name}: {counted(takes, 'take')} {of_words}"]
     if record.get("unlabelled"):
         lines.append("the words of some takes were told by the recognizer, not by a person: what follows flatters")
-    if record.get("vtln"):
-        none = "none, for none makes takes left out likelier"
-        lines.append(f"warp of the frequency axis: {none if record['warp'] == 1 else format(record['warp'], 'g')}")
-    return [*lines, f"before: {_result(record['before'])}", after]
-
-
-def _result(trial: dict | None) -> str:
-    return trial and f"{trial['correct']} of {trial['n']} right, mean confidence {trial['confidence']:.2f}"
+    return [*lines, *gain_of(name, record["before"], record["after"])]

@@ -22,6 +22,7 @@ from recognizer.cli.options import (
     QuietOption,
     SpeakerOption,
     ThresholdOption,
+    check_folder,
     checked_speaker,
     threshold_of,
     usage_error,
@@ -84,6 +85,7 @@ def evaluate(
     if as_json and as_csv:
         raise usage_error("--json and --csv exclude each other; choose one")
     least = threshold_of(threshold)
+    check_folder(report, "--report")
     with working("reading the model and the corpus", quiet, SOON):
         from recognizer.errors import listed, shown
         from recognizer.evaluation import evaluation as scoring

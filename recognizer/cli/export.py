@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from recognizer.cli.options import DebugOption, JobsOption, JsonOption, QuietOption, usage_error, workers
+from recognizer.cli.options import (
+    DebugOption,
+    JobsOption,
+    JsonOption,
+    QuietOption,
+    check_folder,
+    usage_error,
+    workers,
+)
 from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
@@ -69,8 +77,10 @@ def export(
         raise usage_error("recordings were named; say with --parameters FOLDER where to write their features")
     if htk is not None and htk.is_dir():
         raise usage_error(f"--htk {shown(htk)} is a folder; name a file, such as {shown(htk / 'models.mmf')}")
+    check_folder(htk and htk.parent, "--htk")
     if parameters is not None and parameters.exists() and not parameters.is_dir():
         raise usage_error(f"--parameters {shown(parameters)} is a file; name a folder")
+    check_folder(parameters, "--parameters")
 
     written, refused = [], []
     with working("writing the models" if htk else "reading the model", quiet, SOON):

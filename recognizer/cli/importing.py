@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from recognizer.cli.options import DebugOption, JsonOption, QuietOption, usage_error
+from recognizer.cli.options import DebugOption, JsonOption, QuietOption, check_file, usage_error
 from recognizer.cli.reporting import SOON, ExitStatus, complain, counted, does_work, print_json, say, working
 from recognizer.errors import listed, shown
 from recognizer.files.writing import remedy
@@ -53,8 +53,7 @@ def import_(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Read a model that was made with HTK; it recognises parameter files of the kind it was trained on."""
-    if output is not None and output.suffix != ".npz":
-        raise usage_error(f"--output {shown(output)} must end in .npz")
+    check_file(output, "--output", ".npz")
 
     from recognizer.htk import exchange
     from recognizer.model import folders, installed

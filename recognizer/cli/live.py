@@ -25,6 +25,7 @@ from recognizer.cli.options import (
     SpeakerOption,
     ThresholdOption,
     WordsOption,
+    check_folder,
     checked_speaker,
     chosen_words,
     threshold_of,
@@ -93,6 +94,7 @@ def live(
         raise usage_error("--fast goes with --from-file; a microphone takes its time")
     if device is not None and from_file is not None:
         raise usage_error("--device and --from-file exclude each other; choose one")
+    check_folder(save, "--save")
     least = threshold_of(threshold)
     with working("reading the model", quiet, SOON):
         from recognizer.live.session import Session

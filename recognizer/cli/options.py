@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,10 @@ DeviceOption = Annotated[
     str | None,
     typer.Option("--device", help="Microphone by index or part of its name.", metavar="N|NAME", show_default=False),
 ]
+WithoutTerminalOption = Annotated[
+    bool,
+    typer.Option("--without-terminal", help="Ask for words though no terminal shows them: somebody reads the output."),
+]
 ThresholdOption = Annotated[
     str,
     typer.Option(
@@ -53,6 +58,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress an
 AdaptOption = Annotated[
     bool, typer.Option("--adapt", help="First adapt to the recordings, by what is surely said in them.")
 ]
+DetailsOption = Annotated[bool, typer.Option("--details", help="Also tell the method and its parameters.")]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -108,12 +114,62 @@ def workers(jobs: int) -> int:
     return joblib.cpu_count()
 
 
+def check_file(path: Path | None, option: str, suffix: str = "") -> None:
+    """Refuse, before anything is done, a file that could not be written in the end.
+
+    Parameters
+    ----------
+    path : of the file; None where there is none to write
+    option : that names it, or `FILE` where it is an argument
+    suffix : that the name must have
+    """
+    if path is None:
+        return
+    name = f"{option} {shown(path)}"
+    if suffix and path.suffix != suffix:
+        raise usage_error(f"{name} must end in {suffix}")
+    if os.path.lexists(path.parent) and not path.parent.is_dir():
+        raise usage_error(f"{name}: {shown(path.parent)} is no folder; choose another")
+    if not path.parent.is_dir():
+        raise usage_error(f"{name}: the folder {shown(path.parent)} does not exist; make it first")
+    if path.is_dir():
+        raise usage_error(f"{name} is a folder; name a file")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise usage_error(f"{name}: no permission to write into {shown(path.parent)}; choose another")
+
+
+def check_folder(path: Path | None, option: str, within: Sequence[Path] = ()) -> None:
+    """Refuse, before anything is done, a folder that could not be written to, or not be made, in the end.
+
+    Parameters
+    ----------
+    path : of the folder; None where there is none to write to
+    option : that names it
+    within : folders in it that are to be written to, too
+    """
+    for folder in () if path is None else (path, *within):
+        standing = standing_folder(folder)
+        if not standing.is_dir():
+            raise usage_error(f"{option} {shown(path)}: {shown(standing)} is no folder; choose another")
+        if not os.access(standing, os.R_OK | os.W_OK | os.X_OK):
+            raise usage_error(f"{option} {shown(path)}: no permission to write into {shown(standing)}; choose another")
+
+
+def standing_folder(folder: Path) -> Path:
+    """The folder itself, or the nearest above it that there is."""
+    standing = folder.absolute()
+    while not os.path.lexists(standing):
+        standing = standing.parent
+    return standing
+
+
 def png_for(path: Path | None, option: str) -> None:
-    """Check, before anything is done, that a picture can be drawn and has a name that says what it is."""
+    """Check, before anything is done, that a picture can be drawn, written, and has a name that says what it is."""
     if path is None:
         return
     if path.suffix.lower() != ".png":
         raise usage_error(f"{option} {shown(path)} does not end in .png; pictures are PNG files")
+    check_file(path, option)
     from recognizer.files.pictures import require_matplotlib
 
     require_matplotlib()

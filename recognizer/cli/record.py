@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.options import DebugOption, DeviceOption, JsonOption, QuietOption, usage_error
-from recognizer.cli.prompting import collect
+from recognizer.cli.options import (
+    DebugOption,
+    DeviceOption,
+    JsonOption,
+    QuietOption,
+    WithoutTerminalOption,
+    check_folder,
+    standing_folder,
+    usage_error,
+)
+from recognizer.cli.prompting import collect, refuse_unseen
 from recognizer.cli.reporting import ExitStatus, complain, does_work, native_messages_hidden, print_json, say
 from recognizer.errors import CorpusError, NamingError, RecognizerError, cited, listed, shown
 
@@ -49,6 +58,7 @@ def record(
     ] = None,
     device: DeviceOption = None,
     sample_rate: Annotated[int, typer.Option(help="Of the recordings, Hz.", min=8000, max=48000)] = 16000,
+    without_terminal: WithoutTerminalOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -66,9 +76,11 @@ def record(
         complain(f"recordings go to {shown(output.absolute())}; --output chooses another folder")
     folders = {word: _word_folder(output, word) for word in words}
     have = {word: len(_takes(folder, speaker)) for word, folder in folders.items()}
-    guide = Guide(prompts(words, takes, have), sample_rate)
+    before = sum(min(count, takes) for count in have.values())
+    guide = Guide(prompts(words, takes, have), sample_rate, before=before)
     status = ExitStatus.OK
-    if guide.total:
+    if asked := guide.current is not None:
+        refuse_unseen(as_json, without_terminal)
         _make_sure_of_room(output)
         from recognizer.sound.microphone import Microphone
 
@@ -77,7 +89,8 @@ def record(
             if rate < sample_rate and not quiet:
                 complain(f"warning: {name} delivers {rate} Hz, under {sample_rate}; use --sample-rate {rate}")
             keep = _keeper(folders, speaker, sample_rate)
-            outcome = collect(guide, microphone, keep, f"record: {name} at {rate} Hz", quiet, as_json)
+            title = f"record: {name} at {rate} Hz"
+            outcome = collect(guide, microphone, keep, title, quiet, as_json, without_terminal=without_terminal)
         status = outcome.status
     elif as_json:
         print_json(Finished(time=0.0, kept=0, skipped=0).record())
@@ -87,7 +100,7 @@ def record(
     there = listed((f"{word} {count}" for word, count in counts.items()), len(counts))
     new = f"{guide.kept or 'no'} new recording{'' if guide.kept == 1 else 's'}"
     say(f"{shown(output)}: {new}; in all {there}")
-    if not guide.total:
+    if not asked:
         say(f"all takes are there; for more, --takes {min(counts.values()) + 1}")
     say(f"next: recognizer train {shlex.quote(str(output))} --output mine.npz")
     return status
@@ -124,12 +137,7 @@ def _check_folder(output: Path, words: list[str]) -> None:
     from recognizer import corpus
 
     name = f"--output {shown(output)}"
-    for folder in (output, *(_word_folder(output, word) for word in words)):
-        standing = _standing(folder)
-        if not standing.is_dir():
-            raise usage_error(f"{name}: {shown(standing)} is no folder; choose another")
-        if not os.access(standing, os.R_OK | os.W_OK | os.X_OK):
-            raise usage_error(f"{name}: no permission to write into {shown(standing)}; choose another")
+    check_folder(output, "--output", [_word_folder(output, word) for word in words])
     try:
         layout = corpus.layout_of(output, words)
         if layout is None:
@@ -150,20 +158,12 @@ def _make_sure_of_room(output: Path) -> None:
     """Refuse a full disk before somebody speaks in vain."""
     from recognizer.files.writing import remedy, try_out
 
-    standing = _standing(output)
+    standing = standing_folder(output)
     try:
         try_out(standing)
     except OSError as error:
         what_to_do = remedy(error, "choose another --output")
         raise RecognizerError(f"{shown(standing)} cannot be written to ({error.strerror}); {what_to_do}") from error
-
-
-def _standing(folder: Path) -> Path:
-    """The folder itself, or the nearest above it that there is."""
-    standing = folder.absolute()
-    while not os.path.lexists(standing):
-        standing = standing.parent
-    return standing
 
 
 def _word_folder(output: Path, word: str) -> Path:
@@ -186,8 +186,8 @@ def _takes(folder: Path, speaker: str | None) -> list[int]:
     return numbers
 
 
-def _keeper(folders: dict[str, Path], speaker: str | None, sample_rate: int) -> Callable[[Prompt, np.ndarray], None]:
-    """Gives a function that writes a take beside those that are there, whoever else does so."""
+def _keeper(folders: dict[str, Path], speaker: str | None, sample_rate: int) -> Callable[[Prompt, np.ndarray], Path]:
+    """Gives a function that writes a take beside those that are there, whoever else does so, and gives its file."""
     from recognizer.files import privacy
     from recognizer.files.writing import make_private_folder
     from recognizer.sound import audio
@@ -195,14 +195,14 @@ def _keeper(folders: dict[str, Path], speaker: str | None, sample_rate: int) -> 
     for folder in filter(os.path.isdir, folders.values()):
         privacy.close(folder)
 
-    def keep(prompt: Prompt, samples: np.ndarray) -> None:
+    def keep(prompt: Prompt, samples: np.ndarray) -> Path:
         folder = folders[prompt.word]
         make_private_folder(folder)
         prefix = "" if speaker is None else f"{speaker}{SPEAKER_MARK}"
         for number in itertools.count(max(_takes(folder, speaker), default=0) + 1):
             with suppress(FileExistsError):  # another program was faster
-                audio.save(folder / f"{prefix}{number}.wav", samples, sample_rate, new=True)
-                return
+                audio.save(path := folder / f"{prefix}{number}.wav", samples, sample_rate, new=True)
+                return path
 
     return keep
 

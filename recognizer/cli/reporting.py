@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 NAMED = 5  # refused recordings that are named, which is enough to see what is wrong; the rest are counted
 SOON = 0.3  # seconds in which a command answers at once: a person has to wait from half a second on
+LEAST_KEY = 8  # cells of a name that is shortened so that what stands beside it need not be
+GAP = 2  # cells between two columns
 LEAST = 30  # cells of a terminal that lines are wrapped to; less is none that anybody reads
 CLOSED = "standard output is closed, and there is nowhere to print to; leave it open, or send it to a file"
 WRITTEN = ("output", "report", "textgrid", "plot", "save")  # parameters that name files to write
@@ -224,34 +226,86 @@ def print_csv(cells: Iterable[object]) -> None:
     sys.stdout.write((printable(line) if sys.stdout.isatty() else line) + "\n")
 
 
-def print_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> None:
+def print_table(rows: Sequence[Sequence[str]], right: Collection[int] = (), keys: int = 1) -> None:
     """Lines in which the cells of each column stand below each other.
+
+    On a terminal that is too narrow for all columns, as many as fit stand side by side, and the others below, beside
+    the first ones once more; a cell that is wider than the terminal lacks its middle.
 
     Parameters
     ----------
     rows : of cells, each shown as `shown` does; one with fewer cells than the first row is not aligned
     right : columns whose cells end below each other, as numbers do
+    keys : how many columns tell which row it is
     """
     rows = [tuple(map(shown, row)) for row in rows]
     whole = [row for row in rows if len(row) == len(rows[0])]
     widths = [max(map(width_of, column)) for column in zip(*whole)]
-    for row in rows:
-        sized = widths if len(row) == len(widths) else [0] * len(row)
-        cells = (padded(cell, width, place in right) for place, (cell, width) in enumerate(zip(row, sized)))
-        echo_wrapped("  ".join(cells).rstrip(), 2)
+    bands = _bands(widths, keys)
+    for number, band in enumerate(bands):
+        if number:
+            say()
+        for row in rows:
+            if len(row) == len(widths):
+                cells = (padded(narrowed(row[place], width), width, place in right) for place, width in band.items())
+                say("  ".join(cells).rstrip())
+            elif not number:
+                echo_wrapped("  ".join(row), 2)
+
+
+def _bands(widths: Sequence[int], keys: int) -> list[dict[int, int]]:
+    """Columns that stand side by side, with their widths: all of them, unless a terminal is too narrow."""
+    room = _terminal_width()
+    if room is None or sum(widths) + GAP * (len(widths) - 1) <= room:
+        return [dict(enumerate(widths))]
+    most = max(LEAST_KEY, min(room // 2, room - GAP * keys - max(widths[keys:], default=0)))
+    known = {place: min(width, most) for place, width in enumerate(widths[:keys])}
+    left = room - sum(known.values()) - GAP * keys  # for the others
+    bands: list[dict[int, int]] = []
+    for place, width in list(enumerate(widths))[keys:]:
+        width = min(width, left)
+        taken = sum(bands[-1].values()) + GAP * len(bands[-1]) if bands else room
+        if taken + width > room:
+            bands.append(dict(known))
+        bands[-1][place] = width
+    return bands
+
+
+def narrowed(text: str, cells: int) -> str:
+    """A text that takes no more than so many cells of a terminal, without its middle where it would."""
+    if width_of(text) <= cells:
+        return text
+    head, tail = text[: len(text) // 2], text[len(text) // 2 :]
+    while width_of(head) + width_of(tail) >= cells and head + tail:
+        head, tail = (head[:-1], tail) if width_of(head) >= width_of(tail) else (head, tail[1:])
+    return f"{head}…{tail}"
 
 
 def echo_wrapped(line: str, hanging: int) -> None:
     """A line, wrapped between words where a terminal limits it; what follows is indented by so many cells."""
-    line = printable(line)
-    if sys.stdout.isatty():
-        from shutil import get_terminal_size
-        from textwrap import fill
-
-        width = max(LEAST, get_terminal_size().columns)
-        line = fill(line, width, subsequent_indent=" " * hanging, break_on_hyphens=False, break_long_words=False)
-    for part in line.split("\n"):
+    line, width = printable(line), _terminal_width()
+    for part in [line] if width is None else _wrapped(line, width, hanging):
         say(part)
+
+
+def _wrapped(line: str, width: int, hanging: int) -> list[str]:
+    """A line in parts of no more than so many cells, as far as words allow it."""
+    parts = [""]
+    for word in re.findall(r"\s*\S+", line):
+        if parts[-1] and width_of(parts[-1] + word) > width:
+            parts.append(" " * hanging + word.lstrip())
+        else:
+            parts[-1] += word
+    return parts
+
+
+def _terminal_width() -> int | None:
+    """The cells that a line may take on standard output; None where no terminal limits it."""
+    if not sys.stdout.isatty():
+        return None
+    from shutil import get_terminal_size
+
+    return max(LEAST, get_terminal_size().columns)
 
 
 def padded(text: str, cells: int, right: bool = False) -> str:
@@ -288,6 +342,30 @@ def doubted(name: str, doubt: Doubt) -> str:
         f"{doubt}; if that is what was said, `recognizer speakers forget {speaker} {take}`, and then "
         f"`recognizer enroll {speaker}` to say it again"
     )
+
+
+def gain_of(name: str, before: dict, after: dict | None) -> list[str]:
+    """What a profile is good for, in lines for a person: trials of the takes without it, and with it if there were."""
+    right = f"before: {before['correct']} of {before['n']} words right"
+    if after is None:
+        remedy = f"with two of each word it can be: recognizer enroll {shlex.quote(name)}"
+        return [right, f"now: too few takes to tell; {remedy}"]
+    told = "each take recognised by a model that had not heard it"
+    return [
+        f"{right}; now: {after['correct']} of {after['n']} ({told})",
+        f"how sure: {before['confidence']:.2f} before, {after['confidence']:.2f} now, of at most 1",
+    ]
+
+
+def details_of(record: dict) -> list[str]:
+    """How a profile was made, in lines for those who know the methods."""
+    lines = [f"method: {record['why']}"]
+    if "passes" in record:
+        lines[0] += f"; {counted(record['passes'], 'pass', 'passes')}"
+    if record.get("vtln"):
+        none = "none, for none makes takes left out likelier"
+        lines.append(f"warp of the frequency axis: {none if record['warp'] == 1 else format(record['warp'], 'g')}")
+    return lines
 
 
 def warn_of_low_rates(rates: Counter[int | None], front_end: FrontEnd | GivenFeatures) -> None:

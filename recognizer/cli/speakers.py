@@ -15,6 +15,7 @@ from recognizer.cli.options import (
     JobsOption,
     JsonOption,
     QuietOption,
+    check_file,
     checked_speaker,
     lasting_name,
     usage_error,
@@ -26,6 +27,8 @@ from recognizer.cli.reporting import (
     counted,
     does_work,
     doubted,
+    echo_wrapped,
+    gain_of,
     print_json,
     print_table,
     reports_errors,
@@ -116,6 +119,7 @@ def _gain(record: dict) -> str:
 @reports_errors
 def show(
     name: NameArgument,
+    details: Annotated[bool, typer.Option("--details", help="Tell all there is to know, the method too.")] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -137,9 +141,32 @@ def show(
     if as_json:
         print_json(record)
         return ExitStatus.OK
-    for key, value in record.items():
-        say(f"{shown(key)}: {_plain(value)}")
+    if details:
+        for key, value in record.items():
+            echo_wrapped(f"{shown(key)}: {_plain(value)}", 2)
+        return ExitStatus.OK
+    for line in _in_plain_words(name, profile.record, profile.model_name, bool(kept)):
+        echo_wrapped(line, 2)
     return ExitStatus.OK
+
+
+def _in_plain_words(name: str, record: dict, model_name: str, kept: bool) -> list[str]:
+    """What a speaker would like to know of the own profile; what is missing or odd is left out."""
+    takes = record.get("takes", {})
+    of_words = f"{counted(sum(takes.values()), 'take')} of {counted(len(takes), 'word')}"
+    lines = [f"{name}: {of_words}, for the model {shown(model_name)}"]
+    if record.get("made"):
+        lines.append(f"made: {shown(record['made'])}")
+    if record.get("prior"):
+        lines.append(f"started from: {shown(record['prior'])}")
+    if record.get("before"):
+        if record.get("unlabelled"):
+            lines.append("the words of some takes were told by the recognizer, not by a person: what follows flatters")
+        lines += gain_of(name, record["before"], record.get("after"))
+    else:
+        lines.append(f"how much better it is: {_gain(record)}")
+    lines.append(f"recordings: {'kept' if kept else 'deleted'}")
+    return lines
 
 
 def _plain(value: object) -> str:
@@ -224,6 +251,7 @@ def export(
     name = checked_speaker(name)
     if file.is_dir():
         raise usage_error(f"{shown(file)} is a folder; name a file in it, such as {shown(file / f'{name}.zip')}")
+    check_file(file, "FILE")
     store.export(name, file)
     names = store.with_conditions(name)
     if not quiet and any(map(store.takes, names)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from recognizer.cli.options import (
     JsonOption,
     LayoutOption,
     QuietOption,
+    check_file,
     usage_error,
     workers,
 )
@@ -129,16 +129,7 @@ def train(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Train a model on labelled recordings."""
-    if output.suffix != ".npz":
-        raise usage_error(f"--output {shown(output)} must end in .npz")
-    if not output.parent.is_dir():
-        raise usage_error(f"--output {shown(output)}: the folder {shown(output.parent)} does not exist; make it first")
-    if output.is_dir():
-        raise usage_error(f"--output {shown(output)} is a folder; name a file")
-    if not os.access(output.parent, os.W_OK):
-        raise usage_error(
-            f"--output {shown(output)}: no permission to write into {shown(output.parent)}; choose another"
-        )
+    check_file(output, "--output", ".npz")
 
     with working("loading", quiet, SOON):
         from recognizer import corpus as corpora

@@ -246,6 +246,23 @@ class Waiting(Asked):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Undone(Asked):
+    """The person has gone one prompt back; `had_take` tells whether there was a take, which is taken back."""
+
+    kind = "undone"
+    had_take: bool
+
+    def _details(self) -> dict:
+        return super()._details() | {"had_take": self.had_take, "message": self.note}
+
+
+class LeftOut(Asked):
+    """The person does not want to say it."""
+
+    kind = "left_out"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Verdict(Asked):
     """What was said is judged, by this quality; its floor is the one tracked before the take, not the one in it."""
 
@@ -308,6 +325,15 @@ class Finished(Event):
 
     def _details(self) -> dict:
         return {"kept": self.kept, "skipped": self.skipped}
+
+
+class Hint(Event):
+    """What came of something that the person asked for; the note tells."""
+
+    kind = "hint"
+
+    def _details(self) -> dict:
+        return {"message": self.note}
 
 
 def _seconds(time: float) -> float:

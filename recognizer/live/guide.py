@@ -36,13 +36,13 @@ class Guide:
     check : given a word and the samples of a take that is otherwise good, (n,) int16, what is wrong with it, one line,
         or None. A take to which only this objects, as it did at all attempts before, is kept in the end: whom a
         recognizer does not understand is the one who must be recorded
+    before : takes that were there already, which count as done
     attempts : after which a word is left out
     segmentation : how words are told from silence
 
     Attributes
     ----------
-    kept : number of takes that were kept
-    skipped : prompts that were left out
+    before : takes that were there already
     listener : what hears the sound, whose level and noise floor can be shown
     """
 
@@ -52,11 +52,12 @@ class Guide:
         sample_rate: int,
         *,
         check: Check | None = None,
+        before: int = 0,
         attempts: int = 3,
         segmentation: Segmentation = Segmentation(),
     ) -> None:
-        self.kept = 0
-        self.skipped: list[Prompt] = []
+        self.before = before
+        self._settled: list[bool] = []  # of the prompts that are, in order: whether there is a take
         self._prompts, self._rate, self._check, self._attempts = list(prompts), sample_rate, check, attempts
         self._pre_roll, self._tail = segmentation.pre_roll, segmentation.tail * segmentation.hangover
         self.listener = Listener(sample_rate, segmentation)
@@ -69,17 +70,27 @@ class Guide:
     @property
     def current(self) -> Prompt | None:
         """What is to be said now or next; None when all is done."""
-        return self._prompts[self.done] if self.done < self.total else None
+        return self._prompts[len(self._settled)] if len(self._settled) < len(self._prompts) else None
+
+    @property
+    def kept(self) -> int:
+        """Number of takes that were kept."""
+        return sum(self._settled)
+
+    @property
+    def skipped(self) -> list[Prompt]:
+        """Prompts that were left out."""
+        return [prompt for prompt, kept in zip(self._prompts, self._settled) if not kept]
 
     @property
     def done(self) -> int:
-        """Prompts that are settled."""
-        return self.kept + len(self.skipped)
+        """Prompts that are settled, and takes that were there before."""
+        return self.before + len(self._settled)
 
     @property
     def total(self) -> int:
-        """All prompts."""
-        return len(self._prompts)
+        """All prompts, and takes that were there before."""
+        return self.before + len(self._prompts)
 
     @property
     def attempt(self) -> int:
@@ -97,12 +108,36 @@ class Guide:
 
     def hear(self, sound: Sound) -> list[Event]:
         """What comes of a block of sound, no more than a moment long, or of the news that there is none."""
+        happenings = self.listener.hear(sound)
         if self.current is None:
             return []
-        happenings = self.listener.hear(sound)
         if isinstance(sound, Lost):  # what was being said ends with the device, and that is nobody's fault
             happenings = [happening for happening in happenings if not isinstance(happening, Over)]
         return self._follow(happenings) + self._ask()
+
+    def undo(self) -> list[Event]:
+        """Go one prompt back: it is asked for again, whether it had a take or was left out."""
+        if not self._settled:
+            return [events.Hint(time=self.listener.time, note="there is nothing to take back")]
+        had_take = self._settled.pop()
+        self._begin_anew()
+        what = "is taken back: say it again" if had_take else "is asked for after all"
+        return [self._event(events.Undone, note=f"{self.current.word} {what}", had_take=had_take)]
+
+    def skip(self) -> list[Event]:
+        """Leave the current prompt out."""
+        if self.current is None:
+            return []
+        left_out = self.current
+        about = {"time": self.listener.time, "prompt": left_out, "attempt": self._attempt}
+        self._settled.append(False)
+        self._begin_anew()
+        event = events.LeftOut(**about, **self._progress(), note=f"{left_out.word} is left out")
+        return [event, *self._finished(event.time)]
+
+    def wait(self, seconds: float) -> None:
+        """Take nothing for an answer until so many seconds have passed; then the current prompt is asked for again."""
+        self._asked, self._ready = None, max(self._ready, self.listener.time + seconds)
 
     def finish(self) -> list[Event]:
         """The stream is over: judge what is still open."""
@@ -156,16 +191,23 @@ class Guide:
             return [event]
         about = {"time": over.time, "prompt": self.current, "attempt": self._attempt, "quality": quality}
         if not problem or self._faultless:
-            self.kept += 1
+            self._settled.append(True)
             note = problem or next(iter(quality.problems), None)
             verdict = events.Kept(**about, **self._progress(), samples=attempt.samples, note=note)
         else:
-            self.skipped.append(self.current)
+            self._settled.append(False)
             verdict = events.Skipped(**about, **self._progress(), problem=problem)
         self._attempt, self._faultless = 1, True
-        if self.current:
-            return [verdict]
-        return [verdict, events.Finished(time=over.time, kept=self.kept, skipped=len(self.skipped))]
+        return [verdict, *self._finished(over.time)]
+
+    def _finished(self, time: float) -> list[Event]:
+        """That all is done, if it is."""
+        return [] if self.current else [events.Finished(time=time, kept=self.kept, skipped=len(self.skipped))]
+
+    def _begin_anew(self) -> None:
+        """Ask for the current prompt as if nothing had been said to it."""
+        self._attempt, self._faultless = 1, True
+        self.wait(PAUSE)
 
     def _attempted(self, over: Over) -> Attempt:
         samples = sixteen_bits(over.heard)

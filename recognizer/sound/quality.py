@@ -43,24 +43,35 @@ class Quality:
         return self.level - self.floor
 
     @property
+    def quiet(self) -> bool:
+        """Whether there is nothing but a quiet room: nobody was heard, however good the microphone may be."""
+        return not self.dead and self.level < TOO_QUIET and self.snr < TOO_NOISY
+
+    @property
     def problems(self) -> tuple[str, ...]:
         """What is wrong and what to do, one line each; none for a good recording."""
         if self.dead:
             return ("nothing but zeros: the input is muted or not allowed to this program",)
+        if self.quiet:
+            remedy = "speak, turn the input level up, or choose another device"
+            return (f"nothing but quiet ({self.level:.0f} dB): {remedy}",)
         found = []
         if self.clipped > CLIPPED:
             found.append(f"clipped ({100 * self.clipped:.1f} % of it): turn the input level down or move back")
         if self.level < TOO_QUIET:
             found.append(f"too quiet ({self.level:.0f} dB): turn the input level up or come closer")
         if self.snr < TOO_NOISY:
-            found.append(f"no speech over the noise (SNR {self.snr:.0f} dB): was anything said? if so, come closer")
+            remedy = "was anything said? if so, come closer, or turn off what hums"
+            found.append(f"no speech over the noise (SNR {self.snr:.0f} dB): {remedy}")
         elif self.snr < NOISY:
             found.append(f"noisy (SNR {self.snr:.0f} dB): come closer, or find a quieter place")
         return tuple(found)
 
     @property
     def verdict(self) -> str:
-        """ "good", "usable" or "unusable"."""
+        """ "good", "usable", "unusable", or "unheard" where there is nothing to judge."""
+        if self.quiet:
+            return "unheard"
         if self.dead or self.snr < TOO_NOISY:
             return "unusable"
         return "usable" if self.problems else "good"

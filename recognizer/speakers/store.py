@@ -329,6 +329,21 @@ def add_take(name: str, word: str, samples: np.ndarray, rate: int, *, heard: boo
     return folder(name) / path.relative_to(place)
 
 
+def remove_take(name: str, path: Path) -> None:
+    """Delete a take that `add_take` has just kept, as if it had never been; gone already is no error.
+
+    Raises
+    ------
+    ProfileError
+        if it cannot be deleted.
+    """
+    with locked():
+        there = [take.path for take in takes(name)]
+        alone = there == [path] and not has_profile(name)
+        if path in there:
+            _discard([folder(name)] if alone else [path])
+
+
 @contextmanager
 def locked() -> Iterator[None]:
     """Keep other programs from changing any speaker meanwhile; who comes second waits, and then sees all there is.

@@ -112,12 +112,14 @@ def test_files_and_words_that_there_are_not(run, model_file, sound, tmp_path):
 def test_outputs_that_cannot_be_written(run, model_file, sound, tmp_path, option, name):
     (tmp_path / "file").write_text("in the way")
     (tmp_path / name).mkdir()
-    for path in (tmp_path / "missing" / name, tmp_path / "file" / name, tmp_path / name):
-        outcome = run("align", sound, "-m", model_file, option, path)
-        assert (outcome.status, outcome.stdout) == (1, "")
-        assert outcome.stderr.startswith(f"error: {path} cannot be written: ")
-        assert outcome.stderr.endswith(f"; choose another {option}\n")
-        assert outcome.stderr.count("\n") == 1
+    for path, why in (
+        (tmp_path / "missing" / name, f": the folder {tmp_path / 'missing'} does not exist; make it first"),
+        (tmp_path / "file" / name, f": {tmp_path / 'file'} is no folder; choose another"),
+        (tmp_path / name, " is a folder; name a file"),
+    ):
+        outcome = run("align", tmp_path / "not looked at.wav", "-m", "nor this", option, path)
+        assert (outcome.status, outcome.stdout) == (2, "")
+        assert f"{option} {path}{why}" in outcome.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"rise.wav", "file", name}
 
 

@@ -14,12 +14,15 @@ from pathlib import Path
 
 import pytest
 import typer
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 from typer.testing import CliRunner
 
 import recognizer
 from recognizer.cli import COMMANDS as SUMMARIES
 from recognizer.cli import app
-from recognizer.cli.reporting import OPTION_FOR, with_options
+from recognizer.cli.reporting import OPTION_FOR, echo_wrapped, narrowed, print_table, with_options
 from recognizer.errors import ModelError
 
 
@@ -466,3 +469,60 @@ def test_what_the_system_refuses_is_told_without_a_guess(run, monkeypatch, error
     outcome = run("models", "list")
     assert (outcome.status, outcome.stdout) == (1, "")
     assert outcome.stderr.startswith(told)
+
+
+# Tables
+
+
+WIDE = [
+    ("word", "right", "n", "accuracy %", "95 % interval", "bootstrap", "over"),
+    ("北京" * 9, "1", "2", "50.0", "1.2 to 98.7", "0.0 to 100.0", "speakers"),
+    ("مرحبا", "12", "12", "100.0", "75.8 to 100.0", "100.0 to 100.0", "speakers"),
+    ("a/rather/long/path/of/a/model/that/is/kept/far/away.npz", "3", "40", "7.5", "1 to 2", "0 to 9", "recordings"),
+    ("eve", "cannot be used"),
+]
+
+
+@pytest.mark.parametrize("columns", [30, 40, 80, 200])
+def test_a_table_fits_the_terminal_and_its_numbers_are_aligned(monkeypatch, capsys, columns):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    print_table(WIDE, right={1, 2, 3, 4, 5})
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(cell_len, lines)) <= columns
+    told = "\n".join(lines)
+    for row in WIDE:
+        for cell in row[1:]:
+            assert cell in told, "nothing but names is shortened"
+    for place in (1, 3, 5):
+        head, cell = WIDE[0][place], WIDE[2][place]
+        [above] = [line for line in lines if re.search(rf"(^|  ){head}(  |$)", line)]
+        below = next(line for line in lines[lines.index(above) :] if line.startswith("مرحبا"))
+        assert above.index(head) + len(head) == re.search(rf"  {cell}(  |$)", below).start() + 2 + len(cell)
+    assert (columns == 200) is (len(lines) == len(WIDE))
+
+
+def test_a_table_that_is_no_terminals_is_whole(capsys):
+    print_table(WIDE)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(WIDE)
+    assert all(cell in line for row, line in zip(WIDE, lines) for cell in row)
+
+
+@given(st.text(), st.integers(1, 40))
+def test_a_narrowed_text_is_no_wider(text, cells):
+    told = narrowed(text, cells)
+    assert cell_len(told) <= cells
+    assert told == text or "…" in told
+    assert told == text or cell_len(text) > cells
+
+
+@pytest.mark.parametrize("columns", [30, 40])
+def test_lines_of_wide_letters_are_wrapped_too(monkeypatch, capsys, columns):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    echo_wrapped("北京 " * 30 + "end", 4)
+    first, *others = capsys.readouterr().out.splitlines()
+    assert max(map(cell_len, (first, *others))) <= columns
+    assert all(line.startswith("    北京") for line in others[:-1])
+    assert " ".join(line.strip() for line in (first, *others)) == "北京 " * 30 + "end"

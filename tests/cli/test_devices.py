@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from soundcard import Plug, SoundCard
+from terminal import picture
 from test_quality import spoken
 
 from recognizer.sound import microphone
@@ -139,6 +145,70 @@ def test_the_verdict_is_that_on_the_sound(run, hearing, samples, verdict, status
     assert record["problems"] == list(quality.problems)
     for name in ("duration", "peak", "level", "floor", "clipped", "snr"):
         assert record[name] == pytest.approx(getattr(quality, name), abs=1e-4)
+
+
+@pytest.mark.parametrize("level", [-60, -80])
+def test_where_nobody_spoke_that_is_the_verdict(run, hearing, level):
+    hearing(spoken(level, level))
+    outcome = run("devices", "--test")
+    assert (outcome.status, outcome.stderr) == (1, "")
+    assert rows_of(outcome.stdout)["verdict"] == "you were not heard: nothing but quiet"
+    assert outcome.stdout.splitlines()[-1].strip().startswith(f"nothing but quiet ({level} dB): speak, ")
+    assert json.loads(run("devices", "--test", "--json").stdout)["verdict"] == "unheard"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
+@pytest.mark.parametrize("form", [[], ["--quiet"]])
+def test_on_a_terminal_a_bar_moves_meanwhile(form):
+    """Of a made-up microphone, in a process of its own."""
+    pty = pytest.importorskip("pty")
+    code = """
+import sys, time
+sys.path[:0] = sys.argv[1:3]
+from soundcard import Plug, SoundCard
+from test_quality import spoken
+from recognizer.sound import microphone
+microphone.POLL = 0
+waiting = [part for part in spoken(-25, -65).reshape(10, -1)]
+def hear(stream):
+    time.sleep(0.13)
+    stream.deliver(waiting.pop(0))
+sys.modules["sounddevice"] = SoundCard([Plug("Desk Mic", rates=(16000,))], starved=hear)
+from recognizer.cli import main
+sys.argv = ["recognizer", "devices", "--test", *sys.argv[3:]]
+main()
+"""
+    master, terminal = pty.openpty()
+    tests = Path(__file__).parents[1]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tests), str(tests / "sound"), *form],
+        stdout=terminal,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONUTF8": "1", "TERM": "xterm", "COLUMNS": "60", "LINES": "40"},
+    )
+    os.close(terminal)
+    shown, stderr = picture(process, master) if not form else (rest(process, master), "")
+    assert process.wait(30) == 0
+    assert "verdict      good" in shown
+    if form:
+        assert "█" not in shown
+        return
+    assert stderr == ""
+    assert "Desk Mic" in shown
+    bars = {line.count("█") for line in shown.splitlines() if "█" in line or "·" in line}
+    assert len(bars) > 2, "it moves"
+    assert max(bars) > 15
+
+
+def rest(process: subprocess.Popen, master: int) -> str:
+    """What a program prints on a terminal on which it draws nothing."""
+    shown = b""
+    with suppress(OSError):
+        while piece := os.read(master, 65536):
+            shown += piece
+    os.close(master)
+    process.communicate(timeout=30)
+    return shown.decode()
 
 
 def test_only_the_first_three_seconds_count(run, hearing):

@@ -75,11 +75,11 @@ def test_words_are_asked_for_and_a_profile_is_made(enroll, speaking, model_file,
     assert kept() == both(*WORDS)
     lines = outcome.stdout.splitlines()
     assert lines[0] == "eve: 8 takes of 4 words"
-    assert lines[1].startswith("method: ")
-    assert lines[2].startswith("before: ")
-    assert lines[2].partition(" of 8 right, mean confidence ")[1]
-    assert lines[3].startswith("after (takes left out in turn): ")
-    assert lines[4] == f"next: recognizer live --speaker eve --model {model_file}"
+    before, after = (store.load("eve").record[trial] for trial in ("before", "after"))
+    right = f"before: {before['correct']} of 8 words right; now: {after['correct']} of 8"
+    assert lines[1] == f"{right} (each take recognised by a model that had not heard it)"
+    assert lines[2] == f"how sure: {before['confidence']:.2f} before, {after['confidence']:.2f} now, of at most 1"
+    assert lines[3] == f"next: recognizer live --speaker eve --model {model_file}"
     assert outcome.stderr.splitlines()[0] == f"enroll eve: Desk Mic at {RATE} Hz: be quiet for a moment"
     profile = store.load("eve")
     assert profile.record["takes"] == dict.fromkeys(built.words, 2)
@@ -119,8 +119,8 @@ def test_one_take_of_few_words_says_how_to_measure(enroll, speaking):
     speaking(*prompts(["hum", "rise"], 1))
     outcome = enroll("eve", "--words", "hum,rise", "--takes", "1")
     assert outcome.status == 0
-    assert "before: 2 of 2 right" in outcome.stdout
-    assert "after: too few takes to tell; with two of each word it can be: recognizer enroll eve\n" in outcome.stdout
+    assert "before: 2 of 2 words right" in outcome.stdout
+    assert "now: too few takes to tell; with two of each word it can be: recognizer enroll eve\n" in outcome.stdout
 
 
 def test_another_word_said_clearly_is_asked_for_again(enroll, speaking):
@@ -160,7 +160,10 @@ def test_an_interruption_keeps_the_takes_and_the_earlier_profile(enroll, speakin
     speaking(*wanted[:3], number=number)
     outcome = enroll("eve", *form)
     assert outcome.status == 130
-    assert outcome.stderr.splitlines()[-1] == "interrupted; 3 of 6 kept; the same command goes on from there"
+    assert (
+        outcome.stderr.splitlines()[-1]
+        == "interrupted; 3 of 6 kept, 5 of 8 are there; the same command goes on from there"
+    )
     there += Counter(prompt.word for prompt in wanted[:3])
     assert Counter(take.partition("/")[0] for take in kept()) == there
     assert (store.root() / "eve" / "profile.npz").read_bytes() == before
@@ -171,6 +174,51 @@ def test_an_interruption_keeps_the_takes_and_the_earlier_profile(enroll, speakin
     asked = [(event["word"], event["take"]) for event in events_of(outcome.stdout) if event["event"] == "prompt"]
     assert asked == [(prompt.word, prompt.take) for prompt in rest]
     assert kept() == both(*WORDS)
+
+
+def test_a_take_that_is_taken_back_is_gone_from_the_store(enroll, speaking, monkeypatch):
+    """Also the first one, of whom there is nothing else."""
+    typed, seen = [], []
+    monkeypatch.setattr("recognizer.cli.prompting.lines_of", lambda stream: lambda: [typed.pop()] if typed else [])
+    first, second = prompts(["hum", "rise"], 1)
+
+    def undo(stream) -> None:
+        seen.append(kept() if store.names() else None)
+        typed.append("u")
+        stream.deliver(np.random.default_rng(0).normal(0, 3e-4, RATE))
+
+    def look(stream) -> None:
+        seen.append(kept() if store.names() else None)
+        stream.deliver(np.random.default_rng(1).normal(0, 3e-4, RATE // 2))
+
+    speaking(first, undo, look, first, second)
+    outcome = enroll("eve", "--words", "hum,rise", "--takes", "1", "--json")
+    assert outcome.status == 0, outcome.stderr
+    assert seen == [[f"{first.word}/1"], None]
+    assert kept() == ["hum/1", "rise/1"]
+    assert [event["event"] for event in events_of(outcome.stdout)].count("undone") == 1
+
+
+def test_away_from_a_terminal_it_refuses_at_once_unless_told(enroll, soundcard, speaking, monkeypatch):
+    card = soundcard(Plug("Desk Mic"))
+    monkeypatch.setattr("recognizer.cli.prompting._is_seen", lambda: False)
+    outcome = enroll("eve")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: there is no terminal to show the words on")
+    assert outcome.stderr.count("\n") == 1
+    assert (card.history, store.names()) == ([], [])
+    for option in ("--json", "--without-terminal"):
+        speaking(*prompts(["hum"], 1))
+        monkeypatch.setattr("recognizer.cli.prompting._is_seen", lambda: False)
+        assert enroll("eve", "--words", "hum", "--takes", "1", option).status == 0
+        assert enroll("eve", "--words", "hum", "--takes", "1").status == 0, "there is nothing to ask for"
+        shutil.rmtree(store.root())
+
+
+def test_takes_that_were_there_count_as_done(enroll, speaking, eve):
+    earlier(enroll, eve)
+    speaking(*prompts(WORDS, 2, {"fall": 2}))
+    assert "3 of 8, say: " in enroll("eve").stderr
 
 
 def test_when_all_is_there_the_profile_is_made_anew_without_a_microphone(enroll, soundcard, speaking):
@@ -587,7 +635,7 @@ def test_unlabelled_recordings_are_learned_from_where_they_are_sure(enroll, eve)
         everything.mkdir(exist_ok=True)
         shutil.copy(file, everything / f"{n}.wav")
     write(everything / "silence.wav", 1e-4 * np.random.default_rng(0).standard_normal(RATE))
-    outcome = enroll("eve", "--unlabelled", everything)
+    outcome = enroll("eve", "--unlabelled", everything, "--details")
     assert outcome.status == 0, outcome.stderr
     lines = outcome.stdout.splitlines()
     assert lines[0] == "eve: sure of 8 of 9 recordings, of 4 words"
@@ -644,8 +692,10 @@ def test_the_method_is_the_one_asked_for(enroll, eve, options, told):
 
 def test_the_warp_is_told(enroll, eve):
     line = "warp of the frequency axis: "
-    assert line not in enroll("eve", "--from", eve, "--method", "map").stdout
-    outcome = enroll("eve", "--from", eve, "--method", "map", "--vtln")
+    assert line not in enroll("eve", "--from", eve, "--method", "map", "--details").stdout
+    assert line not in enroll("eve", "--from", eve, "--method", "map", "--vtln").stdout
+    outcome = enroll("eve", "--from", eve, "--method", "map", "--vtln", "--details")
+    assert "method: MAP (tau 4), as asked\n" in outcome.stdout
     warp = store.load("eve").record["warp"]
     told = "none, for none makes takes left out likelier" if warp == 1 else f"{warp:g}"
     assert f"{line}{told}\n" in outcome.stdout

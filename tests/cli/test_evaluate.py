@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -279,10 +280,8 @@ def test_csv_has_all_scores(run, mixed, model_file):
 def test_a_report_that_cannot_be_written(run, mixed, model_file, tmp_path):
     (tmp_path / "file").write_text("in the way")
     outcome = run("evaluate", mixed, "-m", model_file, "-q", "--report", tmp_path / "file")
-    assert outcome.status == 1
-    assert outcome.stderr.startswith(f"error: {tmp_path / 'file'} cannot be written: ")
-    assert "choose another --report" in outcome.stderr
-    assert outcome.stderr.count("\n") == 1
+    assert outcome.status == 2
+    assert f"--report {tmp_path / 'file'}: {tmp_path / 'file'} is no folder; choose another" in outcome.stderr
 
 
 def test_matplotlib_missing(run, mixed, model_file, tmp_path, monkeypatch):
@@ -319,3 +318,17 @@ def test_nothing_that_could_be_read(run, tmp_path, model_file):
     assert "none of the 1 files can be tested" in outcome.stderr
     assert str(tmp_path / "c" / "hum" / "1.wav") in outcome.stderr
     assert outcome.stderr.count("\n") == 1
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_read(run, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    for place in (tmp_path / "file", tmp_path / "file" / "in it"):
+        outcome = run("evaluate", "no corpus", "--model", "no model", "--report", place)
+        assert (outcome.status, outcome.stdout) == (2, "")
+        assert f"--report {place}: {tmp_path / 'file'} is no folder; choose another" in outcome.stderr
+    allowed = os.access
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "locked" and allowed(path, mode))
+    (tmp_path / "locked").mkdir()
+    outcome = run("evaluate", "no corpus", "--model", "no model", "--report", tmp_path / "locked" / "new")
+    assert outcome.status == 2
+    assert f"no permission to write into {tmp_path / 'locked'}; choose another" in outcome.stderr

@@ -157,8 +157,9 @@ def test_bad_outputs(run, exchanged, tmp_path, home):
     assert outcome.status == 2
     assert f"--output {tmp_path / 'm.model'} must end in .npz" in outcome.stderr
     outcome = run("import", file, "-o", tmp_path / "missing" / "m.npz")
-    assert outcome.status == 1
-    assert outcome.stderr.startswith(f"error: {tmp_path / 'missing' / 'm.npz'} cannot be written: ")
+    assert outcome.status == 2
+    told = f"--output {tmp_path / 'missing' / 'm.npz'}: the folder {tmp_path / 'missing'} does not exist; make it first"
+    assert told in outcome.stderr
     home.write_text("in the way")
     outcome = run("import", file)
     assert outcome.status == 1

@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 
 from recognizer.cli import lines
-from recognizer.cli.lines import lines_of, unseen
+from recognizer.cli.lines import keys_of, lines_of, unseen
 
 
 @pytest.fixture
@@ -96,4 +96,28 @@ def test_a_job_in_the_background_leaves_the_terminal_alone(monkeypatch):
         with unseen(stream):
             assert termios.tcgetattr(master)[3] & termios.ECHO
         assert come() == []
+    os.close(master)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals are otherwise there")
+def test_keys_count_without_enter_until_it_is_over():
+    import pty
+    import termios
+
+    master, terminal = pty.openpty()
+    with open(terminal) as stream:
+        before = termios.tcgetattr(master)
+        with suppress(RuntimeError), keys_of(stream) as pressed:
+            assert not termios.tcgetattr(master)[3] & (termios.ECHO | termios.ICANON)
+            assert termios.tcgetattr(master)[3] & termios.ISIG, "Ctrl-C still ends it"
+            assert pressed() == ""
+            os.write(master, b"us")
+            assert pressed() == "us"
+            os.write(master, b"\x1b[Au\x1b[15~")
+            assert pressed() == "u", "between an arrow and F5"
+            for other in (b"\x1bOP", b"\x1b", b"\n", b" ", b"\xff"):  # F1, for one, which has a P in it
+                os.write(master, other)
+                assert pressed() == ""
+            raise RuntimeError
+        assert termios.tcgetattr(master) == before
     os.close(master)

@@ -705,3 +705,12 @@ def test_on_a_terminal_there_is_a_picture(playing):
     for word in WORDS:
         for line in large(word).splitlines():
             assert line.strip() in text
+
+
+def test_a_folder_to_save_to_that_cannot_be_made_is_told_before_anything_is_loaded(run, soundcard, tmp_path):
+    card = soundcard(Plug("Desk Mic"))
+    (tmp_path / "file").write_text("in the way")
+    outcome = run("live", "--model", "no model", "--save", tmp_path / "file" / "kept")
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert f"{tmp_path / 'file'} is no folder; choose another" in outcome.stderr
+    assert card.history == []

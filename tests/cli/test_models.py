@@ -196,8 +196,8 @@ def test_pictures_that_cannot_be_drawn(run, model_file, tmp_path, monkeypatch):
     assert outcome.stderr == "error: the model has no word 'pep', did you mean 'peep'? it has fall, hum, peep, rise\n"
     missing = tmp_path / "no" / "m.png"
     outcome = run("models", "show", model_file, "--plot", missing)
-    assert (outcome.status, outcome.stdout) == (1, "")
-    assert outcome.stderr == f"error: {missing} cannot be written: No such file or directory; choose another --plot\n"
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert f"--plot {missing}: the folder {missing.parent} does not exist; make it first" in outcome.stderr
     outcome = run("models", "show", model_file, "--word", "rise")
     assert (outcome.status, outcome.stdout) == (2, "")
     assert "--word chooses what --plot draws; give both" in outcome.stderr

@@ -18,6 +18,7 @@ from soundcard import Plug, Stream
 from synthetic import RATE, WORDS, answer, quiet, say, write
 from test_guide import loud
 
+from recognizer.cli import prompting
 from recognizer.corpus import find
 from recognizer.live.prompts import Prompt, prompts
 from recognizer.sound import audio
@@ -210,6 +211,54 @@ def test_a_folder_whose_letters_are_composed_otherwise_is_the_same_word(record, 
     speaking(Prompt("hum", 2))
     assert record("n\N{LATIN SMALL LETTER E WITH ACUTE}", "--takes", "2").status == 0
     assert names(tmp_path / "mine") == [f"ne\N{COMBINING ACUTE ACCENT}/{n}.wav" for n in (1, 2)]
+
+
+def test_takes_that_were_there_count_as_done(record, speaking):
+    speaking(*prompts(["hum", "rise"], 2)[:3])
+    assert record("hum", "rise", "--takes", "2").status == 130
+    speaking(*prompts(["hum", "rise"], 2)[3:])
+    outcome = record("hum", "rise", "--takes", "2")
+    assert "4 of 4, say: " in outcome.stderr
+    speaking()
+    said = record("hum", "rise", "--takes", "4").stderr
+    assert "5 of 8, say: " in said
+    assert said.splitlines()[-1].startswith("interrupted; 0 of 4 kept, 4 of 8 are there; ")
+
+
+def test_more_takes_of_a_word_than_wanted_are_not_counted(record, speaking):
+    speaking(*prompts(["hum"], 3))
+    record("hum")
+    speaking()
+    assert "2 of 2, say: rise" in record("hum", "rise", "--takes", "1").stderr
+
+
+# Where nobody would see the words
+
+
+def test_away_from_a_terminal_it_refuses_at_once(record, soundcard, monkeypatch, tmp_path):
+    card = soundcard(Plug("Desk Mic"))
+    monkeypatch.setattr("recognizer.cli.prompting._is_seen", lambda: False)
+    outcome = record("hum")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: there is no terminal to show the words on")
+    assert "--without-terminal" in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert card.history == []
+    assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_terminal_is_where_the_words_are_shown(monkeypatch, stream):
+    assert not prompting._is_seen()
+    monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True)
+    assert prompting._is_seen()
+
+
+@pytest.mark.parametrize("option", ["--json", "--without-terminal"])
+def test_told_that_somebody_reads_it_goes_on(record, speaking, monkeypatch, option):
+    speaking(*prompts(["hum"], 1))
+    monkeypatch.setattr("recognizer.cli.prompting._is_seen", lambda: False)
+    assert record("hum", "--takes", "1", option).status == 0
 
 
 # What goes wrong

@@ -148,16 +148,30 @@ def test_show_tells_everything(run, eve, built, model_file):
     assert (record["audio_kept"], record["kept"]) == (True, dict.fromkeys(WORDS, 2))
     assert set(store.load("eve@cold").record) <= set(record)
     assert record["prior"] == "eve"
-    lines = run("speakers", "show", "eve@cold").stdout.splitlines()
+    lines = run("speakers", "show", "eve@cold", "--details").stdout.splitlines()
     assert [line.partition(": ")[0] for line in lines] == list(record)
     assert "audio_kept: yes" in lines
     assert "takes: fall 2, hum 2, peep 2, rise 2" in lines
     assert "unlabelled: no" in lines
 
 
+def test_show_tells_a_person_in_plain_words(run, eve, model_file):
+    record = store.load("eve").record
+    before, after = record["before"], record["after"]
+    assert run("speakers", "show", "eve").stdout.splitlines() == [
+        f"eve: 8 takes of 4 words, for the model {model_file}",
+        f"made: {record['made']}",
+        f"before: {before['correct']} of 8 words right; now: {after['correct']} of 8 "
+        "(each take recognised by a model that had not heard it)",
+        f"how sure: {before['confidence']:.2f} before, {after['confidence']:.2f} now, of at most 1",
+        "recordings: kept",
+    ]
+
+
 def test_show_tells_whether_the_audio_is_kept(run, eve):
     store.forget_audio("eve")
-    lines = run("speakers", "show", "eve").stdout.splitlines()
+    assert run("speakers", "show", "eve").stdout.splitlines()[-1] == "recordings: deleted"
+    lines = run("speakers", "show", "eve", "--details").stdout.splitlines()
     assert {"audio_kept: no", "kept: none", "prior: none"} < set(lines)
 
 
@@ -194,7 +208,8 @@ def test_rename_takes_the_conditions_along(run, eve):
     outcome = run("speakers", "rename", "eve", "eva")
     assert (outcome.status, outcome.stdout) == (0, "renamed to eva, eva@cold\n")
     assert store.names() == ["eva", "eva@cold"]
-    assert "prior: eva\n" in run("speakers", "show", "eva@cold").stdout
+    assert "prior: eva\n" in run("speakers", "show", "eva@cold", "--details").stdout
+    assert "started from: eva\n" in run("speakers", "show", "eva@cold").stdout
     assert store.load("eva@cold").record["prior"] == "eva"
     assert records_of(run("speakers", "rename", "eva", "eve", "--json").stdout) == [{"speakers": ["eve", "eve@cold"]}]
 
@@ -289,8 +304,8 @@ def test_without_takes_there_is_nothing_to_warn_of(run, eve, tmp_path):
 def test_files_that_cannot_be_written_or_read(run, eve, tmp_path):
     assert run("speakers", "export", "eve", tmp_path).status == 2
     outcome = run("speakers", "export", "eve", tmp_path / "gone" / "eve.zip")
-    assert outcome.status == 1
-    assert "cannot be written: No such file or directory" in outcome.stderr
+    assert outcome.status == 2
+    assert f"FILE {tmp_path / 'gone' / 'eve.zip'}: the folder {tmp_path / 'gone'} does not exist" in outcome.stderr
     (tmp_path / "x.zip").write_bytes(b"PK")
     for name in ("gone.zip", "x.zip"):
         outcome = run("speakers", "import", tmp_path / name)

@@ -333,6 +333,81 @@ def test_who_says_nothing_is_reminded_and_that_is_no_attempt():
     assert (one.prompt, one.attempt) == (ONE[0], 1)
 
 
+# What the person wants otherwise
+
+
+def test_a_take_is_taken_back_and_asked_for_again_before_the_next():
+    wanted = [Prompt("hum", 1), Prompt("rise", 1)]
+    guide = Guide(wanted, RATE)
+    person = Person(guide, word)
+    while not of(person.follow(0.1), "kept"):
+        pass
+    [undone] = guide.undo()
+    assert (undone.kind, undone.prompt, undone.had_take, undone.done) == ("undone", wanted[0], True, 0)
+    assert (guide.kept, guide.current, guide.attempt) == (0, wanted[0], 1)
+    events = person.follow()
+    assert [e.prompt for e in of(events, "prompt")] == [wanted[0], *wanted]
+    assert [e.prompt for e in of(events, "kept")] == [wanted[0], *wanted]
+    assert (guide.kept, guide.skipped) == (2, [])
+
+
+def test_one_goes_back_step_by_step_also_from_the_end_and_over_what_was_left_out():
+    wanted = prompts(WORDS, 1)
+    guide = Guide(wanted, RATE)
+    Person(guide, word).follow()
+    assert guide.state == "done"
+    [undone] = guide.undo()
+    assert (undone.prompt, guide.current) == (wanted[3], wanted[3])
+    [left_out, finished] = guide.skip()
+    assert (left_out.kind, left_out.prompt, left_out.done) == ("left_out", wanted[3], 4)
+    assert (finished.kind, finished.kept, finished.skipped) == ("finished", 3, 1)
+    assert guide.skipped == [wanted[3]]
+    assert guide.skip() == [], "there is nothing more"
+    back = [guide.undo()[0] for _ in range(4)]
+    assert [event.prompt for event in back] == wanted[::-1]
+    assert [event.had_take for event in back] == [False, True, True, True]
+    [hint] = guide.undo()
+    assert (hint.kind, hint.note) == ("hint", "there is nothing to take back")
+    assert (guide.done, guide.skipped) == (0, [])
+
+
+def test_what_is_being_said_when_a_word_is_left_out_is_not_taken_for_the_next():
+    wanted = [Prompt("hum", 1), Prompt("rise", 1)]
+    guide = Guide(wanted, RATE)
+    said = word(wanted[0])
+    person = Person(guide, [said, word(wanted[1])], noise=0.0)
+    while guide.state != "speech":
+        person.follow(0.01)
+    person.events += guide.skip()
+    events = person.follow()
+    assert kinds(events) == ["calibrated", "prompt", "left_out", "prompt", "kept", "finished"]
+    find(core(word(wanted[1])), of(events, "kept")[0].samples)
+
+
+def test_what_sounds_while_the_guide_waits_does_not_count():
+    guide = Guide(ONE, RATE)
+    person = Person(guide, [np.concatenate([word(Prompt("rise", 1))] * 3), word(ONE[0])], noise=0.0)
+    person.follow(1.0)
+    assert kinds(person.events) == ["calibrated", "prompt"]
+    guide.wait(4.0)
+    assert guide.state == "pause"
+    events = person.follow()
+    assert kinds(events) == ["calibrated", "prompt", "prompt", "kept", "finished"]
+    assert of(events, "prompt")[1].time >= 4.9
+    assert {event.attempt for event in of(events, "prompt", "kept")} == {1}
+    find(core(word(ONE[0])), of(events, "kept")[0].samples)
+
+
+def test_takes_that_were_there_before_count_as_done():
+    wanted = prompts(WORDS, 2, {"hum": 2, "rise": 1})
+    guide = Guide(wanted, RATE, before=3)
+    assert (guide.done, guide.total, guide.kept, guide.current) == (3, 8, 0, wanted[0])
+    events = Person(guide, word).follow()
+    assert [event.done for event in of(events, "prompt")] == [3, 4, 5, 6, 7]
+    assert {event.total for event in of(events, "prompt", "kept")} == {8}
+    assert (events[-1].kept, guide.done, guide.before) == (5, 8, 3)
+
+
 # What the caller objects to
 
 

@@ -103,7 +103,7 @@ def test_every_recording_has_a_quality_of_finite_numbers(samples, rate):
     assert np.isfinite([quality.duration, quality.peak, quality.level, quality.floor, quality.snr]).all()
     assert 0 <= quality.clipped <= 1
     assert quality.floor <= quality.level
-    assert quality.verdict in ("good", "usable", "unusable")
+    assert quality.verdict in ("good", "usable", "unusable", "unheard")
     assert all(problem.isprintable() for problem in quality.problems)
 
 
@@ -120,6 +120,10 @@ def test_every_recording_has_a_quality_of_finite_numbers(samples, rate):
         (-50, -90, 0.0, "usable", ["too quiet (-50 dB): turn the input level up"]),
         (-20, -35, 0.0, "usable", ["noisy (SNR 15 dB): come closer"]),
         (-20, -25, 0.0, "unusable", ["no speech over the noise (SNR 5 dB): was anything said?"]),
+        (-46, -55, 0.0, "unheard", ["nothing but quiet (-46 dB): speak, turn the input level up"]),
+        (-80, -81, 0.0, "unheard", ["nothing but quiet (-80 dB): "]),
+        (-44, -53, 0.0, "unusable", ["no speech over the noise (SNR 9 dB): was anything said?"]),
+        (-46, -57, 0.0, "usable", ["too quiet", "noisy"]),  # a whisper
         (-50, -65, 0.01, "usable", ["clipped", "too quiet", "noisy"]),
     ],
 )
@@ -138,9 +142,11 @@ def test_the_verdict_and_what_to_do(level, floor, clipped, verdict, problems):
         (spoken(-55, -85), "usable"),
         (spoken(-25, -40), "usable"),
         (spoken(-40, -40), "unusable"),
+        (spoken(-70, -70), "unheard"),
+        (spoken(-55, -60), "unheard"),
         (np.clip(30 * spoken(-20, -65), -1, 1), "usable"),
     ],
-    ids=["good", "quiet", "noisy", "nothing said", "clipped"],
+    ids=["good", "quiet", "noisy", "noise alone", "nothing said", "hardly anything", "clipped"],
 )
 def test_the_verdict_on_sound(samples, verdict):
     assert measure(samples, 16000).verdict == verdict

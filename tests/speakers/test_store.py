@@ -734,6 +734,7 @@ def all_that_changes(built, tmp_path) -> dict[str, Callable[[], object]]:
     labelled = [Utterance(write(tmp_path / "hum.wav", say("hum")), "hum", None)]
     return {
         "add_take": lambda: store.add_take(anna, "hum", say("hum"), 8000),
+        "remove_take": lambda: store.remove_take(anna, store.takes(anna)[0].path),
         "keep": lambda: store.keep(anna, labelled),
         "save": lambda: store.save(anna, profile_of(built, "anew")),
         "forget_takes": lambda: store.forget_takes(anna, ["fall/1.wav"]),
@@ -744,7 +745,7 @@ def all_that_changes(built, tmp_path) -> dict[str, Callable[[], object]]:
     }
 
 
-CHANGES = ["add_take", "keep", "save", "forget_takes", "forget_audio", "rename", "remove", "import_"]
+CHANGES = ["add_take", "remove_take", "keep", "save", "forget_takes", "forget_audio", "rename", "remove", "import_"]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -951,3 +952,36 @@ def test_a_folder_that_no_word_has_the_name_of_is_told_when_it_is_exported(tmp_p
     with pytest.raises(NamingError, match="word 'a:b' has a ':'"):
         store.export("anna", tmp_path / "anna.zip")
     assert not (tmp_path / "anna.zip").exists()
+
+
+# A take that is taken back
+
+
+def test_a_take_is_removed_as_if_it_had_never_been(home):
+    samples = say("hum")
+    paths = [store.add_take("eve", "hum", samples, 8000) for _ in range(2)]
+    store.remove_take("eve", paths[1])
+    assert [take.path for take in store.takes("eve")] == paths[:1]
+    assert store.add_take("eve", "hum", samples, 8000) == paths[1], "its number is free again"
+    for path in paths:
+        store.remove_take("eve", path)
+    assert store.names() == []
+    store.remove_take("eve", paths[0])  # gone already
+    assert store.names() == []
+
+
+def test_with_a_profile_the_last_take_goes_alone(home, enroll):
+    enroll("eve")
+    for take in store.takes("eve"):
+        store.remove_take("eve", take.path)
+    assert (store.names(), store.takes("eve"), store.has_profile("eve")) == (["eve"], [], True)
+
+
+def test_nothing_but_takes_of_that_speaker_is_removed(home, enroll, tmp_path):
+    enroll("eve")
+    enroll("anna")
+    other = store.takes("anna")[0].path
+    mine = write(tmp_path / "mine.wav", say("hum"))
+    for path in (other, mine, store.folder("eve") / "profile.npz"):
+        store.remove_take("eve", path)
+        assert path.exists()

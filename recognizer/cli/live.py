@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from recognizer.cli.lines import lines_of, unseen
+from recognizer.cli.defaults import model_option
 from recognizer.cli.options import (
     DebugOption,
     DeviceOption,
@@ -100,7 +101,7 @@ def live(
         from recognizer.sound.segmenter import Segmentation
 
         recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
-        how = {"words": chosen_words(words), "threshold": least, "adapt": adapt}
+        how = {"words": chosen_words(words, recognizer.words), "threshold": least, "adapt": adapt}
         session = Session(recognizer, **how, segmentation=replace(Segmentation(), hangover=hangover / 1000))
     status, failure, kept = ExitStatus.OK, None, True
     with ExitStack() as stack:
@@ -130,7 +131,7 @@ def live(
     if not quiet:
         complain(_summary(session))
         if session.learned:
-            complain(_how_to_keep(session.learned, recognizer.speaker, save))
+            complain(_how_to_keep(session.learned, recognizer.speaker, save, model_option(model, "enroll")))
     if failure:
         raise failure
     return status if kept else status or ExitStatus.FAILED
@@ -148,14 +149,14 @@ def _obey(session: Session, line: str, quiet: bool) -> list[Event]:
     return []
 
 
-def _how_to_keep(learned: int, speaker: str | None, save: Path | None) -> str:
+def _how_to_keep(learned: int, speaker: str | None, save: Path | None, model: str) -> str:
 
     folder, name = "DIR" if save is None else shlex.quote(shown(save)), speaker or "NAME"
     recording = "`recognizer live --save DIR`, then " if save is None else ""
     return (
         f"adapted to {counted(learned, 'word')}, in this session only"
         + (f"; the profile of {speaker} is as it was" if speaker else "")
-        + f"; to keep what is learned: {recording}`recognizer enroll {name} --unlabelled {folder}`"
+        + f"; to keep what is learned: {recording}`recognizer enroll {name} --unlabelled {folder}{model}`"
     )
 
 

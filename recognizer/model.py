@@ -80,8 +80,13 @@ class Model:
         told = told if isinstance(told, dict) else {}  # a card may hold anything
         return {word: told[word] for word in self.words if isinstance(told.get(word), str)}
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, new: bool = False) -> None:
         """Write the model to one `.npz`, whole or not at all.
+
+        Parameters
+        ----------
+        path : of the file; what was there is replaced
+        new : whether nothing may be there
 
         Raises
         ------
@@ -92,7 +97,7 @@ class Model:
         arrays, header = _arrays(self), _header(self)
         header |= {"card": self.card, "fingerprint": _fingerprint(arrays, header)}
         try:
-            archive.write(path, header, arrays)
+            archive.write(path, header, arrays, new=new)
         except OSError as error:
             raise _not_written(path, error) from error
 

@@ -33,7 +33,10 @@ COMMANDS = {
         "Read a model that was made with HTK; it recognises parameter files of the kind it was trained on.",
     ),
     "devices": ("devices:devices", "List the microphones, or test one."),
-    "models": ("models:app", "List the installed models, show one, or compare two."),
+    "models": (
+        "models:app",
+        "List the models that have a name, add, rename or remove your own, choose the default, show or compare some.",
+    ),
     "speakers": (
         "speakers:app",
         "List, show, rename, remove, move or refresh the speakers that are enrolled, or forget takes.",

@@ -62,7 +62,8 @@ def completion(
     context: typer.Context,
     shell: Annotated[str, typer.Argument(help="The shell.", metavar="bash|zsh|fish")],
     typed: Annotated[
-        list[str] | None, typer.Argument(help="What was typed, as the shell tells it.", metavar="[WORD]...", hidden=True)
+        list[str] | None,
+        typer.Argument(help="What was typed, as the shell tells it.", metavar="[WORD]...", hidden=True),
     ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -95,7 +96,7 @@ def _say_lines(text: str) -> None:
 
 def _split(line: str) -> list[str]:
     """The words of a line after the first, the last as far as it was typed, which may be empty."""
-    for missing in ("", "\"", "'"):  # a quote may be open
+    for missing in ("", '"', "'"):  # a quote may be open
         try:
             words = shlex.split(line + missing)
         except ValueError:
@@ -107,8 +108,8 @@ def _split(line: str) -> list[str]:
 def _line(shell: str, value: str, about: str, word: str, breaks: str) -> str:
     """A way to go on, as the shell reads it."""
     match shell:
-        case "bash":  # which replaces what follows the last sign that it divides words at
-            divided = max((word.rfind(sign) for sign in breaks if sign.strip()), default=-1) + 1
+        case "bash":  # which replaces what follows the last sign that it divides words at, and an @ with it
+            divided = max(0, *(word.rfind(sign) + (sign != "@") for sign in breaks + "=" if sign in "=:@"))
             return PLAIN.sub(r"\\\1", value[divided:])
         case "zsh":
             return value.replace("\\", "\\\\").replace(":", "\\:") + (f":{about}" if about else "")

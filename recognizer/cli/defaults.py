@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recognizer.cli.options import FIRST_MODEL, usage_error
-from recognizer.errors import cited, listed, shown
+from recognizer.errors import RecognizerError, cited, listed, shown
 from recognizer.files.user_folder import silent_home
+from recognizer.files.writing import make_private_folder, remedy, replacing
 
 if TYPE_CHECKING:
     import typer
@@ -26,6 +29,7 @@ OWN = {("speakers", "refresh"): {"model"}, ("cut",): {"words"}, ("enroll",): {"w
 # A default gives way to what a call says that does not go with it, or to what it does not say without which it is idle.
 RIVALS = {"device": {"from_file", "labelled", "unlabelled"}, "as_json": {"as_csv"}, "as_csv": {"as_json"}}
 NEEDS = {("devices",): {"device": "test"}}
+LINE_OF_MODEL = re.compile(r"""(\s*model\s*=\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s#]+)""")
 
 
 def file() -> Path:
@@ -67,7 +71,7 @@ def parsed(text: bytes, path: Path) -> dict:
     try:
         return tomllib.loads(text.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise usage_error(f"{shown(path)} is not TOML ({error}); write lines such as model = \"kitchen\"") from error
+        raise usage_error(f'{shown(path)} is not TOML ({error}); write lines such as model = "kitchen"') from error
 
 
 def of(names: tuple[str, ...], command: TyperCommand, commands: Commands) -> dict[str, object]:
@@ -145,9 +149,8 @@ def tell_origin(error: Exception) -> None:
     context = getattr(error, "ctx", None)
     defaults = getattr(context, "default_map", None)
     for parameter in context.command.params if defaults else ():
-        if (
-            getattr(context.get_parameter_source(parameter.name), "name", None) == "DEFAULT_MAP"
-            and any(option in error.message.replace(",", " ").split() for option in parameter.opts)
+        if getattr(context.get_parameter_source(parameter.name), "name", None) == "DEFAULT_MAP" and any(
+            option in error.message.replace(",", " ").split() for option in parameter.opts
         ):
             where = MODEL if parameter.name == "model" and os.environ.get(MODEL) else shown(file())
             error.message += f" ({where} says so)"
@@ -160,6 +163,62 @@ def model_of(command: str | None = None) -> str:
     own = said.get(command) if command else None
     own = own if isinstance(own, dict) else {}
     return os.environ.get(MODEL) or str(own.get("model") or said.get("model") or FIRST_MODEL)
+
+
+def set_model(name: str | None) -> None:
+    """Write down which model is the default, or that the first one is it; the rest of the file stays as it is.
+
+    Raises
+    ------
+    typer.BadParameter
+        if the file cannot be used or changed.
+    RecognizerError
+        if it cannot be written.
+    """
+    said = read()
+    path = Path(os.path.realpath(file()))  # which may be a link to where somebody keeps all settings
+    text = path.read_bytes().decode("utf-8-sig") if said or path.exists() else ""
+    wanted = {key: value for key, value in said.items() if key != "model"} | ({} if name is None else {"model": name})
+    changed = _with_model(text, name).encode(errors="surrogateescape")
+    if _read_or_none(changed) != wanted:
+        line = f"model = {json.dumps(name, ensure_ascii=False)}"
+        raise usage_error(
+            f"{shown(path)} is written so that it cannot be changed safely; write {line} into it yourself"
+        )
+    try:
+        make_private_folder(path.parent)
+        with replacing(path, private=True) as temporary:
+            temporary.write_bytes(changed)
+    except OSError as error:
+        what_to_do = remedy(error, "change its mode or that of its folder, or set RECOGNIZER_HOME to another one")
+        raise RecognizerError(f"{shown(path)} cannot be written: {error.strerror}; {what_to_do}") from error
+
+
+def _with_model(text: str, name: str | None) -> str:
+    """A text in TOML in which another model is named, or none."""
+    lines = text.splitlines(keepends=True)
+    tables = (number for number, line in enumerate(lines) if line.lstrip().startswith("["))
+    top = next(tables, len(lines))
+    value = json.dumps(name, ensure_ascii=False)
+    for number, line in enumerate(lines[:top]):
+        if match := LINE_OF_MODEL.match(line):
+            lines[number] = "" if name is None else match[1] + value + line[match.end() :]
+            return "".join(lines)
+    if name is None:
+        return text
+    while top and not lines[top - 1].strip().rstrip("#"):  # an empty line above a table belongs to it
+        top -= 1
+    before = "".join(lines[:top])
+    return before + ("\n" if before and not before.endswith("\n") else "") + f"model = {value}\n" + "".join(lines[top:])
+
+
+def _read_or_none(text: bytes) -> dict | None:
+    import tomllib
+
+    try:
+        return tomllib.loads(text.decode())
+    except ValueError:
+        return None
 
 
 def model_option(model: str, command: str) -> str:

@@ -100,7 +100,9 @@ def enroll(
     ] = None,
     words: Annotated[
         list[str] | None,
-        typer.Option(help="Ask for these words only; may be given more than once.", metavar="A,B,C", show_default=False),
+        typer.Option(
+            help="Ask for these words only; may be given more than once.", metavar="A,B,C", show_default=False
+        ),
     ] = None,
     method: Annotated[
         str,

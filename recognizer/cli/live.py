@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from recognizer.cli.lines import lines_of, unseen
 from recognizer.cli.defaults import model_option
+from recognizer.cli.lines import lines_of, unseen
 from recognizer.cli.options import (
     DebugOption,
     DeviceOption,

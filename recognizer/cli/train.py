@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from recognizer.cli import own_models
+from recognizer.cli.defaults import model_option
 from recognizer.cli.options import DebugOption, JobsOption, JsonOption, QuietOption, usage_error, workers
 from recognizer.cli.reporting import (
     SOON,
@@ -31,7 +33,15 @@ def train(
         list[Path],
         typer.Argument(help="Folders of recordings, or CSV manifests path,word,speaker.", readable=False),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.", metavar="FILE.npz")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The model file to write.", metavar="FILE.npz", show_default=False),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Keep it among your own models under this name instead.", metavar="NAME", show_default=False),
+    ] = None,
+    instead: Annotated[bool, typer.Option("--replace", help="Your own model of that NAME may be lost.")] = False,
     states: Annotated[int, typer.Option(help="Emitting states of a word.", min=1, max=100)] = 5,
     topology: Annotated[
         str,
@@ -119,17 +129,7 @@ def train(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Train a model on labelled recordings."""
-    if output.suffix != ".npz":
-        raise usage_error(f"--output {shown(output)} must end in .npz")
-    if not output.parent.is_dir():
-        raise usage_error(f"--output {shown(output)}: the folder {shown(output.parent)} does not exist; make it first")
-    if output.is_dir():
-        raise usage_error(f"--output {shown(output)} is a folder; name a file")
-    if not os.access(output.parent, os.W_OK):
-        raise usage_error(
-            f"--output {shown(output)}: no permission to write into {shown(output.parent)}; choose another"
-        )
-
+    output = _target(output, name, instead)
     with working("loading", quiet, SOON):
         from recognizer import corpus as corpora
         from recognizer.errors import CorpusError, TrainingError
@@ -172,7 +172,7 @@ def train(
             card={"data": ", ".join(folder.name or str(folder) for folder in corpus), "licence": licence},
             progress=progress,
         )
-    model.save(output)
+    model.save(output) if name is None else own_models.save(model, output, instead)
     left_out = [*silent, *(refusal.reason for refusal in refused)]
     tell_of_refusals(left_out)
     held_out, history = model.card["held_out"], model.acoustics.history
@@ -194,7 +194,30 @@ def train(
         if held_out:
             right = f"{100 * held_out['accuracy']:.1f} % of them right ({in_words(held_out)})"
             say(f"a trial without a third of the {held_out['unseen']} got {right}")
+        if name is not None:
+            say(f"next: recognizer live{model_option(output.stem, 'live')}")
     return ExitStatus.FAILED if left_out else ExitStatus.OK
+
+
+def _target(output: Path | None, name: str | None, instead: bool) -> Path:
+    """The file that the model goes to, looked at before anything is done."""
+    if (output is None) == (name is None):
+        raise usage_error("say where the model goes, with either --name NAME or --output FILE.npz")
+    if name is not None:
+        return own_models.new_file(name, instead)
+    if instead:
+        raise usage_error("--replace is for --name; a file that --output names is replaced in any case")
+    if output.suffix != ".npz":
+        raise usage_error(f"--output {shown(output)} must end in .npz")
+    if not output.parent.is_dir():
+        raise usage_error(f"--output {shown(output)}: the folder {shown(output.parent)} does not exist; make it first")
+    if output.is_dir():
+        raise usage_error(f"--output {shown(output)} is a folder; name a file")
+    if not os.access(output.parent, os.W_OK):
+        raise usage_error(
+            f"--output {shown(output)}: no permission to write into {shown(output.parent)}; choose another"
+        )
+    return output
 
 
 def _weight(text: str, number: Callable[[str, str], float]) -> tuple[Path, float]:

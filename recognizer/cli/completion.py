@@ -1,4 +1,4 @@
-"""`recognizer completion`: shells that complete commands, options, and the names of models, speakers and microphones."""
+"""`recognizer completion`: shells that complete commands, options, and names of models, speakers and microphones."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ def config(
 ) -> None:
     """Show your own defaults of options, and the file that they are written in.
 
-    Write one option a line, such as model = "kitchen", for all commands that have it; below a line such as [live], those
-    of one command. What a call says comes first, then the variable RECOGNIZER_MODEL, then the file.
+    Write one option a line, such as model = "kitchen", for all commands that have it; below a line such as [live],
+    those of one command. What a call says comes first, then the variable RECOGNIZER_MODEL, then the file.
     """
     defaults.check(context.find_root().command.commands)
     said, file, variable = defaults.read(), defaults.file(), os.environ.get(defaults.MODEL)

@@ -182,9 +182,7 @@ def set_model(name: str | None) -> None:
     changed = _with_model(text, name).encode(errors="surrogateescape")
     if _read_or_none(changed) != wanted:
         line = f"model = {json.dumps(name, ensure_ascii=False)}"
-        raise usage_error(
-            f"{shown(path)} is written so that it cannot be changed safely; write {line} into it yourself"
-        )
+        raise usage_error(f"{shown(path)} cannot be changed safely, as it is written; put {line} there yourself")
     try:
         make_private_folder(path.parent)
         with replacing(path, private=True) as temporary:

@@ -96,10 +96,11 @@ def list_models(as_json: JsonOption = False, quiet: QuietOption = False, debug: 
             rows.append(_row(record))
         else:
             _, words, *rest = _row(record)
-            told = [f"{words} words, {model.front_end.source}", *rest, str(path)]
-            say(f"{shown(name)}  {'  '.join(map(shown, told))}{'  default' if record['default'] else ''}")
+            told = [f"{words} words, {model.front_end.source}", *rest, *["default"] * record["default"], str(path)]
+            say(f"{shown(name)}  {'  '.join(map(shown, told))}")
     if rows:
         _print_rows(rows)
+        say("* is the default" if usual in found else f"the default is {shown(usual)}")
     if not found and not quiet:
         complain(f"no models found; put .npz files into {shown(folders()[0])}")
     return status
@@ -132,8 +133,6 @@ def _print_rows(rows: list[tuple[str, ...]]) -> None:
     while len(rows[0]) > 2 and _cells(rows) > get_terminal_size().columns:
         rows = [row[:-1] for row in rows]
     print_table(rows, right={1, 3})
-    if any(row[0].endswith(" *") for row in rows):
-        say("* is the default")
 
 
 def _cells(rows: list[tuple[str, ...]]) -> int:
@@ -241,7 +240,7 @@ def default(
         print_json({"model": told, "file": str(locate(told))})
     else:
         say(shown(told))
-    if not quiet and (variable := os.environ.get(defaults.MODEL)):
+    if not quiet and os.environ.get(defaults.MODEL):
         complain(f"note: {defaults.MODEL} says so, and comes before what is written in {shown(defaults.file())}")
 
 

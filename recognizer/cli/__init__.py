@@ -44,7 +44,7 @@ COMMANDS = {
     "config": ("config:config", "Show your own defaults of options, and the file that they are written in."),
     "completion": ("completion:completion", "Print what lets a shell complete commands, options and names."),
 }
-PLACEHOLDERS = {"integer": "N", "integer range": "N", "float": "X", "float range": "X", "text": "TEXT", "path": "PATH"}
+PLACEHOLDERS = {"int": "N", "float": "X", "path": "PATH"}  # by what the names of types begin with
 WILDCARDS = "*?["
 
 
@@ -128,8 +128,9 @@ def _examples(names: tuple[str, ...]) -> Callable:
 def _complete(parameter: typer.CallbackParam) -> None:
     """Name what a parameter takes, where its command does not, and look at the paths that it is given."""
     if parameter.metavar is None:
+        kinds = (sign for kind, sign in PLACEHOLDERS.items() if parameter.type.name.startswith(kind))
         is_argument = parameter.param_type_name == "argument"
-        parameter.metavar = parameter.name.upper() if is_argument else PLACEHOLDERS.get(parameter.type.name)
+        parameter.metavar = parameter.name.upper() if is_argument else next(kinds, "TEXT")
     if parameter.nargs == -1 and "..." not in parameter.metavar:
         parameter.metavar += "..."
     if parameter.type.name == "path":
@@ -198,9 +199,9 @@ app = typer.Typer(
 
 def _tell_version(wanted: bool) -> None:
     if wanted:
-        from recognizer import __version__
+        from recognizer.cli.reporting import say
 
-        typer.echo(f"recognizer {__version__}")
+        say(f"recognizer {import_module('recognizer').__version__}")
         raise typer.Exit
 
 

@@ -12,7 +12,7 @@ import typer
 
 from recognizer.cli.options import DebugOption, JsonOption, QuietOption, usage_error
 from recognizer.cli.reporting import print_json, reports_errors, say
-from recognizer.errors import RecognizerError, printable, shown
+from recognizer.errors import RecognizerError, shown
 
 if TYPE_CHECKING:
     from typer import CallbackParam
@@ -47,7 +47,7 @@ function __recognizer_complete
     set -l words (commandline -opc)
     set -l found (recognizer completion fish -- $words[2..-1] (commandline -ct) 2>/dev/null)
     if test (count $found) -gt 0
-        printf '%s\n' $found
+        string replace ' | ' \t -- $found
     else
         __fish_complete_path (commandline -ct)
     end
@@ -86,7 +86,7 @@ def completion(
         return
     for value, about in found:
         if value.isprintable():  # whoever has other names has to type them
-            typer.echo(_line(shell, value, printable(about), words[-1], breaks))
+            say(_line(shell, value, about, words[-1], breaks))
 
 
 def _say_lines(text: str) -> None:
@@ -113,7 +113,7 @@ def _line(shell: str, value: str, about: str, word: str, breaks: str) -> str:
             return PLAIN.sub(r"\\\1", value[divided:])
         case "zsh":
             return value.replace("\\", "\\\\").replace(":", "\\:") + (f":{about}" if about else "")
-    return f"{value}\t{about}" if about else value
+    return f"{value} | {about}" if about else value  # no name has such a line in it
 
 
 def candidates(program: TyperGroup, words: Sequence[str]) -> Iterator[tuple[str, str]]:

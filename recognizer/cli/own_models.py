@@ -132,19 +132,18 @@ def rename(old: str, new: str) -> list[str]:
     from recognizer.speakers import store
 
     source = _existing(old)
+    profiles = list(_profiles(old, source))
     target = new_file(new)
     try:
         with _changing(source), replacing(target, new=True) as temporary:
             shutil.copyfile(source, temporary)
     except FileExistsError as error:
         raise ModelError(_taken(new)) from error
-    speakers = []
-    for speaker, profile in _profiles(old, source):  # the old name stays until nobody needs it
+    for speaker, profile in profiles:  # the old name stays until nobody needs it
         store.save(speaker, replace(profile, model_name=target.stem))
-        speakers.append(speaker)
     with _changing(source):
         os.remove(source)
-    return speakers
+    return [speaker for speaker, _ in profiles]
 
 
 def _existing(name: str) -> Path:

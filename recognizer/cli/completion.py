@@ -54,6 +54,7 @@ function __recognizer_complete
 end
 complete -c recognizer -f -a '(__recognizer_complete)'""",
 }
+ENDED = re.compile(r"(?<!\\)\s$")  # after which a new word begins
 PLAIN = re.compile(r"([^\w@%+=:,./-])")  # what bash does not take as it stands
 
 
@@ -101,7 +102,7 @@ def _split(line: str) -> list[str]:
             words = shlex.split(line + missing)
         except ValueError:
             continue
-        return words[1:] + ([""] if not missing and line.endswith(" ") else [])
+        return words[1:] + ([""] if not missing and ENDED.search(line) else [])
     return [""]
 
 

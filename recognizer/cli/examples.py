@@ -14,7 +14,7 @@ EXAMPLES = {
     ),
     "train": (
         "recognizer train audio_samples --name mine --mixtures 1",
-        "recognizer train audio_samples --output mine.npz --mixtures 1 --augment noise,pace",
+        "recognizer train audio_samples --output mine.npz --mixtures 1 --augment pace",
         "recognizer batch audio_samples/seven_slt_0.wav --model mine",
     ),
     "record": (
@@ -23,7 +23,7 @@ EXAMPLES = {
     ),
     "cut": (
         "recognizer cut audio_samples/seven_slt_0.wav --words seven",
-        "recognizer cut audio_samples/nine_ked_0.wav --words 9 --voice ked --output takes",
+        "recognizer cut audio_samples/nine_ked_0.wav --words 9 --output takes",
     ),
     "enroll": (
         "recognizer enroll anna",
@@ -36,7 +36,7 @@ EXAMPLES = {
     ),
     "align": (
         "recognizer align audio_samples/seven_slt_0.wav",
-        "recognizer align audio_samples/seven_slt_0.wav --word seven --textgrid seven.TextGrid",
+        "recognizer align audio_samples/seven_slt_0.wav --textgrid seven.TextGrid",
     ),
     "export": (
         "recognizer export digits --htk digits.mmf",
@@ -67,7 +67,7 @@ EXAMPLES = {
     "speakers": ("recognizer speakers list", "recognizer speakers show anna"),
     "speakers list": ("recognizer speakers list", "recognizer speakers list --json"),
     "speakers show": ("recognizer speakers show anna", "recognizer speakers show anna@cold --json"),
-    "speakers rename": ("recognizer speakers rename anna ann", "recognizer speakers rename anna@cold anna@flu"),
+    "speakers rename": ("recognizer speakers rename anna@cold anna@flu", "recognizer speakers rename anna ann"),
     "speakers remove": ("recognizer speakers remove anna", "recognizer speakers remove anna@cold --yes"),
     "speakers export": ("recognizer speakers export anna anna.zip",),
     "speakers import": (

@@ -132,7 +132,7 @@ def test_the_shell_takes_the_script(shell, tmp_path):
     asked = {
         "bash": "source ./script; COMP_LINE='recognizer batch --thr'; COMP_POINT=${#COMP_LINE}; "
         '_recognizer; echo "${COMPREPLY[@]}"',
-        "zsh": "functions[compdef]=:; _describe() { print -l $found }; words=(recognizer batch --thr); CURRENT=3; "
+        "zsh": "functions[compdef]=:; _describe() { print -l -- $found }; words=(recognizer batch --thr); CURRENT=3; "
         "source ./script; _recognizer",
         "fish": "source ./script; complete -C 'recognizer batch --thr'",
     }[shell]

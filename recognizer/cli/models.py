@@ -95,8 +95,9 @@ def list_models(as_json: JsonOption = False, quiet: QuietOption = False, debug: 
         elif sys.stdout.isatty():
             rows.append(_row(record))
         else:
-            _, words, *rest = _row(record)
-            told = [f"{words} words, {model.front_end.source}", *rest, *["default"] * record["default"], str(path)]
+            _, words, right, where, *rest = _row(record)
+            told = [f"{words} words, {model.front_end.source}", f"{right} of {where}" if right else where, *rest]
+            told += [*["default"] * record["default"], str(path)]
             say(f"{shown(name)}  {'  '.join(map(shown, told))}")
     if rows:
         _print_rows(rows)
@@ -110,29 +111,29 @@ def _row(record: dict) -> tuple[str, ...]:
     """What a table tells of a model."""
     mark = f"{record['name']} *" if record["default"] else record["name"]
     made = record["made"] if isinstance(record["made"], str) else "not known"
-    return mark, str(len(record["words"])), _how_good(record), f"{record['bytes'] / 1000:.0f} kB", made
+    return mark, str(len(record["words"])), *_how_good(record), f"{record['bytes'] / 1000:.0f} kB", made
 
 
-def _how_good(record: dict) -> str:
+def _how_good(record: dict) -> tuple[str, str]:
     """The share of right answers, and where it was measured; a card may hold anything."""
     measured = record["accuracy"] if isinstance(record["accuracy"], dict) else {}
     measured = {where: score for where, score in measured.items() if _is_score(score)}
     shares = [100 * score["accuracy"] for score in measured.values()]
     if len(shares) > 1:
-        return f"{min(shares):.1f} to {max(shares):.1f} % of {len(shares)} corpora"
+        return f"{min(shares):.1f} to {max(shares):.1f} %", f"{len(shares)} corpora"
     if shares:
-        return f"{shares[0]:.1f} % of {next(iter(measured))}"
+        return f"{shares[0]:.1f} %", next(iter(measured))
     if _is_score(record["held_out"]):
-        return f"{100 * record['held_out']['accuracy']:.1f} % in a trial"
-    return "no trial"
+        return f"{100 * record['held_out']['accuracy']:.1f} %", "a trial"
+    return "", "no trial"
 
 
 def _print_rows(rows: list[tuple[str, ...]]) -> None:
     """A table of models on a terminal; where that is too narrow, without the columns at the right."""
-    rows = [("model", "words", "right", "size", "made"), *rows]
+    rows = [("model", "words", "right", "of", "size", "made"), *rows]
     while len(rows[0]) > 2 and _cells(rows) > get_terminal_size().columns:
         rows = [row[:-1] for row in rows]
-    print_table(rows, right={1, 3})
+    print_table(rows, right={1, 2, 4})
 
 
 def _cells(rows: list[tuple[str, ...]]) -> int:

@@ -126,7 +126,7 @@ def test_how_good_they_are_is_told(run, several):
     lines = {line.split("  ")[0]: line for line in run("models", "list").stdout.splitlines()}
     for name, told in {
         "nothing": "no trial",
-        "trial": "90.0 % in a trial",
+        "trial": "90.0 % of a trial",
         "kitchen": "90.0 % of us",
         "wide": "50.0 to 90.0 % of 2 corpora",
         "odd": "no trial",

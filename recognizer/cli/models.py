@@ -207,7 +207,7 @@ def rename(
     debug: DebugOption = False,
 ) -> None:
     """Give a model of your own another name, also in the profiles that were made for it."""
-    speakers = own_models.rename(old, new)
+    new, speakers = own_models.rename(old, new)
     was_default = defaults.read().get("model") == old
     if was_default:
         defaults.set_model(new)

@@ -118,8 +118,8 @@ def remove(name: str) -> list[str]:
     return speakers
 
 
-def rename(old: str, new: str) -> list[str]:
-    """Give a model another name; gives the speakers whose profiles now name it so.
+def rename(old: str, new: str) -> tuple[str, list[str]]:
+    """Give a model another name; gives that as it is kept, and the speakers whose profiles now name it so.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def rename(old: str, new: str) -> list[str]:
         store.save(speaker, replace(profile, model_name=target.stem))
     with _changing(source):
         os.remove(source)
-    return [speaker for speaker, _ in profiles]
+    return target.stem, [speaker for speaker, _ in profiles]
 
 
 def _existing(name: str) -> Path:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from recognizer.cli.defaults import model_option
 from recognizer.cli.lines import lines_of, unseen
 from recognizer.cli.options import (
     DebugOption,
@@ -131,7 +130,7 @@ def live(
     if not quiet:
         complain(_summary(session))
         if session.learned:
-            complain(_how_to_keep(session.learned, recognizer.speaker, save, model_option(model, "enroll")))
+            complain(_how_to_keep(session.learned, recognizer.speaker, save))
     if failure:
         raise failure
     return status if kept else status or ExitStatus.FAILED
@@ -149,14 +148,14 @@ def _obey(session: Session, line: str, quiet: bool) -> list[Event]:
     return []
 
 
-def _how_to_keep(learned: int, speaker: str | None, save: Path | None, model: str) -> str:
+def _how_to_keep(learned: int, speaker: str | None, save: Path | None) -> str:
 
     folder, name = "DIR" if save is None else shlex.quote(shown(save)), speaker or "NAME"
     recording = "`recognizer live --save DIR`, then " if save is None else ""
     return (
         f"adapted to {counted(learned, 'word')}, in this session only"
         + (f"; the profile of {speaker} is as it was" if speaker else "")
-        + f"; to keep what is learned: {recording}`recognizer enroll {name} --unlabelled {folder}{model}`"
+        + f"; to keep what is learned: {recording}`recognizer enroll {name} --unlabelled {folder}`"
     )
 
 

@@ -89,13 +89,14 @@ class Model:
 
         return table("Model", facts(self))
 
-    def save(self, path: str | Path, *, private: bool = False) -> None:
+    def save(self, path: str | Path, *, private: bool = False, new: bool = False) -> None:
         """Write the model to one `.npz`, whole or not at all.
 
         Parameters
         ----------
-        path : of the file
+        path : of the file; what was there is replaced
         private : whether nobody but its owner may read it, as with one that is fitted to a voice
+        new : whether nothing may be there
 
         Raises
         ------
@@ -106,7 +107,7 @@ class Model:
         arrays, header = _arrays(self), _header(self)
         header |= {"card": self.card, "fingerprint": _fingerprint(arrays, header)}
         try:
-            archive.write(path, header, arrays, private=private)
+            archive.write(path, header, arrays, private=private, new=new)
         except OSError as error:
             raise _not_written(path, error) from error
 

@@ -38,6 +38,7 @@ settings.load_profile("patient")
 def home(tmp_path, monkeypatch) -> Path:
     """No test sees or changes what the user has."""
     monkeypatch.setenv("RECOGNIZER_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("RECOGNIZER_MODEL", raising=False)
     return tmp_path / "home"
 
 

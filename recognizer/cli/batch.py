@@ -93,7 +93,7 @@ def batch(
 
         recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
         files, refused = _listed(paths)
-    how = {"words": chosen_words(words), "threshold": least, "jobs": workers(jobs)}
+    how = {"words": chosen_words(words, recognizer.words), "threshold": least, "jobs": workers(jobs)}
     count = len(refused) + len(files)
     failed, rates, channels, adaptation = 0, Counter(), {}, None
     if adapt:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recognizer.cli import corpora
+from recognizer.cli.defaults import model_option
 from recognizer.cli.options import (
     DebugOption,
     DetailsOption,
@@ -107,8 +108,10 @@ def enroll(
         ),
     ] = None,
     words: Annotated[
-        str | None,
-        typer.Option(help="Ask for these words only.", metavar="A,B,C", show_default=False),
+        list[str] | None,
+        typer.Option(
+            help="Ask for these words only; may be given more than once.", metavar="A,B,C", show_default=False
+        ),
     ] = None,
     method: Annotated[
         str,
@@ -160,7 +163,7 @@ def enroll(
     name = _checked_name(name, condition)
     if layout is not None and labelled is None:
         raise usage_error(f"--layout {shown(layout)} says how recordings in --from are named; give both")
-    _check_sources(labelled, unlabelled, voice, {"--takes": takes, "--words": words, "--device": device})
+    _check_sources(labelled, unlabelled, voice, {"--takes": takes, "--words": words or None, "--device": device})
     options = {"shape": shape, "tau": tau, "class_frames": class_frames, "variances": variances, "weight": weight}
     fitting = _method(
         method, {key: value for key, value in options.items() if value is not None and value is not False}
@@ -264,11 +267,11 @@ def _method(kind: str, chosen: dict[str, float | str | bool]) -> Method | None:
         raise usage_error(f"--{error}".replace("class_frames", "class-frames")) from error
 
 
-def _wanted(words: str | None, model: Model) -> list[str]:
+def _wanted(words: Sequence[str] | None, model: Model) -> list[str]:
     """The words to ask for, in the model's order."""
     import unicodedata
 
-    chosen = chosen_words(words)
+    chosen = chosen_words(words, model.words)
     if chosen is None:
         return list(model.words)
     chosen = [unicodedata.normalize("NFC", word) for word in chosen]
@@ -528,8 +531,7 @@ def _report(
             complain("warning: takes left out are understood worse than before; listen to the takes, and record more")
         for doubt in doubts:
             complain(f"warning: {doubt}")
-    option = "" if model_name == "digits" else f" --model {shlex.quote(model_name)}"
-    say(f"next: recognizer live --speaker {shlex.quote(name)}{option}")
+    say(f"next: recognizer live --speaker {shlex.quote(name)}{model_option(model_name, 'live')}")
 
 
 def _lines_of(name: str, record: dict) -> list[str]:

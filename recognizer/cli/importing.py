@@ -8,22 +8,9 @@ from typing import Annotated
 import typer
 
 from recognizer.cli.options import DebugOption, JsonOption, QuietOption, check_file, usage_error
+from recognizer.cli.own_models import make_folder
 from recognizer.cli.reporting import SOON, ExitStatus, complain, counted, does_work, print_json, say, working
 from recognizer.errors import listed, shown
-from recognizer.files.writing import remedy
-
-
-def _make_folder(folder: Path) -> None:
-    """The folder of the user's own models, if it is not there yet."""
-    from recognizer.errors import ModelError, shown
-    from recognizer.files.writing import make_private_folder
-
-    try:
-        make_private_folder(folder.parent)  # where voices are kept, too
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        what_to_do = remedy(error, "say with --output where to write")
-        raise ModelError(f"{shown(folder)} cannot be made ({error.strerror}); {what_to_do}") from error
 
 
 @does_work
@@ -67,7 +54,7 @@ def import_(
         model = exchange.import_model(file, dictionary)
     if output is None:
         output = own
-        _make_folder(own.parent)
+        make_folder(own.parent, "say with --output where to write")
     model.save(output)
     if as_json:
         record = {

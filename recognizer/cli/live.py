@@ -102,7 +102,7 @@ def live(
         from recognizer.sound.segmenter import Segmentation
 
         recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
-        how = {"words": chosen_words(words), "threshold": least, "adapt": adapt}
+        how = {"words": chosen_words(words, recognizer.words), "threshold": least, "adapt": adapt}
         session = Session(recognizer, **how, segmentation=replace(Segmentation(), hangover=hangover / 1000))
     status, failure, kept = ExitStatus.OK, None, True
     with ExitStack() as stack:

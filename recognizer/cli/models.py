@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recognizer.cli import defaults, own_models
 from recognizer.cli.corpora import recordings_of
 from recognizer.cli.options import (
     DebugOption,
@@ -16,6 +19,7 @@ from recognizer.cli.options import (
     JsonOption,
     LayoutOption,
     QuietOption,
+    lasting_name,
     png_for,
     usage_error,
     workers,
@@ -25,6 +29,7 @@ from recognizer.cli.reporting import (
     ExitStatus,
     complain,
     counted,
+    does_work,
     echo_wrapped,
     print_json,
     print_table,
@@ -32,6 +37,7 @@ from recognizer.cli.reporting import (
     reports_errors,
     say,
     warn_of_low_rates,
+    width_of,
     working,
     writing,
 )
@@ -47,41 +53,198 @@ FIRST = ("accuracy", "held_out", "licence", "data", "utterances", "speakers")  #
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 app = typer.Typer(
-    help="List the installed models, show one, or compare two.",
+    help="List the models that have a name, add, rename or remove your own, choose the default, show or compare some.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
 
 
+OwnArgument = Annotated[str, typer.Argument(help="A model of your own, by name.", metavar="NAME")]
+
+
 @app.command("list")
 @reports_errors
 def list_models(as_json: JsonOption = False, quiet: QuietOption = False, debug: DebugOption = False) -> ExitStatus:
-    """List the models that have a name."""
+    """List the models that have a name.
+
+    The default, which is marked, is that of every command; `recognizer models default` changes it.
+    """
     from recognizer.errors import ModelError
     from recognizer.model import Model, folders, installed
 
-    status = ExitStatus.OK
-    for name, path in installed().items():
+    status, rows, found = ExitStatus.OK, [], installed()
+    usual = defaults.model_of()
+    for name, path in found.items():
         try:
             model = Model.load(path)
         except ModelError as error:
             complain(f"error: {error}")
             status = ExitStatus.FAILED
             continue
+        record = {
+            "name": name,
+            "file": str(path),
+            "words": list(model.words),
+            "fingerprint": model.fingerprint,
+            "default": name == usual,
+            "own": path.parent == folders()[0],
+            "bytes": path.stat().st_size,
+            **{key: model.card.get(key) for key in ("made", "accuracy", "held_out")},
+        }
         if as_json:
-            record = {
-                "name": name,
-                "file": str(path),
-                "words": list(model.words),
-                "fingerprint": model.fingerprint,
-            }
             print_json(record)
+        elif sys.stdout.isatty():
+            rows.append(_row(record))
         else:
-            say(f"{shown(name)}  {len(model.words)} words, {model.front_end.source}  {shown(path)}")
-    if not installed() and not quiet:
+            _, words, right, where, *rest = _row(record)
+            told = [f"{words} words, {model.front_end.source}", f"{right} of {where}" if right else where, *rest]
+            told += [*["default"] * record["default"], str(path)]
+            say(f"{shown(name)}  {'  '.join(map(shown, told))}")
+    if rows:
+        _print_rows(rows)
+        say("* is the default" if usual in found else f"the default is {shown(usual)}")
+    if not found and not quiet:
         complain(f"no models found; put .npz files into {shown(folders()[0])}")
     return status
+
+
+def _row(record: dict) -> tuple[str, ...]:
+    """What a table tells of a model."""
+    mark = f"{record['name']} *" if record["default"] else record["name"]
+    made = record["made"] if isinstance(record["made"], str) else "not known"
+    return mark, str(len(record["words"])), *_how_good(record), f"{record['bytes'] / 1000:.0f} kB", made
+
+
+def _how_good(record: dict) -> tuple[str, str]:
+    """The share of right answers, and where it was measured; a card may hold anything."""
+    measured = record["accuracy"] if isinstance(record["accuracy"], dict) else {}
+    measured = {where: score for where, score in measured.items() if _is_score(score)}
+    shares = [100 * score["accuracy"] for score in measured.values()]
+    if len(shares) > 1:
+        return f"{min(shares):.1f} to {max(shares):.1f} %", f"{len(shares)} corpora"
+    if shares:
+        return f"{shares[0]:.1f} %", next(iter(measured))
+    if _is_score(record["held_out"]):
+        return f"{100 * record['held_out']['accuracy']:.1f} %", "a trial"
+    return "", "no trial"
+
+
+def _print_rows(rows: list[tuple[str, ...]]) -> None:
+    """A table of models on a terminal; where that is too narrow, without the columns at the right."""
+    rows = [("model", "words", "right", "of", "size", "made"), *rows]
+    while len(rows[0]) > 2 and _cells(rows) > get_terminal_size().columns:
+        rows = [row[:-1] for row in rows]
+    print_table(rows, right={1, 2, 4})
+
+
+def _cells(rows: list[tuple[str, ...]]) -> int:
+    """How wide a table is."""
+    return sum(max(width_of(shown(cell)) for cell in column) + 2 for column in zip(*rows)) - 2
+
+
+@app.command()
+@does_work
+def add(
+    file: Annotated[
+        Path, typer.Argument(help="A model, as `train` or somebody else made it.", metavar="FILE.npz", readable=False)
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(help="What to call it; by default as the file.", metavar="NAME", show_default=False),
+    ] = None,
+    instead: Annotated[bool, typer.Option("--replace", help="Your own model of that name may be lost.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Copy a model to your own, which have a name."""
+    from recognizer.model import Model
+
+    model = Model.load(file)
+    target = own_models.new_file(file.stem if name is None else name, instead)
+    own_models.save(model, target, instead)
+    if as_json:
+        print_json({"name": target.stem, "file": str(target)})
+    else:
+        say(f"{target.stem}: {counted(len(model.words), 'word')}; {shown(target)}")
+        say(f"next: recognizer live{defaults.model_option(target.stem, 'live')}")
+
+
+@app.command()
+@does_work
+def remove(
+    name: OwnArgument,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Delete a model of your own."""
+    speakers = own_models.remove(name)
+    was_default = defaults.read().get("model") == name
+    if was_default:
+        defaults.set_model(None)
+    if as_json:
+        print_json({"name": name, "speakers": speakers})
+    else:
+        say(f"removed {shown(name)}")
+    if quiet:
+        return
+    if was_default:
+        complain(f"it was the default, which is now {shown(defaults.model_of())}")
+    if speakers:
+        complain(
+            f"warning: the profiles of {listed(speakers)} were made for it and do not go with another model; make them "
+            "anew with `recognizer speakers refresh NAME --model MODEL`"
+        )
+
+
+@app.command()
+@does_work
+def rename(
+    old: OwnArgument,
+    new: Annotated[str, typer.Argument(help="The new name.", metavar="NEW")],
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Give a model of your own another name, also in the profiles that were made for it."""
+    new, speakers = own_models.rename(old, new)
+    was_default = defaults.read().get("model") == old
+    if was_default:
+        defaults.set_model(new)
+    if as_json:
+        print_json({"name": new, "speakers": speakers})
+        return
+    say(f"renamed {shown(old)} to {shown(new)}" + (", which is the default" if was_default else ""))
+    if speakers:
+        say(f"the profiles of {listed(speakers, len(speakers))} name it so, too")
+
+
+@app.command()
+@does_work
+def default(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="The new default: a model by name, or a .npz file.", metavar="NAME|FILE"),
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show which model commands use that are told of none, or choose it."""
+    from recognizer.model import Model, locate
+
+    if name is not None:
+        Model.load(locate(name))
+        defaults.set_model(lasting_name(name))
+    told = defaults.model_of()
+    if as_json:
+        print_json({"model": told, "file": str(locate(told))})
+    else:
+        say(shown(told))
+    if not quiet and os.environ.get(defaults.MODEL):
+        complain(f"note: {defaults.MODEL} says so, and comes before what is written in {shown(defaults.file())}")
 
 
 @app.command()

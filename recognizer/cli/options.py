@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +11,7 @@ import typer
 
 from recognizer.errors import NamingError, shown
 
+FIRST_MODEL = "digits"  # where neither a call nor its user names one
 ModelOption = Annotated[str, typer.Option("--model", "-m", help="Model by name, or a .npz file.", metavar="NAME|FILE")]
 SpeakerOption = Annotated[
     str | None,
@@ -36,7 +37,13 @@ JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", help="Processes to use; 0 for one a core.", min=0, metavar="N")
 ]
 WordsOption = Annotated[
-    str | None, typer.Option("--words", help="Only choose from these words.", metavar="A,B,C", show_default=False)
+    list[str] | None,
+    typer.Option(
+        "--words",
+        help="Only choose from these words; may be given more than once, for words with commas.",
+        metavar="A,B,C",
+        show_default=False,
+    ),
 ]
 DeviceOption = Annotated[
     str | None,
@@ -77,9 +84,20 @@ def checked_speaker(name: str) -> str:
         raise usage_error(str(error)) from error
 
 
-def chosen_words(words: str | None) -> list[str] | None:
-    """The words named by `--words`; None where all are allowed."""
-    return None if words is None else [word.strip() for word in words.split(",") if word.strip()]
+def chosen_words(given: Sequence[str] | None, vocabulary: Collection[str]) -> list[str] | None:
+    """The words named by `--words`; None where all are allowed.
+
+    Commas divide what was given once. What was given more than once is a word each time, unless it is none of the
+    vocabulary and its parts are. A word of the vocabulary is never divided.
+    """
+    if not given:
+        return None
+    chosen = []
+    for text in given:
+        parts = [word.strip() for word in text.split(",") if word.strip()]
+        whole = text.strip() in vocabulary or (len(given) > 1 and not all(part in vocabulary for part in parts))
+        chosen += [text.strip()] if whole else parts
+    return chosen
 
 
 def lasting_name(model: str) -> str:

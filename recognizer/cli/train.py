@@ -9,14 +9,15 @@ from typing import Annotated
 
 import typer
 
+from recognizer.cli import own_models
 from recognizer.cli.corpora import installed_words, recordings_of
+from recognizer.cli.defaults import model_option
 from recognizer.cli.options import (
     DebugOption,
     JobsOption,
     JsonOption,
     LayoutOption,
     QuietOption,
-    check_file,
     usage_error,
     workers,
 )
@@ -40,7 +41,15 @@ def train(
         list[Path],
         typer.Argument(help="Folders of recordings, or CSV manifests path,word,speaker.", readable=False),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.", metavar="FILE.npz")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The model file to write.", metavar="FILE.npz", show_default=False),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Keep it among your own models under this name instead.", metavar="NAME", show_default=False),
+    ] = None,
+    instead: Annotated[bool, typer.Option("--replace", help="Your own model of that NAME may be lost.")] = False,
     states: Annotated[int, typer.Option(help="Emitting states of a word.", min=1, max=100)] = 5,
     topology: Annotated[
         str,
@@ -129,8 +138,7 @@ def train(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Train a model on labelled recordings."""
-    check_file(output, "--output", ".npz")
-
+    output = _target(output, name, instead)
     with working("loading", quiet, SOON):
         from recognizer import corpus as corpora
         from recognizer.errors import CorpusError, TrainingError
@@ -180,7 +188,7 @@ def train(
             card={"data": ", ".join(folder.name or str(folder) for folder in corpus), "licence": licence},
             progress=progress,
         )
-    model.save(output)
+    model.save(output) if name is None else own_models.save(model, output, instead)
     left_out = [*silent, *(refusal.reason for refusal in refused)]
     tell_of_refusals(left_out)
     held_out, history = model.card["held_out"], model.acoustics.history
@@ -202,7 +210,21 @@ def train(
         if held_out:
             right = f"{100 * held_out['accuracy']:.1f} % of them right ({in_words(held_out)})"
             say(f"a trial without a third of the {held_out['unseen']} got {right}")
+        if name is not None:
+            say(f"next: recognizer live{model_option(output.stem, 'live')}")
     return ExitStatus.FAILED if left_out else ExitStatus.OK
+
+
+def _target(output: Path | None, name: str | None, instead: bool) -> Path:
+    """The file that the model goes to, looked at before anything is done."""
+    if (output is None) == (name is None):
+        raise usage_error("say where the model goes, with either --name NAME or --output FILE.npz")
+    if name is not None:
+        return own_models.new_file(name, instead)
+    if instead:
+        raise usage_error("--replace is for --name; a file that --output names is replaced in any case")
+    check_file(output, "--output", ".npz")
+    return output
 
 
 def _weight(text: str, number: Callable[[str, str], float]) -> tuple[Path, float]:

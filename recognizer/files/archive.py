@@ -48,7 +48,14 @@ class ForeignError(ValueError):
     """An archive of somebody else's: it does not say that it is of the format that was asked for."""
 
 
-def write(path: Path, header: Mapping[str, object], arrays: Mapping[str, np.ndarray], *, private: bool = False) -> None:
+def write(
+    path: Path,
+    header: Mapping[str, object],
+    arrays: Mapping[str, np.ndarray],
+    *,
+    private: bool = False,
+    new: bool = False,
+) -> None:
     """Write an archive, whole or not at all; numbers that single precision holds exactly take half the room.
 
     Parameters
@@ -57,13 +64,14 @@ def write(path: Path, header: Mapping[str, object], arrays: Mapping[str, np.ndar
     header : plain JSON data; `format` and `version` tell what the archive is
     arrays : by name, none of which is `header`
     private : whether nobody but its owner may read it
+    new : whether the name must be free
 
     Raises
     ------
     OSError
         if the file cannot be written; what was there stays.
     """
-    with replacing(path, private=private) as temporary, open(temporary, "wb") as file:
+    with replacing(path, private=private, new=new) as temporary, open(temporary, "wb") as file:
         kept = {name: _smallest(array) for name, array in arrays.items()}
         np.savez_compressed(file, **{HEADER: np.array(json.dumps(header, ensure_ascii=False))}, **kept)
 

@@ -21,8 +21,21 @@ def home() -> Path:
     RecognizerWarning
         once, if there is a folder in both places.
     """
+    used, other = _places()
+    if other is not None:
+        _tell_of_two(used, other)
+    return used
+
+
+def silent_home() -> Path:
+    """As `home`, without a warning."""
+    return _places()[0]
+
+
+def _places() -> tuple[Path, Path | None]:
+    """The folder in use, and one in the other place, if there is one."""
     if folder := os.environ.get("RECOGNIZER_HOME"):
-        return Path(folder)
+        return Path(folder), None
     import platformdirs
 
     try:
@@ -31,13 +44,10 @@ def home() -> Path:
             for find in (platformdirs.user_data_path, platformdirs.user_config_path)
         )
     except RuntimeError:  # the system knows no home of this user; older versions leave the tilde
-        return Path("~", "recognizer")
+        return Path("~", "recognizer"), None
     if former == place or not os.path.isdir(former):
-        return place
-    if not os.path.lexists(place):
-        return former
-    _tell_of_two(place, former)
-    return place
+        return place, None
+    return (place, former) if os.path.lexists(place) else (former, None)
 
 
 @cache

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 import recognizer
 from recognizer.cli import COMMANDS as SUMMARIES
 from recognizer.cli import app
+from recognizer.cli.examples import EXAMPLES
 from recognizer.cli.reporting import OPTION_FOR, echo_wrapped, narrowed, print_table, with_options
 from recognizer.errors import ModelError
 
@@ -37,7 +38,7 @@ def commands() -> Iterator[tuple[tuple[str, ...], object]]:
 
 COMMANDS = dict(commands())
 LEAVES = [names for names, command in COMMANDS.items() if not hasattr(command, "commands")]
-WITHOUT_FILES = {("devices",), ("record",), ("models", "list")}
+WITHOUT_FILES = {("devices",), ("record",), ("models", "list"), ("config",), ("completion",)}
 WITH_FILES = [names for names in LEAVES if names not in WITHOUT_FILES and names[0] != "speakers"]
 
 
@@ -58,6 +59,12 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
         ("models", "list"): [],
         ("models", "show"): [values.get("model", "x.npz")],
         ("models", "compare"): [values.get("model", "x.npz"), values.get("model", "x.npz"), values.get("corpus", "x")],
+        ("models", "add"): [values.get("model", "x.npz"), "--name", "new"],
+        ("models", "remove"): [values.get("own", values.get("model", "x"))],
+        ("models", "rename"): [values.get("own", values.get("model", "x")), "new"],
+        ("models", "default"): [values.get("model", "x.npz")],
+        ("config",): [],
+        ("completion",): ["bash"],
         ("speakers", "list"): [],
         ("speakers", "show"): ["eve"],
         ("speakers", "rename"): ["eve", "anna"],
@@ -72,9 +79,10 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
 
 def test_the_commands_are_these():
     names = {("live",), ("batch",), ("train",), ("record",), ("enroll",), ("evaluate",), ("align",), ("devices",)}
-    names |= {("export",), ("import",), ("cut",)}
+    names |= {("export",), ("import",), ("cut",), ("config",), ("completion",)}
     of_speakers = {"list", "show", "rename", "remove", "export", "import", "refresh", "forget"}
-    groups = {("models", name) for name in ("list", "show", "compare")} | {("speakers", name) for name in of_speakers}
+    of_models = ("list", "show", "compare", "add", "remove", "rename", "default")
+    groups = {("models", name) for name in of_models} | {("speakers", name) for name in of_speakers}
     assert set(LEAVES) == names | groups
 
 
@@ -107,6 +115,31 @@ def test_python_m_is_the_command():
     assert all(f"\n  {name} " in help_.stdout for name in SUMMARIES)
     wrong = subprocess.run([*call, "bogus"], capture_output=True, text=True, timeout=60, check=False)
     assert (wrong.returncode, wrong.stdout) == (2, "")
+
+
+def test_the_module_is_called_as_the_command():
+    for call, status in ((["--help"], 0), (["batch", "--help"], 0), (["bogus"], 2)):
+        done = subprocess.run([sys.executable, "-m", "recognizer", *call], capture_output=True, text=True, timeout=60)
+        assert done.returncode == status
+        assert (done.stdout + done.stderr).startswith("Usage: recognizer ")
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_the_version(run, option):
+    outcome = run(option)
+    assert (outcome.status, outcome.stdout, outcome.stderr) == (0, f"recognizer {recognizer.__version__}\n", "")
+
+
+@pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
+def test_help_is_short(run, names):
+    """By its short option, too; it ends with examples, and fits the narrow terminals that there are."""
+    outcome = run(*names, "-h")
+    assert (outcome.status, outcome.stdout) == (0, run(*names, "--help").stdout)
+    assert all(len(line) <= 80 for line in outcome.stdout.splitlines())
+    assert not re.search(r"<\w+( range)?>|\w\.\.\.$", outcome.stdout, re.MULTILINE), "all is named, nothing cut off"
+    if names:
+        lines = EXAMPLES[" ".join(names)]
+        assert outcome.stdout.endswith("\nExamples:\n" + "".join(f"  {line}\n" for line in lines))
 
 
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
@@ -209,6 +242,64 @@ def test_no_command_gives_help(run, call):
     assert "Commands:" in outcome.stdout + outcome.stderr
 
 
+@pytest.mark.parametrize(
+    ("call", "near"),
+    [
+        (["traim"], "train"),
+        (["models", "lst"], "list"),
+        (["batch", "a.wav", "--modle", "x"], "--model"),
+        (["live", "--treshold", "x"], "--threshold"),
+    ],
+    ids=" ".join,
+)
+def test_a_slip_is_told_with_what_was_meant(run, call, near):
+    outcome = run(*call)
+    assert outcome.status == 2
+    assert re.search(rf"No such (command|option).*{near}", outcome.stderr.splitlines()[-1])
+
+
+# Patterns that no shell has expanded
+
+
+@pytest.fixture
+def numbered(tmp_path, monkeypatch, recordings) -> Path:
+    """The folder of this call, with three recordings in it, one of which has a name like a pattern."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.wav", "a.wav", "[ab].wav"):
+        Path(name).write_bytes((recordings / "hum_anna_0.wav").read_bytes())
+    return tmp_path
+
+
+def heard(outcome) -> list[str]:
+    assert outcome.status == 0, outcome.stderr
+    return [json.loads(line)["file"] for line in outcome.stdout.splitlines()]
+
+
+def test_a_pattern_is_all_that_fits_it(run, numbered, model_file):
+    call = ["batch", "--json", "--model", model_file]
+    assert heard(run(*call, "?.wav")) == ["a.wav", "b.wav"]
+    assert heard(run(*call, "b.wav", "a*")) == ["b.wav", "a.wav"]
+    assert heard(run(*call, "[ab].wav")) == ["[ab].wav"], "it is there as it is written"
+    (numbered / "[ab].wav").unlink()
+    assert heard(run(*call, "[ab].wav")) == ["a.wav", "b.wav"]
+
+
+def test_a_pattern_for_one_file(run, numbered, model_file):
+    assert run("align", "a*", "--model", model_file).status == 0
+    for pattern, told in (("*.wav", "*.wav fits 3 files, and one is wanted"), ("*.flac", "nothing fits *.flac")):
+        outcome = run("align", pattern, "--model", model_file)
+        assert (outcome.status, outcome.stdout) == (2, "")
+        assert told in outcome.stderr.splitlines()[-1]
+
+
+def test_a_file_to_write_is_no_pattern(run, enroll, numbered):
+    enroll("eve")
+    (numbered / "out1.zip").write_bytes(b"stays")
+    assert run("speakers", "export", "eve", "out[1].zip").status == 0
+    assert (numbered / "out[1].zip").exists()
+    assert (numbered / "out1.zip").read_bytes() == b"stays"
+
+
 # Errors
 
 
@@ -265,7 +356,9 @@ def test_an_interrupted_command_is_130(run, monkeypatch, recordings, model_file,
     monkeypatch.setattr("recognizer.sound.microphone.devices", interrupted)
     monkeypatch.setattr("recognizer.speakers.store.names", interrupted)
     monkeypatch.setattr("recognizer.speakers.store.import_", interrupted)
-    outcome = run(*arguments(names, model=model_file, corpus=recordings, output=tmp_path / "new.npz"))
+    monkeypatch.setattr("recognizer.cli.defaults.check", interrupted)
+    monkeypatch.setattr("recognizer.cli.completion._say_lines", interrupted)
+    outcome = run(*arguments(names, model=model_file, corpus=recordings, output=tmp_path / "new.npz", own="m"))
     assert outcome.status == 130
     assert outcome.stdout == ""
     assert outcome.stderr == "interrupted\n"

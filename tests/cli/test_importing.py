@@ -86,7 +86,9 @@ def test_dictionary(run, exchanged, tmp_path):
 
 def test_models_list_and_show(run, imported, home):
     listed = run("models", "list").stdout.splitlines()
-    assert f"models  4 words, USER files  {home / 'models' / 'models.npz'}" in listed
+    file = home / "models" / "models.npz"
+    size = f"{file.stat().st_size / 1000:.0f} kB"
+    assert f"models  4 words, USER files  no trial  {size}  not known  {file}" in listed
     shown = run("models", "show", "models")
     assert (shown.status, shown.stderr) == (0, "")
     assert "words: 4: fall, hum, peep, rise" in shown.stdout

@@ -13,11 +13,15 @@ from synthetic import RATE, record, say, write
 
 from recognizer import model as models
 from recognizer.cli import models as command
+from recognizer.cli import own_models
+from recognizer.cli.reporting import width_of
 from recognizer.evaluation import divergence
 from recognizer.evaluation.description import most_alike, state_durations
 from recognizer.evaluation.evaluation import headline
 from recognizer.intervals import Proportion, in_words
+from recognizer.model import Model
 from recognizer.recognition.evidence import stays
+from recognizer.speakers import store
 
 
 @pytest.fixture(autouse=True)
@@ -69,6 +73,12 @@ def test_the_list(run, built, own, package):
         "file": str(own / "tones.npz"),
         "words": list(built.words),
         "fingerprint": built.fingerprint,
+        "default": False,
+        "own": True,
+        "bytes": (own / "tones.npz").stat().st_size,
+        "made": built.card["made"],
+        "accuracy": None,
+        "held_out": built.card["held_out"],
     }
     assert "语音" in run("models", "list", "--json").stdout
 
@@ -91,6 +101,231 @@ def test_a_damaged_model_does_not_hide_the_others(run, built, own):
         assert "broken" not in outcome.stdout
         assert outcome.stderr.startswith(f"error: {own / 'broken.npz'} is not a model")
         assert outcome.stderr.count("\n") == 1
+
+
+SCORE = {"accuracy": 0.9, "n": 100, "interval": [0.8, 0.95]}
+
+
+@pytest.fixture
+def several(built, own, package) -> None:
+    """Models with a card of each kind; one of them is the default."""
+    cards = {
+        "nothing": {},
+        "trial": {"held_out": SCORE, "made": "2020-01-02"},
+        "kitchen": {"accuracy": {"us": SCORE}, "held_out": SCORE},
+        "wide": {"accuracy": {"us": SCORE, "them": SCORE | {"accuracy": 0.5}}, "made": 3},
+        "odd": {"accuracy": "good", "held_out": ["a"]},
+    }
+    for name, card in cards.items():
+        replace(built, card=card).save(own / f"{name}.npz")
+    replace(built, card={}).save(package / "一二三四五.npz")
+    (own.parent / "config.toml").write_text('model = "kitchen"\n')
+
+
+def test_how_good_they_are_is_told(run, several):
+    lines = {line.split("  ")[0]: line for line in run("models", "list").stdout.splitlines()}
+    for name, told in {
+        "nothing": "no trial",
+        "trial": "90.0 % of a trial",
+        "kitchen": "90.0 % of us",
+        "wide": "50.0 to 90.0 % of 2 corpora",
+        "odd": "no trial",
+    }.items():
+        assert f"  {told}  " in lines[name]
+    assert "  2020-01-02  " in lines["trial"]
+    assert "  not known  " in lines["wide"]
+    assert [name for name, line in lines.items() if "  default  " in line] == ["kitchen"]
+
+
+@pytest.mark.parametrize(("columns", "has"), [(80, ("size", "made")), (40, ("words", "right"))])
+def test_the_table_fits_the_terminal(several, columns, has, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    command.list_models()
+    header, *lines, last = capsys.readouterr().out.splitlines()
+    assert header.split()[:2] == ["model", "words"]
+    assert all(title in header for title in has)
+    assert all(width_of(line) <= columns for line in (header, *lines))
+    assert len(lines) == 6
+    assert sum(line.startswith("kitchen * ") for line in lines) == 1
+    assert last == "* is the default"
+
+
+def test_a_default_that_has_no_name_is_told_below(several, own, capsys, monkeypatch, model_file):
+    (own.parent / "config.toml").write_text(f"model = '{model_file}'\n")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    command.list_models()
+    assert capsys.readouterr().out.replace("\n  ", " ").splitlines()[-1] == f"the default is {model_file}"
+
+
+# Add, rename, remove
+
+
+def test_a_model_is_added_under_a_name(run, built, model_file, home, package):
+    outcome = run("models", "add", model_file, "--name", "kitchen")
+    file = home / "models" / "kitchen.npz"
+    assert (outcome.status, outcome.stderr) == (0, "")
+    assert outcome.stdout == f"kitchen: 4 words; {file}\nnext: recognizer live --model kitchen\n"
+    assert Model.load(file).fingerprint == built.fingerprint
+    assert json.loads(run("models", "show", "kitchen", "--json").stdout)["file"] == str(file)
+    assert json.loads(run("models", "add", model_file, "--json").stdout)["name"] == "tones", "as the file"
+    assert list(file.parent.glob(".*")) == []
+    if sys.platform != "win32":
+        assert home.stat().st_mode & 0o077 == 0
+
+
+def test_a_model_is_lost_only_to_one_who_says_so(run, built, model_file, own, tmp_path):
+    other = tmp_path / "other.npz"
+    replace(built, words=("a", "b", "c", "d")).save(other)
+    assert run("models", "add", model_file).status == 0
+    outcome = run("models", "add", other, "--name", "tones")
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert "you have a model 'tones' already; choose another name, or add --replace" in outcome.stderr
+    assert Model.load(own / "tones.npz").words == built.words
+    assert run("models", "add", other, "--name", "tones", "--replace").status == 0
+    assert Model.load(own / "tones.npz").words == ("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("digits", "digits comes with the program, and would be hidden; choose another name"),
+        ("Digits", "there is digits already, which differs by case only"),
+        ("a/b", "model 'a/b' has a '/'"),
+        ("..", "begins or ends with '.'"),
+        ("", "the model is empty"),
+        ("con", "is the name of a device on Windows"),
+        ("m.npz", "m.npz is no name but a file; leave .npz out"),
+    ],
+)
+def test_names_that_no_model_can_have(run, built, model_file, own, package, name, told):
+    built.save(package / "digits.npz")
+    built.save(own / "tones.npz")
+    for call in (["models", "add", model_file, "--name"], ["models", "rename", "tones"]):
+        outcome = run(*call, name)
+        assert (outcome.status, outcome.stdout) == (2, "")
+        assert told in outcome.stderr.splitlines()[-1]
+    assert list(own.iterdir()) == [own / "tones.npz"]
+
+
+def test_what_is_no_model_is_not_added(run, tmp_path, own):
+    (tmp_path / "m.npz").write_bytes(b"PK")
+    outcome = run("models", "add", tmp_path / "m.npz")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert "is not a model" in outcome.stderr
+    assert list(own.iterdir()) == []
+
+
+def test_who_comes_second_does_not_take_the_name(run, built, model_file, own, monkeypatch):
+    """Two add a model at the same time: the name was free when both looked."""
+    built.save(own / "kitchen.npz")
+    before = (own / "kitchen.npz").read_bytes()
+    monkeypatch.setattr(own_models, "files", dict)
+    outcome = run("models", "add", model_file, "--name", "kitchen")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: you have a model 'kitchen' already; ")
+    assert (own / "kitchen.npz").read_bytes() == before
+
+
+def test_a_model_is_renamed_with_all_that_names_it(run, built, own, enroll):
+    built.save(own / "tones.npz")
+    assert run("models", "default", "tones").status == 0
+    enroll("eve")
+    outcome = run("models", "rename", "tones", "kitchen")
+    assert (outcome.status, outcome.stderr) == (0, "")
+    assert outcome.stdout.splitlines() == [
+        "renamed tones to kitchen, which is the default",
+        "the profiles of eve name it so, too",
+    ]
+    assert [file.name for file in own.iterdir()] == ["kitchen.npz"]
+    assert run("models", "default").stdout == "kitchen\n"
+    assert store.load("eve").model_name == "kitchen"
+    assert run("speakers", "refresh", "eve").status == 0
+
+
+def test_a_name_that_is_taken_stays(run, built, own):
+    built.save(own / "tones.npz")
+    replace(built, words=("a", "b", "c", "d")).save(own / "other.npz")
+    outcome = run("models", "rename", "tones", "other")
+    assert outcome.status == 2
+    assert "you have a model 'other' already" in outcome.stderr
+    assert Model.load(own / "other.npz").words == ("a", "b", "c", "d")
+    assert (own / "tones.npz").exists()
+
+
+def test_a_model_is_removed_and_who_needs_it_is_told(run, built, own, package, enroll):
+    built.save(own / "tones.npz")
+    built.save(package / "digits.npz")
+    enroll("eve")
+    run("models", "default", "tones")
+    outcome = run("models", "remove", "tones")
+    assert (outcome.status, outcome.stdout) == (0, "removed tones\n")
+    first, second = outcome.stderr.splitlines()
+    assert first == "it was the default, which is now digits"
+    assert second.startswith("warning: the profiles of eve were made for it")
+    assert list(own.iterdir()) == []
+    built.save(own / "tones.npz")
+    assert json.loads(run("models", "remove", "tones", "--json", "-q").stdout) == {"name": "tones", "speakers": ["eve"]}
+
+
+@pytest.mark.parametrize("call", [["remove"], ["rename"]], ids=" ".join)
+def test_models_that_are_not_ones_own_stay(run, built, own, package, call):
+    built.save(package / "digits.npz")
+    for name, told in (
+        ("digits", "error: digits comes with the program, and stays as it is; only your own models can be changed\n"),
+        ("nonsuch", "error: you have no model 'nonsuch'; your own: none yet\n"),
+        ("../../x", "error: you have no model '../../x'; your own: none yet\n"),
+    ):
+        outcome = run("models", *call, name, *["new"] * (call == ["rename"]))
+        assert (outcome.status, outcome.stdout, outcome.stderr) == (1, "", told)
+    assert (package / "digits.npz").exists()
+
+
+def test_a_damaged_model_can_be_removed(run, own):
+    (own / "broken.npz").write_bytes(b"no model")
+    assert run("models", "remove", "broken").status == 0
+    assert list(own.iterdir()) == []
+
+
+def test_a_model_that_cannot_be_deleted_is_one_line(run, built, own, monkeypatch):
+    built.save(own / "tones.npz")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(own_models.os, "remove", refuse)
+    outcome = run("models", "remove", "tones")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    file = own / "tones.npz"
+    assert outcome.stderr == (
+        f"error: {file} cannot be changed: Permission denied; change its mode or that of its folder\n"
+    )
+
+
+# The default
+
+
+def test_the_default_is_shown_and_chosen(run, built, own, home, package, model_file, monkeypatch):
+    built.save(package / "digits.npz")
+    built.save(own / "tones.npz")
+    assert run("models", "default").stdout == "digits\n"
+    assert run("models", "default", "tones").stdout == "tones\n"
+    assert (home / "config.toml").read_text() == 'model = "tones"\n'
+    assert json.loads(run("models", "default", "--json").stdout) == {"model": "tones", "file": str(own / "tones.npz")}
+    assert run("models", "default", model_file).stdout == f"{model_file}\n"
+    monkeypatch.setenv("RECOGNIZER_MODEL", "digits")
+    outcome = run("models", "default")
+    assert outcome.stdout == "digits\n"
+    assert outcome.stderr.startswith("note: RECOGNIZER_MODEL says so")
+
+
+def test_a_default_must_be_a_model(run, own, home):
+    (own / "broken.npz").write_bytes(b"PK")
+    for name in ("nonsuch", "broken"):
+        outcome = run("models", "default", name)
+        assert (outcome.status, outcome.stdout) == (1, "")
+        assert outcome.stderr.count("\n") == 1
+    assert not (home / "config.toml").exists()
 
 
 def test_listing_makes_no_folder(run, home):

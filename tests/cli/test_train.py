@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -407,3 +408,80 @@ def test_an_unknown_folder_that_is_not_there(run, recordings, output, tmp_path):
     assert outcome.status == 1
     assert "no audio in this folder" in outcome.stderr
     assert not output.exists()
+
+
+# A model with a name
+
+
+def test_a_model_is_kept_under_a_name(run, recordings, home, folder):
+    outcome = run("train", recordings, "--name", "kitchen", *SMALL)
+    file = home / "models" / "kitchen.npz"
+    assert (outcome.status, outcome.stderr) == (0, "")
+    first, *_, last = outcome.stdout.splitlines()
+    assert first == f"{file}: 4 words from 48 recordings"
+    assert last == "next: recognizer live --model kitchen"
+    assert hears_everything("kitchen")
+    assert list(file.parent.iterdir()) == [file]
+    if sys.platform != "win32":
+        assert home.stat().st_mode & 0o077 == 0
+
+
+def test_a_named_model_is_lost_only_to_one_who_says_so(run, recordings, home):
+    file = home / "models" / "kitchen.npz"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"dear to somebody")
+    outcome = run("train", recordings, "--name", "kitchen", *SMALL)
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert "you have a model 'kitchen' already; choose another name, or add --replace to lose" in outcome.stderr
+    assert file.read_bytes() == b"dear to somebody"
+    assert run("train", recordings, "--name", "kitchen", "--replace", *SMALL).status == 0
+    assert hears_everything("kitchen")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "say where the model goes, with either --name NAME or --output FILE.npz"),
+        (
+            ["--name", "a", "--output", "a.npz"],
+            "say where the model goes, with either --name NAME or --output FILE.npz",
+        ),
+        (["--output", "a.npz", "--replace"], "--replace is for --name"),
+        (["--name", "digits"], "digits comes with the program, and would be hidden"),
+        (["--name", "digits", "--replace"], "digits comes with the program, and would be hidden"),
+        (["--name", "a/b"], "model 'a/b' has a '/'"),
+        (["--name", "a.npz"], "a.npz is no name but a file"),
+    ],
+)
+def test_where_a_model_cannot_go(run, recordings, options, told, home, monkeypatch, folder):
+    monkeypatch.chdir(folder)
+    outcome = run("train", recordings, *options)
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert told in outcome.stderr.splitlines()[-1]
+    assert not home.exists()
+    assert list(folder.iterdir()) == []
+
+
+def test_a_name_that_was_taken_during_training_stays_taken(run, recordings, home, monkeypatch):
+    """Somebody else trains a model of that name, and is done first."""
+    from recognizer.training import building
+
+    file, build = home / "models" / "kitchen.npz", building.build
+
+    def slow(*arguments: object, **options: object):
+        file.write_bytes(b"dear to somebody")
+        return build(*arguments, **options)
+
+    monkeypatch.setattr(building, "build", slow)
+    outcome = run("train", recordings, "--name", "kitchen", *SMALL)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: you have a model 'kitchen' already; ")
+    assert file.read_bytes() == b"dear to somebody"
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_training(run, recordings, home):
+    home.write_text("in the way")
+    outcome = run("train", recordings, "--name", "kitchen", *SMALL)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith(f"error: {home / 'models'} cannot be made (")
+    assert outcome.stderr.count("\n") == 1

@@ -99,7 +99,7 @@ def test_on_a_small_terminal_the_table_is_one_line_a_file(model_file, tmp_path, 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
 def test_on_a_usual_terminal_the_table_tells_why_something_was_rejected(model_file, tmp_path, monkeypatch):
-    folder = record(tmp_path / "recordings with a long name", takes=1)
+    folder = record(tmp_path / "recordings-with-a-long-name", takes=1)
     bang = np.random.default_rng(0).standard_normal(4000) * np.hanning(4000) * 0.1
     write(folder / "zz.wav", bang)
     monkeypatch.setenv("COLUMNS", "80")

@@ -112,8 +112,8 @@ def main() -> None:
         Path(__file__),
         "Wheels",
         "python recipes/wheels/run.py",
-        f"Asked of PyPI on {time.strftime('%Y-%m-%d')}. Libraries that are not written in Python alone, with the extra\n"
-        f"`{EXTRA}`: {', '.join(sorted(compiled))}. Those without a wheel:",
+        f"Asked of PyPI on {time.strftime('%Y-%m-%d')}. Libraries that are not written in Python alone, with the\n"
+        f"extra `{EXTRA}`: {', '.join(sorted(compiled))}. Those without a wheel:",
         "\n".join(rows),
         "## On 32-bit ARM",
         "What to do is told in [docs/install.md](../../docs/install.md). Debian's packages of what has no wheel:",

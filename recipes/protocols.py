@@ -38,6 +38,14 @@ OTHERS = {  # what shipped models learn to reject, as far as it is not their voc
     "noise/esc10": "ESC-10, CC BY 3.0, https://github.com/karolpiczak/ESC-10 (credits of each clip in its LICENSE)",
 }
 
+# Of lines in pictures, for any eyes: colours of Okabe and Ito ("Color universal design", 2008), each with a mark.
+LOOKS = tuple(
+    zip(
+        ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8a8a8a", "#b8a800"),
+        ("o", "s", "^", "D", "v", "P", "X", "<", ">"),
+    )
+)
+
 Fold = tuple[list[Utterance], list[Utterance]]  # to train on, to test on
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.cells import cell_len
 from synthetic import SPEAKERS, WORDS, record, say, write
@@ -94,6 +95,23 @@ def test_on_a_small_terminal_the_table_is_one_line_a_file(model_file, tmp_path, 
         assert file.stem.startswith(f"{word}_")
         assert 0 <= float(confidence) <= 1
     assert "is not sound" in " ".join(line.strip() for line in lines[len(files) - 1 :])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such terminals there")
+def test_on_a_usual_terminal_the_table_tells_why_something_was_rejected(model_file, tmp_path, monkeypatch):
+    folder = record(tmp_path / "recordings-with-a-long-name", takes=1)
+    bang = np.random.default_rng(0).standard_normal(4000) * np.hanning(4000) * 0.1
+    write(folder / "zz.wav", bang)
+    monkeypatch.setenv("COLUMNS", "80")
+    status, shown = on_a_terminal("stdout", "batch", folder, "--model", model_file)
+    assert status == 0
+    header, *lines = shown.splitlines()
+    assert header.split() == ["file", "word", "confidence", "runner-up", "reason"]
+    for file, line in zip(sorted(Path(folder).glob("*.wav")), lines, strict=True):
+        assert cell_len(line) <= 80
+        name, word = line.split()[:2]
+        assert str(file).endswith(name.lstrip("…"))
+        assert line[header.index("reason") :] == ("" if word != "-" else "sounds like no word")
 
 
 def test_of_two_enrollments_at_once_nothing_is_lost(script, model_file, tmp_path, home):

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
 from cold import with_cold
-from protocols import CELLS, NARROW_VTLP, SERVE_OTHERS, Fold, Setup, by_speaker, cells, load, write_results
+from protocols import CELLS, LOOKS, NARROW_VTLP, SERVE_OTHERS, Fold, Setup, by_speaker, cells, load, write_results
 
 from recognizer.adaptation.choice import AdaptationData
 from recognizer.adaptation.enrollment import Enrollment, enroll
@@ -236,20 +236,23 @@ def draw(curves: dict[str, list[Proportion]], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(8, 5), dpi=110)
+    figure, axes = pyplot.subplots(figsize=(10, 5), dpi=110, layout="constrained")
     places = range(len(SIZES))
-    for name, scores in curves.items():
-        wide = name == "chosen by cross-validation"
-        axes.plot(places, [100 * s.share for s in scores], marker="o", ms=4, lw=2.5 if wide else 1.2, label=name)
+    for (name, scores), (colour, mark) in zip(curves.items(), LOOKS):
+        wide = 2.5 if name == "chosen by cross-validation" else 1.2
+        axes.plot(places, [100 * s.share for s in scores], marker=mark, ms=5, lw=wide, color=colour, label=name)
     for index, (name, marker) in enumerate((("HTK, MAP (best of 64)", "x"), ("HTK, MLLR tree (best of 64)", "+"))):
-        axes.plot([SIZES.index(n) for n in HTK], [v[index] for v in HTK.values()], marker, c="k", ms=9, label=name)
+        axes.plot(
+            [SIZES.index(n) for n in HTK], [v[index] for v in HTK.values()], marker, c="#777777", ms=9, label=name
+        )
     axes.set_xticks(places, SIZES)
     axes.set(
-        xlabel="words enrolled", ylabel="accuracy on takes 10 to 49, %", title="Free Spoken Digits, unseen speakers"
+        xlabel="words enrolled",
+        ylabel="accuracy on takes 10 to 49, %",
+        title=f"Free Spoken Digits, unseen speakers, n = {next(iter(curves.values()))[0].n}",
     )
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    figure.tight_layout()
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     figure.savefig(path)
     pyplot.close(figure)
 

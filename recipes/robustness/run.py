@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from front_ends import PowerNormalised, Rasta, Subtracted, averaged, discriminant, stacked
-from protocols import NARROW_VTLP, Fold, by_speaker, held_out_quarter, load, percent, write_results
+from protocols import LOOKS, NARROW_VTLP, Fold, by_speaker, held_out_quarter, load, percent, write_results
 
 from recognizer import RecognizerWarning
 from recognizer.acoustics.word_models import WordModels
@@ -219,18 +219,19 @@ def draw(table: dict[Method, dict[str, Proportion]], path: Path) -> None:
     matplotlib.use("agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(10, 5), layout="constrained")
     names = list(dict.fromkeys(method.front_end for method in table))
     for method, scores in table.items():
         shares = [100 * scores[str(snr)].share for snr in CONDITIONS]
         line = "--" if method.transform else "-" if method.noisy else ":"
-        colour = f"C{names.index(method.front_end)}"
+        colour, mark = LOOKS[names.index(method.front_end)]
         label = method.front_end if line == "-" else None
-        axes.plot(range(len(CONDITIONS)), shares, line, marker="o", color=colour, label=label)
-    axes.set_title("solid: trained in noise; dotted: in quiet; dashed: in noise, LDA and MLLT", fontsize=9)
+        axes.plot(range(len(CONDITIONS)), shares, line, marker=mark, markersize=5, color=colour, label=label)
+    lines = "solid: trained in noise; dotted: in quiet; dashed: in noise, LDA and MLLT"
+    axes.set_title(f"nine words, n = {next(iter(table.values()))['None'].n}\n{lines}", fontsize=9)
     axes.set_xticks(range(len(CONDITIONS)), ["clean" if snr is None else f"{snr} dB" for snr in CONDITIONS])
     axes.set(xlabel="speech over noise", ylabel="right, %")
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)

@@ -22,6 +22,7 @@ from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
     complain,
+    echo_wrapped,
     print_json,
     print_table,
     reports_errors,
@@ -113,10 +114,11 @@ def _print(name: str, alignment: Alignment) -> None:
     from recognizer.errors import shown
 
     start, end = alignment.span
-    say(f"{name}: {shown(alignment.word)}, {start:.3f} to {end:.3f} s of {alignment.duration:.3f} s")
+    told = f"{name}: {shown(alignment.word)}, {start:.3f} to {end:.3f} s of {alignment.duration:.3f} s"
+    echo_wrapped(told, 2)
     say(f"log likelihood a frame {alignment.score:.2f}")
     say()
-    rows = [("state", "  start", "    end", "frames", "log density a frame")]
+    rows = [("state", "start", "end", "frames", "log p")]
     for s in alignment.segments:
         rows.append((s.label, f"{s.start:.3f}", f"{s.end:.3f}", str(s.frames), f"{s.log_density:.2f}"))
     print_table(rows, right={1, 2, 3, 4})

@@ -61,7 +61,10 @@ RIGHT_OF_NAME = (
     ("start", 6, "  "),
     ("end", 6, " "),
     ("runner-up", 14, "  "),
+    ("reason", 19, "  "),
 )
+# What a narrow terminal has no room for, the least needed first.
+LEFT_OUT = ((), ("start", "end"), ("start", "end", "runner-up"), ("start", "end", "runner-up", "reason"))
 NUMBERS = ("confidence", "start", "end")  # end below each other
 
 
@@ -183,39 +186,60 @@ def _csv_line() -> Callable[[FileResult], None]:
 
 
 def _table_line(files: Sequence[Path]) -> Callable[[FileResult], None]:
-    """Lines of a table; on a terminal too narrow for it, without the columns at the right."""
+    """Lines of a table; on a terminal too narrow for it, names without their beginnings, and fewer columns."""
     from recognizer.errors import shown
 
-    name_cells = min(LONGEST_NAME, max(width_of(shown(file)) for file in files))
-    whole = name_cells + sum(cells + len(gap) for _, cells, gap in RIGHT_OF_NAME)
-    room = get_terminal_size().columns if sys.stdout.isatty() else whole
-    columns, narrow = RIGHT_OF_NAME, room < whole
-    if narrow:
-        columns = RIGHT_OF_NAME[:2]
-        name_cells = max(SHORTEST_NAME, min(name_cells, room - sum(cells + len(gap) for _, cells, gap in columns)))
+    longest = max(width_of(shown(file)) for file in files)
+    room = get_terminal_size().columns if sys.stdout.isatty() else None
+    columns, name_cells = _layout(longest, room)
 
-    def echo(name: str, *values: str) -> None:
-        if narrow and (over := width_of(name) - name_cells) > 0:  # what tells files of a folder apart is at the end
-            name = "…" + name[over + 1 :]
-        line = padded(name, name_cells)
-        for value, (title, cells, gap) in zip(values, columns):
-            line += gap + padded(value, cells, right=title in NUMBERS)
-        say(line.rstrip())
+    def named(name: str) -> str:
+        over = 0 if room is None else width_of(name) - name_cells
+        return padded("…" + name[over + 1 :] if over > 0 else name, name_cells)  # what tells files apart is at the end
+
+    def echo(name: str, values: dict[str, str]) -> None:
+        cells = [values.get(title, "") for title, _, _ in columns]
+        wide = name_cells + sum(max(width_of(c), size) + len(gap) for c, (_, size, gap) in zip(cells, columns))
+        if room is not None and wide > room:
+            cells = [_cut(cell, size) for cell, (_, size, _) in zip(cells, columns)]
+        padded_cells = (gap + padded(c, size, title in NUMBERS) for c, (title, size, gap) in zip(cells, columns))
+        say("".join([named(name), *padded_cells]).rstrip())
 
     def show(item: FileResult) -> None:
         name, result = shown(item.path), item.result
         if result is None:
-            echo_wrapped(f"{padded(name, name_cells)}  error: {with_options(item.error)}", 2)
+            echo_wrapped(f"{named(name)}  error: {with_options(item.error)}", 2)
+            return
+        if result.word is None and columns == RIGHT_OF_NAME[:2]:
+            say(f"{named(name)}  - ({result.reason})")
             return
         ranked = [f"{shown(candidate.word)} {candidate.confidence:.2f}" for candidate in result.nbest]
-        if not ranked or (narrow and result.word is None):
-            echo(name, f"{'-':<{1 if narrow else WORD_CELLS}} ({result.reason})")
-            return
-        times = f"{result.start:.2f}", f"{result.end:.2f}"
-        if result.word is None:
-            echo(name, "-", "", *times, f"{ranked[0]} ({result.reason})")
-        else:
-            echo(name, shown(result.word), f"{result.confidence:.2f}", *times, "".join(ranked[1:2]))
+        values = {"word": "-", "runner-up": "".join(ranked[:1]), "reason": result.reason or ""}
+        if result.word is not None:
+            values |= {"word": shown(result.word), "confidence": f"{result.confidence:.2f}"}
+            values["runner-up"] = "".join(ranked[1:2])
+        if ranked:
+            values |= {"start": f"{result.start:.2f}", "end": f"{result.end:.2f}"}
+        echo(name, values)
 
-    echo("file", *(title for title, _, _ in RIGHT_OF_NAME))
+    echo("file", {title: title for title, _, _ in RIGHT_OF_NAME})
     return show
+
+
+def _layout(longest: int, room: int | None) -> tuple[Sequence[tuple[str, int, str]], int]:
+    """The columns that there is room for beside the names, and the cells of a name."""
+    for left_out in LEFT_OUT:
+        columns = tuple(column for column in RIGHT_OF_NAME if column[0] not in left_out)
+        rest = sum(cells + len(gap) for _, cells, gap in columns)
+        if room is None:
+            return columns, min(LONGEST_NAME, longest)
+        if rest + min(longest, SHORTEST_NAME) <= room:
+            break
+    return columns, min(longest, max(SHORTEST_NAME, room - rest))
+
+
+def _cut(text: str, cells: int) -> str:
+    """The beginning of a text that is too wide for its column."""
+    while width_of(text) > cells:
+        text = text.removesuffix("…")[:-1] + "…"
+    return text

@@ -9,7 +9,16 @@ import typer
 
 from recognizer.cli.options import DebugOption, JsonOption, QuietOption, check_file, usage_error
 from recognizer.cli.own_models import make_folder
-from recognizer.cli.reporting import SOON, ExitStatus, complain, counted, does_work, print_json, say, working
+from recognizer.cli.reporting import (
+    SOON,
+    ExitStatus,
+    complain,
+    counted,
+    does_work,
+    echo_wrapped,
+    print_json,
+    working,
+)
 from recognizer.errors import listed, shown
 
 
@@ -66,8 +75,8 @@ def import_(
         print_json(record)
     else:
         words = counted(len(model.words), "word")
-        say(f"{shown(output)}: {words}, {model.acoustics.bank.name}, for {model.front_end.source}")
-        say(f"words: {listed(model.words, len(model.words))}")
+        echo_wrapped(f"{shown(output)}: {words}, {model.acoustics.bank.name}, for {model.front_end.source}", 2)
+        echo_wrapped(f"words: {listed(model.words, len(model.words))}", 2)
     renamed = [word for word in model.words if word.startswith(exchange.RENAMED)]
     if renamed and not quiet and (beside := file.parent / exchange.DICTIONARY).is_file():
         complain(f"{shown(renamed[0])} is the name of an HMM; --dictionary {shown(beside)} tells what it stands for")

@@ -350,13 +350,13 @@ def _print_model(record: dict) -> None:
     if record["confusable"]:
         _section("Words most easily taken for each other: the smaller the distance, the more alike they sound")
         for pair in record["confusable"]:
-            say(f"  {pair['distance']:5.2f}  {' and '.join(map(shown, pair['words']))}")
+            echo_wrapped(f"  {pair['distance']:5.2f}  {' and '.join(map(shown, pair['words']))}", 9)
     if record["history"]:
         _section("Training: how well the models explained the recordings (log likelihood a frame, higher is better)")
         width = max(len(shown(stage)) for stage in record["history"])
         for stage, curve in record["history"].items():
             told = f"  {shown(stage):<{width}}  {curve[0]:.2f} to {curve[-1]:.2f} in {counted(len(curve), 'iteration')}"
-            say(f"{told}  {_sparkline(curve)}".rstrip())
+            echo_wrapped(f"{told}  {_sparkline(curve)}".rstrip(), 4)
     _section(f"Inside: each word is a chain of {record['states']} states, each of which knows a part of its sound")
     written = {"file", "bytes", "words", "spoken", "card", "durations", "confusable", "history"}
     for key, value in record.items():

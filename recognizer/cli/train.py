@@ -18,6 +18,7 @@ from recognizer.cli.options import (
     JsonOption,
     LayoutOption,
     QuietOption,
+    check_file,
     usage_error,
     workers,
 )

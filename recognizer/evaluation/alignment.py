@@ -27,6 +27,7 @@ from recognizer.sound.audio import Recording
 
 SHOWN_AROUND = 0.25  # seconds of the recording that a picture has on both sides of what was analysed
 SHOWN_DEPTH = 60.0  # dB from the strongest to the weakest that a spectrogram shows: about what speech has over a room
+LETTER = 0.01  # of a picture's width that a letter takes below it
 WIDEBAND = 0.006  # seconds; a short window shows formants, and when they move, rather than the pitch
 
 
@@ -242,7 +243,8 @@ def write_picture(alignment: Alignment, recording: Recording, path: Path) -> Non
         figure = Figure(figsize=(9, 5.5), layout="constrained")
         wave, spectrum, tier = figure.subplots(3, sharex=True, height_ratios=(1, 2, 0.4))
         wave.plot(shown[0] + np.arange(len(samples)) / recording.sample_rate, samples, color="#30506a", linewidth=0.5)
-        wave.set(ylabel="amplitude", xlim=shown)
+        loudest = max(float(np.abs(samples).max(initial=0)), 1e-3)
+        wave.set(ylabel="amplitude,\nfull scale 1", xlim=shown, ylim=(-1.1 * loudest, 1.1 * loudest))
         level, top = _spectrogram(samples, recording.sample_rate)
         spectrum.imshow(
             level, origin="lower", aspect="auto", cmap="Greys", vmin=-SHOWN_DEPTH, vmax=0, extent=(*shown, 0, top)
@@ -252,13 +254,13 @@ def write_picture(alignment: Alignment, recording: Recording, path: Path) -> Non
         for axes in (wave, spectrum, tier):
             axes.vlines(edges, 0, 1, transform=axes.get_xaxis_transform(), color="#c0392b", linewidth=0.8)
         for segment in segments:
-            wide = segment.state is not None or segment.end - segment.start > 0.08 * (shown[1] - shown[0])
+            wide = segment.end - segment.start > LETTER * len(segment.label) * (shown[1] - shown[0])
             middle = (segment.start + segment.end) / 2
             tier.text(middle, 0.5, segment.label if wide else "", ha="center", va="center", fontsize=8)
         tier.set(yticks=[], ylim=(0, 1), xlabel="seconds", ylabel="states")
         start, end = alignment.span
-        title = f"{drawable(alignment.word)}: {start:.3f} to {end:.3f} s, log likelihood a frame {alignment.score:.2f}"
-        figure.suptitle(title, fontsize=10)
+        told = f"{start:.3f} to {end:.3f} s, log likelihood a frame {alignment.score:.2f}"
+        figure.suptitle(f"{drawable(alignment.word)}\n{told}", fontsize=10)  # a line each: words may run right to left
         figure.savefig(temporary, dpi=120)
 
 

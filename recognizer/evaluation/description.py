@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,13 @@ import numpy as np
 from recognizer.acoustics.chain import expected_durations
 from recognizer.acoustics.word_models import WordModels
 from recognizer.evaluation.divergence import closest_pairs
+from recognizer.evaluation.evaluation import a_to_z
 from recognizer.features.front_end import FrontEnd
-from recognizer.files.pictures import lettering
+from recognizer.files.pictures import LABELLED, lettering
 from recognizer.files.writing import replacing
 from recognizer.model import Model
 
 ALIKE = 5  # pairs of words that are told: those to think about, on a screen that has more to tell
-LABELLED_WORDS = 60  # of which a picture has the names: at 15 inches, more would overlap
 
 
 def state_durations(models: WordModels, hop: float) -> np.ndarray:
@@ -72,14 +73,14 @@ def write_spectra(model: Model, word: str, path: Path) -> None:
     """
     from matplotlib.figure import Figure
 
-    height = float(np.clip(0.25 * len(model.words), 3, 15))
+    height = float(np.clip(0.25 * len(model.words), 3, 20 if len(model.words) <= LABELLED else 10))
     with lettering([*model.words, *model.acoustics.history]) as drawable, replacing(path) as temporary:
         figure = Figure(figsize=(11, 4 + height), layout="constrained")
         grid = figure.add_gridspec(2, 2, height_ratios=(4, height))
         _draw_training(figure.add_subplot(grid[0, 0]), {drawable(k): v for k, v in model.acoustics.history.items()})
         _draw_spectra(figure.add_subplot(grid[0, 1]), model, model.words.index(word), drawable(word))
         durations = state_durations(model.acoustics, model.front_end.hop)
-        _draw_durations(figure.add_subplot(grid[1, :]), durations, [drawable(word) for word in model.words])
+        _draw_durations(figure.add_subplot(grid[1, :]), dict(zip(model.words, durations)), drawable)
         figure.savefig(temporary, dpi=110)
 
 
@@ -110,15 +111,19 @@ def _draw_spectra(axes, model: Model, index: int, word: str) -> None:
     axes.set(**labels)
 
 
-def _draw_durations(axes, durations: np.ndarray, words: list[str]) -> None:
+def _draw_durations(axes, durations: dict[str, np.ndarray], drawable: Callable[[str], str]) -> None:
     from matplotlib import colormaps
 
-    ends = durations.cumsum(1)
-    for state, place in enumerate(np.linspace(0, 0.9, durations.shape[1])):
-        left = ends[:, state] - durations[:, state]
-        axes.barh(range(len(words)), durations[:, state], left=left, color=colormaps["viridis"](place), height=0.8)
-    if len(words) <= LABELLED_WORDS:
-        axes.set_yticks(range(len(words)), words)
-    axes.set(
-        title="how long the states last, on average", xlabel="seconds", ylabel="word", ylim=(len(words) - 0.4, -0.6)
-    )
+    words, places = sorted(durations, key=a_to_z), range(len(durations))
+    each = np.array([durations[word] for word in words])
+    ends = each.cumsum(1)
+    for state, colour in enumerate(np.linspace(0, 0.9, each.shape[1])):
+        left = ends[:, state] - each[:, state]
+        axes.barh(places, each[:, state], left=left, color=colormaps["viridis"](colour), height=0.8)
+    if len(words) <= LABELLED:
+        axes.set_yticks(places, map(drawable, words))
+        axes.set_ylabel("word")
+    else:
+        axes.set(yticks=[], ylabel=f"{len(words)} words, A to Z")
+    title = "how long the states last, on average; colours as above"
+    axes.set(title=title, xlabel="seconds", ylim=(len(words) - 0.4, -0.6))

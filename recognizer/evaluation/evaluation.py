@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,8 +117,8 @@ def evaluate(
     heard = [r.result.nbest[0].word if r.result.nbest else NOTHING for _, r in answered]
     accepted = np.array([r.result.accepted for _, r in answered])
     known = np.array([vocabulary is None or word in vocabulary for word in said])
-    words = tuple(sorted(set(said)))
-    columns = tuple(sorted(set(said) | set(heard) - {NOTHING})) + ((NOTHING,) if NOTHING in heard else ())
+    words = tuple(sorted(set(said), key=a_to_z))
+    columns = tuple(sorted(set(said) | set(heard) - {NOTHING}, key=a_to_z)) + ((NOTHING,) if NOTHING in heard else ())
     confusion = np.zeros((len(words), len(columns)), dtype=int)
     np.add.at(confusion, ([words.index(w) for w in said], [columns.index(w) for w in heard]), 1)
     said, heard, speakers = (
@@ -141,9 +142,17 @@ def evaluate(
     )
 
 
+def a_to_z(name: str) -> tuple[str, str]:
+    """Sorts names as a dictionary does, wherever it is read: capitals and accents beside the plain letters."""
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter)), name
+
+
 def _by(keys: np.ndarray, happened: np.ndarray, speakers: np.ndarray) -> dict[str, Proportion]:
     """How often it happened, by word or by speaker."""
-    return {key: Proportion.counted(happened[keys == key], speakers[keys == key]) for key in sorted(set(keys))}
+    return {
+        key: Proportion.counted(happened[keys == key], speakers[keys == key]) for key in sorted(set(keys), key=a_to_z)
+    }
 
 
 def _mistake(utterance: Utterance, answer: FileResult) -> Mistake:

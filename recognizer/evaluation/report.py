@@ -7,17 +7,24 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
 from recognizer.errors import RecognizerError, shown
-from recognizer.evaluation.evaluation import Evaluation, headline
-from recognizer.files.pictures import lettering, require_matplotlib
+from recognizer.evaluation.evaluation import NOTHING, Evaluation, headline
+from recognizer.files.pictures import LABELLED, lettering, require_matplotlib
 from recognizer.files.writing import remedy, replacing
 from recognizer.intervals import Proportion
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 INTERVALS = ("low", "high", "over", "bootstrap_low", "bootstrap_high")
+LARGEST, UNLABELLED = 20.0, 10.0  # inches of a picture of many words, with their names and without
+CELL, LINE = 0.35, 0.25  # inches of a word, where there is room
+DOTS = 120  # an inch
 SCORE_COLUMNS = ("correct", "n", "accuracy", *INTERVALS)
 
 
@@ -99,41 +106,77 @@ def _tables(evaluation: Evaluation) -> dict[str, list[list]]:
 
 
 def _pictures(evaluation: Evaluation, folder: Path, drawable: Callable[[str], str]) -> list[Path]:
-    from matplotlib.figure import Figure
-
-    confusion = evaluation.confusion
-    size = max(5.0, 2.5 + 0.35 * len(evaluation.heard))  # so that the headline fits
-    figure = Figure(figsize=(size, size * 0.9), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(confusion / confusion.sum(1, keepdims=True), cmap="Blues", vmin=0, vmax=1)
-    for (row, column), n in np.ndenumerate(confusion):
-        if n:
-            dark = n > confusion[row].sum() / 2
-            axes.text(column, row, str(n), ha="center", va="center", color="white" if dark else "black", fontsize=8)
-    heard = [drawable(h or "(nothing)") for h in evaluation.heard]
-    axes.set_xticks(range(len(heard)), heard, rotation=90)
-    axes.set_yticks(range(len(evaluation.words)), map(drawable, evaluation.words))
-    axes.set(xlabel="heard", ylabel="said")
-    figure.suptitle(headline(evaluation.total), fontsize=9, wrap=True)
-    written = [folder / "confusion.png"]
-    figure.savefig(written[0], dpi=120)
-    for name, scores in (("by_word", evaluation.by_word), ("by_speaker", evaluation.by_speaker)):
+    figures = {"confusion": _confusion(evaluation, drawable)}
+    for name, scores in (("word", evaluation.by_word), ("speaker", evaluation.by_speaker)):
         if scores:
-            written.append(folder / f"{name}.png")
-            _bars(scores, name.removeprefix("by_"), drawable).savefig(written[-1], dpi=120)
+            figures[f"by_{name}"] = _accuracies(scores, name, drawable)
+    written = [folder / f"{name}.png" for name in figures]
+    for path, figure in zip(written, figures.values()):
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=DOTS, format="png", bbox_inches="tight", pad_inches=0.15)
     return written
 
 
-def _bars(scores: dict[str, Proportion], label: str, drawable: Callable[[str], str]):
+def _sheet(width: float, height: float) -> tuple[Figure, Axes]:
+    """Axes of so many inches; the figure is as large as they and what is written around them when it is saved."""
     from matplotlib.figure import Figure
 
-    ordered = sorted(scores.items(), key=lambda item: item[1].share)[:60]
-    accuracy = np.array([s.share for _, s in ordered]) * 100
-    interval = np.array([s.interval for _, s in ordered]) * 100
-    figure = Figure(figsize=(6, 1.2 + 0.25 * len(ordered)), layout="constrained")
-    axes = figure.subplots()
-    error = np.abs(interval.T - accuracy)
-    axes.barh(range(len(ordered)), accuracy, xerr=error, color="#5b8db8", ecolor="#444444", capsize=2)
-    axes.set_yticks(range(len(ordered)), [f"{drawable(key)} ({s.n})" for key, s in ordered])
-    axes.set(xlabel="accuracy, %, with 95 % interval", ylabel=label, xlim=(min(interval.min(), 90) - 2, 100.5))
+    figure = Figure(figsize=(width, height))
+    return figure, figure.add_axes((0, 0, 1, 1))
+
+
+def _confusion(evaluation: Evaluation, drawable: Callable[[str], str]) -> Figure:
+    """What was heard of each word that was said, words in the same order on both axes."""
+    rows, columns = evaluation.confusion.shape
+    nothing = NOTHING in evaluation.heard
+    words = columns - nothing  # those that were heard, and those that were said are among them
+    inch = max(_room(words, CELL), 1.5 / rows)
+    figure, axes = _sheet(columns * inch, rows * inch)
+    share = evaluation.confusion / evaluation.confusion.sum(1, keepdims=True)
+    seen = np.where(share, 0.2 + 0.8 * share, 0)  # also where it is one of many
+    axes.imshow(seen, cmap="Blues", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    measured = headline(evaluation.total).replace(" (", "\n").removesuffix(")")
+    if words > LABELLED:
+        axes.set_title(measured, fontsize=9)
+        axes.set(xticks=[], yticks=[], ylabel=f"said: {rows} words, A to Z, named in confusion.csv")
+        axes.set(xlabel=f"heard: {words} words, A to Z{' and nothing' if nothing else ''}")
+        return figure
+    axes.set_title(f"{measured}\nnumbers are recordings, colours their share of a row", fontsize=9)
+    for (row, column), n in np.ndenumerate(evaluation.confusion):
+        if n:
+            colour = "white" if seen[row, column] > 0.5 else "black"
+            axes.text(column, row, str(n), ha="center", va="center", color=colour, fontsize=min(8, 30 * inch))
+    size = min(10, 40 * inch)
+    axes.set_xticks(range(columns), [drawable(h or "(nothing)") for h in evaluation.heard], rotation=90, fontsize=size)
+    axes.set_yticks(range(rows), map(drawable, evaluation.words), fontsize=size)
+    axes.set(xlabel="heard", ylabel="said")
     return figure
+
+
+def _accuracies(scores: dict[str, Proportion], what: str, drawable: Callable[[str], str]) -> Figure:
+    """A point and an interval for each word or speaker: by name; where there is no room for names, the worst first."""
+    number, labelled = len(scores), len(scores) <= LABELLED
+    ordered = list(scores.values()) if labelled else sorted(scores.values(), key=lambda score: score.share)
+    figure, axes = _sheet(5, max(number, 2) * _room(number, LINE))
+    accuracy = np.array([score.share for score in ordered]) * 100
+    interval = np.array([score.interval for score in ordered]) * 100
+    ends, places = np.abs(interval.T - accuracy), range(number)
+    point = {"markersize": 5, "capsize": 2, "elinewidth": 1} if labelled else {"markersize": 2, "elinewidth": 0.4}
+    axes.errorbar(accuracy, places, xerr=ends, fmt="o", color="#1f5f99", ecolor="#777777", **point)
+    axes.set(xlabel="accuracy, %, with 95 % interval", xlim=(10 * (interval.min() // 10) - 1, 101))
+    axes.set_ylim(number - 0.4, -0.6)
+    axes.set_title(f"accuracy by {what}, n = {sum(score.n for score in ordered)}", fontsize=10)
+    axes.grid(axis="x", alpha=0.3)
+    if labelled:
+        axes.set_yticks(places, map(drawable, scores))
+        counts = axes.secondary_yaxis("right")
+        counts.set_yticks(places, [f"{score.count} of {score.n}" for score in ordered])
+        counts.tick_params(length=0)
+    else:
+        axes.set(yticks=[], ylabel=f"{number} {what}s, the worst first, named in by_{what}.csv")
+    return figure
+
+
+def _room(number: int, inches: float) -> float:
+    """Inches for each of so many words: as many as are given, fewer where they are many, and a dot at the least."""
+    return max(min(inches, (LARGEST if number <= LABELLED else UNLABELLED) / number), 1 / DOTS)

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 from synthetic import RATE, WORDS, say, write
 
 from recognizer.cli import batch
@@ -121,14 +124,14 @@ def test_the_table_tells_the_same(run, model_file, files):
     outcome = run("batch", "-m", model_file, *files)
     assert outcome.status == 1
     head, *lines = outcome.stdout.splitlines()
-    assert head.split() == ["file", "word", "confidence", "start", "end", "runner-up"]
+    assert head.split() == ["file", "word", "confidence", "start", "end", "runner-up", "reason"]
     for record, line in zip(records, lines, strict=True):
         name, *cells = line.split()
         assert record["file"] == name
         if record["error"]:
             assert record["error"] in line
         elif record["word"] is None:
-            assert " ".join(cells) == "- (too quiet)"
+            assert " ".join(cells) == "- too quiet"
         else:
             best, second = record["nbest"][:2]
             assert cells[0] == best["word"]
@@ -144,6 +147,23 @@ def test_columns_of_the_table_are_aligned(run, model_file, files, monkeypatch):
     lines = run("batch", "-m", model_file, *(file.name for file in files[:4])).stdout.splitlines()
     column = lines[0].index("word")
     assert [line[column:].split()[0] for line in lines] == ["word", *WORDS]
+
+
+@given(st.integers(1, 300), st.integers(37, 250))
+def test_the_table_has_room(longest, room):
+    columns, name_cells = batch._layout(longest, room)
+    assert name_cells + sum(cells + len(gap) for _, cells, gap in columns) <= room
+    assert min(longest, batch.SHORTEST_NAME) <= name_cells <= longest
+    assert [title for title, _, _ in columns[:2]] == ["word", "confidence"]
+    wider, _ = batch._layout(longest, room + 1)
+    assert {*columns} <= {*wider}
+
+
+@given(st.text("aé你한", max_size=30), st.integers(1, 12))
+def test_a_word_that_is_cut_keeps_its_beginning(word, cells):
+    cut = batch._cut(word, cells)
+    assert cell_len(cut) <= cells
+    assert cut == word if cell_len(word) <= cells else cut.endswith("…") and word.startswith(cut[:-1])
 
 
 def test_a_single_word_has_no_runner_up(run, model_file, files):
@@ -200,7 +220,7 @@ def test_only_some_words(run, model_file, files):
     assert outcome.status == 0
 
 
-def test_rejections(run, model_file, files, tmp_path):
+def test_rejections(run, model_file, files, tmp_path, monkeypatch):
     """A rejected recording keeps its candidates, and says why it is rejected, in every form."""
     bang = np.random.default_rng(0).standard_normal(RATE // 2) * np.hanning(RATE // 2) * 0.1
     bang = write(tmp_path / "bang.wav", bang)
@@ -215,9 +235,12 @@ def test_rejections(run, model_file, files, tmp_path):
     (row,) = csv_lines(run("batch", "--csv", "-m", model_file, bang).stdout)
     assert (row["word"], row["accepted"], row["reason"]) == ("", "false", "sounds like no word")
     assert row["nbest"]
-    table = run("batch", "-m", model_file, bang).stdout.splitlines()[1]
+    monkeypatch.chdir(tmp_path)  # so that the name fits its column
+    head, table = run("batch", "-m", model_file, bang.name).stdout.splitlines()
+    assert table.index("sounds like no word") == head.index("reason")
+    assert table[head.index("runner-up") :].startswith(f"{normal[0]['nbest'][0]['word']} ")
     assert table.split()[1] == "-"
-    assert table.endswith("(sounds like no word)")
+    assert table.endswith("sounds like no word")
 
 
 @pytest.mark.parametrize("threshold", ["severe", "1.5", "-1", "nan", ""])

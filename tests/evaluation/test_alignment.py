@@ -197,6 +197,7 @@ def test_a_textgrid_has_no_empty_intervals(tmp_path):
 # Pictures
 
 
+@pytest.mark.filterwarnings("ignore:no font here has")
 @pytest.mark.parametrize("word", ["rise", "语音 $x$ \\frac{"])
 def test_a_picture_shows_the_boundaries(built, tmp_path, word):
     image = pytest.importorskip("matplotlib.image")

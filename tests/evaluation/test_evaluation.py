@@ -17,7 +17,7 @@ from scipy.stats import binomtest
 
 from recognizer.corpus import Utterance
 from recognizer.errors import RecognizerError
-from recognizer.evaluation.evaluation import NOTHING, Evaluation, evaluate, headline
+from recognizer.evaluation.evaluation import NOTHING, Evaluation, a_to_z, evaluate, headline
 from recognizer.evaluation.report import score_rows, write_report
 from recognizer.intervals import Proportion, wilson
 from recognizer.recognition.result import Candidate, Result
@@ -76,6 +76,25 @@ outcome = st.tuples(
     st.sampled_from(["bad", None, *VOCABULARY]),
     st.floats(0, 1),
 )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Affe", "Äpfel", "apfelmus", "Zebra", "zebras"),  # code points would have Zebra before apfelmus and Äpfel last
+        ("cote", "coté", "côte", "côté"),
+        ("e\u0301tat", "état", "étude"),  # composed or not
+        ("ابدأ", "إغلاق"),
+        ("a", "я", "你"),
+    ],
+)
+def test_words_are_in_the_order_of_a_dictionary(names):
+    assert sorted({*names}, key=a_to_z) == list(names)
+    paths = [Path(f"{number}.wav") for number in range(len(names))]
+    utterances = [Utterance(path, name, name) for path, name in zip(paths, reversed(names))]
+    found = evaluate(utterances, [answer(path, names[0], scores={names[0]: -1.0}) for path in paths])
+    assert found.words == found.heard == names
+    assert list(found.by_word) == list(found.by_speaker) == list(names)
 
 
 @pytest.mark.slow
@@ -253,6 +272,7 @@ def test_all_parts_of_a_report_agree(mixed, tmp_path):
         }
 
 
+@pytest.mark.filterwarnings("ignore:no font here has")
 @pytest.mark.parametrize("count", [1, 30])
 def test_pictures_are_pictures(tmp_path, count):
     image = pytest.importorskip("matplotlib.image")

@@ -20,6 +20,7 @@ UsageError = typer.BadParameter.__base__  # click's, or what typer has instead
 COMMANDS = {
     "live": ("live:live", "Recognise words as they are spoken, until Ctrl-C."),
     "batch": ("batch:batch", "Recognise the word in every recording."),
+    "transcribe": ("transcribe:transcribe", "Recognise all words of long recordings, and tell when each is said."),
     "train": ("train:train", "Train a model on labelled recordings."),
     "record": ("record:record", "Record words to train a model from."),
     "cut": ("cut:cut", "Cut recordings of known words into takes, as a corpus to train from."),

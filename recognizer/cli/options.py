@@ -40,6 +40,9 @@ ThresholdOption = Annotated[
         metavar="strict|normal|lenient|NUMBER",
     ),
 ]
+HangoverOption = Annotated[
+    int, typer.Option("--hangover", help="Silence that ends a word.", min=100, max=2000, metavar="MS")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings.")]
 AdaptOption = Annotated[
     bool, typer.Option("--adapt", help="First adapt to the recordings, by what is surely said in them.")

@@ -139,6 +139,11 @@ def say(line: str = "") -> None:
     typer.echo(printable(line))
 
 
+def say_fields(fields: Iterable[str]) -> None:
+    """A line of fields on standard output, parted by tabs, for programs that read such."""
+    typer.echo("\t".join(map(printable, fields)))
+
+
 def tell_of_call(error: Exception) -> NoReturn:
     """Tell what is wrong with a call, or that its help cannot be printed.
 
@@ -193,10 +198,15 @@ def _show_warning(otherwise: Callable) -> Callable:
     return show
 
 
-def print_json(record: object) -> None:
+def json_line(record: object) -> str:
     """A line of JSON, the letters of all scripts as they are; what must not reach a terminal as JSON's escapes."""
     line = json.dumps(record, ensure_ascii=False)
-    say("".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line))
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line)
+
+
+def print_json(record: object) -> None:
+    """A line of JSON on standard output."""
+    say(json_line(record))
 
 
 def print_csv(cells: Iterable[object]) -> None:

@@ -38,12 +38,14 @@ class FileResult:
     result : what was heard, None where the file could not be read
     error : why it could not be read, else None
     source_rate : sample rate of the file in Hz, None where it could not be read
+    flaws : what makes the answer doubtful: "several words", "clipped", "too quiet"
     """
 
     path: Path
     result: Result | None
     error: str | None = None
     source_rate: int | None = None
+    flaws: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -297,7 +299,7 @@ class Recognizer:
                 if isinstance(analysis, AudioError):
                     yield FileResult(path, None, str(analysis))
                 else:
-                    yield FileResult(path, next(results), None, analysis.source_rate)
+                    yield FileResult(path, next(results), None, analysis.source_rate, analysis.flaws)
 
     def indices(self, words: Sequence[str] | None) -> np.ndarray:
         """Where the words to choose from stand in the vocabulary; all when None.

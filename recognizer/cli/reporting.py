@@ -47,6 +47,7 @@ OPTION_FOR = {
     r"train with mixtures of (\d+)": r"train with --mixtures \1",
     r"train with a codebook of (\d+)": r"train with --codebook \1",
     "are the most; cut it up": "are the most; cut it up, or hear it with `recognizer live --from-file`",
+    "samples of 16 bits alone and tell their rate": "samples of 16 bits alone with --raw RATE",
     "leave adaptation out": "leave --adapt out",
     "name the column of the words": "begin with the header path,words,speaker, or name the column of the words with "
     "--column",
@@ -353,7 +354,7 @@ def native_messages_hidden(debug: bool) -> Iterator[None]:
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
-        if _descriptor(python_stderr) == 2:
+        if descriptor(python_stderr) == 2:
             sys.stderr = os.fdopen(true_stderr, "w", 1, "utf-8", "backslashreplace", closefd=False)
         yield
     finally:
@@ -363,7 +364,7 @@ def native_messages_hidden(debug: bool) -> Iterator[None]:
         os.close(true_stderr)
 
 
-def _descriptor(stream: TextIO) -> int | None:
+def descriptor(stream: TextIO) -> int | None:
     """Number of the file behind a stream; None where it is a buffer in memory."""
     try:
         return stream.fileno()

@@ -45,6 +45,7 @@ from recognizer.errors import AudioError, CorpusError, RecognizerWarning, shown
 if TYPE_CHECKING:
     from recognizer.live.events import Answer
 
+
 @reports_errors
 def transcribe(
     paths: Annotated[
@@ -175,7 +176,7 @@ def _places(paths: Sequence[Path], files: dict[Path, Path], output: Path, suffix
         place = output / name.with_name(name.stem + suffix)
         other = taken.setdefault(str(place).casefold(), file)
         if other != file:
-            raise usage_error(f"{shown(other)} and {shown(file)} would both be {shown(place)}; call the command for each")
+            raise usage_error(f"{shown(other)} and {shown(file)} would both be {shown(place)}; do one after the other")
         if place.parent.is_dir():
             check_file(place, "--output", [*paths, *files])
         places[file] = place

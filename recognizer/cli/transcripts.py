@@ -73,7 +73,7 @@ def _table_refused(name: str, error: str) -> str:
     return f"{shown(name)}  error: {with_options(error)}"
 
 
-def record(name: str, answer: Answer) -> dict:
+def answer_record(name: str, answer: Answer) -> dict:
     """An answer as plain data."""
     result = answer.result
     return {
@@ -90,7 +90,7 @@ def record(name: str, answer: Answer) -> dict:
 
 
 def _json(name: str, answers: Iterable[Answer], duration: Duration) -> Iterator[dict]:
-    return (record(name, answer) for answer in answers)
+    return (answer_record(name, answer) for answer in answers)
 
 
 def _json_refused(name: str, error: str) -> dict:
@@ -106,7 +106,7 @@ def _csv_cells(found: dict) -> list:
 
 
 def _csv(name: str, answers: Iterable[Answer], duration: Duration) -> Iterator[list]:
-    return (_csv_cells(record(name, answer)) for answer in answers)
+    return (_csv_cells(answer_record(name, answer)) for answer in answers)
 
 
 def _csv_refused(name: str, error: str) -> list:

@@ -77,7 +77,7 @@ class Session:
     threshold : how sure an answer must be, as for `Recognizer.recognize`
     segmentation : how words are told from silence
     adapt : learn from answers that are sure, each time after the answer was given, see `live.adapting`
-    partial : tell what a word seems to be while it is spoken, and be ready with its answer; nobody waits for a recording
+    partial : tell what a word seems to be while it is spoken, and have its answer ready: not where nobody waits
     clock : seconds, monotonic; the one the source stamps its blocks with
 
     Attributes

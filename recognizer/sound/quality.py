@@ -14,6 +14,7 @@ FULL = 0.99  # of full scale; converters that clip stay a little under it
 CLIPPED = 1e-3  # of the samples; less is one hit on the microphone
 TOO_QUIET = -45.0  # dB full scale: 184 of the 32768 steps that 16 bits have
 NOISY, TOO_NOISY = 20.0, 10.0  # dB of SNR: a quiet office is over the one, and soft consonants drown under the other
+CLIPPING, QUIETNESS = "clipped", "too quiet"  # flaws of a recording
 
 
 @dataclass(frozen=True)
@@ -87,3 +88,23 @@ def measure(samples: np.ndarray, sample_rate: int) -> Quality:
         clipped=float((np.abs(samples) >= FULL).mean()),
         dead=bool(np.ptp(samples) == 0),
     )
+
+
+def flaws(samples: np.ndarray, sample_rate: int) -> tuple[str, ...]:
+    """What `Quality.problems` tells of the level of a recording, by name, as fast as it is read: of thousands of files.
+
+    Parameters
+    ----------
+    samples : (n,) float32, full scale 1, at least one
+    sample_rate : Hz
+    """
+    found = []
+    if np.count_nonzero(np.abs(samples) >= FULL) > CLIPPED * len(samples):
+        found.append(CLIPPING)
+    hop = max(1, min(len(samples), round(FRAME * sample_rate)))
+    frames = (samples - samples.mean())[: len(samples) // hop * hop].reshape(-1, hop)
+    power = np.einsum("fn,fn->f", frames, frames) / hop
+    place = LOUD * (len(power) - 1) // 100
+    if decibels(np.partition(power, place)[place]) < TOO_QUIET:
+        found.append(QUIETNESS)
+    return tuple(found)

@@ -38,7 +38,6 @@ from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
     complain,
-    counted,
     echo_wrapped,
     json_line,
     padded,
@@ -60,10 +59,10 @@ if TYPE_CHECKING:
     from recognizer.recognizer import FileResult
 
 COLUMNS = ("file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error", "reason", "warnings")
-FLAWS = {  # what is told of recordings with each: of several, and of one
-    "several words": "hold several words, of which one is told; all of them tells `recognizer transcribe {file}`",
-    "clipped": "are clipped; turn the input level down or move back",
-    "too quiet": "are very quiet; turn the input level up or come closer",
+FLAWS = {  # what is told of one recording with each, and of several
+    "several words": ("holds", "hold", "several words, of which one is told; for all: `recognizer transcribe {file}`"),
+    "clipped": ("is", "are", "clipped; turn the input level down or move back"),
+    "too quiet": ("is", "are", "very quiet; turn the input level up or come closer"),
 }
 LONGEST_NAME, SHORTEST_NAME = 60, 12  # cells of a terminal for a file's name: a path mostly fits, or its end does
 WORD_CELLS = 12  # for a word, as most are; the files come one by one, so nobody knows the longest answer
@@ -255,10 +254,11 @@ def _to_file(path: Path, as_json: bool, candidates: int) -> Iterator[Callable[[F
 
 def _tell_of_flaws(flawed: dict[str, list[Path]], count: int) -> None:
     """One line for all recordings with the same flaw, with an example."""
-    for flaw, what in FLAWS.items():
+    for flaw, (is_, are, what) in FLAWS.items():
         if files := flawed.get(flaw):
-            named = what.format(file=shlex.quote(shown(files[0])))
-            complain(f"warning: {len(files)} of {counted(count, 'recording')}, such as {shown(files[0])}, {named}")
+            one = shown(files[0])
+            those = f"{one} {is_}" if len(files) == 1 else f"{len(files)} of {count} recordings, such as {one}, {are}"
+            complain(f"warning: {those} {what.format(file=shlex.quote(one))}")
 
 
 def _table_line(files: Sequence[Path]) -> Callable[[FileResult], None]:

@@ -14,7 +14,7 @@ from recognizer.errors import AudioError, shown
 from recognizer.features import parameter_files
 from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.files.contents import FARTHEST
-from recognizer.sound import audio, quality
+from recognizer.sound import audio, level
 from recognizer.sound.audio import Recording
 from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.perturbation import PLAIN, Perturbation
@@ -43,7 +43,7 @@ class Analysis:
     reason : why there are no features: "too quiet", "too short" or "too long", else None
     hop, window : seconds from frame to frame, and of each
     channel : the only one taken of the recording, counted from 1, see `Recording`
-    flaws : what makes the answer doubtful: SEVERAL, and what `sound.quality.flaws` names
+    flaws : what makes the answer doubtful: SEVERAL, and what `sound.level.flaws` names
     """
 
     features: tuple[np.ndarray, ...]
@@ -136,7 +136,7 @@ class Analyser:
     def _flaws(self, recording: Recording) -> tuple[str, ...]:
         samples, rate = recording.samples, recording.sample_rate
         several = len(samples) >= SEVERAL_FROM * rate and self.endpointer.several(samples, rate)
-        return (*([SEVERAL] if several else []), *quality.flaws(samples, rate))
+        return (*([SEVERAL] if several else []), *level.flaws(samples, rate))
 
     def analyse_file(self, path: Path) -> Analysis:
         """`analyse` a file, of sound or of HTK's parameters.

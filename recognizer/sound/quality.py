@@ -6,15 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recognizer.sound.level import decibels
+from recognizer.sound.level import CLIPPED, FRAME, FULL, LOUD, TOO_QUIET, decibels
 
-FRAME = 0.030  # seconds: a few periods of any voice, so that its level is steady
-LOUD, QUIET = 95, 10  # percentiles of the frames' levels that stand for speech and room: no click, no dropout
-FULL = 0.99  # of full scale; converters that clip stay a little under it
-CLIPPED = 1e-3  # of the samples; less is one hit on the microphone
-TOO_QUIET = -45.0  # dB full scale: 184 of the 32768 steps that 16 bits have
+QUIET = 10  # percentile of the frames' levels that stands for the room: no dropout
 NOISY, TOO_NOISY = 20.0, 10.0  # dB of SNR: a quiet office is over the one, and soft consonants drown under the other
-CLIPPING, QUIETNESS = "clipped", "too quiet"  # flaws of a recording
 
 
 @dataclass(frozen=True)
@@ -88,23 +83,3 @@ def measure(samples: np.ndarray, sample_rate: int) -> Quality:
         clipped=float((np.abs(samples) >= FULL).mean()),
         dead=bool(np.ptp(samples) == 0),
     )
-
-
-def flaws(samples: np.ndarray, sample_rate: int) -> tuple[str, ...]:
-    """What `Quality.problems` tells of the level of a recording, by name, as fast as it is read: of thousands of files.
-
-    Parameters
-    ----------
-    samples : (n,) float32, full scale 1, at least one
-    sample_rate : Hz
-    """
-    found = []
-    if np.count_nonzero(np.abs(samples) >= FULL) > CLIPPED * len(samples):
-        found.append(CLIPPING)
-    hop = max(1, min(len(samples), round(FRAME * sample_rate)))
-    frames = (samples - samples.mean())[: len(samples) // hop * hop].reshape(-1, hop)
-    power = np.einsum("fn,fn->f", frames, frames) / hop
-    place = LOUD * (len(power) - 1) // 100
-    if decibels(np.partition(power, place)[place]) < TOO_QUIET:
-        found.append(QUIETNESS)
-    return tuple(found)

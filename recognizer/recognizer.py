@@ -23,6 +23,7 @@ from recognizer.sound import audio
 if TYPE_CHECKING:
     from recognizer.adaptation.method import Method
     from recognizer.adaptation.unlabelled import SelfAdaptation
+    from recognizer.live.events import Heard, Rejected
     from recognizer.live.stream import Stream
     from recognizer.training.augmentation import Augmentation
     from recognizer.training.cutting import Cut
@@ -46,12 +47,14 @@ class FileResult:
     result : what was heard, None where the file could not be read
     error : why it could not be read, else None
     source_rate : sample rate of the file in Hz, None where it could not be read
+    flaws : what makes the answer doubtful: "several words", "clipped", "too quiet"
     """
 
     path: Path
     result: Result | None
     error: str | None = None
     source_rate: int | None = None
+    flaws: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -516,6 +519,72 @@ class Recognizer:
         results = replace(self, model=adaptation.model)._file_results(paths, analyses, indices, least)
         return results, replace(adaptation, words=by_path)
 
+    def transcribe(
+        self,
+        recording: str | Path | np.ndarray,
+        sample_rate: int | None = None,
+        *,
+        words: Sequence[str] | None = None,
+        threshold: str | float = "normal",
+        hangover: float = 0.25,
+        progress: Callable[[float], None] = lambda seconds: None,
+    ) -> Iterator[Heard | Rejected]:
+        """Recognise the words in a recording of many, with pauses between them.
+
+        They are found as in a live session, and each is recognised as `recognize` does it: the answers are the same to
+        the last bit. A file may be of any length; no more of it is kept than a few seconds.
+
+        Parameters
+        ----------
+        recording : a sound file, or samples: (n,) or (n, channels), floats of full scale 1 or integers
+        sample_rate : of samples, Hz; not given with a file
+        words, threshold : as in `recognize`
+        hangover : silence that ends a word, seconds
+        progress : called with the seconds that were heard, about once for each of them
+
+        Returns
+        -------
+        What was heard, in order, as soon as it is known: answers, and sounds that are no word. `start` and `end` are
+        those of the word in the recording, seconds; `result` is what `recognize` says of `samples`.
+
+        Raises
+        ------
+        ModelError
+            at once, if a word is not in the vocabulary, or there is no such threshold.
+        AudioError
+            if the recording cannot be read or is not finite; of a file, when that is noticed.
+
+        Warns
+        -----
+        RecognizerWarning
+            if the recording's rate is lower than the model's, or a single one of its channels is heard.
+        """
+        from recognizer.live.events import Answer
+        from recognizer.live.session import Session, listen
+        from recognizer.sound.segmenter import Segmentation
+        from recognizer.sound.source import AT_ONCE, Block, play
+
+        segmentation = replace(Segmentation(), hangover=hangover)
+        session = Session(self, words=words, threshold=threshold, segmentation=segmentation, partial=False)
+        if isinstance(recording, str | Path):
+            if sample_rate is not None:
+                raise TypeError("sample_rate goes with samples; a file knows its own")
+            sounds = play(recording, fast=True, seconds=AT_ONCE)
+        else:
+            if sample_rate is None:
+                raise TypeError("samples need their sample_rate in Hz, as in transcribe(samples, 16000)")
+            samples = audio.prepare(recording, sample_rate, sample_rate).samples
+            size = round(AT_ONCE * sample_rate)
+            pieces = (samples[first : first + size] for first in range(0, len(samples), size))
+            sounds = (Block(piece, sample_rate, 0.0) for piece in pieces)
+
+        def answers() -> Iterator[Heard | Rejected]:
+            for events in listen(sounds, session):
+                yield from (event for event in events if isinstance(event, Answer))
+                progress(session.time)
+
+        return answers()
+
     def _file_results(
         self, paths: Sequence[Path], analyses: Iterable[Analysis | AudioError], indices: np.ndarray, least: float
     ) -> Iterator[FileResult]:
@@ -525,7 +594,7 @@ class Recognizer:
                 if isinstance(analysis, AudioError):
                     yield FileResult(path, None, str(analysis))
                 else:
-                    yield FileResult(path, next(results), None, analysis.source_rate)
+                    yield FileResult(path, next(results), None, analysis.source_rate, analysis.flaws)
 
     def indices(self, words: Sequence[str] | None) -> np.ndarray:
         """Where the words to choose from stand in the vocabulary.

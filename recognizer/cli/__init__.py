@@ -21,6 +21,7 @@ UsageError = typer.BadParameter.__base__  # click's, or what typer has instead
 COMMANDS = {
     "live": ("live:live", "Recognise words as they are spoken, until Ctrl-C."),
     "batch": ("batch:batch", "Recognise the word in every recording."),
+    "transcribe": ("transcribe:transcribe", "Recognise all words of long recordings, and tell when each is said."),
     "check": ("check:check", "Tell what is in a corpus and what is wrong with it, without training anything."),
     "train": ("train:train", "Train a model on labelled recordings."),
     "record": ("record:record", "Record words to train a model from."),

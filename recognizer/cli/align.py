@@ -18,6 +18,7 @@ from recognizer.cli.options import (
     png_for,
     usage_error,
 )
+from recognizer.cli.piped import read_from, standard_input_kept, told_of
 from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
@@ -31,6 +32,7 @@ from recognizer.cli.reporting import (
     working,
     writing,
 )
+from recognizer.errors import AudioError, shown
 
 if TYPE_CHECKING:
     from recognizer.evaluation.alignment import Alignment
@@ -40,7 +42,9 @@ if TYPE_CHECKING:
 
 @reports_errors
 def align(
-    file: Annotated[Path, typer.Argument(help="Recording of one word.", readable=False)],
+    file: Annotated[
+        Path, typer.Argument(help="Recording of one word; - is standard input.", readable=False, allow_dash=True)
+    ],
     word: Annotated[
         str | None,
         typer.Option("--word", "-w", help="What was said; the best-scoring word if not given.", show_default=False),
@@ -68,10 +72,28 @@ def align(
     """
     png_for(plot, "--plot")
     check_file(textgrid, "--textgrid")
-    from recognizer.errors import AudioError, shown
+    with standard_input_kept([file]) as kept:
+        try:
+            _align(file, read_from(file, kept), word, model, speaker, textgrid, plot, as_json, quiet)
+        except AudioError as error:
+            raise AudioError(told_of(error, kept)) from error
+    return ExitStatus.OK
 
+
+def _align(
+    file: Path,
+    sound: Path,
+    word: str | None,
+    model: str,
+    speaker: str | None,
+    textgrid: Path | None,
+    plot: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Align a recording, which is read from where its sound is kept."""
     with working("reading the model and the recording", quiet, SOON):
-        fitted, analysis = _read(file, model, speaker)
+        fitted, analysis = _read(sound, model, speaker)
     from recognizer.evaluation import alignment
     from recognizer.features.analysis import low_rate
     from recognizer.sound import audio
@@ -89,7 +111,7 @@ def align(
         raise AudioError(f"{shown(file)}: {error}") from error
     for path, option, write in (
         (textgrid, "--textgrid", lambda path: alignment.write_textgrid(found, path)),
-        (plot, "--plot", lambda path: alignment.write_picture(found, audio.load(file, front_end.sample_rate), path)),
+        (plot, "--plot", lambda path: alignment.write_picture(found, audio.load(sound, front_end.sample_rate), path)),
     ):
         if path is not None:
             with writing(path, option), working(f"writing {shown(path)}", quiet, SOON):
@@ -100,7 +122,6 @@ def align(
         print_json({"file": str(file), **found.as_json()})
     else:
         _print(shown(file), found)
-    return ExitStatus.OK
 
 
 def _read(file: Path, model: str, speaker: str | None) -> tuple[Model, Analysis]:
@@ -111,8 +132,6 @@ def _read(file: Path, model: str, speaker: str | None) -> tuple[Model, Analysis]
 
 
 def _print(name: str, alignment: Alignment) -> None:
-    from recognizer.errors import shown
-
     start, end = alignment.span
     told = f"{name}: {shown(alignment.word)}, {start:.3f} to {end:.3f} s of {alignment.duration:.3f} s"
     echo_wrapped(told, 2)

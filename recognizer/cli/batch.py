@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from shutil import get_terminal_size
@@ -23,17 +26,21 @@ from recognizer.cli.options import (
     SpeakerOption,
     ThresholdOption,
     WordsOption,
+    check_file,
     checked_speaker,
     chosen_words,
     threshold_of,
     usage_error,
     workers,
 )
+from recognizer.cli.outputs import SPREADSHEETS, spreadsheet_row, written_whole
+from recognizer.cli.piped import as_given, read_from, standard_input_kept, told_of
 from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
     complain,
     echo_wrapped,
+    json_line,
     padded,
     print_csv,
     print_json,
@@ -47,11 +54,17 @@ from recognizer.cli.reporting import (
     with_options,
     working,
 )
+from recognizer.errors import shown
 
 if TYPE_CHECKING:
     from recognizer.recognizer import FileResult
 
-COLUMNS = ("file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error", "reason")
+COLUMNS = ("file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error", "reason", "warnings")
+FLAWS = {  # what is told of one recording with each, and of several
+    "several words": ("holds", "hold", "several words, of which one is told; for all: `recognizer transcribe {file}`"),
+    "clipped": ("is", "are", "clipped; turn the input level down or move back"),
+    "too quiet": ("is", "are", "very quiet; turn the input level up or come closer"),
+}
 LONGEST_NAME, SHORTEST_NAME = 60, 12  # cells of a terminal for a file's name: a path mostly fits, or its end does
 WORD_CELLS = 12  # for a word, as most are; the files come one by one, so nobody knows the longest answer
 # Of the table: title, cells, and what is between it and the column before.
@@ -71,7 +84,10 @@ NUMBERS = ("confidence", "start", "end")  # end below each other
 @reports_errors
 def batch(
     paths: Annotated[
-        list[Path], typer.Argument(help="Recordings, or folders of them.", readable=False, metavar="PATH")
+        list[Path],
+        typer.Argument(
+            help="Recordings, or folders of them; - is standard input.", readable=False, allow_dash=True, metavar="PATH"
+        ),
     ],
     model: ModelOption = "digits",
     speaker: SpeakerOption = None,
@@ -80,6 +96,17 @@ def batch(
     threshold: ThresholdOption = "normal",
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write the JSON or the CSV to this file; CSV for spreadsheets, with columns for each candidate.",
+            metavar="FILE",
+            readable=False,
+            show_default=False,
+        ),
+    ] = None,
     jobs: JobsOption = 1,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -90,37 +117,58 @@ def batch(
     """
     if as_json and as_csv:
         raise usage_error("--json and --csv exclude each other; choose one")
+    if output is not None:
+        if not (as_json or as_csv):
+            raise usage_error(f"--output {shown(output)} is of JSON or CSV; add --json or --csv")
+        check_file(output, "--output", recordings=paths)
     least = threshold_of(threshold)
-    with working("reading the model", quiet, SOON):
-        from recognizer.recognizer import Recognizer
+    with ExitStack() as stack:
+        kept = stack.enter_context(standard_input_kept(paths))
+        with working("reading the model", quiet, SOON):
+            from recognizer.recognizer import Recognizer
 
-        recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
-        files, refused = _listed(paths)
-    how = {"words": chosen_words(words, recognizer.words), "threshold": least, "jobs": workers(jobs)}
-    count = len(refused) + len(files)
-    failed, rates, channels, adaptation = 0, Counter(), {}, None
-    if adapt:
-        with progress_bar(quiet) as progress:
-            found, adaptation = recognizer.recognize_adapted(
-                files, **how, progress=lambda done: progress("reading", done, len(files))
-            )
-    else:
-        found = recognizer.recognize_files(files, **how)
-    with working("reading the recordings", quiet, SOON):
-        found = chain(list(islice(found, 1)), found)
-    with progress_bar(quiet or sys.stdout.isatty()) as progress:  # which would tear the table
-        show = _json_line if as_json else _csv_line() if as_csv else _table_line([*refused, *files])
+            recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
+            files, refused = _listed([read_from(path, kept) for path in paths])
+        how = {"words": chosen_words(words, recognizer.words), "threshold": least, "jobs": workers(jobs)}
+        count = len(refused) + len(files)
+        failed, rates, channels, flawed, adaptation = 0, Counter(), {}, {}, None
+        if adapt:
+            with progress_bar(quiet) as progress:
+                found, adaptation = recognizer.recognize_adapted(
+                    files, **how, progress=lambda done: progress("reading", done, len(files))
+                )
+        else:
+            found = recognizer.recognize_files(files, **how)
+        with working("reading the recordings", quiet, SOON):
+            found = chain(list(islice(found, 1)), found)
+        progress = stack.enter_context(progress_bar(quiet or (output is None and sys.stdout.isatty())))  # tears tables
+        if output is not None:
+            check_file(output, "--output", recordings=files)
+            candidates = len(recognizer.indices(how["words"]))
+            show = stack.enter_context(_to_file(output, as_json, candidates))
+        elif as_json or as_csv:
+            show = _json_line if as_json else _csv_line()
+        else:
+            show = _table_line([as_given(path, kept) for path in (*refused, *files)])
         for done, item in enumerate(chain(refused.values(), found), 1):
+            if kept:
+                error = item.error and told_of(item.error, kept)
+                item = replace(item, path=as_given(item.path, kept), error=error)
             progress("recognising", done, count)
             show(item)
             failed += item.error is not None
             rates[item.source_rate] += 1
+            for flaw in item.flaws:
+                flawed.setdefault(flaw, []).append(item.path)
             if item.result:
                 channels[item.path] = item.result.channel
     if not quiet:
         tell_of_adaptations([adaptation] if adaptation else [])
         warn_of_low_rates(rates, recognizer.model.front_end)
         tell_of_channels(channels)
+        _tell_of_flaws(flawed, count)
+        if output is not None:
+            complain(f"written to {shown(output)}")
     if failed and not quiet:
         complain(f"{failed} of {count} files could not be read")
     return ExitStatus.FAILED if failed else ExitStatus.OK
@@ -162,6 +210,7 @@ def as_record(item: FileResult) -> dict:
         "duration": _seconds(result.duration),
         "error": None,
         "reason": result.reason,
+        "warnings": list(item.flaws),
     }
 
 
@@ -179,10 +228,41 @@ def _csv_line() -> Callable[[FileResult], None]:
     def show(item: FileResult) -> None:
         record = as_record(item)
         ranked = " ".join(f"{c['word']}:{c['confidence']}" for c in record["nbest"])
-        record |= {"nbest": ranked, "accepted": str(record["accepted"]).lower()}
-        print_csv(record[column] for column in COLUMNS)
+        print_csv((record | _in_cells(record) | {"nbest": ranked})[column] for column in COLUMNS)
 
     return show
+
+
+def _in_cells(record: dict) -> dict[str, str]:
+    """What of a record is no text or number, as it stands in a cell."""
+    return {"accepted": str(record["accepted"]).lower(), "warnings": "; ".join(record["warnings"] or ())}
+
+
+@contextmanager
+def _to_file(path: Path, as_json: bool, candidates: int) -> Iterator[Callable[[FileResult], None]]:
+    """Gives a function that writes to a file: lines of JSON, or a table for spreadsheets."""
+    columns = [column for column in COLUMNS if column != "nbest"]
+
+    def row(item: FileResult) -> str:
+        record = as_record(item)
+        ranked = [cell for candidate in record["nbest"] for cell in (candidate["word"], candidate["confidence"])]
+        cells = [(record | _in_cells(record))[column] for column in columns]
+        return spreadsheet_row([*cells, *ranked, *[None] * (2 * candidates - len(ranked))])
+
+    with written_whole(path, "--output", "utf-8" if as_json else SPREADSHEETS) as write:
+        if not as_json:
+            places = range(1, candidates + 1)
+            write(spreadsheet_row([*columns, *(f"{what}_{n}" for n in places for what in ("word", "confidence"))]))
+        yield lambda item: write(json_line(as_record(item)) + "\n" if as_json else row(item))
+
+
+def _tell_of_flaws(flawed: dict[str, list[Path]], count: int) -> None:
+    """One line for all recordings with the same flaw, with an example."""
+    for flaw, (is_, are, what) in FLAWS.items():
+        if files := flawed.get(flaw):
+            one = shown(files[0])
+            those = f"{one} {is_}" if len(files) == 1 else f"{len(files)} of {count} recordings, such as {one}, {are}"
+            complain(f"warning: {those} {what.format(file=shlex.quote(one))}")
 
 
 def _table_line(files: Sequence[Path]) -> Callable[[FileResult], None]:

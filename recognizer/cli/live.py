@@ -12,13 +12,16 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
+from weakref import WeakKeyDictionary
 
 import typer
 
+from recognizer.cli.executing import Executor
 from recognizer.cli.lines import lines_of, unseen
 from recognizer.cli.options import (
     DebugOption,
     DeviceOption,
+    HangoverOption,
     JsonOption,
     ModelOption,
     QuietOption,
@@ -31,12 +34,14 @@ from recognizer.cli.options import (
     threshold_of,
     usage_error,
 )
+from recognizer.cli.piped import STANDARD_INPUT, refuse_terminal
 from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
     adapted_to,
     complain,
     counted,
+    descriptor,
     in_turn,
     native_messages_hidden,
     padded,
@@ -46,7 +51,7 @@ from recognizer.cli.reporting import (
     sigterm_interrupts,
     working,
 )
-from recognizer.errors import RecognizerError, cited, shown
+from recognizer.errors import AudioError, RecognizerError, cited, shown
 from recognizer.files.writing import remedy
 
 if TYPE_CHECKING:
@@ -59,15 +64,35 @@ WORD_CELLS = 12  # of a terminal, for a word in a plain line: as wide as most
 
 @reports_errors
 def live(
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            help="-: listen to standard input, a WAV file as it comes, instead of a microphone.",
+            allow_dash=True,
+            metavar="[-]",
+            show_default=False,
+        ),
+    ] = None,
     model: ModelOption = "digits",
     speaker: SpeakerOption = None,
     device: DeviceOption = None,
     words: WordsOption = None,
     threshold: ThresholdOption = "normal",
-    hangover: Annotated[int, typer.Option(help="Silence that ends a word.", min=100, max=2000, metavar="MS")] = 250,
+    hangover: HangoverOption = 250,
     from_file: Annotated[
         Path | None,
         typer.Option(help="Play a recording instead of listening.", metavar="FILE", show_default=False),
+    ] = None,
+    raw: Annotated[
+        int | None,
+        typer.Option(
+            "--raw",
+            help="Standard input is no WAV file, but 16-bit samples of one channel at this rate, little-endian.",
+            min=1000,
+            max=1_000_000,
+            metavar="RATE",
+            show_default=False,
+        ),
     ] = None,
     fast: Annotated[bool, typer.Option("--fast", help="Play it as fast as possible.")] = False,
     save: Annotated[
@@ -82,6 +107,15 @@ def live(
             "--adapt", help="Adapt to answers it is sure of, until it ends: u and Enter takes the last back, r all."
         ),
     ] = False,
+    command: Annotated[
+        str | None,
+        typer.Option(
+            "--exec",
+            help="Run a program for every word: {word}, {confidence} and {start} in it stand for what was heard.",
+            metavar="COMMAND",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -90,12 +124,19 @@ def live(
 
     With --adapt, the lines u and r on standard input take back what was learned.
     """
+    if source not in (None, STANDARD_INPUT):
+        raise usage_error(f"{shown(source)} is not -; to play a recording, --from-file {shown(source)}")
+    if source and from_file is not None:
+        raise usage_error("- and --from-file exclude each other; choose one")
+    piped = STANDARD_INPUT in (source, from_file)
+    _check_pipe(piped, raw, adapt, fast, device)
     if fast and from_file is None:
         raise usage_error("--fast goes with --from-file; a microphone takes its time")
     if device is not None and from_file is not None:
         raise usage_error("--device and --from-file exclude each other; choose one")
     check_folder(save, "--save")
     least = threshold_of(threshold)
+    executor = None if command is None else Executor(command, quiet=quiet)
     with working("reading the model", quiet, SOON):
         from recognizer.live.session import Session
         from recognizer.recognizer import Recognizer
@@ -107,10 +148,15 @@ def live(
     status, failure, kept = ExitStatus.OK, None, True
     with ExitStack() as stack:
         stack.enter_context(native_messages_hidden(debug))
-        sounds, origin = _source(stack, from_file, fast, device)
-        keep = _keeper(stack, save, recognizer.model.front_end.sample_rate) if save is not None else lambda events: True
+        sounds, origin = _standard_input(raw) if piped else _source(stack, from_file, fast, device)
+        record = _with_time_of_day()
+        rate = recognizer.model.front_end.sample_rate
+        keep = _keeper(stack, save, rate, record) if save is not None else lambda events: True
+        run = _runner(stack, executor, as_json)
         who = f" for {recognizer.speaker}" if recognizer.speaker else ""
-        show = stack.enter_context(_display(session, f"{shown(model)}{who}, {origin}", as_json, quiet))
+        show = stack.enter_context(
+            _display(session, f"{shown(model)}{who}, {origin}", record if as_json else None, quiet)
+        )
         stack.enter_context(sigterm_interrupts())
         typed = lines_of(sys.stdin) if adapt else list
         try:
@@ -119,6 +165,7 @@ def live(
                 for line in typed():
                     events += _obey(session, line, quiet)
                 show(events)
+                run(events)
                 kept = keep(events) and kept
         except KeyboardInterrupt:
             status = ExitStatus.INTERRUPTED
@@ -128,6 +175,7 @@ def live(
             failure = error
         events = session.finish()  # what was being said is answered, whatever ended it
         show([*events, session.end()])
+        run(events)
         kept = keep(events) and kept
     if not quiet:
         complain(_summary(session))
@@ -182,11 +230,72 @@ def _source(stack: ExitStack, file: Path | None, fast: bool, device: str | None)
     return microphone, f"{shown(microphone.device.name)} at {microphone.sample_rate} Hz"
 
 
+def _check_pipe(piped: bool, raw: int | None, adapt: bool, fast: bool, device: str | None) -> None:
+    """Refuse what does not go with sound at standard input, or only with that."""
+    if not piped:
+        if raw is not None:
+            raise usage_error(f"--raw {raw} tells of samples at standard input; give - as well")
+        return
+    if adapt:
+        raise usage_error(
+            "--adapt reads lines from standard input, and - sound; play a recording with --from-file FILE"
+        )
+    if fast:
+        raise usage_error("--fast goes with a file; what comes through a pipe takes its time")
+    if device is not None:
+        raise usage_error("--device and - exclude each other; choose one")
+    refuse_terminal()
+
+
+def _standard_input(raw: int | None) -> tuple[Iterable[Sound], str]:
+    """Sound that comes through a pipe, and what to call it."""
+    from recognizer.sound.pipes import piped
+
+    def sounds() -> Iterator[Sound]:
+        try:
+            yield from piped(sys.stdin.buffer, raw)
+        except AudioError as error:
+            raise AudioError(f"standard input: {error}") from error
+
+    return sounds(), "standard input"
+
+
+def _with_time_of_day() -> Callable[[Event], dict]:
+    """Gives a function of an event's record, in which is the time of day when it was first asked for."""
+    moments: WeakKeyDictionary[Event, str] = WeakKeyDictionary()
+
+    def record(event: Event) -> dict:
+        now = datetime.now().astimezone().isoformat(timespec="milliseconds")
+        return event.record() | {"at": moments.setdefault(event, now)}
+
+    return record
+
+
+def _runner(stack: ExitStack, executor: Executor | None, as_json: bool) -> Callable[[list[Event]], None]:
+    """Gives a function that runs a program for the words among events, if one is to be run."""
+    from recognizer.live.events import Heard
+
+    if executor is None:
+        return lambda events: None
+    stack.callback(executor.close)
+    if as_json or not sys.stdout.isatty():  # on the screen, what programs print would push the picture away
+        executor.output = executor.output if (place := descriptor(sys.stderr)) is None else place
+
+    def run(events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Heard):
+                executor.run(event.result.word, event.result.confidence, event.start)
+
+    return run
+
+
 @contextmanager
-def _display(session: Session, title: str, as_json: bool, quiet: bool) -> Iterator[Callable[[list[Event]], None]]:
+def _display(
+    session: Session, title: str, record: Callable[[Event], dict] | None, quiet: bool
+) -> Iterator[Callable[[list[Event]], None]]:
     """How events are shown: as JSON, on a terminal's screen, or as plain lines."""
-    if as_json or not sys.stdout.isatty():
-        yield in_turn(lambda event: _show(event, as_json, quiet))
+    if record or not sys.stdout.isatty():
+        yield in_turn(lambda event: _show(event, record, quiet))
         return
     from recognizer.cli.drawing import kept_up_to_date
     from recognizer.cli.screen import LivePicture
@@ -196,16 +305,16 @@ def _display(session: Session, title: str, as_json: bool, quiet: bool) -> Iterat
         yield show
 
 
-def _show(event: Event, as_json: bool, quiet: bool) -> None:
+def _show(event: Event, record: Callable[[Event], dict] | None, quiet: bool) -> None:
     """An event as a line of JSON or of text, and what a person should know."""
     from recognizer.live.events import Adapted, Calibrated, Muted
 
     if event.note and not quiet and not isinstance(event, Adapted):
         complain(event.note if isinstance(event, Calibrated) else f"warning: {event.note}")
-    if not as_json:
+    if not record:
         _print_plain(event, quiet)
     elif not isinstance(event, Muted):  # is for the person, who has been told
-        print_json(event.record())
+        print_json(record(event))
 
 
 def _print_plain(event: Event, quiet: bool) -> None:
@@ -227,7 +336,9 @@ def _close(file: TextIO) -> None:
         file.close()
 
 
-def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]], bool]:
+def _keeper(
+    stack: ExitStack, folder: Path, rate: int, record: Callable[[Event], dict]
+) -> Callable[[list[Event]], bool]:
     """Gives a function that keeps utterances in a folder: a WAV file each, and a line about it in utterances.jsonl.
 
     It returns whether all were kept. When the disk is full or the folder gone, that is said once, and it goes on.
@@ -261,7 +372,7 @@ def _keeper(stack: ExitStack, folder: Path, rate: int) -> Callable[[list[Event]]
             name = f"{session}-{number:04d}.wav"
             try:
                 audio.save(folder / name, event.samples, rate)
-                log.write(json.dumps({"file": name} | event.record(), ensure_ascii=False) + "\n")
+                log.write(json.dumps({"file": name} | record(event), ensure_ascii=False) + "\n")
                 log.flush()
             except RecognizerError as error:
                 complain(f"warning: {error}; nothing more is kept")

@@ -61,6 +61,9 @@ ThresholdOption = Annotated[
         metavar="strict|normal|lenient|NUMBER",
     ),
 ]
+HangoverOption = Annotated[
+    int, typer.Option("--hangover", help="Silence that ends a word.", min=100, max=2000, metavar="MS")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no warnings.")]
 AdaptOption = Annotated[
     bool, typer.Option("--adapt", help="First adapt to the recordings, by what is surely said in them.")
@@ -132,7 +135,7 @@ def workers(jobs: int) -> int:
     return joblib.cpu_count()
 
 
-def check_file(path: Path | None, option: str, suffix: str = "") -> None:
+def check_file(path: Path | None, option: str, suffix: str = "", recordings: Collection[Path] = ()) -> None:
     """Refuse, before anything is done, a file that could not be written in the end.
 
     Parameters
@@ -140,6 +143,7 @@ def check_file(path: Path | None, option: str, suffix: str = "") -> None:
     path : of the file; None where there is none to write
     option : that names it, or `FILE` where it is an argument
     suffix : that the name must have
+    recordings : that are read, none of which it may be
     """
     if path is None:
         return
@@ -152,6 +156,10 @@ def check_file(path: Path | None, option: str, suffix: str = "") -> None:
         raise usage_error(f"{name}: the folder {shown(path.parent)} does not exist; make it first")
     if path.is_dir():
         raise usage_error(f"{name} is a folder; name a file")
+    if path.exists() and not path.is_file():
+        raise usage_error(f"{name} is a device or a pipe; name a file")
+    if os.path.abspath(path) in {os.path.abspath(recording) for recording in recordings}:
+        raise usage_error(f"{name} is the recording itself; choose another")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise usage_error(f"{name}: no permission to write into {shown(path.parent)}; choose another")
 

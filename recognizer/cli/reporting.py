@@ -58,6 +58,7 @@ OPTION_FOR = {
     r"train with mixtures of (\d+)": r"train with --mixtures \1",
     r"train with a codebook of (\d+)": r"train with --codebook \1",
     "are the most; cut it up": "are the most; cut it up, or hear it with `recognizer live --from-file`",
+    "samples of 16 bits alone and tell their rate": "samples of 16 bits alone with --raw RATE",
     "leave adaptation out": "leave --adapt out",
     "go on from it with a condition": "go on from it with --as CONDITION",
     "name the column of the words": "begin with the header path,words,speaker, or name the column of the words with "
@@ -151,6 +152,11 @@ def say(line: str = "") -> None:
     typer.echo(printable(line))
 
 
+def say_fields(fields: Iterable[str]) -> None:
+    """A line of fields on standard output, parted by tabs, for programs that read such."""
+    typer.echo("\t".join(map(printable, fields)))
+
+
 def tell_of_call(error: Exception) -> NoReturn:
     """Tell what is wrong with a call, or that its help cannot be printed.
 
@@ -212,10 +218,15 @@ def _show_warning(otherwise: Callable) -> Callable:
     return show
 
 
-def print_json(record: object) -> None:
+def json_line(record: object) -> str:
     """A line of JSON, the letters of all scripts as they are; what must not reach a terminal as JSON's escapes."""
     line = json.dumps(record, ensure_ascii=False)
-    say("".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line))
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line)
+
+
+def print_json(record: object) -> None:
+    """A line of JSON on standard output."""
+    say(json_line(record))
 
 
 def print_csv(cells: Iterable[object]) -> None:
@@ -433,7 +444,7 @@ def native_messages_hidden(debug: bool) -> Iterator[None]:
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
-        if _descriptor(python_stderr) == 2:
+        if descriptor(python_stderr) == 2:
             sys.stderr = os.fdopen(true_stderr, "w", 1, "utf-8", "backslashreplace", closefd=False)
         yield
     finally:
@@ -443,7 +454,7 @@ def native_messages_hidden(debug: bool) -> Iterator[None]:
         os.close(true_stderr)
 
 
-def _descriptor(stream: TextIO) -> int | None:
+def descriptor(stream: TextIO) -> int | None:
     """Number of the file behind a stream; None where it is a buffer in memory."""
     try:
         return stream.fileno()

@@ -20,6 +20,7 @@ from recognizer.errors import AudioError, ModelError, cited, listed
 from recognizer.features.analysis import Analysis
 from recognizer.features.front_end import FrontEnd
 from recognizer.files.pictures import lettering
+from recognizer.files.textgrid import textgrid
 from recognizer.files.writing import replacing
 from recognizer.model import Model
 from recognizer.recognition import decoding
@@ -184,39 +185,17 @@ def word_index(words: tuple[str, ...], word: str) -> int:
 def write_textgrid(alignment: Alignment, path: Path) -> None:
     """Write the alignment for Praat: a tier of the word and one of its states, over the whole recording.
 
-    The format is Praat's long text format (Praat manual, "TextGrid file formats"), in UTF-8. What was not analysed has
-    an empty label.
+    What was not analysed has an empty label.
 
     Raises
     ------
     OSError
         if the file cannot be written.
     """
-    inside = [(segment.start, segment.end, segment.label) for segment in alignment.segments]
-    word = [(*alignment.span, alignment.word)]
-    tiers = [("word", _covering(word, alignment.duration)), ("states", _covering(inside, alignment.duration))]
-    lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {alignment.duration!r}"]
-    lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
-    for number, (name, intervals) in enumerate(tiers, 1):
-        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f"        name = {_quoted(name)}"]
-        lines += ["        xmin = 0", f"        xmax = {alignment.duration!r}"]
-        lines += [f"        intervals: size = {len(intervals)}"]
-        for place, (start, end, label) in enumerate(intervals, 1):
-            lines += [f"        intervals [{place}]:", f"            xmin = {start!r}", f"            xmax = {end!r}"]
-            lines += [f"            text = {_quoted(label)}"]
+    states = [(segment.start, segment.end, segment.label) for segment in alignment.segments]
+    grid = textgrid({"word": [(*alignment.span, alignment.word)], "states": states}, alignment.duration)
     with replacing(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _covering(intervals: list[tuple[float, float, str]], duration: float) -> list[tuple[float, float, str]]:
-    """The intervals with those before and after them, so that they cover everything from 0 to the duration."""
-    whole = [(0, intervals[0][0], ""), *intervals, (intervals[-1][1], duration, "")]
-    return [interval for interval in whole if interval[0] < interval[1]]
-
-
-def _quoted(text: str) -> str:
-    doubled = text.replace('"', '""')
-    return f'"{doubled}"'
+        temporary.write_text(grid, encoding="utf-8")
 
 
 def write_picture(alignment: Alignment, recording: Recording, path: Path) -> None:

@@ -15,7 +15,7 @@ from recognizer.errors import AudioError, shown
 from recognizer.features import parameter_files
 from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.files.contents import FARTHEST
-from recognizer.sound import audio
+from recognizer.sound import audio, level
 from recognizer.sound.audio import Recording
 from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.perturbation import PLAIN, Perturbation
@@ -23,6 +23,7 @@ from recognizer.sound.perturbation import PLAIN, Perturbation
 FILES_AT_ONCE = 64  # analysed together: enough for long matrix products, few enough for little memory
 SAMPLES_AT_ONCE = 4_000_000  # of recordings held for that, 16 MB: hours of sound are analysed one by one
 PARALLEL_FROM = 200  # files; below, starting workers takes longer than the work
+SEVERAL, SEVERAL_FROM = "several words", 2.5  # seconds; a shorter recording is taken for one of a word unseen
 WHOLE = 4.0  # seconds; a longer recording is not of one word
 LONGEST = 6000  # frames, a minute as they usually follow each other: no word lasts so long
 PIECE = 2.0  # seconds, of what is cut from it
@@ -43,6 +44,7 @@ class Analysis:
     reason : why there are no features: "too quiet", "too short" or "too long", else None
     hop, window : seconds from frame to frame, and of each
     channel : the only one taken of the recording, counted from 1, see `Recording`
+    flaws : what makes the answer doubtful: SEVERAL, and what `sound.level.flaws` names
     """
 
     features: tuple[np.ndarray, ...]
@@ -54,6 +56,7 @@ class Analysis:
     hop: float = FrontEnd.hop
     window: float = FrontEnd.window
     channel: int | None = None
+    flaws: tuple[str, ...] = ()
 
     @property
     def spans(self) -> list[tuple[int, int]]:
@@ -121,6 +124,7 @@ class Analyser:
         for recording, place in zip(recordings, places):
             duration, source = len(recording.samples) / rate, recording.source_rate
             about = {"hop": front_end.hop, "window": front_end.window, "channel": recording.channel}
+            about["flaws"] = () if isinstance(place, str) else self._flaws(recording)
             if isinstance(place, str):
                 analyses.append(Analysis((), (0, 0), 0.0, duration, source, place, **about))
                 continue
@@ -129,6 +133,11 @@ class Analyser:
             last = max(first + 1, min(place.speech.stop // hop, count))
             analyses.append(Analysis(next(readings), (first, last), place.start / rate, duration, source, **about))
         return finished(analyses, front_end) if self.finish else analyses
+
+    def _flaws(self, recording: Recording) -> tuple[str, ...]:
+        samples, rate = recording.samples, recording.sample_rate
+        several = len(samples) >= SEVERAL_FROM * rate and self.endpointer.several(samples, rate)
+        return (*([SEVERAL] if several else []), *level.flaws(samples, rate))
 
     def analyse_file(self, path: Path) -> Analysis:
         """`analyse` a file, of sound or of HTK's parameters.

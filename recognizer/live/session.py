@@ -3,7 +3,8 @@
 Nothing here knows a device, a screen or the time of day, so a session runs the same on a microphone, a recording or
 a test. Every utterance is answered by what `batch` uses for a file, on the same samples, rounded to 16 bits as they
 would be in that file: what is saved is recognised again to the last bit. One thing a file cannot tell: what is said in
-one breath with a sound that was no word is likely to be of the same sentence, and must be a word the more surely.
+one breath with a sound that was no word, and about as loud, is likely to be of the same sentence, and must be a word
+the more surely.
 
 For that, the word so far is recognised anew for every partial result. A Viterbi search that went on from block to
 block would score features that a later block still changes: their mean is taken over the whole word, and nothing
@@ -52,11 +53,12 @@ from recognizer.sound.listener import (
     Overrun,
     Speech,
 )
-from recognizer.sound.quality import CLIPPED, FULL
+from recognizer.sound.quality import CLIPPED, FULL, measure
 from recognizer.sound.segmenter import Segmentation
 from recognizer.sound.source import Block, Sound
 
 BREATH = 0.4  # seconds from the end of a sound to the pre-roll of the next: few pauses inside a sentence are longer
+SOFTER = 20.0  # dB under the sound after it, from which on a sound is a breath or a rustle, and no part of a sentence
 FIRST_PARTIAL = 0.2  # seconds of a word before its first partial result: half of a short word
 PARTIAL_EVERY = 0.1  # seconds between partial results: as fast as anybody reads
 CLIPPED_NOTE = "clipped: turn the input level down or move back"
@@ -75,6 +77,7 @@ class Session:
     threshold : how sure an answer must be, as for `Recognizer.recognize`
     segmentation : how words are told from silence
     adapt : learn from answers that are sure, each time after the answer was given, see `live.adapting`
+    partial : tell what a word seems to be while it is spoken, and have its answer ready: not where nobody waits
     clock : seconds, monotonic; the one the source stamps its blocks with
 
     Attributes
@@ -96,6 +99,7 @@ class Session:
         threshold: str | float = "normal",
         segmentation: Segmentation = Segmentation(),
         adapt: bool = False,
+        partial: bool = True,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.tally = Tally()
@@ -103,8 +107,8 @@ class Session:
         self._answered: tuple[np.ndarray, Result] | None = None  # and not yet learned from
         self._recognizer, self._words = recognizer, words
         self._least = least_probability(threshold, recognizer.model.rejection)
-        self._no_word: tuple[float, float] | None = None  # of a last sound that was none: its end, its confidence
-        self._first_partial, self._clock = segmentation.pre_roll + FIRST_PARTIAL, clock
+        self._no_word: tuple[float, float, float] | None = None  # if the last sound was none: end, confidence, level
+        self._partial, self._first_partial, self._clock = partial, segmentation.pre_roll + FIRST_PARTIAL, clock
         self._rate = recognizer.model.front_end.sample_rate
         self._warm_up()
         self._warned = False
@@ -180,7 +184,7 @@ class Session:
                     start = happening.timeline.moment(happening.span[0] / self._rate)
                     events.append(SpeechStart(time=happening.time, start=start))
                 case Speech():
-                    events += self._listen_in(happening)
+                    events += self._listen_in(happening) if self._partial else []
                 case Over():
                     events.append(self._answer(happening))
                     self._foreseen = None
@@ -207,7 +211,9 @@ class Session:
             self.tally.rejected += 1
         start, end = (sample / self._rate for sample in over.span)
         ended = over.timeline.moment(end if result.end is None else start + result.end)
-        self._no_word = (ended, result.confidence) if result.reason == NO_WORD else None
+        self._no_word = None
+        if result.reason == NO_WORD:
+            self._no_word = ended, result.confidence, self._level(samples)
         return (Heard if result.accepted else Rejected)(
             time=over.time,
             start=over.timeline.moment(start if result.start is None else start + result.start),
@@ -253,10 +259,15 @@ class Session:
         """The span itself, its samples in 16 bits, and what they are to `batch` with the threshold of this moment."""
         samples, least = sixteen_bits(spoken.heard[: span[1] - span[0]]), self._least
         if self._no_word:
-            ended, known = self._no_word
-            if spoken.timeline.moment(span[0] / self._rate) - ended < BREATH:
+            ended, known, level = self._no_word
+            soon = spoken.timeline.moment(span[0] / self._rate) - ended < BREATH
+            if soon and level > self._level(samples) - SOFTER:
                 least = least_beside(least, known)
         return span, samples, self._recognizer.recognize(samples, self._rate, words=self._words, threshold=least)
+
+    def _level(self, samples: np.ndarray) -> float:
+        """Of the speech in an utterance, int16, dB full scale."""
+        return measure(samples / 32768, self._rate).level
 
 
 def listen(sounds: Iterable[Sound], session: Session) -> Iterator[list[Event]]:

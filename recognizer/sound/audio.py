@@ -37,7 +37,7 @@ BLOCK = 1 << 16  # samples read at once: four seconds at 16 kHz, which is a word
 LONGEST, LONGEST_OF_ALL = 16 << 20, 64 << 20
 LONGEST_WITH_ANOTHER = 88 << 20  # samples, of a recording and what it is resampled to: an hour at 16 kHz and at 8 kHz
 LARGEST_PIPE = 256 << 20  # bytes
-OPEN_FILES = Path("/proc/self/fd")  # names of what a process has open, on Linux
+OPEN_FILES = "/proc/{}/fd"  # names of what a process has open, on Linux; its workers know them by its number
 SAMPLE_DUMP = b"\xf0\x7e"  # begins a kind of file of which libsndfile prints each flaw to standard output
 ORDINARY = struct.Struct("<4sI8sI16x4sI")  # the header of a WAV file that is this, and then its sound
 
@@ -432,15 +432,28 @@ def _by_name(path: Path, file: BinaryIO) -> Iterator[Path]:
     if file.seekable():
         yield path
         return
+    with kept(file) as copy:
+        yield copy
+
+
+@contextmanager
+def kept(stream: BinaryIO) -> Iterator[Path]:
+    """A file with all that comes through a pipe, which is gone after the block.
+
+    Raises
+    ------
+    AudioError
+        if that is more than LARGEST_PIPE.
+    """
     with tempfile.TemporaryDirectory() as folder, open(Path(folder) / "sound", "w+b") as copy:
         count = 0
-        while part := file.read(BLOCK):
+        while part := stream.read(BLOCK):
             count += copy.write(part)
             if count > LARGEST_PIPE:
                 raise AudioError(f"gives more than {LARGEST_PIPE >> 20} MB; write that to a file first")
         copy.flush()
         named = Path(copy.name)
-        if (open_ := OPEN_FILES / str(copy.fileno())).exists():  # then a kill leaves no recording
+        if (open_ := Path(OPEN_FILES.format(os.getpid())) / str(copy.fileno())).exists():  # then a kill leaves nothing
             named.unlink()
             named = open_
         yield named

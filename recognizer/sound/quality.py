@@ -6,13 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recognizer.sound.level import decibels
+from recognizer.sound.level import CLIPPED, FRAME, FULL, LOUD, TOO_QUIET, decibels
 
-FRAME = 0.030  # seconds: a few periods of any voice, so that its level is steady
-LOUD, QUIET = 95, 10  # percentiles of the frames' levels that stand for speech and room: no click, no dropout
-FULL = 0.99  # of full scale; converters that clip stay a little under it
-CLIPPED = 1e-3  # of the samples; less is one hit on the microphone
-TOO_QUIET = -45.0  # dB full scale: 184 of the 32768 steps that 16 bits have
+QUIET = 10  # percentile of the frames' levels that stands for the room: no dropout
 NOISY, TOO_NOISY = 20.0, 10.0  # dB of SNR: a quiet office is over the one, and soft consonants drown under the other
 
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from recognizer.errors import RecognizerWarning
+from recognizer.errors import AudioError, RecognizerWarning
 from recognizer.sound import audio
 from recognizer.sound.channels import told
 
 BLOCK = 0.030  # seconds of sound handed on at once: thirty wake-ups a second cost next to nothing
+AT_ONCE = 1.0  # and where nobody waits for the answer: what is said of the sound is the same, at a third of the cost
+
+LONGEST = 1e7  # seconds, four months, that a file may say it has: encoders that write to a pipe say that it is endless
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +74,7 @@ def play(
     path: str | Path,
     *,
     fast: bool = False,
+    seconds: float = BLOCK,
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Block]:
@@ -79,6 +84,7 @@ def play(
     ----------
     path : a sound file of any length
     fast : do not wait between blocks
+    seconds : length of a block
     clock, sleep : time, for tests
 
     Raises
@@ -92,12 +98,22 @@ def play(
         if a single one of its channels is heard.
     """
     began, position = clock(), 0.0
-    for samples, rate in audio.blocks(path, BLOCK, taken=lambda channel: _tell(Path(path), channel)):
+    for samples, rate in audio.blocks(path, seconds, taken=lambda channel: _tell(Path(path), channel)):
         position += len(samples) / rate
         ahead = began + position - clock()
         if ahead > 0 and not fast:
             sleep(ahead)
         yield Block(samples, rate, clock())
+
+
+def duration(path: Path) -> float | None:
+    """Seconds of a recording; None where nobody can tell before it is read, such as of a pipe."""
+    with suppress(AudioError, OSError, RuntimeError, TypeError, ValueError):  # whoever reads it tells what is wrong
+        if path.is_file():
+            with audio.opened(path) as sound:
+                seconds = sound.frames / sound.samplerate
+            return seconds if seconds < LONGEST else None
+    return None
 
 
 def _tell(path: Path, channel: int) -> None:

@@ -22,7 +22,7 @@ from recognizer.model import Model
 from recognizer.recognizer import Recognizer
 from recognizer.speakers import store
 
-KEYS = ["file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error", "reason"]
+KEYS = ["file", "word", "confidence", "accepted", "nbest", "start", "end", "duration", "error", "reason", "warnings"]
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
     required = {
         ("live",): ["--from-file", values.get("sound", "x.wav"), "--fast", "--model", values.get("model", "x.npz")],
         ("batch",): [values.get("sound", "x.wav"), "--model", values.get("model", "x.npz")],
+        ("transcribe",): [values.get("sound", "x.wav"), "--model", values.get("model", "x.npz")],
         ("train",): [values.get("corpus", "x"), "--output", values.get("output", "x.npz")],
         ("record",): ["one", "--output", values.get("corpus", "x")],
         ("evaluate",): [values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
@@ -199,6 +200,9 @@ assert not heavy, heavy
         ["train", "corpus"],
         ["record"],
         ["record", "one", "--output"],
+        ["batch", "a.wav", "--output", "b.csv"],
+        ["transcribe"],
+        ["transcribe", "a.wav", "--json", "--csv"],
         ["live", "a.wav"],
         ["live", "--fast"],
         ["live", "--csv"],

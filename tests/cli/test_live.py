@@ -39,6 +39,7 @@ KEYS = {
     "adapted": ["learned", "word", "message"],
     "end": NUMBERS,
 }
+KEYS = {kind: [*keys, "at"] for kind, keys in KEYS.items()}
 
 
 pytestmark = pytest.mark.usefixtures("signals")

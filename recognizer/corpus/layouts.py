@@ -293,8 +293,9 @@ class _Parts:
             return [*labels, *countable] if doubt else labels
         if len(self._persons) > 1 or (self._persons and countable):
             return [*countable, *self._persons]
-        if self._nearest is not None and not _is_of(self._nearest.distinct_values[0], _SPLITS | _PLACES):
-            alone = self._nearest.distinct == 1  # then words may be in the names of files, once each
+        alone = self._nearest is not None and self._nearest.distinct == 1
+        if self._nearest is not None and not (alone and _is_of(self._nearest.distinct_values[0], _SPLITS | _PLACES)):
+            # Of a single folder, words may be in the names of files, once each.
             letters = [part for part in self._own if part.kind == "different" and part.has_letters]
             return [*letters, self._nearest] if alone else [self._nearest]
         return self._constants if len(self._constants) == 1 else []

@@ -12,6 +12,15 @@ EXAMPLES = {
         "recognizer batch audio_samples/seven_*.wav --words two,seven",
         "recognizer batch audio_samples --csv > answers.csv",
     ),
+    "transcribe": (
+        "recognizer transcribe audio_samples/seven_slt_0.wav",
+        "recognizer transcribe audio_samples/seven_slt_0.wav audio_samples/nine_ked_0.wav --json",
+        "recognizer transcribe audio_samples --srt --output subtitles",
+    ),
+    "check": (
+        "recognizer check audio_samples",
+        "recognizer check audio_samples --layout '{word}_{speaker}_{take}' --json",
+    ),
     "train": (
         "recognizer train audio_samples --name mine --mixtures 1",
         "recognizer train audio_samples --output mine.npz --mixtures 1 --augment pace",

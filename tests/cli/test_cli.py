@@ -48,6 +48,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
         ("live",): ["--from-file", values.get("sound", "x.wav"), "--fast", "--model", values.get("model", "x.npz")],
         ("batch",): [values.get("sound", "x.wav"), "--model", values.get("model", "x.npz")],
         ("transcribe",): [values.get("sound", "x.wav"), "--model", values.get("model", "x.npz")],
+        ("check",): [values.get("corpus", "x")],
         ("train",): [values.get("corpus", "x"), "--output", values.get("output", "x.npz")],
         ("record",): ["one", "--output", values.get("corpus", "x")],
         ("evaluate",): [values.get("corpus", "x"), "--model", values.get("model", "x.npz")],

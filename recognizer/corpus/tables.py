@@ -128,7 +128,7 @@ def _decoded(content: bytes, name: str) -> str:
         start, end = content.rfind(b"\n", 0, error.start) + 1, content.find(b"\n", error.start)
         cut = content[start : end if end >= 0 else None][:60].decode("ascii", "backslashreplace").strip()
         raise CorpusError(
-            f"{name}: line {line} is not UTF-8 text ({cited(cut)}); save it as `CSV UTF-8` in the spreadsheet, or name "
+            f"{name}: line {line} is not UTF-8 text ({shown(cut)}); save it as `CSV UTF-8` in the spreadsheet, or name "
             f"a folder, or {MANIFEST}"
         ) from error
 

@@ -54,7 +54,7 @@ def test_lines_are_counted_as_the_file_has_them(tmp_path):
 @pytest.mark.parametrize(
     ("content", "parts"),
     [
-        ("path;word;speaker\na;d\xf3s;x\n".encode("cp1252"), ["line 2", "not UTF-8", "d\\\\xf3s", "CSV UTF-8"]),
+        ("path;word;speaker\na;d\xf3s;x\n".encode("cp1252"), ["line 2", "not UTF-8", "d\\xf3s", "CSV UTF-8"]),
         (b"file,label,text\na.wav,yes,yes\n", ["no column 'word'", "'label' or 'text'", "rename one to word"]),
         (b"file,filename,word\na.wav,a.wav,yes\n", ["no column 'path'", "'file' or 'filename'"]),
         (b"a.wav,yes\nb.wav,no\n", ["line 1", "no header", "path,word,speaker"]),

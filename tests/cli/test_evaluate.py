@@ -281,9 +281,8 @@ def test_a_report_that_cannot_be_written(run, mixed, model_file, tmp_path):
     (tmp_path / "file").write_text("in the way")
     outcome = run("evaluate", mixed, "-m", model_file, "-q", "--report", tmp_path / "file")
     assert outcome.status == 2
-    assert (
-        f"--report {tmp_path / 'file'}: {tmp_path / 'file'} is no folder; choose a folder to write to" in outcome.stderr
-    )
+    told = f"--report {tmp_path / 'file'}: {tmp_path / 'file'} is no folder; choose a folder to write to"
+    assert told in outcome.stderr
 
 
 def test_matplotlib_missing(run, mixed, model_file, tmp_path, monkeypatch):

@@ -176,7 +176,7 @@ def check_folder(path: Path | None, option: str, within: Sequence[Path] = ()) ->
     for folder in () if path is None else (path, *within):
         standing = standing_folder(folder)
         if not standing.is_dir():
-            raise usage_error(f"{option} {shown(path)}: {shown(standing)} is no folder; choose another")
+            raise usage_error(f"{option} {shown(path)}: {shown(standing)} is no folder; choose a folder to write to")
         if not os.access(standing, os.R_OK | os.W_OK | os.X_OK):
             raise usage_error(f"{option} {shown(path)}: no permission to write into {shown(standing)}; choose another")
 

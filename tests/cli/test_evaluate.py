@@ -281,7 +281,8 @@ def test_a_report_that_cannot_be_written(run, mixed, model_file, tmp_path):
     (tmp_path / "file").write_text("in the way")
     outcome = run("evaluate", mixed, "-m", model_file, "-q", "--report", tmp_path / "file")
     assert outcome.status == 2
-    assert f"--report {tmp_path / 'file'}: {tmp_path / 'file'} is no folder; choose another" in outcome.stderr
+    told = f"--report {tmp_path / 'file'}: {tmp_path / 'file'} is no folder; choose a folder to write to"
+    assert told in outcome.stderr
 
 
 def test_matplotlib_missing(run, mixed, model_file, tmp_path, monkeypatch):
@@ -325,7 +326,7 @@ def test_a_report_that_cannot_be_written_is_told_before_anything_is_read(run, tm
     for place in (tmp_path / "file", tmp_path / "file" / "in it"):
         outcome = run("evaluate", "no corpus", "--model", "no model", "--report", place)
         assert (outcome.status, outcome.stdout) == (2, "")
-        assert f"--report {place}: {tmp_path / 'file'} is no folder; choose another" in outcome.stderr
+        assert f"--report {place}: {tmp_path / 'file'} is no folder; choose a folder to write to" in outcome.stderr
     allowed = os.access
     monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "locked" and allowed(path, mode))
     (tmp_path / "locked").mkdir()

@@ -203,7 +203,7 @@ def test_models_that_cannot_be_written(run, model_file, recordings, out):
     out.write_text("in the way")
     outcome = run("export", model_file, "--htk", out / "m.mmf")
     assert outcome.status == 2
-    assert f"--htk {out}: {out} is no folder; choose another" in outcome.stderr
+    assert f"--htk {out}: {out} is no folder; choose a folder to write to" in outcome.stderr
 
 
 def test_no_such_model(run, out):
@@ -231,4 +231,4 @@ def test_where_nothing_can_be_written_nothing_is_told_as_a_result(run, model_fil
     (out.parent / "file").write_text("no folder")
     outcome = run("export", model_file, recordings / "hum_bob_0.wav", "--parameters", out.parent / "file" / "in")
     assert (outcome.status, outcome.stdout) == (2, "")
-    assert f"{out.parent / 'file'} is no folder; choose another" in outcome.stderr
+    assert f"{out.parent / 'file'} is no folder; choose a folder to write to" in outcome.stderr

@@ -713,5 +713,5 @@ def test_a_folder_to_save_to_that_cannot_be_made_is_told_before_anything_is_load
     (tmp_path / "file").write_text("in the way")
     outcome = run("live", "--model", "no model", "--save", tmp_path / "file" / "kept")
     assert (outcome.status, outcome.stdout) == (2, "")
-    assert f"{tmp_path / 'file'} is no folder; choose another" in outcome.stderr
+    assert f"{tmp_path / 'file'} is no folder; choose a folder to write to" in outcome.stderr
     assert card.history == []

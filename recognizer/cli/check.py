@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.corpora import installed_words, recordings_of
+from recognizer.cli.corpora import recordings_of
 from recognizer.cli.options import DebugOption, JsonOption, LayoutOption, QuietOption
 from recognizer.cli.reporting import (
     SOON,
@@ -48,7 +48,7 @@ def check(
     too quiet or noisy, the same recording under two labels, and which words sound alike. The exit status is 1 if
     something would be left out of training.
     """
-    found = recordings_of(corpus, layout, True, installed_words, debug)
+    found = recordings_of(corpus, layout, True, debug=debug)
     with working("loading", quiet, SOON):
         from recognizer.evaluation.checking import check_corpus
     with progress_bar(quiet) as progress:

@@ -163,8 +163,9 @@ def train(
     words = {utterance.word for utterance in found.utterances}
     if len(words) == 1 and layout is None and (read_as := next(filter(None, found.layouts), None)):
         raise CorpusError(
-            f"{listed(corpus)}: there is only one word, {cited(*words)}, where names are {read_as}; to train it alone, say so with "
-            f"--layout '{read_as}'; else say where the word is, as in --layout '{{speaker}}/{{word}}_{{take}}'"
+            f"{listed(corpus)}: there is only one word, {cited(*words)}, where names are {read_as}; to train it alone, "
+            f"say so with --layout '{read_as}'; else say where the word is, as in --layout "
+            "'{speaker}/{word}_{take}'"
         )
     with working("looking at the recordings", quiet):
         noises, silent = clips(noise or [])

@@ -45,6 +45,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
         ("batch",): [values.get("sound", "x.wav"), "--model", values.get("model", "x.npz")],
         ("train",): [values.get("corpus", "x"), "--output", values.get("output", "x.npz")],
         ("record",): ["one", "--output", values.get("corpus", "x")],
+        ("check",): [values.get("corpus", "x")],
         ("evaluate",): [values.get("corpus", "x"), "--model", values.get("model", "x.npz")],
         ("align",): [values.get("sound", "x.wav"), "--model", values.get("model", "x.npz")],
         ("cut",): [values.get("sound", "x.wav"), "--words", "hum", "--model", values.get("model", "x.npz")],
@@ -69,7 +70,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
 
 def test_the_commands_are_these():
     names = {("live",), ("batch",), ("train",), ("record",), ("enroll",), ("evaluate",), ("align",), ("devices",)}
-    names |= {("export",), ("import",), ("cut",)}
+    names |= {("export",), ("import",), ("cut",), ("check",)}
     of_speakers = {"list", "show", "rename", "remove", "export", "import", "refresh", "forget"}
     groups = {("models", name) for name in ("list", "show", "compare")} | {("speakers", name) for name in of_speakers}
     assert set(LEAVES) == names | groups
@@ -173,6 +174,9 @@ assert not heavy, heavy
         ["align", "a.wav", "--plot", "a.jpg"],
         ["evaluate"],
         ["evaluate", "a", "b"],
+        ["check"],
+        ["check", "a", "--layout"],
+        ["enroll", "eve", "--layout", "{word}/*"],
         ["evaluate", "a", "--csv", "--json"],
         ["models", "bogus"],
         ["models", "show"],
@@ -257,6 +261,7 @@ def test_an_interrupted_command_is_130(run, monkeypatch, recordings, model_file,
         raise KeyboardInterrupt
 
     monkeypatch.setattr("recognizer.corpus.find", interrupted)
+    monkeypatch.setattr("recognizer.corpus.read_corpus", interrupted)
     monkeypatch.setattr("recognizer.model.Model.load", interrupted)
     monkeypatch.setattr("recognizer.htk.parser.parse_file", interrupted)
     monkeypatch.setattr("recognizer.sound.microphone.devices", interrupted)
@@ -312,7 +317,7 @@ def test_a_reader_that_leaves_is_no_error(start, nobody_reads, recordings, model
     options = [word for word in call if word.startswith("-")]
     call = arguments(names, sound=recordings, corpus=recordings, model=model_file)
     outcome = start(*call, *options, stdout=nobody_reads)
-    assert (outcome.status, outcome.stderr) == (0, "")
+    assert (outcome.status, outcome.after_told if call[0] == "evaluate" else outcome.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full disk to write to")

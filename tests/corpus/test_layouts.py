@@ -191,8 +191,14 @@ def test_words_that_are_not_there_tell_nothing(tmp_path):
 @settings(max_examples=60, deadline=None)
 @given(
     written=st.sampled_from(
-        ["{word}/{speaker}_{take}.wav", "{speaker}/{word}_{take}.wav", "{speaker}_{word}_{take}.wav"]
-        + ["{word}_{speaker}_{take}.wav", "{speaker}/{word}/{take}.wav", "{speaker}/{speaker}-{word}-{take}.wav"]
+        [
+            "{word}/{speaker}_{take}.wav",
+            "{speaker}/{word}_{take}.wav",
+            "{speaker}_{word}_{take}.wav",
+            "{word}_{speaker}_{take}.wav",
+            "{speaker}/{word}/{take}.wav",
+            "{speaker}/{speaker}-{word}-{take}.wav",
+        ]
     ),
     words=st.lists(st.text("abcdeя语é", min_size=2, max_size=5), min_size=2, max_size=5, unique=True),
     speakers=st.lists(st.text("fghijя音à", min_size=2, max_size=5), min_size=2, max_size=4, unique=True),

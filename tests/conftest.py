@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,11 @@ from recognizer.speakers.enrolling import make_profile
 from recognizer.training.building import build
 from recognizer.training.settings import TrainingSettings
 
+# What was taken for words and speakers, which some commands tell before all else.
+TOLD_OF_A_CORPUS = re.compile(
+    r"(?!error: |warning: )(.+): (names are .*\{word\}.*|a table tells|wav\.scp and text tell): \d+ recordings?, "
+    r"\d+ words? \(.+\)(, \d+ speakers? \(.+\))?; .+ is .+\n"
+)
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # How long an example takes by the clock depends on what else the machine does.
@@ -113,6 +119,15 @@ class Outcome:
     status: int
     stdout: str
     stderr: str
+
+    @property
+    def after_told(self) -> str:
+        """What stderr holds after the lines that tell what was taken for words and speakers, of which there must be."""
+        rest = self.stderr
+        while told := TOLD_OF_A_CORPUS.match(rest):
+            rest = rest[told.end() :]
+        assert rest != self.stderr, f"nothing tells what was taken for words: {self.stderr}"
+        return rest
 
 
 @pytest.fixture

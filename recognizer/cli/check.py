@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.corpora import installed_words, recordings_of
+from recognizer.cli.corpora import recordings_of
 from recognizer.cli.options import DebugOption, JsonOption, LayoutOption, QuietOption
 from recognizer.cli.reporting import (
     SOON,
@@ -48,7 +48,7 @@ def check(
     too quiet or noisy, the same recording under two labels, and which words sound alike. The exit status is 1 if
     something would be left out of training.
     """
-    found = recordings_of(corpus, layout, True, installed_words, debug)
+    found = recordings_of(corpus, layout, True, debug=debug)
     with working("loading", quiet, SOON):
         from recognizer.evaluation.checking import check_corpus
     with progress_bar(quiet) as progress:
@@ -72,7 +72,7 @@ def _record(checked: CheckedCorpus, layouts: tuple[str | None, ...]) -> dict:
         "layouts": layouts,
         "words": {word: len(takes) for word, takes in checked.words.items()},
         "speakers": Counter(u.speaker for u in checked.utterances if u.speaker),
-        "rates": Counter(heard.rate for heard in checked.heard.values()),
+        "rates": Counter(heard.rate for heard in checked.heard.values() if heard.rate),
         "seconds": round(sum(heard.duration for heard in checked.heard.values()), 3),
         "few": checked.few,
         "left_out": list(checked.unread),
@@ -94,20 +94,23 @@ def _print(checked: CheckedCorpus) -> None:
     for word, takes in checked.words.items():
         heard = [checked.heard[take.path] for take in takes]
         speakers = len({take.speaker for take in takes if take.speaker})
-        usual = sorted(found.duration for found in heard)[len(heard) // 2]
+        lengths = sorted(found.duration for found in heard)
         doubtful = sum(bool(found.problems) for found in heard)
-        rows.append((word, str(len(takes)), str(speakers or "-"), f"{usual:.2f}", str(doubtful or "-")))
+        usual = f"{lengths[len(lengths) // 2]:.2f}" if lengths else "-"
+        rows.append((word, str(len(takes)), str(speakers or "-"), usual, str(doubtful or "-")))
     print_table(rows, right={1, 2, 3, 4})
     say()
-    rates = Counter(heard.rate for heard in checked.heard.values())
+    rates = dict(Counter(heard.rate for heard in checked.heard.values()).most_common())
     lengths = sorted(heard.duration for heard in checked.heard.values())
     if lengths:
-        kinds = ", ".join(f"{count} at {rate} Hz" for rate, count in rates.most_common())
+        kinds = ", ".join(
+            f"{count} at {rate} Hz" if rate else f"{count} of parameters" for rate, count in rates.items()
+        )
         echo_wrapped(f"recordings: {kinds}; {lengths[0]:.2f} to {lengths[-1]:.2f} s, {sum(lengths):.0f} s in all", 2)
     if checked.few:
         echo_wrapped(f"few takes: {listed(checked.few)}; record at least three of each, better ten", 2)
     for kind, paths in checked.kinds.items():
-        echo_wrapped(f"{kind}: {counted(len(paths), 'recording')}, such as {listed(paths, NAMED)}", 2)
+        echo_wrapped(f"{kind}: {counted(len(paths), 'recording')}: {listed(paths, NAMED)}", 2)
     for what, groups in (
         ("the same recording as different words, which are left out", checked.two_words),
         ("the same recording of different speakers", checked.two_speakers),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,14 +20,15 @@ def recordings_of(
     corpora: Sequence[Path],
     layout: str | None,
     quiet: bool,
-    known: Callable[[], Collection[str]],
+    known: Collection[str] | None = None,
     debug: bool = False,
 ) -> Corpus:
     """The recordings in folders and tables.
 
     Parameters
     ----------
-    known : gives words that may be said, which tell words from speakers where the names do not
+    known : words that may be said, which tell words from speakers; None for those of all models that have a name, if
+        the names do not tell
 
     Raises
     ------
@@ -38,9 +39,11 @@ def recordings_of(
 
     try:
         try:
-            found = read_corpus(*corpora, layout=layout)
+            found = read_corpus(*corpora, layout=layout, known=known or ())
         except LayoutError:
-            found = read_corpus(*corpora, known=known())
+            if known is not None:
+                raise
+            found = read_corpus(*corpora, known=_installed_words())
     except LayoutError as error:
         if debug:
             raise
@@ -62,7 +65,7 @@ def _ask(error: LayoutError) -> None:
         complain(f"  --layout {shlex.quote(reading.pattern)}  {reading.told}")
 
 
-def installed_words() -> set[str]:
+def _installed_words() -> set[str]:
     """The words of all models that have a name."""
     from recognizer.errors import ModelError
     from recognizer.model import Model, installed

@@ -191,7 +191,7 @@ def enroll(
     if unlabelled is not None:
         return _without_labels(name, base, model_name, unlabelled, fitting, forget_audio, details, as_json, jobs, quiet)
     if labelled is not None:
-        found = corpora.recordings_of([labelled], layout, quiet, lambda: base.words, debug).utterances
+        found = corpora.recordings_of([labelled], layout, quiet, base.words, debug).utterances
         with working("reading the recordings", quiet):
             refused = _take_over(name, base, labelled, found, voice, workers(jobs), quiet)
     else:

@@ -94,7 +94,7 @@ def evaluate(
         from recognizer.recognizer import Recognizer
 
         recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
-    utterances = recordings_of([corpus], layout, quiet, lambda: recognizer.words, debug).utterances
+    utterances = recordings_of([corpus], layout, quiet, recognizer.words, debug).utterances
     foreign = sorted({u.word for u in utterances} - set(recognizer.words))
     if foreign and not quiet:
         complain(f"warning: the model lacks {listed(foreign, 10)}; their recordings should be rejected")

@@ -445,7 +445,7 @@ def compare(
     common = [word for word in recognizers[0].words if word in recognizers[1].words]
     if not common:
         raise ModelError(f"{shown(a)} and {shown(b)} have no word in common; compare models of the same words")
-    found = recordings_of([corpus], layout, quiet, lambda: common, debug).utterances
+    found = recordings_of([corpus], layout, quiet, common, debug).utterances
     utterances = [utterance for utterance in found if utterance.word in common]
     left_out = {utterance.word for utterance in found} - set(common)
     if not quiet:

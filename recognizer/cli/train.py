@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from recognizer.cli import own_models
-from recognizer.cli.corpora import installed_words, recordings_of
+from recognizer.cli.corpora import recordings_of
 from recognizer.cli.defaults import model_option
 from recognizer.cli.options import (
     DebugOption,
@@ -33,7 +33,7 @@ from recognizer.cli.reporting import (
     tell_of_refusals,
     working,
 )
-from recognizer.errors import listed, shown
+from recognizer.errors import cited, listed, shown
 
 
 @does_work
@@ -159,12 +159,13 @@ def train(
         weights = dict(_weight(text, corpora.weight) for text in weight or [])
     except (TrainingError, CorpusError) as error:
         raise usage_error(str(error)) from error
-    found = recordings_of(corpus, layout, quiet, installed_words, debug)
+    found = recordings_of(corpus, layout, quiet, debug=debug)
     words = {utterance.word for utterance in found.utterances}
     if len(words) == 1 and layout is None and (read_as := next(filter(None, found.layouts), None)):
         raise CorpusError(
-            f"there is only one word, {shown(*words)}, where names are {read_as}; to train it alone, say so with "
-            f"--layout '{read_as}'; else say where the word is, as in --layout '{{speaker}}/{{word}}_{{take}}'"
+            f"{listed(corpus)}: there is only one word, {cited(*words)}, where names are {read_as}; to train it alone, "
+            f"say so with --layout '{read_as}'; else say where the word is, as in --layout "
+            "'{speaker}/{word}_{take}'"
         )
     with working("looking at the recordings", quiet):
         noises, silent = clips(noise or [])

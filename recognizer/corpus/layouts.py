@@ -283,6 +283,11 @@ class _Parts:
             if len(likely) == 1 and all(share < 0.1 or part is likely[0] for share, part in shares):
                 self._known = likely[0]
                 return likely
+            # A folder of a single word has it in all names.
+            same = [part[0] for part in self._same if part[0].kind == "constant" and not part[0].begins]
+            if not any(share for share, _ in shares) and (alone := [part for part in same if part.share_of(known)]):
+                self._known = alone[0]
+                return alone[:1]
             if not likely and countable and take.share_of(known) >= 0.5:
                 return [*labels, *countable] if labels else countable  # it may be takes that are counted
         numerals = [label for label in labels if label.is_numerals]

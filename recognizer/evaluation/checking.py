@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
+import warnings
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from recognizer.corpus.doubles import doubles
 from recognizer.corpus.utterance import Utterance
-from recognizer.errors import AudioError, TrainingError
+from recognizer.errors import AudioError, RecognizerWarning, TrainingError, shown
 from recognizer.evaluation.description import most_alike
 from recognizer.features.analysis import Analyser
 from recognizer.features.front_end import FrontEnd
@@ -35,7 +36,7 @@ class Inspected:
     Attributes
     ----------
     duration : seconds
-    rate : Hz, of the file
+    rate : Hz, of the file; 0 where that is not sound, but parameters
     problems : what is wrong with it, each with a word that names the kind, such as "clipped"
     """
 
@@ -67,18 +68,18 @@ class CheckedCorpus:
 
     @property
     def words(self) -> dict[str, list[Utterance]]:
-        """The recordings of each word that can be used, words from A to Z."""
-        found = defaultdict(list)
+        """The recordings of each word that can be learned from, maybe none; words from A to Z."""
+        doubtful = {utterance.path for group in self.two_words for utterance in group}
+        found: dict[str, list[Utterance]] = {word: [] for word in sorted({u.word for u in self.utterances})}
         for utterance in self.utterances:
-            if utterance.path in self.heard:
+            if utterance.path in self.heard and utterance.path not in doubtful:
                 found[utterance.word].append(utterance)
-        return dict(sorted(found.items()))
+        return found
 
     @property
     def few(self) -> list[str]:
-        """Words of which there are fewer than FEW takes."""
-        counts = Counter(utterance.word for utterance in self.utterances if utterance.path in self.heard)
-        return sorted(word for word in {u.word for u in self.utterances} if counts[word] < FEW)
+        """Words of which there are fewer than FEW takes that can be learned from."""
+        return [word for word, takes in self.words.items() if len(takes) < FEW]
 
     @property
     def kinds(self) -> dict[str, list[Path]]:
@@ -102,8 +103,8 @@ def check_corpus(
 
     Raises
     ------
-    AudioError
-        if no recording can be read.
+    TrainingError
+        if all are parameter files that hold symbols.
     """
     front_end = corpus_front_end(utterances)
     analyser = Analyser(front_end, Endpointer())
@@ -144,7 +145,7 @@ def _listen(path: Path, front_end: FrontEnd, analyser: Analyser) -> Inspected:
     recording = audio.load(path, front_end.sample_rate)
     analysis = analyser.analyse(recording)
     if analysis.reason:
-        raise AudioError(f"{path}: {analysis.reason}; record it again")
+        raise AudioError(f"{shown(path)}: {analysis.reason}; record it again")
     quality = measure(recording.samples, recording.sample_rate)
     first, last = analysis.speech
     room = analysis.duration - (last - first) * analysis.hop
@@ -183,8 +184,11 @@ def _alike(utterances: Sequence[Utterance], front_end: FrontEnd) -> list[dict]:
     if not 2 <= len(by_word) <= MOST_COMPARED:
         return []
     some = [u for takes in by_word.values() for u in chosen.sample(takes, min(COMPARED, len(takes)))]
+    settings = TrainingSettings(mixtures=1)
     try:
-        model, _ = build(some, front_end=front_end, settings=TrainingSettings(mixtures=1), calibrate=False, few=False)
+        with warnings.catch_warnings():  # of recordings that are told of one by one
+            warnings.simplefilter("ignore", RecognizerWarning)
+            model, _ = build(some, front_end=front_end, settings=settings, calibrate=False, few=False)
     except TrainingError:  # too few to tell
         return []
     return most_alike(model)

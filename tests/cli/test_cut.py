@@ -218,8 +218,8 @@ def test_a_transcript_without_the_column_of_the_words(run, model_file, table, tm
     before = sorted(tmp_path.rglob("*"))
     outcome = run("cut", "--transcript", table, "-m", model_file, "-o", tmp_path / "out")
     said = (
-        f"{table}: line 1: no column 'words'; begin with the header path,words,speaker, or name the column of the "
-        "words with --column"
+        f"{table}: line 1: no column 'words' among 'path', 'said', 'speaker'; begin with the header "
+        "path,words,speaker, or name the column of the words with --column"
     )
     refused(outcome, 1, said, tmp_path, before)
 

@@ -332,7 +332,7 @@ def other(built, tmp_path) -> Path:
 def test_labelled_recordings_are_copied_and_learned_from(enroll, eve):
     outcome = enroll("eve", "--from", eve)
     assert outcome.status == 0, outcome.stderr
-    assert (outcome.stderr, kept()) == ("", both(*WORDS))
+    assert (outcome.after_told, kept()) == ("", both(*WORDS))
     assert "eve: 8 takes of 4 words\n" in outcome.stdout
     copy, rate = soundfile.read(store.root() / "eve" / "takes" / "hum" / "1.wav", dtype="int16")
     original, _ = soundfile.read(eve / "hum" / "1.wav", dtype="int16")
@@ -347,7 +347,7 @@ def test_the_same_recordings_are_not_taken_twice_whatever_file_they_are_in(enrol
         write(tmp_path / "flac" / word / "other name.flac", samples)
         write(tmp_path / "flac" / word / "copy.wav", samples)
     for folder in (eve, tmp_path / "flac"):
-        assert enroll("eve", "--from", folder).status == 0
+        assert enroll("eve", "--from", folder, "--layout", "{word}/*").status == 0
     assert kept() == both(*WORDS)
 
 
@@ -378,7 +378,7 @@ def test_other_words_are_counted_in_one_line(enroll, eve):
         write(eve / "bird" / f"{take}.wav", say("hum", take=take))
     outcome = enroll("eve", "--from", eve)
     assert outcome.status == 0
-    assert outcome.stderr == "warning: not learned from: 3 recordings of words that the model lacks: bird\n"
+    assert outcome.after_told == "warning: not learned from: 3 recordings of words that the model lacks: bird\n"
     assert kept() == both(*WORDS)
 
 
@@ -408,8 +408,9 @@ def test_one_corrupt_file_is_named_and_the_rest_done(enroll, eve, source):
     (eve / "hum" / "3.wav").write_bytes(b"RIFF")
     outcome = enroll("eve", source, eve, "--json")
     assert outcome.status == 1
-    assert outcome.stderr.startswith(f"left out: {eve / 'hum' / '3.wav'}: ")
-    assert outcome.stderr.count("\n") == 1
+    told = outcome.after_told if source == "--from" else outcome.stderr
+    assert told.startswith(f"left out: {eve / 'hum' / '3.wav'}: ")
+    assert told.count("\n") == 1
     [event] = events_of(outcome.stdout)
     assert event["takes"] == dict.fromkeys(WORDS, 2)
     assert len(event["refused"]) == 1
@@ -419,7 +420,7 @@ def test_one_corrupt_file_is_named_and_the_rest_done(enroll, eve, source):
 def test_many_corrupt_files_are_counted(enroll, eve):
     for take in range(3, 10):
         (eve / "hum" / f"{take}.wav").write_bytes(b"RIFF")
-    lines = enroll("eve", "--from", eve).stderr.splitlines()
+    lines = enroll("eve", "--from", eve).after_told.splitlines()
     assert len(lines) == 6
     assert lines[-1] == "left out: 2 more"
 
@@ -436,8 +437,9 @@ def test_nothing_usable_leaves_all_as_it_was(enroll, eve, tmp_path, source, cont
         path.write_bytes(content)
     outcome = enroll("eve", source, tmp_path / "new")
     assert (outcome.status, outcome.stdout) == (1, "")
-    assert outcome.stderr.startswith("error: ")
-    assert outcome.stderr.count("\n") == 1
+    told = outcome.after_told if source == "--from" else outcome.stderr
+    assert told.startswith("error: ")
+    assert told.count("\n") == 1
     assert kept() == files
     assert (store.has_profile("eve") and store.load("eve").record) == before
 
@@ -463,7 +465,7 @@ def test_a_take_with_the_wrong_label_is_doubted(enroll, eve):
     assert outcome.status == 0
     assert "hum/6.wav: labelled 'hum' but sounds like 'peep'; " in outcome.stderr
     assert "`recognizer speakers forget eve hum/6.wav`, and then `recognizer enroll eve` to say it" in outcome.stderr
-    assert outcome.stderr.startswith("warning: ")
+    assert outcome.after_told.startswith("warning: ")
     assert enroll("eve", "--from", eve, "--quiet").stderr == ""
     [event] = events_of(enroll("eve", "--from", eve, "--json", "--quiet").stdout)
     assert len(event["doubts"]) == 1
@@ -491,7 +493,7 @@ def test_a_recording_under_two_labels_is_refused_and_the_rest_done(enroll, eve):
     outcome = enroll("eve", "--from", eve)
     assert outcome.status == 1
     first, second = eve / "hum" / "2.wav", eve / "rise" / "3.wav"
-    assert outcome.stderr == (
+    assert outcome.after_told == (
         f"left out: {first} (labelled 'hum') and {second} (labelled 'rise') are the same recording; "
         "correct the wrong label or leave it out\n"
     )
@@ -516,9 +518,9 @@ def test_nothing_but_contradictions_is_an_error(enroll, eve):
     (eve / "all.csv").write_text("\n".join(lines), encoding="utf-8")
     outcome = enroll("eve", "--from", eve / "all.csv")
     assert (outcome.status, outcome.stdout) == (1, "")
-    assert outcome.stderr.startswith(f"error: nothing in {eve / 'all.csv'} can be learned from (")
-    assert f"{eve / 'hum' / '1.wav'} (labelled 'hum') are the same recording; " in outcome.stderr
-    assert outcome.stderr.count("\n") == 1
+    assert outcome.after_told.startswith(f"error: nothing in {eve / 'all.csv'} can be learned from (")
+    assert f"{eve / 'hum' / '1.wav'} (labelled 'hum') are the same recording; " in outcome.after_told
+    assert outcome.after_told.count("\n") == 1
     assert store.names() == []
 
 
@@ -536,7 +538,7 @@ def test_recordings_of_another_voice_are_not_mixed_in(enroll, run, recordings, e
     before = (store.root() / "eve" / "profile.npz").read_bytes(), kept()
     outcome = enroll("eve", "--from", recordings, "--voice", "anna")
     assert (outcome.status, outcome.stdout) == (1, "")
-    assert outcome.stderr == (
+    assert outcome.after_told == (
         "error: the takes of 'eve' are of the voice 'bob', and these of 'anna'; enroll these under another name, or "
         "start anew after `recognizer speakers remove eve`\n"
     )
@@ -728,7 +730,7 @@ def test_an_interruption_while_fitting_keeps_the_takes(enroll, eve, monkeypatch)
     monkeypatch.setattr("recognizer.speakers.enrolling.make_profile", interrupted)
     outcome = enroll("eve", "--from", eve)
     assert (outcome.status, outcome.stdout) == (130, "")
-    assert outcome.stderr == "interrupted; the takes are kept; the same command goes on from there\n"
+    assert outcome.after_told == "interrupted; the takes are kept; the same command goes on from there\n"
     assert kept() == both(*WORDS)
 
 
@@ -753,8 +755,8 @@ def test_a_profile_of_another_model_is_replaced_and_that_is_told(enroll, run, ev
     outcome = run("enroll", "eve", "--from", eve, "--model", other)
     assert outcome.status == 0
     back = f"`recognizer speakers refresh eve --model {model_file}`"
-    assert outcome.stderr.startswith("warning: the profile that is replaced was made for another model")
-    assert back in outcome.stderr
+    assert outcome.after_told.startswith("warning: the profile that is replaced was made for another model")
+    assert back in outcome.after_told
     assert run("enroll", "eve", "--from", eve, "--model", model_file, "--quiet").stderr == ""
 
 

@@ -56,7 +56,7 @@ def test_json_is_what_the_evaluation_found(run, mixed, model_file, expected):
     assert expected.total.n == 20
     assert (expected.false_acceptances.count, expected.false_acceptances.n) == (1, 1), "left is said like peep"
     assert (expected.false_rejections.count, expected.false_rejections.n) == (1, 20), "the silent file"
-    assert outcome.stderr == "warning: the model lacks left; their recordings should be rejected\n"
+    assert outcome.after_told == "warning: the model lacks left; their recordings should be rejected\n"
 
 
 def test_the_tables_tell_the_same(run, mixed, model_file, expected):
@@ -130,14 +130,14 @@ def test_a_channel_that_was_taken_is_told(run, tmp_path, model_file):
     outcome = run("evaluate", tmp_path / "stereo", "-m", model_file, "--json")
     assert json.loads(outcome.stdout)["accuracy"] == 1
     told = f"note: the mean of the channels buries the speech; heard instead: channel 2 (right) of {file}\n"
-    assert outcome.stderr == told
+    assert outcome.after_told == told
     assert run("evaluate", tmp_path / "stereo", "-m", model_file, "--json", "--quiet").stderr == ""
 
 
 def test_the_model_may_know_more_words_than_are_said(run, tmp_path, model_file):
     folder = record(tmp_path / "some", words=["rise"], speakers=["eve"])
     outcome = run("evaluate", folder, "-m", model_file, "--json")
-    assert (outcome.status, outcome.stderr) == (0, "")
+    assert (outcome.status, outcome.after_told) == (0, "")
     assert json.loads(outcome.stdout)["accuracy"] == 1
 
 
@@ -187,7 +187,7 @@ def test_each_speaker_is_adapted_to_alone(run, mixed, model_file, built, expecte
     assert found == evaluate(utterances, [results[u.path] for u in utterances], WORDS).as_json()
     assert found["n"] == 20
     assert found["mistakes"] != expected.as_json()["mistakes"]
-    _, told, error = outcome.stderr.splitlines()
+    _, told, error = outcome.after_told.splitlines()
     assert re.fullmatch(r"adapted to \d+ of 22 recordings of 3 speakers, each in up to \d passes", told)
     assert error.startswith(f"error: {mixed / 'hum_carl_9.wav'}: ")
     assert "adapted to" not in run("evaluate", mixed, "-m", model_file, "--adapt", "--json", "--quiet").stderr
@@ -199,7 +199,7 @@ def test_without_speakers_all_are_adapted_to_as_one(run, recordings, built, mode
     (tmp_path / "list.csv").write_text("\n".join(["path,word", *lines]))
     outcome = run("evaluate", tmp_path / "list.csv", "-m", model_file, "--adapt", "--json")
     _, adaptation = Recognizer(built).recognize_adapted(files)
-    assert outcome.stderr == f"adapted to {len(files)} of {len(files)} recordings in {adaptation.passes} passes\n"
+    assert outcome.after_told == f"adapted to {len(files)} of {len(files)} recordings in {adaptation.passes} passes\n"
     assert json.loads(outcome.stdout)["accuracy"] == 1
 
 
@@ -316,9 +316,9 @@ def test_nothing_that_could_be_read(run, tmp_path, model_file):
     (tmp_path / "c" / "hum" / "1.wav").write_bytes(b"")
     outcome = run("evaluate", tmp_path / "c", "-m", model_file)
     assert (outcome.status, outcome.stdout) == (1, "")
-    assert "none of the 1 files can be tested" in outcome.stderr
-    assert str(tmp_path / "c" / "hum" / "1.wav") in outcome.stderr
-    assert outcome.stderr.count("\n") == 1
+    assert "none of the 1 files can be tested" in outcome.after_told
+    assert str(tmp_path / "c" / "hum" / "1.wav") in outcome.after_told
+    assert outcome.after_told.count("\n") == 1
 
 
 def test_a_report_that_cannot_be_written_is_told_before_anything_is_read(run, tmp_path, monkeypatch):

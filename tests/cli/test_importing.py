@@ -182,7 +182,7 @@ def test_sound_is_one_error_a_file(run, imported, recordings):
     outcome = run("evaluate", recordings, "--model", "models")
     assert outcome.status == 1
     assert CANNOT in outcome.stderr
-    assert outcome.stderr.count("\n") == 1
+    assert outcome.after_told.count("\n") == 1
 
 
 @pytest.mark.parametrize("options", [[], ["--from-file", "hum_bob_0.wav", "--fast"]])
@@ -265,7 +265,7 @@ def test_symbols_need_statics_and_derivatives(run, tmp_path):
             parameter_files.write(tmp_path / f"{word}_anna_{take}.mfc", Parameters(vectors, "USER", 0.01))
     outcome = run("train", tmp_path, "-o", tmp_path / "m.npz", "--density", "discrete")
     assert (outcome.status, outcome.stdout) == (1, "")
-    assert outcome.stderr == (
+    assert outcome.after_told == (
         "error: 4 values a frame are not 3 streams of equal width; a discrete density needs statics, deltas and "
         "accelerations\n"
     )
@@ -277,7 +277,7 @@ def test_training_that_needs_sound(run, exchanged, tmp_path, monkeypatch, option
     write(tmp_path / "others" / "bang.wav", say("hum"))
     outcome = run("train", exchanged / "mfc", "-o", tmp_path / "m.npz", *option)
     assert (outcome.status, outcome.stdout) == (1, "")
-    assert outcome.stderr == (
+    assert outcome.after_told == (
         "error: copies with other tracts or noise, and what is unknown, need sound, and these are parameter files; "
         "leave them out\n"
     )

@@ -497,7 +497,7 @@ def corpus(tmp_path) -> Path:
 
 def test_which_model_is_better(run, model_file, rival, corpus):
     outcome = run("models", "compare", model_file, rival, corpus, "--json")
-    assert (outcome.status, outcome.stderr) == (0, "")
+    assert (outcome.status, outcome.after_told) == (0, "")
     told = json.loads(outcome.stdout)
     assert (told["model_a"], told["model_b"]) == (str(model_file), str(rival))
     assert [told[key] for key in ("both", "only_a", "only_b", "neither")] == [10, 10, 0, 0]
@@ -531,7 +531,7 @@ def test_only_words_that_both_know_are_compared(run, built, model_file, corpus, 
     assert set(told["by_word"]) == {"fall", "hum", "rise"}
     assert told["left_out"] == ["peep", "tweet"]
     assert told["both"] == 15
-    assert outcome.stderr.splitlines() == [
+    assert outcome.after_told.splitlines() == [
         f"warning: only {model_file} has peep; only the words that both have are compared",
         f"warning: only {other} has tweet; only the words that both have are compared",
         "warning: 6 recordings left out, of words that not both models have: peep, tweet",
@@ -563,4 +563,4 @@ def test_unreadable_recordings_are_told_and_left_out(run, model_file, rival, cor
     assert outcome.status == 1
     assert "A right        8       10\nA wrong        0        1\n" in outcome.stdout, "silence is wrong for both"
     assert outcome.stdout.endswith("\n1 file could not be read\n")
-    assert outcome.stderr.startswith(f"error: {corpus / 'hum_eve_0.wav'}: is empty")
+    assert outcome.after_told.startswith(f"error: {corpus / 'hum_eve_0.wav'}: is empty")

@@ -172,7 +172,13 @@ def train(
         augmentation = augmentation and replace(augmentation, noises=noises)
         contradictions = corpora.conflicting(found.utterances)
         doubtful = {utterance.path for group in contradictions for utterance in group}
-        utterances = weigh_folders([u for u in found.utterances if u.path not in doubtful], weights)
+        sure = [u for u in found.utterances if u.path not in doubtful]
+        if lost := sorted(words - {u.word for u in sure}):
+            why = next(corpora.conflict(group) for group in contradictions if lost[0] in {u.word for u in group})
+            raise TrainingError(
+                f"no usable recording of {listed(map(cited, lost))} (such as {why}); add one or leave the word out"
+            )
+        utterances = weigh_folders(sure, weights)
         front_end = corpus_front_end(utterances)
     if sample_rate and not front_end.hears:
         holds = f"{' '.join(map(shown, corpus))} holds {front_end.source}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from synthetic import RATE, WORDS, answer, quiet, record, say, write
 from typer.testing import CliRunner
 
 from recognizer.cli import app
-from recognizer.corpus import find
+from recognizer.corpus import LAYOUT_FILE, find
 from recognizer.live.prompts import Prompt
 from recognizer.model import Model
 from recognizer.sound import microphone
@@ -75,6 +76,14 @@ def small() -> TrainingSettings:
 def recordings(tmp_path_factory) -> Path:
     """A folder of four words by four speakers, three takes each, see `synthetic`; not to be changed."""
     return record(tmp_path_factory.mktemp("recordings"))
+
+
+@pytest.fixture
+def unclear(recordings, tmp_path) -> Path:
+    """The same, without the file that tells whether words or speakers come first."""
+    folder = shutil.copytree(recordings, tmp_path / "unclear")
+    (folder / LAYOUT_FILE).unlink()
+    return folder
 
 
 @pytest.fixture(scope="session")

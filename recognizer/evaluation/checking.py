@@ -30,7 +30,7 @@ DIFFERENT_LENGTHS = 3.0  # times the median of its word: a recording so long or 
 
 
 @dataclass(frozen=True)
-class Inspected:
+class Examined:
     """One recording that could be read.
 
     Attributes
@@ -59,7 +59,7 @@ class CheckedCorpus:
     """
 
     utterances: Sequence[Utterance]
-    heard: dict[Path, Inspected]
+    heard: dict[Path, Examined]
     unread: tuple[str, ...]
     two_words: list[list[Utterance]] = field(default_factory=list)
     two_speakers: list[list[Utterance]] = field(default_factory=list)
@@ -108,7 +108,7 @@ def check_corpus(
     """
     front_end = corpus_front_end(utterances)
     analyser = Analyser(front_end, Endpointer())
-    heard: dict[Path, Inspected] = {}
+    heard: dict[Path, Examined] = {}
     unread = []
     for done, utterance in enumerate(utterances, 1):
         try:
@@ -131,7 +131,7 @@ def check_corpus(
     )
 
 
-def _listen(path: Path, front_end: FrontEnd, analyser: Analyser) -> Inspected:
+def _listen(path: Path, front_end: FrontEnd, analyser: Analyser) -> Examined:
     """What one recording is like.
 
     Raises
@@ -141,7 +141,7 @@ def _listen(path: Path, front_end: FrontEnd, analyser: Analyser) -> Inspected:
     """
     if not front_end.hears:
         analysis = analyser.analyse_file(path)
-        return Inspected(analysis.duration, analysis.source_rate or 0, ())
+        return Examined(analysis.duration, analysis.source_rate or 0, ())
     recording = audio.load(path, front_end.sample_rate)
     analysis = analyser.analyse(recording)
     if analysis.reason:
@@ -154,10 +154,10 @@ def _listen(path: Path, front_end: FrontEnd, analyser: Analyser) -> Inspected:
         problems = [(kind, problem) for kind, problem in problems if kind not in OF_NOISE]
     if recording.channel:
         problems.append(("one channel taken", f"channel {recording.channel} alone has the word"))
-    return Inspected(analysis.duration, recording.source_rate, tuple(problems))
+    return Examined(analysis.duration, recording.source_rate, tuple(problems))
 
 
-def _mark_lengths(utterances: Sequence[Utterance], heard: dict[Path, Inspected]) -> None:
+def _mark_lengths(utterances: Sequence[Utterance], heard: dict[Path, Examined]) -> None:
     """Add to the problems of recordings that are much longer or shorter than the others of their word."""
     by_word = defaultdict(list)
     for utterance in utterances:
@@ -172,7 +172,7 @@ def _mark_lengths(utterances: Sequence[Utterance], heard: dict[Path, Inspected])
                     told = (
                         f"{found.duration:.2f} s, where its word mostly takes {usual:.2f} s: another word, or several?"
                     )
-                    heard[path] = Inspected(found.duration, found.rate, (*found.problems, (kind, told)))
+                    heard[path] = Examined(found.duration, found.rate, (*found.problems, (kind, told)))
 
 
 def _alike(utterances: Sequence[Utterance], front_end: FrontEnd) -> list[dict]:

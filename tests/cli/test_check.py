@@ -147,14 +147,6 @@ def test_nothing_readable_is_still_told_of(run, tmp_path):
 # How names are read
 
 
-@pytest.fixture
-def unclear(recordings, tmp_path) -> Path:
-    """Recordings whose names do not tell the word from the speaker."""
-    folder = shutil.copytree(recordings, tmp_path / "unclear")
-    (folder / "layout.txt").unlink()
-    return folder
-
-
 @pytest.mark.parametrize("form", [[], ["--json"], ["--quiet"]])
 def test_names_that_are_not_plain_are_asked(run, unclear, form):
     outcome = run("check", unclear, *form)

@@ -403,6 +403,53 @@ def test_one_voice_of_several_is_chosen(enroll, recordings):
     assert "eve: 12 takes of 4 words\n" in outcome.stdout
 
 
+def test_words_of_the_model_tell_how_names_are_read(enroll, unclear):
+    outcome = enroll("eve", "--from", unclear, "--voice", "bob")
+    assert (outcome.status, outcome.after_told) == (0, "")
+    assert ": names are {word}_{speaker}_{take}: 48 recordings" in outcome.stderr
+    assert "eve: 12 takes of 4 words\n" in outcome.stdout
+
+
+def test_names_that_are_not_plain_are_asked_and_the_answer_taken(enroll, eve, unclear):
+    for file in unclear.iterdir():
+        file.rename(unclear / f"new{file.name}")  # so that the model knows none of the words
+    outcome = enroll("eve", "--from", unclear, "--voice", "bob")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    first, *choices = outcome.stderr.splitlines()
+    assert first.startswith(f"error: {unclear}: the names can be read in several ways")
+    assert [line.split("'")[1] for line in choices] == ["{word}_{speaker}_{take}", "{speaker}_{word}_{take}"]
+    assert store.names() == []
+    outcome = enroll("eve", "--from", unclear, "--voice", "bob", "--layout", "new{word}_{speaker}_{take}")
+    assert (outcome.status, outcome.after_told) == (0, "")
+    assert len(kept()) == 12
+
+
+@pytest.mark.parametrize(
+    ("pattern", "part"), [("{speaker}", "write {word} there"), ("{word}-*", "does not fit {word}-*")]
+)
+def test_a_layout_that_is_none_or_does_not_fit(enroll, eve, pattern, part):
+    outcome = enroll("eve", "--from", eve, "--layout", pattern)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: ")
+    assert part in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert store.names() == []
+
+
+@pytest.mark.parametrize("options", [[], ["--unlabelled", "x"]])
+def test_a_layout_is_for_labelled_recordings(enroll, options):
+    outcome = enroll("eve", "--layout", "{word}/*", *options)
+    assert (outcome.status, outcome.stdout) == (2, "")
+    assert "--layout {word}/* says how recordings in --from are named; give both" in flat(outcome.stderr)
+
+
+def test_a_table_tells_itself_whatever_the_layout(enroll, eve):
+    (eve / "one.csv").write_text("file;label\nhum/1.wav;hum\n", encoding="utf-8-sig")
+    outcome = enroll("eve", "--from", eve / "one.csv", "--layout", "{speaker}/{word}")
+    assert (outcome.status, outcome.after_told) == (0, "")
+    assert kept() == ["hum/1"]
+
+
 @pytest.mark.parametrize("source", ["--from", "--unlabelled"])
 def test_one_corrupt_file_is_named_and_the_rest_done(enroll, eve, source):
     (eve / "hum" / "3.wav").write_bytes(b"RIFF")

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,56 @@ def test_a_speakers_profile(run, enroll, mixed, model_file, expected):
     assert outcome.status == 0
     assert json.loads(outcome.stdout) == evaluate(utterances, own, WORDS).as_json()
     assert json.loads(outcome.stdout) != expected.as_json()
+
+
+# How names are read
+
+
+def test_words_of_the_model_tell_how_names_are_read(run, unclear, recordings, model_file):
+    outcome = run("evaluate", unclear, "-m", model_file, "--json")
+    assert (outcome.status, outcome.after_told) == (0, "")
+    assert outcome.stdout == run("evaluate", recordings, "-m", model_file, "--json").stdout.replace(
+        str(recordings), str(unclear)
+    )
+
+
+def test_names_in_which_the_model_knows_no_word_are_asked(run, unclear, model_file, tmp_path, built):
+    replace(built, words=("a", "b", "c", "d")).save(tmp_path / "foreign.npz")
+    outcome = run("evaluate", unclear, "-m", tmp_path / "foreign.npz")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    first, *choices = outcome.stderr.splitlines()
+    assert first.startswith(f"error: {unclear}: the names can be read in several ways")
+    assert [line.split("'")[1] for line in choices] == ["{word}_{speaker}_{take}", "{speaker}_{word}_{take}"]
+
+
+@pytest.mark.parametrize(("pattern", "n"), [("{word}_{speaker}_{take}", 48), ("{speaker}_{word}_{take}", 0)])
+def test_a_layout_is_taken_as_given(run, unclear, model_file, pattern, n):
+    outcome = run("evaluate", unclear, "-m", model_file, "--json", "--layout", pattern)
+    assert outcome.status == 0
+    assert f": names are {pattern}: 48 recordings" in outcome.stderr.splitlines()[0]
+    assert json.loads(outcome.stdout)["n"] == n
+
+
+@pytest.mark.parametrize(
+    ("pattern", "part"), [("{speaker}", "write {word} there"), ("{word}-*", "does not fit {word}-*")]
+)
+def test_a_layout_that_is_none_or_does_not_fit(run, recordings, model_file, pattern, part):
+    outcome = run("evaluate", recordings, "-m", model_file, "--layout", pattern)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: ")
+    assert part in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_a_table_tells_itself_whatever_the_layout(run, recordings, model_file, tmp_path):
+    file = recordings / "hum_anna_0.wav"
+    (tmp_path / "list.csv").write_text(f"file;label;user\n{file};hum;anna\n")
+    outcome = run("evaluate", tmp_path / "list.csv", "-m", model_file, "--json", "--layout", "{speaker}/{word}")
+    assert (outcome.status, outcome.after_told) == (0, "")
+    assert outcome.stderr.endswith(
+        "list.csv: a table tells: 1 recording, 1 word (hum), 1 speaker (anna); hum_anna_0.wav is hum by anna\n"
+    )
+    assert json.loads(outcome.stdout)["by_speaker"].keys() == {"anna"}
 
 
 # Adapted to

@@ -539,6 +539,46 @@ def test_only_words_that_both_know_are_compared(run, built, model_file, corpus, 
     assert run("models", "compare", model_file, other, corpus, "--quiet").stderr == ""
 
 
+def test_words_of_the_models_tell_how_names_are_read(run, model_file, rival, unclear):
+    outcome = run("models", "compare", model_file, rival, unclear, "--json")
+    assert (outcome.status, outcome.after_told) == (0, "")
+    assert ": names are {word}_{speaker}_{take}: 48 recordings" in outcome.stderr
+    assert set(json.loads(outcome.stdout)["by_word"]) == {"fall", "hum", "peep", "rise"}
+
+
+def test_names_in_which_the_models_know_no_word_are_asked_and_the_answer_taken(run, model_file, rival, unclear):
+    for file in unclear.iterdir():
+        file.rename(unclear / f"new{file.name}")
+    outcome = run("models", "compare", model_file, rival, unclear)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    first, *choices = outcome.stderr.splitlines()
+    assert first.startswith(f"error: {unclear}: the names can be read in several ways")
+    assert [line.split("'")[1] for line in choices] == ["{word}_{speaker}_{take}", "{speaker}_{word}_{take}"]
+    options = ["--layout", "new{word}_{speaker}_{take}"]
+    outcome = run("models", "compare", model_file, rival, unclear, "--json", *options)
+    assert (outcome.status, outcome.after_told) == (0, "")
+    assert json.loads(outcome.stdout)["a"]["n"] == 48
+
+
+@pytest.mark.parametrize(
+    ("pattern", "part"), [("{speaker}", "write {word} there"), ("{word}-*", "does not fit {word}-*")]
+)
+def test_a_layout_that_is_none_or_does_not_fit(run, model_file, rival, corpus, pattern, part):
+    outcome = run("models", "compare", model_file, rival, corpus, "--layout", pattern)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: ")
+    assert part in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_a_table_tells_itself_whatever_the_layout(run, model_file, rival, corpus, tmp_path):
+    (tmp_path / "list.tsv").write_text(f"file\tlabel\n{corpus / 'hum_eve_0.wav'}\thum\n")
+    call = ["models", "compare", model_file, rival, tmp_path / "list.tsv", "--json", "--layout", "{speaker}/{word}"]
+    outcome = run(*call)
+    assert (outcome.status, outcome.after_told) == (0, "")
+    assert set(json.loads(outcome.stdout)["by_word"]) == {"hum"}
+
+
 def test_comparisons_that_cannot_be_made(run, built, model_file, rival, corpus, tmp_path):
     foreign = tmp_path / "foreign.npz"
     replace(built, words=("a", "b", "c", "d")).save(foreign)

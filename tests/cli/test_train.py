@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -258,7 +260,169 @@ def test_a_weight_for_no_recording(run, recordings, output, tmp_path):
     assert list(output.parent.iterdir()) == []
 
 
+# How names are read
+
+
+def test_what_was_taken_for_words_is_told_unless_quiet(run, recordings, output):
+    told = run("train", recordings, "-o", output, *SMALL).stderr
+    assert told == (
+        f"{recordings}: names are {{word}}_{{speaker}}_{{take}}: 48 recordings, 4 words (fall, hum, peep, rise), "
+        "4 speakers (anna, bob, carl, dora); fall_anna_0.wav is fall by anna\n"
+    )
+    assert run("train", recordings, "-o", output, *SMALL, "--quiet").stderr == ""
+
+
+def test_each_corpus_is_told_of(run, recordings, output, tmp_path):
+    other = write(tmp_path / "other" / "hum" / "1.wav", say("hum")).parents[1]
+    outcome = run("train", recordings, other, "-o", output, *SMALL)
+    assert (outcome.status, outcome.after_told) == (0, "")
+    assert [line.split(": ")[:2] for line in outcome.stderr.splitlines()] == [
+        [str(recordings), "names are {word}_{speaker}_{take}"],
+        [str(other), "names are {word}/*"],
+    ]
+
+
+@pytest.mark.parametrize("options", [[], ["--quiet"], ["--json"]])
+def test_names_that_are_not_plain_are_asked_before_anything_is_written(run, unclear, output, options):
+    outcome = run("train", unclear, "-o", output, *options)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    first, *choices = outcome.stderr.splitlines()
+    assert first.startswith(f"error: {unclear}: the names can be read in several ways")
+    assert first.endswith("; say it with --layout, or once for all in layout.txt there:")
+    assert [" ".join(line.split()) for line in choices] == [
+        "--layout '{word}_{speaker}_{take}' 4 words: fall, hum, peep, rise; 4 speakers: anna, bob, carl, dora",
+        "--layout '{speaker}_{word}_{take}' 4 words: anna, bob, carl, dora; 4 speakers: fall, hum, peep, rise",
+    ]
+    assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("once_for_all", [False, True])
+def test_the_answer_is_taken(run, unclear, output, once_for_all):
+    question = run("train", unclear, "-o", output).stderr
+    _, pattern = shlex.split(question.splitlines()[1])[:2]
+    if once_for_all:
+        (unclear / "layout.txt").write_text(f"{pattern}\n", encoding="utf-8")
+    outcome = run("train", unclear, "-o", output, *SMALL, *([] if once_for_all else ["--layout", pattern]))
+    assert (outcome.status, outcome.after_told) == (0, "")
+    assert hears_everything(output)
+    assert Model.load(output).card["speakers"] == 4
+
+
+def test_the_option_is_heeded_before_the_file(run, recordings, output):
+    assert run("train", recordings, "-o", output, *SMALL, "--layout", "{speaker}_{word}_*").status == 0
+    assert Model.load(output).words == SPEAKERS
+
+
+def test_words_of_installed_models_are_known(run, unclear, model_file, home, output):
+    (home / "models").mkdir(parents=True)
+    shutil.copy(model_file, home / "models" / "mine.npz")
+    (home / "models" / "damaged.npz").write_bytes(b"PK")
+    outcome = run("train", unclear, "-o", output, *SMALL)
+    assert (outcome.status, outcome.after_told) == (0, "")
+    assert hears_everything(output)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        ("{wort}_*", ["'{wort}_*' has {wort}", "the fields are"]),
+        ("*_*", ["does not say where the word is", "write {word} there"]),
+        ("", ["folder without a name"]),
+        ("{word}-{speaker}-{take}", ["does not fit {word}-{speaker}-{take}", "nor do 47 others", "rename or move"]),
+        ("{speaker}/{word}/{take}", ["does not fit {speaker}/{word}/{take}", "rename or move"]),
+    ],
+)
+def test_layouts_that_are_none_or_do_not_fit(run, recordings, output, pattern, parts):
+    outcome = run("train", recordings, "-o", output, "--layout", pattern)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: ")
+    assert all(part in outcome.stderr for part in parts)
+    assert outcome.stderr.count("\n") == 1
+    assert list(output.parent.iterdir()) == []
+
+
+def test_a_layout_is_for_folders_and_a_table_tells_itself(run, unclear, output, tmp_path):
+    table = tmp_path / "list.csv"
+    table.write_text(f"path;label\n{write(tmp_path / 'x.wav', say('hum'))};hum\n", encoding="utf-16")
+    outcome = run("train", table, unclear, "-o", output, *SMALL, "--layout", "{word}_{speaker}_{take}")
+    assert (outcome.status, outcome.after_told) == (0, "")
+    assert outcome.stderr.startswith(f"{table}: a table tells: 1 recording, 1 word (hum); x.wav is hum\n")
+    assert Model.load(output).card["utterances"] == 49
+
+
+def test_a_single_word_is_no_vocabulary_unless_that_is_meant(run, output, tmp_path):
+    """It mostly is the name of a person."""
+    corpus = tmp_path / "corpus"
+    for take in range(6):
+        write(corpus / "anna" / f"{WORDS[take % 2]}{take}x.wav", say(WORDS[take % 2], "anna", take))
+    outcome = run("train", corpus, "-o", output, *SMALL)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.after_told.startswith(
+        f"error: {corpus}: there is only one word, 'anna', where names are {{word}}/*; "
+    )
+    assert "--layout '{word}/*'; else say where the word is" in outcome.after_told
+    assert outcome.after_told.count("\n") == 1
+    assert list(output.parent.iterdir()) == []
+    assert run("train", corpus, "-o", output, *SMALL, "--quiet").stderr == outcome.after_told
+    assert run("train", corpus, "-o", output, *SMALL, "--layout", "{word}/*").status == 0
+    assert Model.load(output).words == ("anna",)
+
+
+def test_a_table_of_a_single_word_means_it(run, output, tmp_path):
+    files = [write(tmp_path / f"{take}.wav", say("hum", take=take)) for take in range(4)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,word", *(f"{file},hum" for file in files)]))
+    assert run("train", tmp_path / "list.csv", "-o", output, *SMALL).status == 0
+    assert Model.load(output).words == ("hum",)
+
+
 # Recordings that are left out
+
+
+def test_one_recording_as_two_words_is_learned_as_neither(run, output, tmp_path):
+    corpus = record(tmp_path / "corpus", takes=2)
+    first, second = corpus / "hum_bob_1.wav", corpus / "rise_bob_7.wav"
+    shutil.copy(first, second)
+    shutil.copy(corpus / "fall_bob_0.wav", corpus / "fall_bob_7.wav")  # under one label, and welcome
+    outcome = run("train", corpus, "-o", output, *SMALL, "--json")
+    said = f"{first} (labelled 'hum') and {second} (labelled 'rise') are the same recording; "
+    assert outcome.status == 1
+    assert outcome.after_told == f"left out: {said}correct the wrong label or leave it out\n"
+    told = json.loads(outcome.stdout)
+    assert told["left_out"] == [f"{said}correct the wrong label or leave it out"]
+    assert told["utterances"] == 4 * 4 * 2 - 1 + 1
+    assert hears_everything(output)
+
+
+def test_one_recording_as_two_words_in_two_folders(run, recordings, output, tmp_path):
+    other = tmp_path / "other" / "rise"
+    other.mkdir(parents=True)
+    shutil.copy(recordings / "hum_bob_1.wav", other / "1.wav")
+    write(other / "2.wav", say("rise"))
+    outcome = run("train", recordings, tmp_path / "other", "-o", output, *SMALL)
+    assert outcome.status == 1
+    assert f"{recordings / 'hum_bob_1.wav'} (labelled 'hum') and {other / '1.wav'} (la" in outcome.after_told
+    assert Model.load(output).card["utterances"] == 48
+
+
+def test_nothing_but_contradictions(run, output, tmp_path):
+    for word in ("hum", "rise"):
+        write(tmp_path / "c" / word / "1.wav", say("hum"))
+    outcome = run("train", tmp_path / "c", "-o", output, *SMALL)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.after_told.startswith("error: ")
+    assert outcome.after_told.count("\n") == 1
+    assert "are the same recording" in outcome.after_told
+    assert list(output.parent.iterdir()) == []
+
+
+def test_a_word_with_nothing_but_contradictions(run, output, tmp_path):
+    corpus = record(tmp_path / "corpus", takes=1)
+    shutil.copy(corpus / "hum_bob_0.wav", corpus / "lost_bob_0.wav")
+    outcome = run("train", corpus, "-o", output, *SMALL)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert outcome.after_told.startswith("error: no usable recording of 'lost'")
+    assert "are the same recording" in outcome.after_told
+    assert list(output.parent.iterdir()) == []
 
 
 def spoil(corpus: Path, count: int) -> list[Path]:

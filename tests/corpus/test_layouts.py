@@ -180,6 +180,25 @@ def test_words_that_are_known_are_no_question(tmp_path, name):
             assert any(word.isdecimal() for word in known)
 
 
+@pytest.mark.parametrize("speakers", [("eve",), ("anna", "bob", "eve")])
+@pytest.mark.parametrize("takes", [1, 3])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{word}/{speaker}_{take}.wav",
+        "{speaker}/{word}_{take}.wav",
+        "{speaker}_{word}_{take}.wav",
+        "{word}_{speaker}_{take}.wav",
+        "{speaker}/{word}/{take}.wav",
+    ],
+)
+def test_a_single_word_is_found_where_it_is_known(tmp_path, written, speakers, takes):
+    """Without anybody who knows it, nothing tells it from what else is the same in all names."""
+    expected = grid(written, ("rise",), speakers, range(takes))
+    root = made(tmp_path / "corpus", expected)
+    assert words_of(root, known={"fall", "rise"}) == expected
+
+
 def test_words_that_are_not_there_tell_nothing(tmp_path):
     root = made(tmp_path / "corpus", ASKED["speaker folders"])
     with pytest.raises(LayoutError):

@@ -70,7 +70,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
 
 def test_the_commands_are_these():
     names = {("live",), ("batch",), ("train",), ("record",), ("enroll",), ("evaluate",), ("align",), ("devices",)}
-    names |= {("export",), ("import",), ("cut",)}
+    names |= {("export",), ("import",), ("cut",), ("transcribe",)}
     of_speakers = {"list", "show", "rename", "remove", "export", "import", "refresh", "forget"}
     groups = {("models", name) for name in ("list", "show", "compare")} | {("speakers", name) for name in of_speakers}
     assert set(LEAVES) == names | groups

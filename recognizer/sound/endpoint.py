@@ -80,7 +80,7 @@ class Endpointer:
         around : the same with margins that leave out what else is loud, such as a click
         None, instead of both, if there is no speech.
         """
-        begin, until = stretch(samples, round(DEAD * sample_rate))
+        begin, until = between_dead_ends(samples, round(DEAD * sample_rate))
         found = self._place(samples[begin:until], sample_rate)
         return found and tuple((begin + first, begin + last) for first, last in found)
 
@@ -162,7 +162,7 @@ class Endpointer:
         return max(0, span[0] - margin), min(length, span[1] + margin)
 
 
-def stretch(samples: np.ndarray, least: int) -> tuple[int, int]:
+def between_dead_ends(samples: np.ndarray, least: int) -> tuple[int, int]:
     """First and past-the-last sample of a recording without the digital silence at its ends, where that is so long.
 
     Such silence is of an editor, or of a noise gate, and no measure for the noise under the word.

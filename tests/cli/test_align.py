@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from synthetic import RATE, say, write
 from test_alignment import align_recording, read_textgrid
+from typer.testing import CliRunner
 
+from recognizer.cli import app
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
 
@@ -148,3 +150,16 @@ def test_parameter_files_are_aligned_by_models_that_read_them(run, model_file, t
     refused = run("align", given, "--model", tmp_path / "m.npz", "--plot", tmp_path / "a.png")
     assert refused.status == 2
     assert "--plot draws sound" in refused.stderr
+
+
+def test_a_recording_through_a_pipe(model_file, sound, tmp_path):
+    call = ["align", "-m", str(model_file), "--json"]
+    grid = ["--textgrid", str(tmp_path / "a.TextGrid")]
+    piped = CliRunner().invoke(app, [*call, "-", *grid], input=sound.read_bytes())
+    named = CliRunner().invoke(app, [*call, str(sound)])
+    assert piped.exit_code == 0
+    assert json.loads(piped.stdout) == json.loads(named.stdout) | {"file": "-"}
+    assert (tmp_path / "a.TextGrid").exists()
+    broken = CliRunner().invoke(app, [*call, "-"], input=b"no sound")
+    assert (broken.exit_code, broken.stdout) == (1, "")
+    assert broken.stderr.startswith("error: standard input: is not sound")

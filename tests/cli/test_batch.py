@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from synthetic import RATE, WORDS, say, write
+from typer.testing import CliRunner
 
-from recognizer.cli import batch
+from recognizer.cli import app, batch
 from recognizer.features import analysis
 from recognizer.model import Model
 from recognizer.recognizer import Recognizer
@@ -187,6 +188,106 @@ def test_no_two_forms_at_once(run, model_file, files):
     assert (outcome.status, outcome.stdout) == (2, "")
     assert "--json and --csv" in outcome.stderr
     assert "choose one" in outcome.stderr
+
+
+# To a file
+
+
+def test_a_table_for_spreadsheets(run, built, model_file, files, tmp_path):
+    records = json_lines(run("batch", "--json", "-m", model_file, *files).stdout)
+    outcome = run("batch", "--csv", "-m", model_file, *files, "--output", tmp_path / "a.csv")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert f"written to {tmp_path / 'a.csv'}\n" in outcome.stderr
+    assert (tmp_path / "a.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    with open(tmp_path / "a.csv", encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    ranked = [f"{what}_{n}" for n in range(1, 5) for what in ("word", "confidence")]
+    assert list(rows[0]) == [*(key for key in KEYS if key != "nbest"), *ranked]
+    for record, row in zip(records, rows, strict=True):
+        assert (row["file"], row["word"]) == (record["file"], record["word"] or "")
+        cells = [str(cell) for c in record["nbest"] for cell in (c["word"], c["confidence"])]
+        assert [row[column] for column in ranked] == cells + [""] * (8 - len(cells))
+    some = run("batch", "--csv", "-m", model_file, "--words", "rise,hum", files[0], "-o", tmp_path / "b.csv", "-q")
+    assert (some.status, some.stderr) == (0, "")
+    assert (
+        (tmp_path / "b.csv").read_text("utf-8-sig").splitlines()[0].endswith("word_1,confidence_1,word_2,confidence_2")
+    )
+
+
+def test_no_cell_of_a_spreadsheet_is_a_formula(run, built, files, tmp_path, monkeypatch):
+    replace(built, words=("=1+1", "+1", "-1", "@SUM(A1)")).save(tmp_path / "m.npz")
+    monkeypatch.chdir(files[0].parent)
+    files[0].rename("=cmd.wav")
+    run("batch", "--csv", "-m", tmp_path / "m.npz", "=cmd.wav", "--output", tmp_path / "a.csv")
+    with open(tmp_path / "a.csv", encoding="utf-8-sig", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert "'=cmd.wav" in cells
+    assert {"'=1+1", "'+1", "'-1", "'@SUM(A1)"} <= set(cells)
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+
+
+def test_json_to_a_file(run, model_file, files, tmp_path):
+    printed = run("batch", "--json", "-m", model_file, *files)
+    outcome = run("batch", "--json", "-m", model_file, *files, "--output", tmp_path / "a.jsonl")
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert (tmp_path / "a.jsonl").read_text("utf-8") == printed.stdout
+
+
+def test_output_that_cannot_be_written_is_refused_before_anything_is_heard(run, files, tmp_path, monkeypatch):
+    monkeypatch.setattr("recognizer.recognizer.Recognizer.load", pytest.fail)
+    for options, part in (
+        (["--output", tmp_path / "a.csv"], "add --json or --csv"),
+        (["--csv", "--output", tmp_path], "is a folder; name a file"),
+        (["--csv", "--output", tmp_path / "none" / "a.csv"], "does not exist; make it first"),
+        (["--csv", "--output", files[0]], "is the recording itself"),
+    ):
+        outcome = run("batch", files[0], *options)
+        assert (outcome.status, outcome.stdout) == (2, "")
+        assert part in " ".join(outcome.stderr.split())
+
+
+# What is told of recordings
+
+
+def test_several_words_in_one_recording_are_told(run, model_file, files, tmp_path):
+    long = write(tmp_path / "two words.wav", np.concatenate([say(word) for word in WORDS] * 2))
+    outcome = run("batch", "--json", "-m", model_file, long, *files[:2])
+    assert [record["warnings"] for record in json_lines(outcome.stdout)] == [["several words"], [], []]
+    [line] = outcome.stderr.splitlines()
+    assert line.startswith(f"warning: {long} holds several words")
+    assert f"`recognizer transcribe '{long}'`" in line
+    assert csv_lines(run("batch", "--csv", "-m", model_file, long).stdout)[0]["warnings"] == "several words"
+    outcome = run("batch", "-m", model_file, long, long, *files[:2])
+    assert outcome.stderr.startswith(f"warning: 2 of 4 recordings, such as {long}, hold several words")
+    assert run("batch", "-m", model_file, long, "--quiet").stderr == ""
+    adapted = run("batch", "--json", "--adapt", "-m", model_file, long, *files[:2])
+    assert json_lines(adapted.stdout)[0]["warnings"] == ["several words"]
+
+
+def test_levels_that_are_wrong_are_told_in_one_line_each(run, model_file, tmp_path):
+    loud = [write(tmp_path / f"{i}.wav", np.clip(8 * say("hum"), -1, 1)) for i in range(2)]
+    soft = write(tmp_path / "soft.wav", 0.002 * say("hum"))
+    outcome = run("batch", "--json", "-m", model_file, *loud, soft)
+    assert [record["warnings"] for record in json_lines(outcome.stdout)] == [["clipped"]] * 2 + [["too quiet"]]
+    assert outcome.stderr.splitlines() == [
+        f"warning: 2 of 3 recordings, such as {loud[0]}, are clipped; turn the input level down or move back",
+        f"warning: {soft} is very quiet; turn the input level up or come closer",
+    ]
+
+
+# Standard input
+
+
+def test_a_recording_through_a_pipe(model_file, files):
+    call = ["batch", "-m", str(model_file), "--json"]
+    piped = CliRunner().invoke(app, [*call, "-", str(files[1])], input=files[0].read_bytes())
+    named = CliRunner().invoke(app, [*call, *map(str, files[:2])])
+    assert piped.exit_code == 0
+    first, second = json_lines(named.stdout)
+    assert json_lines(piped.stdout) == [first | {"file": "-"}, second]
+    broken = CliRunner().invoke(app, [*call, "-"], input=b"no sound")
+    assert broken.exit_code == 1
+    assert json_lines(broken.stdout)[0]["error"].startswith("standard input: is not sound")
 
 
 # What is recognised

@@ -81,7 +81,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
 
 def test_the_commands_are_these():
     names = {("live",), ("batch",), ("train",), ("record",), ("enroll",), ("evaluate",), ("align",), ("devices",)}
-    names |= {("export",), ("import",), ("cut",), ("check",), ("config",), ("completion",)}
+    names |= {("export",), ("import",), ("cut",), ("transcribe",), ("check",), ("config",), ("completion",)}
     of_speakers = {"list", "show", "rename", "remove", "export", "import", "refresh", "forget"}
     of_models = ("list", "show", "compare", "add", "remove", "rename", "default")
     groups = {("models", name) for name in of_models} | {("speakers", name) for name in of_speakers}

@@ -10,15 +10,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from soundcard import Plug, SoundCard
 from synthetic import RATE, WORDS, write
 from terminal import picture
 from test_session import quiet, talk
+from typer.testing import CliRunner
 
+from recognizer.cli import app, executing
 from recognizer.live.events import Answer
 from recognizer.live.session import Session, listen
 from recognizer.recognizer import Recognizer
@@ -292,6 +296,176 @@ def test_a_second_session_keeps_beside_the_first(live, tmp_path):
     assert all((tmp_path / "kept" / name).exists() for name in kept)
 
 
+def test_events_tell_the_time_of_day(live, talked, tmp_path):
+    before = datetime.now(UTC)
+    told = events_of(live(talked, "--json", "--save", tmp_path / "kept").stdout)
+    times = [datetime.fromisoformat(event["at"]) for event in told]
+    assert all(time.tzinfo for time in times)
+    assert times == sorted(times)
+    assert before - timedelta(seconds=1) <= times[0] <= times[-1] <= datetime.now(UTC)
+    kept = [json.loads(line)["at"] for line in (tmp_path / "kept" / "utterances.jsonl").read_text("utf-8").splitlines()]
+    assert kept == [event["at"] for event in told if event["event"] in ("result", "rejected")]
+
+
+# Through a pipe
+
+
+@pytest.fixture
+def piped(model_file) -> Callable:
+    """Run the command with what comes in at standard input."""
+    return lambda content, *options: CliRunner().invoke(
+        app, ["live", "--model", str(model_file), *map(str, options)], input=content
+    )
+
+
+def words_of(stdout: str) -> list[str]:
+    return [event["word"] for event in events_of(stdout) if event["event"] == "result"]
+
+
+@pytest.mark.parametrize("size", [None, 0, 0xFFFFFFFF, 0x80000000])
+@pytest.mark.parametrize("source", [["-"], ["--from-file", "-"]])
+def test_a_wav_file_comes_through_a_pipe(piped, live, talked, size, source):
+    """Also as it is while it is recorded, when nobody knows how long it will be."""
+    content = bytearray(talked.read_bytes())
+    if size is not None:
+        place = content.index(b"data") + 4
+        content[4:8] = content[place : place + 4] = size.to_bytes(4, "little")
+    done = piped(bytes(content), *source, "--json")
+    assert done.exit_code == 0
+    expected = events_of(live(talked, "--json").stdout)
+    answers = [
+        [(e["word"], e["nbest"], e["start"], e["end"]) for e in events if e["event"] in ("result", "rejected")]
+        for events in (events_of(done.stdout), expected)
+    ]
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_samples_of_any_kind(piped, tmp_path, subtype, channels):
+    samples = np.stack([talk("rise", "hum")[0]] * channels, 1)
+    soundfile.write(tmp_path / "a.wav", samples, RATE, subtype=subtype)
+    assert words_of(piped((tmp_path / "a.wav").read_bytes(), "-", "--json").stdout) == ["rise", "hum"]
+
+
+def test_samples_alone(piped):
+    content = np.rint(talk("rise", "hum")[0] * 32767).astype("<i2").tobytes()
+    assert words_of(piped(content + b"\x01", "-", "--raw", RATE, "--json").stdout) == ["rise", "hum"]
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (b"", "nothing came"),
+        (b"fLaC and more of it", "is no WAV file; send one, or samples of 16 bits alone with --raw RATE"),
+        (b"RIFF\0\0\0\0WAVE", "ends before there are samples"),
+        (b"RIFF\0\0\0\0WAVEdata\x10\0\0\0", "before it says what they are"),
+        (b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0" + bytes(16), "has samples of kind 0 with 0 bits"),
+        (b"RIFF\0\0\0\0WAVELIST\xff\xff\xff\x7f", "bytes before the samples"),
+        (b"RIFF\0\0\0\0WAVEfmt \x04\0\0\0" + bytes(4), "is damaged"),
+    ],
+)
+def test_what_comes_through_a_pipe_and_is_no_sound(piped, content, part):
+    done = piped(content, "-")
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("error: standard input: ")
+    assert part in done.stderr
+
+
+def test_no_samples_come(piped, tmp_path):
+    write(tmp_path / "a.wav", np.zeros(0))
+    assert "no samples came" in piped((tmp_path / "a.wav").read_bytes(), "-").stderr
+    assert "no samples came" in piped(b"", "-", "--raw", RATE).stderr
+
+
+def test_an_answer_comes_while_the_pipe_is_open(script, model_file, home):
+    """Before more is sent, and without an end."""
+    samples = np.concatenate([talk("rise")[0], quiet(0.5)])
+    call = [*script, "live", "-", "--raw", str(RATE), "--model", str(model_file), "--json"]
+    with subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=False) as process:
+        process.stdin.write(np.rint(samples * 32767).astype("<i2").tobytes())
+        process.stdin.flush()
+        for line in process.stdout:
+            if json.loads(line)["event"] == "result":
+                break
+        assert json.loads(line)["word"] == "rise"
+        process.stdin.close()
+        assert [json.loads(line)["event"] for line in process.stdout][-1] == "end"
+    assert process.returncode == 0
+
+
+# A program for every word
+
+
+@pytest.fixture
+def noting(tmp_path) -> tuple[str, Path]:
+    """A program, as one types it, that writes its arguments to a file of its own, a line of JSON; and that folder."""
+    folder = tmp_path / "noted"
+    folder.mkdir()
+    code = "import sys, json, uuid; open(sys.argv[1] + '/' + uuid.uuid4().hex, 'w').write(json.dumps(sys.argv[2:]))"
+    (tmp_path / "note.py").write_text(code)
+    return f'"{sys.executable}" "{tmp_path / "note.py"}" "{folder}" {{word}} "at {{start}}" {{confidence}}', folder
+
+
+def noted(folder: Path) -> list[list[str]]:
+    return sorted((json.loads(file.read_text()) for file in folder.iterdir()), key=lambda line: line[1])
+
+
+def test_a_program_runs_for_every_word(live, talked, noting):
+    command, folder = noting
+    outcome = live(talked, "--json", "--exec", command)
+    assert outcome.status == 0
+    results = [event for event in events_of(outcome.stdout) if event["event"] == "result"]
+    expected = [[e["word"], f"at {e['start']:.3f}", f"{e['confidence']:.4f}"] for e in results]
+    assert noted(folder) == sorted(expected, key=lambda line: line[1])
+    assert len(expected) == 4
+
+
+def test_a_word_is_no_command(run, built, talked, noting):
+    """Each is one argument, whatever is in it; what it names is not filled in again."""
+    command, folder = noting
+    words = ("$(id)", "a; b {start}", '"quoted" \\ word', "下降 {word}")
+    from dataclasses import replace
+
+    replace(built, words=words).save(folder.parent / "m.npz")
+    call = ["live", "-m", folder.parent / "m.npz", "--from-file", talked, "--fast", "--json", "--exec", command]
+    told = [event["word"] for event in events_of(run(*call).stdout) if event["event"] == "result"]
+    assert sorted(line[0] for line in noted(folder)) == sorted(told) == sorted(words)
+
+
+def test_a_program_that_fails_is_told_once(live, talked):
+    command = f'"{sys.executable}" -c "import sys; sys.exit(3)" {{word}}'
+    outcome = live(talked, "--exec", command)
+    assert outcome.status == 0
+    assert len(outcome.stdout.splitlines()) == 5
+    warnings = [line for line in outcome.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1
+    assert "ended with status 3" in warnings[0]
+    assert "status 3" not in live(talked, "--exec", command, "--quiet").stderr
+
+
+def test_what_a_program_prints_is_not_among_the_events(start, talked, model_file):
+    command = f'"{sys.executable}" -c "print(\'chatter\')"'
+    done = start("live", "--model", model_file, "--from-file", talked, "--fast", "--json", "--exec", command)
+    assert done.status == 0
+    assert len([e for e in events_of(done.stdout) if e["event"] == "result"]) == 4
+    assert done.stderr.count("chatter") == 4
+
+
+def test_programs_do_not_pile_up_and_do_not_hold_anything_up(live, talked, tmp_path, monkeypatch):
+    monkeypatch.setattr(executing, "AT_ONCE", 2)
+    monkeypatch.setattr(executing, "PATIENCE", 0.1)
+    go = tmp_path / "go"
+    wait = "import os,sys,time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
+    (tmp_path / "wait.py").write_text(wait)
+    outcome = live(talked, "--json", "--exec", f'"{sys.executable}" "{tmp_path / "wait.py"}" "{go}"')
+    go.write_text("")
+    assert len([e for e in events_of(outcome.stdout) if e["event"] == "result"]) == 4
+    slow, left, _ = outcome.stderr.splitlines()
+    assert slow == "warning: 2 programs of --exec are running still; not run for 'peep'"
+    assert left == "warning: 2 programs of --exec still running, and left alone"
+
+
 # Adapting
 
 
@@ -417,6 +591,17 @@ def test_adapting_to_what_is_rejected_is_not_done(live, talked):
         (["--from-file", "FILE", "--fast", "--save", "FILE"], ["--save", "choose a folder"]),
         (["--from-file", "FILE", "--fast", "--save", "FILE/inside"], ["--save", "choose a folder"]),
         (["file.wav"], ["file.wav"]),
+        (["file.wav"], ["--from-file file.wav"]),
+        (["-", "--adapt"], ["--adapt", "standard input"]),
+        (["-", "--fast"], ["--fast", "pipe"]),
+        (["-", "--device", "1"], ["--device and -", "choose one"]),
+        (["-", "--from-file", "FILE"], ["- and --from-file", "choose one"]),
+        (["--raw", "16000"], ["--raw 16000", "give - as well"]),
+        (["-", "--raw", "999"], ["--raw", "1000"]),
+        (["--from-file", "FILE", "--exec", "no-such-program {word}"], ["there is no program no-such-program"]),
+        (["--from-file", "FILE", "--exec", "{word}"], ["names no program"]),
+        (["--from-file", "FILE", "--exec", ""], ["names no program"]),
+        (["--from-file", "FILE", "--exec", "say 'it"], ["close the quotes"]),
     ],
 )
 def test_wrong_usage_is_2(run, model_file, talked, options, parts):

@@ -1,14 +1,18 @@
 """Which of the libraries that the program needs have wheels, for which computers and which Pythons.
 
 A wheel is installed as it is; without one, a compiler and the library's own needs have to be there. What is written in
-Python alone is for every computer. What is there is asked of PyPI, by `pip install --dry-run`: nothing is installed.
+Python alone is for every computer. PyPI is asked by `pip download` for a version that no library has: then pip tells
+those that there are, and downloads nothing.
 """
 
 import json
+import re
 import subprocess
 import sys
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -21,6 +25,7 @@ from protocols import write_results
 PROJECT = Path(__file__).resolve().parents[2]
 PYTHONS = ("3.11", "3.12", "3.13")
 EXTRA = "plot"
+AT_ONCE = 6  # questions: most of their time is waiting
 GLIBC = range(17, 37)  # 2.17 is the oldest that wheels are for, Debian 12 has 2.36
 
 
@@ -47,22 +52,23 @@ APT = {  # Debian's, of what has no wheel on 32-bit ARM
     "msgpack": "python3-msgpack",
     "numba": "python3-numba",
     "numpy": "python3-numpy",
+    "fonttools": "python3-fonttools",
+    "charset-normalizer": "python3-charset-normalizer",
     "pillow": "python3-pil",
     "scikit-learn": "python3-sklearn",
     "scipy": "python3-scipy",
     "soundfile": "python3-soundfile",
-    "soxr": "python3-soxr",
 }
 
 
 def pip(*arguments: str) -> subprocess.CompletedProcess:
-    call = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--dry-run"]
-    return subprocess.run([*call, *arguments], capture_output=True, text=True, check=False)
+    call = [sys.executable, "-m", "pip", *arguments, "--disable-pip-version-check"]
+    return subprocess.run(call, capture_output=True, text=True, check=False)
 
 
 def needed() -> tuple[dict[str, SpecifierSet], set[str]]:
     """All libraries with the bounds that the others set them, and which of them are compiled."""
-    done = pip("--ignore-installed", "--report", "-", f"{PROJECT}[{EXTRA}]")
+    done = pip("install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-", f"{PROJECT}[{EXTRA}]")
     done.check_returncode()
     bounds: dict[str, SpecifierSet] = defaultdict(SpecifierSet)
     compiled = set()
@@ -78,35 +84,29 @@ def needed() -> tuple[dict[str, SpecifierSet], set[str]]:
     return bounds, compiled
 
 
-def missing(libraries: list[str], python: str, tags: list[str]) -> list[str]:
-    """Those of the libraries that have no wheel."""
+def has_wheel(library: str, bounds: SpecifierSet, python: str, tags: list[str]) -> bool:
+    """Whether some version within the bounds has one."""
     where = [option for tag in tags for option in ("--platform", tag)]
-    asked = ("--no-deps", "--only-binary", ":all:", "--target", "nowhere", "--python-version", python, *where)
-    done = pip(*asked, *libraries)
-    if not done.returncode:
-        return []
-    if "No matching distribution" not in done.stderr:
-        raise RuntimeError(done.stderr)
-    if len(libraries) == 1:
-        return libraries
-    half = len(libraries) // 2
-    return missing(libraries[:half], python, tags) + missing(libraries[half:], python, tags)
+    only_wheels = ("--only-binary", ":all:", "--no-deps", "--python-version", python, *where)
+    done = pip("download", "--quiet", *only_wheels, f"{library}<0")  # there is none, so that it tells what there is
+    [versions] = re.findall(r"\(from versions: (.*)\)", done.stderr)
+    return any(bounds.contains(version) for version in versions.split(", ") if version != "none")
 
 
 def main() -> None:
     bounds, compiled = needed()
-    libraries = [f"{name}{bounds[name]}" for name in sorted(compiled)]
+    libraries = sorted(compiled)
+    asked = list(product(COMPUTERS, PYTHONS, libraries))
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        answers = threads.map(lambda c, python, name: has_wheel(name, bounds[name], python, COMPUTERS[c]), *zip(*asked))
+    lacking = defaultdict(list)
+    for (computer, python, name), there in zip(asked, answers):
+        lacking[computer, python] += [] if there else [name]
     rows = [f"| computer | {' | '.join(f'Python {python}' for python in PYTHONS)} |", "|---" * (len(PYTHONS) + 1) + "|"]
-    without = set()
-    for computer, tags in COMPUTERS.items():
-        cells = []
-        for python in PYTHONS:
-            lacking = [str(Requirement(line).name) for line in missing(libraries, python, tags)]
-            if "armv7l" in computer:
-                without |= {*lacking}
-            cells.append(", ".join(lacking) or "all there")
+    for computer in COMPUTERS:
+        cells = (", ".join(lacking[computer, python]) or "all there" for python in PYTHONS)
         rows.append(f"| {computer} | {' | '.join(cells)} |")
-        print(rows[-1], file=sys.stderr, flush=True)
+    without = {name for (computer, _), names in lacking.items() if "armv7l" in computer for name in names}
     packages = [f"| {name} | {APT.get(name, 'none')} |" for name in sorted(without)]
     write_results(
         Path(__file__),
@@ -116,7 +116,8 @@ def main() -> None:
         f"extra `{EXTRA}`: {', '.join(sorted(compiled))}. Those without a wheel:",
         "\n".join(rows),
         "## On 32-bit ARM",
-        "What to do is told in [docs/install.md](../../docs/install.md). Debian's packages of what has no wheel:",
+        "What to do is told in [docs/install.md](../../docs/install.md). Debian's packages of what has no wheel\n"
+        "(those of Debian 12 are older than the program needs):",
         "\n".join(["| library | Debian's package |", "|---|---|", *packages]),
     )
 

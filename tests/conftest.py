@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 from hypothesis import settings
 from soundcard import Plug, SoundCard, Stream
 from synthetic import RATE, WORDS, answer, quiet, record, say, write
+from telling import after_told
 from typer.testing import CliRunner
 
 from recognizer.cli import app
@@ -29,11 +29,6 @@ from recognizer.speakers.enrolling import make_profile
 from recognizer.training.building import build
 from recognizer.training.settings import TrainingSettings
 
-# What was taken for words and speakers, which some commands tell before all else.
-TOLD_OF_A_CORPUS = re.compile(
-    r"(?!error: |warning: )(.+): (names are .*\{word\}.*|a table tells|wav\.scp and text tell): \d+ recordings?, "
-    r"\d+ words? \(.+\)(, \d+ speakers? \(.+\))?; .+ is .+\n"
-)
 BESIDE_THE_REPOSITORY = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # How long an example takes by the clock depends on what else the machine does.
@@ -131,12 +126,8 @@ class Outcome:
 
     @property
     def after_told(self) -> str:
-        """What stderr holds after the lines that tell what was taken for words and speakers, of which there must be."""
-        rest = self.stderr
-        while told := TOLD_OF_A_CORPUS.match(rest):
-            rest = rest[told.end() :]
-        assert rest != self.stderr, f"nothing tells what was taken for words: {self.stderr}"
-        return rest
+        """What stderr holds after the lines that tell what was taken for words and speakers, see `telling`."""
+        return after_told(self.stderr)
 
 
 @pytest.fixture

@@ -226,6 +226,7 @@ def corpus(tmp_path) -> Path:
     for word in WORDS:
         for speaker in SPEAKERS:
             write(tmp_path / "corpus" / word / f"{speaker}.wav", say(word, speaker))
+    (tmp_path / "corpus" / "layout.txt").write_text("{word}/*", encoding="utf-8")
     return tmp_path / "corpus"
 
 
@@ -242,7 +243,7 @@ def test_train(run, corpus, case, tmp_path):
         assert outcome.status == 1
         assert told["utterances"] == 16
         (reason,) = told["left_out"]
-        assert outcome.stderr == f"left out: {reason}\n"
+        assert outcome.after_told == f"left out: {reason}\n"
         if case.refused:
             told_properly(reason, strange, case)
         else:
@@ -250,7 +251,7 @@ def test_train(run, corpus, case, tmp_path):
             assert reason.endswith("; record it again, or leave it out")
             assert reason.isprintable()
     else:
-        assert (outcome.status, outcome.stderr, told["left_out"]) == (0, "", [])
+        assert (outcome.status, outcome.after_told, told["left_out"]) == (0, "", [])
         assert told["utterances"] == 17
     recognizer = Recognizer(Model.load(output))
     assert [recognizer.recognize(say(word), RATE).word for word in WORDS] == list(WORDS)
@@ -262,8 +263,8 @@ def test_a_ten_minute_recording(run, corpus, tmp_path):
     file = corpus / WORD / "long.wav"
     within_noise(file, 600)
     outcome = run("train", corpus, "--output", tmp_path / "m.npz", "--mixtures", 1)
-    assert outcome.status == (1 if outcome.stderr else 0)
-    assert outcome.stderr == "" or outcome.stderr.startswith(f"left out: {file}: ")
+    assert outcome.status == (1 if outcome.after_told else 0)
+    assert outcome.after_told == "" or outcome.after_told.startswith(f"left out: {file}: ")
     assert Recognizer.load(tmp_path / "m.npz").recognize(say(WORD), RATE).word == WORD
 
 
@@ -293,7 +294,8 @@ def test_words_that_differ_by_unicode_form_are_one(run, corpus, tmp_path):
     ("content", "parts"),
     [
         (b"", ["no recordings", "add lines"]),
-        (b"path;word\n", ["line 1", "no column 'path'", "begin with the header"]),
+        (b"path;word\n", ["no recordings", "add lines"]),
+        (b"path:word\n", ["line 1", "no column 'path'", "begin with the header"]),
         (b"path,word\na.wav,\n", ["line 2", "empty word", "name what is said"]),
         (b"path,word\na.wav,\xff\n", ["line 2", "not UTF-8"]),
         (b'path,word\n"a.wav,yes\n', ["line 2", "not CSV", "correct its quotes"]),

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 from synthetic import SPEAKERS, WORDS, record, say, write
+from telling import after_told
 
 from recognizer.cli.reporting import working
 from recognizer.corpus import find
@@ -53,7 +54,7 @@ def test_without_a_home_that_can_be_written_enrolling_says_what_to_do(program, m
     call = ("enroll", "eve", "--from", recordings, "--voice", SPEAKERS[0], "--model", model_file)
     done = program(*call, **homeless)
     assert done.returncode == 1
-    [line] = done.stderr.splitlines()
+    [line] = after_told(done.stderr).splitlines()
     assert "/dev/null/nobody" in line
     assert line.endswith("set RECOGNIZER_HOME to another folder")
 

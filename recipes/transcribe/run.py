@@ -140,8 +140,9 @@ if __name__ == "__main__":
         "python recipes/transcribe/run.py FOLDER",
         "\n".join(rows),
         "Models are the shipped ones, which know these speakers: what is compared are two ways to hear the same words. "
-        f"The noise between two words is white, as strong as the softest hundredth of the speaker's recordings, and "
-        f"{QUIET:.0f} dB under them at least. A word is found once and right if exactly one answer that is no rejection "
-        "overlaps it where `batch` finds it, and is that word; such words may be others than those that `batch` has right "
-        "alone. Intervals: 95 %, Wilson's and over speakers. The CPU time is that of the whole command.",
+        "The noise between two words is white, as strong as the softest hundredth of the speaker's recordings, and "
+        f"{QUIET:.0f} dB under them at least. A word is found once and right if exactly one answer that is no "
+        "rejection "
+        "overlaps it where `batch` finds it, and is that word; such words may be others than those that `batch` has "
+        "right alone. Intervals: 95 %, Wilson's and over speakers. The CPU time is that of the whole command.",
     )

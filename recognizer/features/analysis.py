@@ -124,7 +124,7 @@ class Analyser:
         for recording, place in zip(recordings, places):
             duration, source = len(recording.samples) / rate, recording.source_rate
             about = {"hop": front_end.hop, "window": front_end.window, "channel": recording.channel}
-            about["flaws"] = () if isinstance(place, str) else self._flaws(recording)
+            about["flaws"] = () if isinstance(place, str) else self._flaws(recording, place)
             if isinstance(place, str):
                 analyses.append(Analysis((), (0, 0), 0.0, duration, source, place, **about))
                 continue
@@ -134,10 +134,10 @@ class Analyser:
             analyses.append(Analysis(next(readings), (first, last), place.start / rate, duration, source, **about))
         return finished(analyses, front_end) if self.finish else analyses
 
-    def _flaws(self, recording: Recording) -> tuple[str, ...]:
+    def _flaws(self, recording: Recording, place: _Place) -> tuple[str, ...]:
         samples, rate = recording.samples, recording.sample_rate
         several = len(samples) >= SEVERAL_FROM * rate and self.endpointer.several(samples, rate)
-        return (*([SEVERAL] if several else []), *level.flaws(samples, rate))
+        return (*([SEVERAL] if several else []), *level.flaws(place.samples, rate))
 
     def analyse_file(self, path: Path) -> Analysis:
         """`analyse` a file, of sound or of HTK's parameters.

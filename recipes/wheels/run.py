@@ -52,12 +52,9 @@ APT = {  # Debian's, of what has no wheel on 32-bit ARM
     "msgpack": "python3-msgpack",
     "numba": "python3-numba",
     "numpy": "python3-numpy",
-    "fonttools": "python3-fonttools",
-    "charset-normalizer": "python3-charset-normalizer",
     "pillow": "python3-pil",
     "scikit-learn": "python3-sklearn",
     "scipy": "python3-scipy",
-    "soundfile": "python3-soundfile",
 }
 
 

@@ -54,7 +54,7 @@ def test_without_a_home_that_can_be_written_enrolling_says_what_to_do(program, m
     call = ("enroll", "eve", "--from", recordings, "--voice", SPEAKERS[0], "--model", model_file)
     done = program(*call, **homeless)
     assert done.returncode == 1
-    [line] = after_told(done.stderr).splitlines()
+    [line] = done.stderr.splitlines()
     assert "/dev/null/nobody" in line
     assert line.endswith("set RECOGNIZER_HOME to another folder")
 
@@ -125,7 +125,7 @@ def test_of_two_enrollments_at_once_nothing_is_lost(script, model_file, tmp_path
     calls = [[*script, "enroll", "eve", "--from", str(folder), "--model", str(model_file)] for folder in folders]
     both = [subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for call in calls]
     told = [one.communicate(timeout=120)[1] for one in both]
-    assert ([one.returncode for one in both], told) == ([0, 0], ["", ""])
+    assert ([one.returncode for one in both], list(map(after_told, told))) == ([0, 0], ["", ""])
     assert Counter(take.word for take in store.takes("eve")) == dict.fromkeys(WORDS, 6)
     assert sum(store.load("eve").record["takes"].values()) == 6 * len(WORDS)
 

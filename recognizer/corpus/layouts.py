@@ -283,11 +283,13 @@ class _Parts:
             if len(likely) == 1 and all(share < 0.1 or part is likely[0] for share, part in shares):
                 self._known = likely[0]
                 return likely
-            # A folder of a single word has it in all names.
-            same = [part[0] for part in self._same if part[0].kind == "constant" and not part[0].begins]
-            if not any(share for share, _ in shares) and (alone := [part for part in same if part.share_of(known)]):
-                self._known = alone[0]
-                return alone[:1]
+            # A folder of a single word has it in all names, one of a single take of each word another in every name.
+            others = [
+                part[0] for part in self._same if part[0].kind in ("constant", "different") and not part[0].begins
+            ]
+            if not any(share for share, _ in shares) and (told := [p for p in others if p.share_of(known) >= 0.5]):
+                self._known = max(told, key=lambda part: part.share_of(known))
+                return [self._known]
             if not likely and countable and take.share_of(known) >= 0.5:
                 return [*labels, *countable] if labels else countable  # it may be takes that are counted
         numerals = [label for label in labels if label.is_numerals]

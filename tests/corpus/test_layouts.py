@@ -199,6 +199,17 @@ def test_a_single_word_is_found_where_it_is_known(tmp_path, written, speakers, t
     assert words_of(root, known={"fall", "rise"}) == expected
 
 
+@pytest.mark.parametrize("speakers", [("eve",) * 4, ("anna", "bob", "anna", "bob"), ("anna", "bob", "eve", "zoe")])
+@pytest.mark.parametrize("written", ["{word}_{speaker}_0.wav", "{speaker}_{word}_0.wav", "{speaker}/{word}_0.wav"])
+def test_words_that_come_once_each_are_found_where_they_are_known(tmp_path, written, speakers):
+    expected = {
+        written.format(word=word, speaker=speaker): word
+        for word, speaker in zip(("left", "right", "rise", "fall"), speakers)
+    }
+    root = made(tmp_path / "corpus", expected)
+    assert words_of(root, known={"fall", "left", "right", "rise", "more"}) == expected
+
+
 def test_words_that_are_not_there_tell_nothing(tmp_path):
     root = made(tmp_path / "corpus", ASKED["speaker folders"])
     with pytest.raises(LayoutError):

@@ -295,7 +295,10 @@ class _Parts:
         numerals = [label for label in labels if label.is_numerals]
         if len(labels) > 1:
             return numerals if len(numerals) == 1 else labels
+        letters = [part for part in self._own if part.kind == "different" and part.has_letters]
         if labels:
+            if labels[0].component == 0 and letters:  # speakers, and words that they say once each, or words of many
+                return [*letters, *labels]
             doubt = countable and (take.is_numerals or (labels[0].is_number and not self._is_documented(labels[0])))
             return [*labels, *countable] if doubt else labels
         if len(self._persons) > 1 or (self._persons and countable):
@@ -303,7 +306,6 @@ class _Parts:
         alone = self._nearest is not None and self._nearest.distinct == 1
         if self._nearest is not None and not (alone and _is_of(self._nearest.distinct_values[0], _SPLITS | _PLACES)):
             # Of a single folder, words may be in the names of files, once each.
-            letters = [part for part in self._own if part.kind == "different" and part.has_letters]
             return [*letters, self._nearest] if alone else [self._nearest]
         return self._constants if len(self._constants) == 1 else []
 

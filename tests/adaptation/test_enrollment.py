@@ -333,7 +333,7 @@ def test_without_rejection_only_the_probability_counts(built):
 def test_takes_found_in_a_folder_are_learned_from(built, tmp_path):
     for utterance in recorded(tmp_path):
         assert utterance.path.exists()
-    usable, refused = analyse_takes(find(tmp_path), built)
+    usable, refused = analyse_takes(find(tmp_path, known=built.words), built)
     assert [WORDS[take.word] for take in usable] == sorted(WORDS)
     assert refused == []
 

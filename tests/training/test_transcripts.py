@@ -75,8 +75,11 @@ def test_a_table_tells_recordings_words_and_speakers(tmp_path):
     [
         (["path,words", "a.wav,one", "b.wav,ten"], "line 3: the model has no word 'ten'; it has zero,"),
         (["path,words", "a.wav,"], "line 2: no words are given; write those that are said, in order"),
-        (["path,digits", "a.wav,one"], "line 1: no column 'words'; name the column of the words"),
-        (["words", "one"], "line 1: no column 'path'; "),
+        (
+            ["path,digits", "a.wav,one"],
+            "line 1: no column 'words' among 'path', 'digits'; name the column of the words",
+        ),
+        (["words", "one"], "line 1: no column 'path' among 'words'; "),
         (["path,words", ",one"], "line 2: empty path; name the sound file"),
         (["path,words", "a.wav,one", "a.wav,two"], "line 3: .*a.wav is on line 2 already; remove one"),
         (["path,words", "a.wav,one,two"], "line 2: 3 cells under 2 columns; quote cells that have commas"),

@@ -20,6 +20,7 @@ from recognizer.recognizer import Recognizer
 
 WORD = "rise"  # what is said wherever anything can be said
 NO_WORD = None  # the file is read, and rightly nothing is heard in it
+NO_ANSWER = ("too quiet", "too short", "too long", "sounds like no word", "two words too close")
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ def test_the_table_shows_it_too(run, model_file, case, strange):
         told_properly(lines[0], strange, case)
     else:
         assert lines[0].startswith(str(strange))
-        assert (case.outcome or "(") in lines[0]
+        assert any(said in lines[0] for said in ([case.outcome] if case.outcome else NO_ANSWER))
 
 
 @pytest.mark.parametrize("seconds", [5, 20, 600])

@@ -63,9 +63,9 @@ def folder(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "here"
     shutil.copytree(REPOSITORY / "audio_samples", folder / "audio_samples")
     for sample in sorted((folder / "audio_samples").glob("*.wav")):
-        word = sample.name.split("_")[0]
+        word, speaker, take = sample.stem.split("_")
         (folder / "corpus" / word).mkdir(parents=True, exist_ok=True)
-        shutil.copy(sample, folder / "corpus" / word)
+        shutil.copy(sample, folder / "corpus" / word / f"{speaker}_nohash_{take}.wav")
     shutil.copy(folder / SAMPLE, folder / "new.wav")
     (folder / "recordings").mkdir()
     for sample in (folder / "audio_samples").glob("*_slt_0.wav"):

@@ -14,8 +14,8 @@ EXAMPLES = {
     ),
     "transcribe": (
         "recognizer transcribe audio_samples/seven_slt_0.wav",
-        "recognizer transcribe audio_samples/seven_slt_0.wav audio_samples/nine_ked_0.wav --json",
-        "recognizer transcribe audio_samples --srt --output subtitles",
+        "recognizer transcribe audio_samples/seven_slt_0.wav --json",
+        "recognizer transcribe audio_samples/seven_slt_0.wav --srt",
     ),
     "check": (
         "recognizer check audio_samples",

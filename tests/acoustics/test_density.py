@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from synthetic import RATE, WORDS, record, say, write
+from telling import after_told
 from typer.testing import CliRunner
 from weighing import each_once
 
@@ -376,7 +377,7 @@ def files(recordings, tmp_path_factory):
     for kind in KINDS:
         arguments = ["train", recordings, "-o", folder / f"{kind}.npz", "--json", *options(kind)]
         outcome = CliRunner().invoke(app, [str(a) for a in arguments])
-        assert (outcome.exit_code, outcome.stderr) == (0, "")
+        assert (outcome.exit_code, after_told(outcome.stderr)) == (0, "")
     return {kind: folder / f"{kind}.npz" for kind in KINDS}
 
 

@@ -301,7 +301,7 @@ def test_what_comes_through_a_pipe_and_is_no_sound(model_file, tmp_path):
         (["FILE", "--srt", "--output", "FILE"], "is the recording itself"),
         (["FILE", "--srt", "--output", "FOLDER/none/a.srt"], "does not exist; make it first"),
         (["FILE", "FOLDER", "--srt", "--output", "FILE"], "is no folder"),
-        (["FILE", "FOLDER", "--srt", "--output", "FOLDER/none/out"], "does not exist; make it first"),
+        (["FILE", "FOLDER", "--srt", "--output", "FOLDER/none/out"], "do one after the other"),
         (["FOLDER/a.wav", "FOLDER/a.flac", "--srt", "--output", "FOLDER/out"], "would both be"),
         ([], "Missing argument"),
     ],

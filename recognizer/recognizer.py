@@ -588,7 +588,7 @@ class Recognizer:
     def _file_results(
         self, paths: Sequence[Path], analyses: Iterable[Analysis | AudioError], indices: np.ndarray, least: float
     ) -> Iterator[FileResult]:
-        for group in batched(zip(paths, analyses), FILES_AT_ONCE):
+        for group in batched(zip(paths, analyses, strict=True), FILES_AT_ONCE):  # strict: workers are asked to the end
             results = iter(self._decode([a for _, a in group if isinstance(a, Analysis)], indices, least))
             for path, analysis in group:
                 if isinstance(analysis, AudioError):

@@ -33,7 +33,8 @@ def doubles(recordings: Iterable[Utterance]) -> list[list[Utterance]]:
 
 def conflicting(recordings: Iterable[Utterance]) -> list[list[Utterance]]:
     """Those that are one and the same recording, but are said to be different words."""
-    return [group for group in doubles(recordings) if len({recording.word for recording in group}) > 1]
+    groups = (group for group in doubles(recordings) if len({recording.path for recording in group}) > 1)
+    return [group for group in groups if len({recording.word for recording in group}) > 1]
 
 
 def conflict(group: Sequence[Utterance]) -> str:

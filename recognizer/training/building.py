@@ -155,13 +155,17 @@ def training_data(
     if len(utterances) <= FEW_TAKES * len(words) if few is None else few:
         settings = replace(settings, borrowed_frames=BORROWED_FRAMES, variance_floor=FLOOR_BESIDE_BORROWED)
         perturbations = tuple(dict.fromkeys((*perturbations, *(MILD if front_end.hears else ()))))
-    conflicts = conflicting(utterances)
-    doubtful = {utterance for group in conflicts for utterance in group}
-    clear = [utterance for utterance in utterances if utterance not in doubtful]
     analyser = Analyser(front_end, endpointer).reading((PLAIN, *perturbations))
-    copies = augmentation.draws(clear) if augmentation else None
-    data, refused = _analyse(clear, analyser, copies, settings, jobs, progress)
-    refused = [*(Refusal(group[0], conflict(group)) for group in conflicts), *refused]
+
+    def analysed(chosen: Sequence[Utterance]) -> tuple[TrainingData, list[Refusal]]:
+        copies = augmentation.draws(chosen) if augmentation else None
+        return _analyse(chosen, analyser, copies, settings, jobs, progress)
+
+    data, refused = analysed(utterances)
+    if conflicts := conflicting(data.utterances):  # only of what could be trained on: all silence is the same
+        doubtful = {utterance for group in conflicts for utterance in group}
+        data, refused = analysed([utterance for utterance in utterances if utterance not in doubtful])
+        refused = [*(Refusal(group[0], conflict(group)) for group in conflicts), *refused]
     _check_words(words, data, refused)
     return data, refused
 

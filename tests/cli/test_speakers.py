@@ -454,7 +454,7 @@ def test_who_is_removed_while_a_model_is_fitted_does_not_come_back(run, eve, enr
     monkeypatch.setattr("recognizer.speakers.enrolling.enroll", meanwhile)
     outcome = run("enroll", "eve", "--from", enrolled.parent / "recordings", "--model", store.load("eve").model_name)
     assert (outcome.status, outcome.stdout) == (1, "")
-    assert outcome.stderr.startswith("error: another program changed the takes of 'eve'")
+    assert outcome.after_told.startswith("error: another program changed the takes of 'eve'")
     assert store.names() == []
 
 

@@ -581,7 +581,7 @@ def test_an_unknown_folder_that_is_not_there(run, recordings, output, tmp_path):
 def test_a_model_is_kept_under_a_name(run, recordings, home, folder):
     outcome = run("train", recordings, "--name", "kitchen", *SMALL)
     file = home / "models" / "kitchen.npz"
-    assert (outcome.status, outcome.stderr) == (0, "")
+    assert (outcome.status, outcome.after_told) == (0, "")
     first, *_, last = outcome.stdout.splitlines()
     assert first == f"{file}: 4 words from 48 recordings"
     assert last == "next: recognizer live --model kitchen"
@@ -640,7 +640,7 @@ def test_a_name_that_was_taken_during_training_stays_taken(run, recordings, home
     monkeypatch.setattr(building, "build", slow)
     outcome = run("train", recordings, "--name", "kitchen", *SMALL)
     assert (outcome.status, outcome.stdout) == (1, "")
-    assert outcome.stderr.startswith("error: you have a model 'kitchen' already; ")
+    assert outcome.after_told.startswith("error: you have a model 'kitchen' already; ")
     assert file.read_bytes() == b"dear to somebody"
 
 

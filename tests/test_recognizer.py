@@ -590,7 +590,7 @@ def test_what_is_left_out_is_told_one_by_one(small, tmp_path):
     write(tmp_path / "hum" / "a.wav", say("hum"))
     text.write_text("no sound")
     with pytest.warns(RecognizerWarning, match=f"{text}: is not sound"):
-        Recognizer.train(tmp_path, settings=small)
+        Recognizer.train(tmp_path, layout="{word}/*", settings=small)
 
 
 def test_training_does_what_it_is_asked(recordings, tmp_path):

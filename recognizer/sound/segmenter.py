@@ -206,7 +206,9 @@ class Segmenter:
         found = self._advance(self._spectrum.push(np.zeros(0), 1))
         if not self._calibrated and self._noise.frames:
             found += self._calibrate()
-            self._noise.lower(self._excess(self._noise.history[: self._noise.frames]).max() - TRIMMED)
+            excess = np.sort(self._excess(self._noise.history[: self._noise.frames]))
+            lasting = excess[-min(self._shortest, len(excess))]  # a click at the beginning says nothing of the word
+            self._noise.lower(lasting - TRIMMED)
             found += self._judge_again()
         if self._start is not None:
             found.append(self._close(self._heard, complete=self._end() <= self._heard))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -576,7 +577,7 @@ class Recognizer:
             samples = audio.prepare(recording, sample_rate, sample_rate).samples
             size = round(AT_ONCE * sample_rate)
             pieces = (samples[first : first + size] for first in range(0, len(samples), size))
-            sounds = (Block(piece, sample_rate, 0.0) for piece in pieces)
+            sounds = (Block(piece, sample_rate, time.perf_counter()) for piece in pieces)
 
         def answers() -> Iterator[Heard | Rejected]:
             for events in listen(sounds, session):

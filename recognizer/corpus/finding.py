@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recognizer.corpus.files import audio_files, names_of, search, tables_in
-from recognizer.corpus.layouts import SHOWN, LayoutError, labels_of, of_files, written
+from recognizer.corpus.layouts import SHOWN, WORD_FOLDER, LayoutError, labels_of, of_files, written
 from recognizer.corpus.patterns import Pattern
 from recognizer.corpus.tables import MANIFEST, is_kaldi, of_kaldi, of_table
 from recognizer.corpus.utterance import Utterance, nfc, refuse_alike, with_labels
@@ -140,7 +140,8 @@ def _of_folder(root: Path, pattern: Pattern | None, known: Collection[str]) -> t
     files, closed = search(root)
     for error in closed.values():
         raise error
-    if pattern is None:
+    inferred = pattern is None
+    if inferred:
         pattern = Pattern(written(root) or _by_names(root, files, known))
     utterances, misfits = [], []
     # The folder of one speaker or one word may be given on its own, even as ".".
@@ -150,6 +151,8 @@ def _of_folder(root: Path, pattern: Pattern | None, known: Collection[str]) -> t
             misfits.append(file)
         else:
             utterances.append(with_labels(file, *labels, where=shown(file)))
+    if inferred and pattern.text == WORD_FOLDER:
+        _refuse_words_in_words(root, files)
     if misfits:
         others = f", nor do {len(misfits) - 1} others" if len(misfits) > 1 else ""
         raise CorpusError(
@@ -157,6 +160,17 @@ def _of_folder(root: Path, pattern: Pattern | None, known: Collection[str]) -> t
             f"rename or move files to fit it, or write {MANIFEST}"
         )
     return utterances, pattern.text
+
+
+def _refuse_words_in_words(root: Path, files: list[Path]) -> None:
+    """Refuse folders of words within a folder that has recordings of a word itself."""
+    folders = {file.parent for file in files} - {root}
+    for file in files:
+        if (above := file.parent.parent) in folders:
+            raise CorpusError(
+                f"{shown(file)}: lies in a folder within {shown(above)}, which has recordings itself; move them, "
+                f"or write {MANIFEST}"
+            )
 
 
 def _by_names(root: Path, files: list[Path], known: Collection[str]) -> str:

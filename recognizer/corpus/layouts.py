@@ -34,11 +34,13 @@ DIVIDERS = ("_", "-", " ", ".")
 # Folders that tell neither word nor speaker.
 _SPLITS = {"train", "training", "dev", "devel", "val", "valid", "validated", "validation", "eval", "evaluation"}
 _SPLITS |= {"test", "testing", "tests", "other", "invalidated", "holdout", "heldout"}
+_SPLITS |= {"entrainement", "entraînement", "entrenamiento", "prueba", "prüfung", "обучение", "тест", "训练", "测试"}
 _PLACES = {"data", "dataset", "datasets", "corpus", "audio", "audios", "wav", "wavs", "wave", "clip", "clips", "mp3"}
 _PLACES |= {"recording", "recordings", "sound", "sounds", "sample", "samples", "speech", "voice", "voices", "files"}
 _PLACES |= {"session", "sessions", "sess", "day", "date", "part", "batch", "fold", "split", "disc", "disk", "cd", "set"}
 _GROUPS = {"man", "men", "woman", "women", "boy", "boys", "girl", "girls", "male", "males", "female", "females"}
-_GROUPS |= {"adult", "adults", "child", "children", "kids"}
+_GROUPS |= {"adult", "adults", "child", "children", "kids", "mann", "frau", "homme", "femme", "hombre", "mujer"}
+_GROUPS |= {"uomo", "donna", "junge", "mädchen", "мужчина", "женщина", "男", "女"}
 _NAMES_OF_PERSONS = (
     "speaker|spkr|spk|sp|user|usr|subject|subj|sub|person|participant|part|talker|client|informant|voice|"
     "man|woman|male|female|boy|girl|child|kid|adult"
@@ -158,9 +160,9 @@ def of_files(folder: Path, files: Sequence[Path], known: Collection[str] = ()) -
             "{word}/{anything}.wav, {word}_{speaker}_{take}.wav or {speaker}/{speaker}-{word}-{take}.wav, "
             "or write a CSV manifest with the columns path,word,speaker"
         )
-    if len(words) == 1 and not parts.is_doubtful(words[0]):
-        return parts.reading(words[0]).pattern
-    readings = [parts.reading(word) for word in words if not word.begins][:MOST_READINGS]
+    if len(words) == 1 and not parts.is_doubtful(words[0]) and (reading := parts.reading(words[0])):
+        return reading.pattern
+    readings = [reading for word in words if not word.begins and (reading := parts.reading(word))][:MOST_READINGS]
     why = "the names can be read in several ways, and nothing in them tells which"
     if len(words) == 1:
         why = f"what may be the words looks like {parts.is_doubtful(words[0])}"
@@ -208,6 +210,23 @@ class _Part:
     @property
     def values_may_be_words(self) -> bool:
         return 1 < self.distinct <= MOST_WORDS and self.count >= REPEATED * self.distinct
+
+    @property
+    def counts_on(self) -> bool:
+        """Whether numbers go on from 0 or 1 without a gap, as takes mostly do."""
+        if not self.is_number:
+            return True
+        numbers = sorted({int(value) for value in self.distinct_values})
+        return numbers[0] <= 1 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether these are several names, each with several numbers, as of speakers who say numbers."""
+        found = [re.fullmatch(r"([^\W\d_]{2,})(\d+)", value) for value in self.distinct_values]
+        if not all(found):
+            return False
+        names = Counter(match[1] for match in found)
+        return len(names) > 1 and min(names.values()) > 1
 
     def share_of(self, words: Collection[str]) -> float:
         """How many of its values are among some words, given in lower case."""
@@ -299,7 +318,14 @@ class _Parts:
         if labels:
             if labels[0].component == 0 and letters:  # speakers, and words that they say once each, or words of many
                 return [*letters, *labels]
-            doubt = countable and (take.is_numerals or (labels[0].is_number and not self._is_documented(labels[0])))
+            (label,) = labels
+            doubt = take is not None and not (label.is_numerals and take.counts_on and not take.is_numerals)
+            doubt = doubt and (
+                take.is_numerals
+                or not take.counts_on
+                or (label.component == 0 and take.place < label.place)
+                or (label.is_number and not self._is_documented(label))
+            )
             return [*labels, *countable] if doubt else labels
         if len(self._persons) > 1 or (self._persons and countable):
             return [*countable, *self._persons]
@@ -313,10 +339,12 @@ class _Parts:
         """What the only part that may be the word rather looks like, if it does."""
         if word in self._constants or word is self._take or word is self._known:
             return ""
+        if word.is_numbered:
+            return "speakers with what they say"
         return {"person": "speakers", "group": "groups of speakers", "place": "parts of a corpus"}.get(word.kind, "")
 
-    def reading(self, word: _Part) -> Reading:
-        """What comes of taking one part for the word."""
+    def reading(self, word: _Part) -> Reading | None:
+        """What comes of taking one part for the word; None where nothing divides it from the speaker."""
         roles = {id(part): "{word}" for part in self._twins(word)}
         counts = self._take if self._take is not word else None
         others = [part for part in (*self._persons, *self._labels) if part is not word]
@@ -331,7 +359,10 @@ class _Parts:
         if counts is not None:
             roles[id(counts)] = "{take}"
         pattern = self._written(roles)
-        read = Pattern(pattern)
+        try:
+            read = Pattern(pattern)
+        except CorpusError:
+            return None
         found = [labels for labels in (labels_of(read, name) for name in self._names) if labels]
         words, speakers = (
             (sorted({label for label in column if label}) for column in zip(*found)) if found else ((), ())
@@ -445,7 +476,12 @@ def _split_numbers(column: Sequence[str | None]) -> list[tuple[str, list[str | N
             company[match[3]].add(match[1])
         bases = set().union(*company.values()) if company else set()
         enough = sum(match is not None for match in matches) >= share * len(given)
-        if enough and len(bases) > 1 and 2 * sum(len(found) > 1 for found in company.values()) >= len(company):
+        if (
+            enough
+            and len(bases) > 1
+            and (expression is _NUMBER_AND_LETTER[0] or any(len(b) > 1 for b in bases))
+            and 2 * sum(len(found) > 1 for found in company.values()) >= len(company)
+        ):
             between = Counter(match[2] for match in matches if match).most_common(1)[0][0]
             letters = expression is _NUMBER_AND_LETTER[0]
             parts = ([match[place] if match else None for match in matches] for place in (1, 3))

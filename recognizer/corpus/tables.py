@@ -185,6 +185,13 @@ def _rows(
 
 
 def _check_header(header: Sequence[str], cells: Sequence[str], needed: Sequence[str], where: str, remedy: str) -> None:
+    if twice := next((column for column in needed if header.count(column) > 1), None):
+        raise CorpusError(f"{where}: two columns are {cited(twice)}; rename one")
+    if {"start", "end"} <= set(header) and "word" in needed:
+        raise CorpusError(
+            f"{where}: columns start and end cut words out of longer recordings, which is not done; write each word to "
+            "a file of its own first"
+        )
     for column in needed:
         if column in header:
             continue

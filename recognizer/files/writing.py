@@ -98,7 +98,7 @@ def make_private_folder(folder: Path) -> None:
             raise
         return
     except FileNotFoundError:
-        if folder.parent == folder:
+        if folder.parent == folder or folder.parent.is_dir():  # there, and nothing can be made in it, as in /proc
             raise
         make_private_folder(folder.parent)
         make_private_folder(folder)

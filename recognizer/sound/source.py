@@ -111,7 +111,8 @@ def duration(path: Path) -> float | None:
     with suppress(AudioError, OSError, RuntimeError, TypeError, ValueError):  # whoever reads it tells what is wrong
         if path.is_file():
             with audio.opened(path) as sound:
-                seconds = sound.frames / sound.samplerate
+                frames = getattr(sound, "frames", None)  # what another program decodes does not tell
+                seconds = frames / sound.samplerate if frames is not None else LONGEST
             return seconds if seconds < LONGEST else None
     return None
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.corpus import Utterance, find
-from recognizer.errors import AudioError, CorpusError, RecognizerError, RecognizerWarning, TrainingError, shown
+from recognizer.errors import AudioError, CorpusError, RecognizerError, RecognizerWarning, TrainingError, cited, shown
 from recognizer.features.front_end import FrontEnd
 from recognizer.sound import audio
 from recognizer.sound.channels import told
@@ -119,6 +119,8 @@ def _write(place: Path, recordings: Mapping[str, Sequence[np.ndarray]], sample_r
             names.append(name)
     if not names:
         raise CorpusError("no recordings are given; give some of each word, as in {'yes': [samples, ...]}")
+    if empty := [word for word in sorted(recordings) if not len(recordings[word])]:
+        raise CorpusError(f"the word {cited(empty[0])} has no recordings; give some, or leave the word out")
     if alone:
         warnings.warn(told(alone), RecognizerWarning, stacklevel=5)
     with open(place / MANIFEST, "w", newline="", encoding="utf-8") as file:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from recognizer.cli import app
 from recognizer.live.events import Answer
 from recognizer.live.session import Session, listen
 from recognizer.recognizer import Recognizer
+from recognizer.sound import formats
 from recognizer.sound.source import play
 
 KEYS = ["file", "word", "confidence", "accepted", "nbest", "start", "end", "error", "reason"]
@@ -364,3 +366,19 @@ def test_how_far_it_is_is_told_in_seconds_of_sound(transcribe, talked, tmp_path,
     assert done[-1] == whole
     transcribe(talked, "--quiet", "--json")
     assert told[-1][0] is True
+
+
+def test_what_ffmpeg_decodes_is_transcribed_alone_and_in_a_folder(transcribe, talked, tmp_path):
+    program = formats.ffmpeg()
+    if program is None:
+        pytest.skip("ffmpeg is not installed; install ffmpeg")
+    (tmp_path / "folder").mkdir()
+    coded = tmp_path / "folder" / "a.m4a"
+    call = [program, "-loglevel", "fatal", "-i", str(talked), str(coded)]
+    subprocess.run(call, check=True, stdin=subprocess.DEVNULL)
+    (tmp_path / "folder" / "b.wav").write_bytes(talked.read_bytes())
+    alone, both = transcribe(coded, "--json"), transcribe(tmp_path / "folder", "--json")
+    assert (alone.status, both.status) == (0, 0)
+    said = [line["word"] for line in lines(transcribe(talked, "--json").stdout)]
+    assert [line["word"] for line in lines(alone.stdout)] == said
+    assert [line["word"] for line in lines(both.stdout)] == 2 * said

@@ -57,6 +57,8 @@ PLAIN = {
     "FSDD": grid("recordings/{word}_{speaker}_{take}.wav", DIGITS, ("jackson", "theo"), range(12)),
     "FSDD the other way round": grid("{speaker}_{word}_{take}.wav", DIGITS, ("jackson", "theo"), range(12)),
     "digits of speakers": grid("{speaker}/{word}/{take}.wav", DIGITS, ("jackson", "theo")),
+    "folders of digits": grid("{word}/{take}.wav", DIGITS),
+    "folders of digits, by one speaker": grid("{word}/{word}_jackson_{take}.wav", DIGITS),
     "AudioMNIST": grid("{speaker}/{word}_{speaker}_{take}.wav", DIGITS, ("01", "02", "03", "12"), range(5)),
     "numbered speakers with hyphens": grid(
         "{speaker}/{speaker}-{word}-{take:02d}.flac", [f"{n:02d}" for n in range(20)], ("15307130288", "15307110252")

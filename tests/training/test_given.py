@@ -32,11 +32,13 @@ def test_folders_and_manifests_are_those_of_a_corpus(recordings):
 def test_arrays_are_written_to_the_last_bit_in_the_order_of_words(rate):
     loud = 1.5 * np.random.default_rng(0).standard_normal(1000)
     steps = np.arange(-500, 500, dtype=np.int16)
-    found = read({"b": [loud], "a, \"é\" / 'c'": [steps, steps[::-1]], "ä": []}, rate)
+    found = read({"b": [loud], "a, \"é\" / 'c'": [steps, steps[::-1]]}, rate)
     assert [(word, own) for word, _, own in found] == [("a, \"é\" / 'c'", rate)] * 2 + [("b", rate)]
     np.testing.assert_array_equal(found[0][1], steps / np.float32(32768))
     np.testing.assert_array_equal(found[1][1], steps[::-1] / np.float32(32768))
     np.testing.assert_array_equal(found[2][1], loud.astype(np.float32))
+    with pytest.raises(CorpusError, match="the word 'ä' has no recordings"):
+        read({"b": [loud], "ä": []}, rate)
 
 
 def test_nothing_is_left_of_them_and_nobody_else_reads_them():

@@ -213,11 +213,11 @@ class _Part:
 
     @property
     def counts_on(self) -> bool:
-        """Whether numbers go on from 0 or 1 without a gap, as takes mostly do."""
+        """Whether numbers go on without a gap, as takes mostly do."""
         if not self.is_number:
             return True
         numbers = sorted({int(value) for value in self.distinct_values})
-        return numbers[0] <= 1 and numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
     @property
     def is_numbered(self) -> bool:
@@ -322,7 +322,7 @@ class _Parts:
             doubt = take is not None and not (label.is_numerals and take.counts_on and not take.is_numerals)
             doubt = doubt and (
                 take.is_numerals
-                or not take.counts_on
+                or (label.component and not take.counts_on)
                 or (label.component == 0 and take.place < label.place)
                 or (label.is_number and not self._is_documented(label))
             )

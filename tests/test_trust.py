@@ -544,7 +544,7 @@ def test_hours_of_silence_take_little_memory(model_file, tmp_path, command):
     calls = {
         "batch": ["batch", long, "--model", model_file],
         "align": ["align", long, "--model", model_file],
-        "train": ["train", tmp_path / "corpus", "--output", tmp_path / "m.npz"],
+        "train": ["train", tmp_path / "corpus", "--output", tmp_path / "m.npz", "--layout", "{word}/*"],
         "enroll": ["enroll", "eve", "--from", tmp_path / "corpus", "--model", model_file],
     }
     program = "import sys; from recognizer.cli import app\ntry:\n    app(sys.argv[1:])\nexcept SystemExit:\n    pass\n"

@@ -20,6 +20,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -57,12 +58,22 @@ from recognizer.sound.quality import CLIPPED, FULL, measure
 from recognizer.sound.segmenter import Segmentation
 from recognizer.sound.source import Block, Sound
 
+DEAD = 0.05  # seconds of digital silence at an end of an utterance, from which on it is left out
 BREATH = 0.4  # seconds from the end of a sound to the pre-roll of the next: few pauses inside a sentence are longer
 SOFTER = 20.0  # dB under the sound after it, from which on a sound is a breath or a rustle, and no part of a sentence
 FIRST_PARTIAL = 0.2  # seconds of a word before its first partial result: half of a short word
 PARTIAL_EVERY = 0.1  # seconds between partial results: as fast as anybody reads
 CLIPPED_NOTE = "clipped: turn the input level down or move back"
 PARTIAL_SHARE = 0.25  # of the time, at most, goes into partial results, however large the vocabulary
+
+
+class _Utterance(NamedTuple):
+    """What was recognised: the span of the stream, where in it the samples begin that count, int16, and the result."""
+
+    span: tuple[int, int]
+    first: int
+    samples: np.ndarray
+    result: Result
 
 
 class Session:
@@ -112,7 +123,7 @@ class Session:
         self._rate = recognizer.model.front_end.sample_rate
         self._warm_up()
         self._warned = False
-        self._foreseen: tuple[tuple[int, int], np.ndarray, Result] | None = None
+        self._foreseen: _Utterance | None = None
         self._next_partial = 0
         self.listener = Listener(self._rate, segmentation, clock=clock)
 
@@ -198,9 +209,9 @@ class Session:
 
     def _answer(self, over: Over) -> Answer:
         """The result or the rejection of an utterance that is over."""
-        if not self._foreseen or self._foreseen[0] != over.span:
+        if not self._foreseen or self._foreseen.span != over.span:
             self._foreseen = self._recognize(over, over.span)
-        _, samples, result = self._foreseen
+        _, first, samples, result = self._foreseen
         if over.dropped:
             result = replace(result, word=None, accepted=False, reason=NO_WORD)
         if self._adaptation:
@@ -209,7 +220,7 @@ class Session:
             self.tally.words += 1
         else:
             self.tally.rejected += 1
-        start, end = (sample / self._rate for sample in over.span)
+        start, end = (sample / self._rate for sample in (first, first + len(samples)))
         ended = over.timeline.moment(end if result.end is None else start + result.end)
         self._no_word = None
         if result.reason == NO_WORD:
@@ -241,33 +252,48 @@ class Session:
         first, end = speech.span
         position = first + len(speech.heard)
         over = position >= end
-        if over and (not self._foreseen or self._foreseen[0] != speech.span):
+        if over and (not self._foreseen or self._foreseen.span != speech.span):
             self._foreseen = self._recognize(speech, (first, end))
         elif not over:
             self._foreseen = None
         if position < self._next_partial:
             return []
         began = self._clock()
-        _, _, result = self._foreseen or self._recognize(speech, (first, position))
+        result = (self._foreseen or self._recognize(speech, (first, position))).result
         spent = self._clock() - began
         self._next_partial = position + round(max(PARTIAL_EVERY, spent / PARTIAL_SHARE) * self._rate)
         if not result.nbest:
             return []
         return [Partial(time=speech.time, start=speech.timeline.moment(first / self._rate), result=result)]
 
-    def _recognize(self, spoken: Speech | Over, span: tuple[int, int]) -> tuple[tuple[int, int], np.ndarray, Result]:
-        """The span itself, its samples in 16 bits, and what they are to `batch` with the threshold of this moment."""
+    def _recognize(self, spoken: Speech | Over, span: tuple[int, int]) -> _Utterance:
+        """What a span is to `batch`, with the threshold of this moment."""
         samples, least = sixteen_bits(spoken.heard[: span[1] - span[0]]), self._least
+        begin, until = _alive(samples, round(DEAD * self._rate))
+        samples = samples[begin:until]
         if self._no_word:
             ended, known, level = self._no_word
             soon = spoken.timeline.moment(span[0] / self._rate) - ended < BREATH
             if soon and level > self._level(samples) - SOFTER:
                 least = least_beside(least, known)
-        return span, samples, self._recognizer.recognize(samples, self._rate, words=self._words, threshold=least)
+        result = self._recognizer.recognize(samples, self._rate, words=self._words, threshold=least)
+        return _Utterance(span, span[0] + begin, samples, result)
 
     def _level(self, samples: np.ndarray) -> float:
         """Of the speech in an utterance, int16, dB full scale."""
         return measure(samples / 32768, self._rate).level
+
+
+def _alive(samples: np.ndarray, least: int) -> tuple[int, int]:
+    """First and past-the-last sample of an utterance without the digital silence at its ends, where that is so long.
+
+    It comes of an editor or a noise gate, and is no measure for the noise under a word.
+    """
+    heard = np.flatnonzero(samples)
+    if not len(heard):
+        return 0, len(samples)
+    first, last = int(heard[0]), int(heard[-1]) + 1
+    return first if first >= least else 0, last if len(samples) - last >= least else len(samples)
 
 
 def listen(sounds: Iterable[Sound], session: Session) -> Iterator[list[Event]]:

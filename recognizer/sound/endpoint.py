@@ -31,8 +31,6 @@ SOFT = 6.0  # dB under the peak, of a short sound that may be a part of the word
 CLOSE, BURST = 6, 3.0  # frames from what lasts, and dB over the peak, of a short sound that may be one, too
 EDGE = np.ones(3)  # and a frame on either side of loud noise: the last whole one of it is no longer even
 EVEN = 2.5  # dB between the softest and the loudest tenth of noise, at most: white has 1.6, a word in ninety has less
-DEAD = 0.05  # seconds at an end, at least, that are digital silence
-STEP_OF_16_BITS = 2.0**-15  # of full scale; after resampling, silence is not quite zero
 ALIKE, APART = 0.3, 0.4  # share of the most speech, at least, and seconds of pause, of what is another word
 HEARD = 10.0  # dB over the floor of what lasts beside even noise, at least, or the even sound is the word
 
@@ -80,12 +78,6 @@ class Endpointer:
         around : the same with margins that leave out what else is loud, such as a click
         None, instead of both, if there is no speech.
         """
-        begin, until = between_dead_ends(samples, round(DEAD * sample_rate))
-        found = self._place(samples[begin:until], sample_rate)
-        return found and tuple((begin + first, begin + last) for first, last in found)
-
-    def _place(self, samples: np.ndarray, sample_rate: int) -> tuple[tuple[int, int], tuple[int, int]] | None:
-        """The same, without digital silence at the ends."""
         hop = round(HOP * sample_rate)
         level = frame_level(samples, hop, max(1, round(sample_rate / TILT_RATE)))
         if not len(level):
@@ -160,20 +152,6 @@ class Endpointer:
         """The span with its margins, inside a recording of `length` samples."""
         margin = round(self.margin * sample_rate)
         return max(0, span[0] - margin), min(length, span[1] + margin)
-
-
-def between_dead_ends(samples: np.ndarray, least: int) -> tuple[int, int]:
-    """First and past-the-last sample of a recording without the digital silence at its ends, where that is so long.
-
-    Such silence is of an editor, or of a noise gate, and no measure for the noise under the word.
-    """
-    if not len(samples):
-        return 0, 0
-    heard = np.flatnonzero(np.abs(samples) >= STEP_OF_16_BITS / 2)
-    if not len(heard):
-        return 0, len(samples)
-    first, last = int(heard[0]), int(heard[-1]) + 1
-    return first if first >= least else 0, last if len(samples) - last >= least else len(samples)
 
 
 def frame_level(samples: np.ndarray, hop: int, lag: int) -> np.ndarray:

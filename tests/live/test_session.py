@@ -20,7 +20,7 @@ from synthetic import RATE, SILENCE, WORDS, quiet, say
 from recognizer.errors import ModelError, RecognizerWarning
 from recognizer.live.adapting import Adaptation
 from recognizer.live.events import Tally
-from recognizer.live.session import PARTIAL_SHARE, Session, listen
+from recognizer.live.session import DEAD, PARTIAL_SHARE, Session, listen
 from recognizer.recognition.verification import NO_WORD, SURE, least_beside
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
@@ -678,3 +678,25 @@ def test_a_session_that_does_not_adapt_has_nothing_to_take_back(recognizer, ever
     session = Session(recognizer)
     assert session.learned is None
     assert session.undo() == session.reset() == of(everything, "adapted") == []
+
+
+def test_digital_silence_beside_a_word_is_left_out(recognizer):
+    """Of an editor or a noise gate: what is kept, and recognised as a file would be, begins and ends with sound."""
+    words = [trimmed(say(word)) for word in WORDS]
+    gap = np.zeros(round(0.6 * RATE))
+    samples = np.concatenate([gap, *(part for word in words for part in (word, gap))])
+    answers = of(heard(Session(recognizer), blocks(samples)), "result")
+    assert [answer.result.word for answer in answers] == list(WORDS)
+    begin = len(gap)
+    for answer, word in zip(answers, words, strict=True):
+        assert abs(len(answer.samples) - len(word)) <= 2 * DEAD * RATE
+        assert answer.start >= begin / RATE - DEAD
+        assert answer.end <= (begin + len(word)) / RATE + DEAD
+        assert recognizer.recognize(answer.samples, RATE) == answer.result
+        begin += len(word) + len(gap)
+
+
+def trimmed(samples: np.ndarray) -> np.ndarray:
+    """Without all but 0.1 s of the silence around a word."""
+    cut = round((SILENCE - 0.1) * RATE)
+    return samples[cut:-cut]

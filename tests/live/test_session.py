@@ -20,7 +20,7 @@ from synthetic import RATE, SILENCE, WORDS, quiet, say
 from recognizer.errors import ModelError, RecognizerWarning
 from recognizer.live.adapting import Adaptation
 from recognizer.live.events import Tally
-from recognizer.live.session import DEAD, PARTIAL_SHARE, Session, listen
+from recognizer.live.session import PARTIAL_SHARE, Session, listen
 from recognizer.recognition.verification import NO_WORD, SURE, least_beside
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
@@ -689,9 +689,9 @@ def test_digital_silence_beside_a_word_is_left_out(recognizer):
     assert [answer.result.word for answer in answers] == list(WORDS)
     begin = len(gap)
     for answer, word in zip(answers, words, strict=True):
-        assert abs(len(answer.samples) - len(word)) <= 2 * DEAD * RATE
-        assert answer.start >= begin / RATE - DEAD
-        assert answer.end <= (begin + len(word)) / RATE + DEAD
+        assert abs(len(answer.samples) - len(word)) <= 0.1 * RATE
+        assert answer.start >= begin / RATE - 0.05
+        assert answer.end <= (begin + len(word)) / RATE + 0.05
         assert recognizer.recognize(answer.samples, RATE) == answer.result
         begin += len(word) + len(gap)
 

@@ -28,6 +28,7 @@ MOST_READINGS = 3  # that are shown to choose from
 MOST_WORDS = 30  # of a vocabulary that is written as numbers; more are takes
 REPEATED = 1.5  # recordings of a label, on average: what is rarer labels nothing
 NEARLY_ALL = 0.9
+SEVERAL = "the names can be read in several ways, and nothing in them tells which"
 SHOWN = 6  # labels of a reading
 DIVIDERS = ("_", "-", " ", ".")
 
@@ -153,20 +154,17 @@ def of_files(folder: Path, files: Sequence[Path], known: Collection[str] = ()) -
     if _most(SPEAKER_MARK in name[-1] for name in names) and _most(len(name) > 1 for name in names):
         return WORD_FOLDER
     parts = _Parts(names)
-    words = parts.words(known)
-    if all(word.begins for word in words):
+    words, why = parts.words(known)
+    readings = [reading for word in words if not word.begins and (reading := parts.reading(word))][:MOST_READINGS]
+    if not readings:
         raise CorpusError(
             f"{shown(files[0])}: tells no word, nor do the others; rename or move files to fit "
             "{word}/{anything}.wav, {word}_{speaker}_{take}.wav or {speaker}/{speaker}-{word}-{take}.wav, "
             "or write a CSV manifest with the columns path,word,speaker"
         )
-    if len(words) == 1 and not parts.is_doubtful(words[0]) and (reading := parts.reading(words[0])):
-        return reading.pattern
-    readings = [reading for word in words if not word.begins and (reading := parts.reading(word))][:MOST_READINGS]
-    why = "the names can be read in several ways, and nothing in them tells which"
-    if len(words) == 1:
-        why = f"what may be the words looks like {parts.is_doubtful(words[0])}"
-    raise LayoutError(folder, readings, why)
+    if why:
+        raise LayoutError(folder, readings, why)
+    return readings[0].pattern
 
 
 def _most(answers: Iterable[object], share: float = 0.5) -> bool:
@@ -228,6 +226,13 @@ class _Part:
         names = Counter(match[1] for match in found)
         return len(names) > 1 and min(names.values()) > 1
 
+    @property
+    def looks(self) -> str:
+        """What it rather looks like than words, in a line about that; nothing where it may be words."""
+        looks = {"person": "speakers", "group": "groups of speakers", "place": "parts of a corpus"}.get(self.kind)
+        looks = "speakers with what they say" if self.is_numbered else looks
+        return f"what may be the words looks like {looks}" if looks else ""
+
     def share_of(self, words: Collection[str]) -> float:
         """How many of its values are among some words, given in lower case."""
         return sum(value.casefold() in words for value in self.distinct_values) / max(1, self.distinct)
@@ -277,7 +282,6 @@ class _Parts:
         firsts = [same[0] for same in self._same]
         own = [part for part in firsts if part.component == 0 and len(self._twins(part)) == 1 and not part.begins]
         self._own = own
-        self._known: _Part | None = None
         numbers = [part for part in own if part.kind == "number" or (part.kind == "different" and part.is_number)]
         self._take = numbers[-1] if numbers else None
         self._persons = [part for part in firsts if part.kind == "person"]
@@ -290,8 +294,8 @@ class _Parts:
         self._constants = [part for part in own if part.kind == "constant" and not part.is_number]
         self._nearest = next((part for part in firsts if any(twin.component == 1 for twin in self._twins(part))), None)
 
-    def words(self, known: Collection[str]) -> list[_Part]:
-        """The parts that may be the words, the likeliest first; one, where nothing else could be."""
+    def words(self, known: Collection[str]) -> tuple[list[_Part], str]:
+        """The parts that may be the words, the likeliest first, and why it is not plain that the first is."""
         labels, take = self._labels, self._take
         if labels and self._nearest is not None and self._nearest.kind == "group":  # man, woman: who, or what is said
             labels = [*labels, self._nearest]
@@ -300,48 +304,43 @@ class _Parts:
             shares = [(part.share_of(known), part) for part in labels if not part.begins]
             likely = [part for share, part in shares if share >= 0.5]
             if len(likely) == 1 and all(share < 0.1 or part is likely[0] for share, part in shares):
-                self._known = likely[0]
-                return likely
+                return likely, ""
             # A folder of a single word has it in all names, one of a single take of each word another in every name.
             others = [
                 part[0] for part in self._same if part[0].kind in ("constant", "different") and not part[0].begins
             ]
             if not any(share for share, _ in shares) and (told := [p for p in others if p.share_of(known) >= 0.5]):
-                self._known = max(told, key=lambda part: part.share_of(known))
-                return [self._known]
+                return [max(told, key=lambda part: part.share_of(known))], ""
             if not likely and countable and take.share_of(known) >= 0.5:
-                return [*labels, *countable] if labels else countable  # it may be takes that are counted
+                return [*labels, *countable], SEVERAL if labels else ""  # it may be takes that are counted
         numerals = [label for label in labels if label.is_numerals]
         if len(labels) > 1:
-            return numerals if len(numerals) == 1 else labels
+            return (numerals, "") if len(numerals) == 1 else (labels, SEVERAL)
         letters = [part for part in self._own if part.kind == "different" and part.has_letters]
         if labels:
             if labels[0].component == 0 and letters:  # speakers, and words that they say once each, or words of many
-                return [*letters, *labels]
+                return [*letters, *labels], SEVERAL
             (label,) = labels
-            doubt = take is not None and not (label.is_numerals and take.counts_on and not take.is_numerals)
-            doubt = doubt and (
-                take.is_numerals
-                or (label.component and not take.counts_on)
-                or (label.component == 0 and take.place < label.place)
-                or (label.is_number and not self._is_documented(label))
-            )
-            return [*labels, *countable] if doubt else labels
+            if countable and self._may_be_words(take, label):
+                return [label, take], SEVERAL
+            return [label], label.looks
         if len(self._persons) > 1 or (self._persons and countable):
-            return [*countable, *self._persons]
-        alone = self._nearest is not None and self._nearest.distinct == 1
-        if self._nearest is not None and not (alone and _is_of(self._nearest.distinct_values[0], _SPLITS | _PLACES)):
+            return [*countable, *self._persons], SEVERAL
+        nearest = self._nearest
+        if nearest is not None and nearest.distinct > 1:
+            return [nearest], nearest.looks
+        if nearest is not None and not _is_of(nearest.distinct_values[0], _SPLITS | _PLACES):
             # Of a single folder, words may be in the names of files, once each.
-            return [*letters, self._nearest] if alone else [self._nearest]
-        return self._constants if len(self._constants) == 1 else []
+            return [*letters, nearest], SEVERAL if letters else ""
+        return (self._constants if len(self._constants) == 1 else []), ""
 
-    def is_doubtful(self, word: _Part) -> str:
-        """What the only part that may be the word rather looks like, if it does."""
-        if word in self._constants or word is self._take or word is self._known:
-            return ""
-        if word.is_numbered:
-            return "speakers with what they say"
-        return {"person": "speakers", "group": "groups of speakers", "place": "parts of a corpus"}.get(word.kind, "")
+    def _may_be_words(self, take: _Part, label: _Part) -> bool:
+        """Whether numbers that seem to count takes may rather be what is said by those whom the label names."""
+        if label.is_numerals and not take.is_numerals and take.counts_on:
+            return False
+        if take.is_numerals or (label.is_number and not self._is_documented(label)):
+            return True
+        return not take.counts_on if label.component else take.place < label.place
 
     def reading(self, word: _Part) -> Reading | None:
         """What comes of taking one part for the word; None where nothing divides it from the speaker."""

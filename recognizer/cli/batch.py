@@ -23,6 +23,7 @@ from recognizer.cli.options import (
     JsonOption,
     ModelOption,
     QuietOption,
+    RecordingsArgument,
     SpeakerOption,
     ThresholdOption,
     WordsOption,
@@ -83,12 +84,7 @@ NUMBERS = ("confidence", "start", "end")  # end below each other
 
 @reports_errors
 def batch(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Recordings, or folders of them; - is standard input.", readable=False, allow_dash=True, metavar="PATH"
-        ),
-    ],
+    paths: RecordingsArgument,
     model: ModelOption = "digits",
     speaker: SpeakerOption = None,
     adapt: AdaptOption = False,

@@ -24,7 +24,7 @@ from recognizer.cli.reporting import (
 from recognizer.errors import counted, listed, shown
 
 if TYPE_CHECKING:
-    from recognizer.corpus import Utterance
+    from recognizer.corpus import Corpus, Utterance
     from recognizer.evaluation.checking import CheckedCorpus
 
 NAMED = 5  # recordings of a kind that are named; --json has all
@@ -45,31 +45,34 @@ def check(
     """Tell what is in a corpus and what is wrong with it, without training anything.
 
     How its names are read, words and takes, speakers, rates and lengths, recordings that cannot be read, are clipped,
-    too quiet or noisy, the same recording under two labels, and which words sound alike. The exit status is 1 if
-    something would be left out of training.
+    too quiet or noisy, the same recording under two labels, labels that differ by case or by what nobody sees, and
+    which words sound alike. The exit status is 1 if something would be left out of training, or stop it.
     """
-    found = recordings_of(corpus, layout, True, debug=debug)
+    found = recordings_of(corpus, layout, True, debug=debug, strict=False)
     with working("loading", quiet, SOON):
         from recognizer.evaluation.checking import check_corpus
     with progress_bar(quiet) as progress:
         checked = check_corpus(found.utterances, progress)
     if as_json:
-        print_json(_record(checked, found.layouts))
+        print_json(_record(checked, found))
     else:
         for line in found.told:
             echo_wrapped(line, 2)
         _print(checked)
-    return ExitStatus.FAILED if checked.unread or checked.two_words else ExitStatus.OK
+        for fault in found.faults:
+            echo_wrapped(f"to be mended: {fault}", 2)
+    return ExitStatus.FAILED if found.faults or checked.unread or checked.two_words else ExitStatus.OK
 
 
-def _record(checked: CheckedCorpus, layouts: tuple[str | None, ...]) -> dict:
+def _record(checked: CheckedCorpus, found: Corpus) -> dict:
     """All that was found as plain data."""
 
     def groups(found: list[list[Utterance]]) -> list[list[dict]]:
         return [[{"file": str(u.path), "word": u.word, "speaker": u.speaker} for u in group] for group in found]
 
     return {
-        "layouts": layouts,
+        "layouts": found.layouts,
+        "faults": found.faults,
         "words": {word: len(takes) for word, takes in checked.words.items()},
         "speakers": Counter(u.speaker for u in checked.utterances if u.speaker),
         "rates": Counter(heard.rate for heard in checked.heard.values() if heard.rate),

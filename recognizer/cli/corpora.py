@@ -22,6 +22,7 @@ def recordings_of(
     quiet: bool,
     known: Collection[str] | None = None,
     debug: bool = False,
+    strict: bool = True,
 ) -> Corpus:
     """The recordings in folders and tables.
 
@@ -29,6 +30,7 @@ def recordings_of(
     ----------
     known : words that may be said, which tell words from speakers; None for those of all models that have a name, if
         the names do not tell
+    strict : see `recognizer.corpus.read_corpus`
 
     Raises
     ------
@@ -39,11 +41,11 @@ def recordings_of(
 
     try:
         try:
-            found = read_corpus(*corpora, layout=layout, known=known or ())
+            found = read_corpus(*corpora, layout=layout, known=known or (), strict=strict)
         except LayoutError:
             if known is not None:
                 raise
-            found = read_corpus(*corpora, known=_installed_words())
+            found = read_corpus(*corpora, known=_installed_words(), strict=strict)
     except LayoutError as error:
         if debug:
             raise

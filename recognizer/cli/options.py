@@ -12,6 +12,12 @@ import typer
 from recognizer.errors import NamingError, shown
 
 FIRST_MODEL = "digits"  # where neither a call nor its user names one
+RecordingsArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Recordings, or folders of them; - is standard input.", readable=False, allow_dash=True, metavar="PATH"
+    ),
+]
 ModelOption = Annotated[str, typer.Option("--model", "-m", help="Model by name, or a .npz file.", metavar="NAME|FILE")]
 SpeakerOption = Annotated[
     str | None,

@@ -19,6 +19,7 @@ from recognizer.cli.options import (
     JsonOption,
     ModelOption,
     QuietOption,
+    RecordingsArgument,
     SpeakerOption,
     ThresholdOption,
     WordsOption,
@@ -50,12 +51,7 @@ if TYPE_CHECKING:
 
 @reports_errors
 def transcribe(
-    paths: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Recordings, or folders of them; - is standard input.", readable=False, allow_dash=True, metavar="PATH"
-        ),
-    ],
+    paths: RecordingsArgument,
     model: ModelOption = "digits",
     speaker: SpeakerOption = None,
     words: WordsOption = None,

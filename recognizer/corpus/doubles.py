@@ -5,13 +5,29 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from recognizer.corpus.utterance import Utterance
 from recognizer.errors import cited, shown
 
 _PIECE = 1 << 20
+
+
+def same_content(
+    recordings: Iterable[Utterance], content: Callable[[Path], bytes | None]
+) -> dict[bytes, list[Utterance]]:
+    """Recordings by what is in them, as a function tells it; those of which it tells nothing are left out."""
+    found = defaultdict(list)
+    for recording in recordings:
+        if (of_it := content(recording.path)) is not None:
+            found[of_it].append(recording)
+    return found
+
+
+def of_two_words(groups: Iterable[Sequence[Utterance]]) -> list[Sequence[Utterance]]:
+    """Those of groups of same recordings that are said to be different words."""
+    return [group for group in groups if len({recording.word for recording in group}) > 1]
 
 
 def doubles(recordings: Iterable[Utterance]) -> list[list[Utterance]]:
@@ -22,19 +38,13 @@ def doubles(recordings: Iterable[Utterance]) -> list[list[Utterance]]:
             by_size[os.stat(recording.path).st_size].append(recording)
         except OSError:
             continue
-    by_content = defaultdict(list)
-    for size, group in by_size.items():
-        if size and len(group) > 1:
-            for recording in group:
-                if digest := _digest(recording.path):
-                    by_content[digest].append(recording)
-    return [group for group in by_content.values() if len(group) > 1]
+    likely = [recording for size, group in by_size.items() if size and len(group) > 1 for recording in group]
+    return [group for group in same_content(likely, _digest).values() if len(group) > 1]
 
 
 def conflicting(recordings: Iterable[Utterance]) -> list[list[Utterance]]:
     """Those that are one and the same recording, but are said to be different words."""
-    groups = (group for group in doubles(recordings) if len({recording.path for recording in group}) > 1)
-    return [group for group in groups if len({recording.word for recording in group}) > 1]
+    return of_two_words(group for group in doubles(recordings) if len({recording.path for recording in group}) > 1)
 
 
 def conflict(group: Sequence[Utterance]) -> str:

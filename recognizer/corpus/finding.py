@@ -11,7 +11,7 @@ from recognizer.corpus.files import audio_files, names_of, search, tables_in
 from recognizer.corpus.layouts import SHOWN, WORD_FOLDER, LayoutError, labels_of, of_files, written
 from recognizer.corpus.patterns import Pattern
 from recognizer.corpus.tables import MANIFEST, is_kaldi, of_kaldi, of_table
-from recognizer.corpus.utterance import Utterance, nfc, refuse_alike, with_labels
+from recognizer.corpus.utterance import Utterance, look_alikes, nfc, with_labels
 from recognizer.errors import CorpusError, counted, listed, shown
 
 
@@ -24,11 +24,13 @@ class Corpus:
     utterances : sorted by path, at least one
     layouts : by what the names in each folder were read; of a table, None
     told : a line for each folder or table: what was taken for words and speakers, with an example
+    faults : what has to be mended before anything is learned from it, a line each; none unless they were asked for
     """
 
     utterances: list[Utterance]
     layouts: tuple[str | None, ...]
     told: tuple[str, ...]
+    faults: tuple[str, ...] = ()
 
 
 def find(*corpora: str | Path, layout: str | None = None, known: Collection[str] = ()) -> list[Utterance]:
@@ -42,7 +44,9 @@ def find(*corpora: str | Path, layout: str | None = None, known: Collection[str]
     return read_corpus(*corpora, layout=layout, known=known).utterances
 
 
-def read_corpus(*corpora: str | Path, layout: str | None = None, known: Collection[str] = ()) -> Corpus:
+def read_corpus(
+    *corpora: str | Path, layout: str | None = None, known: Collection[str] = (), strict: bool = True
+) -> Corpus:
     """Find labelled recordings in folders, at any depth, or in tables.
 
     A folder has one layout, such as ``{word}/*`` or ``{word}_{speaker}_{take}``, see `Pattern`; every file must fit it.
@@ -66,6 +70,7 @@ def read_corpus(*corpora: str | Path, layout: str | None = None, known: Collecti
         Folders and tables, each with a layout of its own.
     layout : how names are written in all folders
     known : words that may be said, which tell words from speakers where names may be read in several ways
+    strict : whether files that do not fit and words that are alike are errors; else they are among the faults
 
     Returns
     -------
@@ -82,16 +87,22 @@ def read_corpus(*corpora: str | Path, layout: str | None = None, known: Collecti
         wrong. One line that names the file (and the line of a table).
     """
     pattern = None if layout is None else Pattern(layout)
-    utterances, layouts, told = [], [], []
+    utterances, layouts, told, faults = [], [], [], []
     for corpus in map(Path, corpora):
-        found, read_by = _of_one(corpus, pattern, known)
+        found, read_by, misfits = _of_one(corpus, pattern, known)
+        if misfits and (strict or not found):
+            raise CorpusError(misfits[0])
         utterances += found
+        faults += misfits
         layouts.append(read_by)
         told.append(_told(corpus, read_by, found))
-    refuse_alike(utterances)
+    faults += look_alikes(utterances)
+    if faults and strict:
+        raise CorpusError(faults[0])
     if len(corpora) > 1:
         _refuse_doubles(utterances)
-    return Corpus(sorted(utterances, key=lambda utterance: utterance.path), tuple(layouts), tuple(told))
+    utterances.sort(key=lambda utterance: utterance.path)
+    return Corpus(utterances, tuple(layouts), tuple(told), tuple(faults))
 
 
 def unknown_files(folders: Iterable[str | Path], words: Collection[str]) -> tuple[dict[Path, Path], list[Path]]:
@@ -125,18 +136,20 @@ def unknown_files(folders: Iterable[str | Path], words: Collection[str]) -> tupl
     return unknown, known
 
 
-def _of_one(corpus: Path, pattern: Pattern | None, known: Collection[str]) -> tuple[list[Utterance], str | None]:
-    """The recordings of a folder or a table, and by what layout they were read."""
+def _of_one(
+    corpus: Path, pattern: Pattern | None, known: Collection[str]
+) -> tuple[list[Utterance], str | None, list[str]]:
+    """The recordings of a folder or a table, by what layout they were read, and what does not fit it."""
     if os.path.isdir(corpus):
         if pattern is None and is_kaldi(corpus):
-            return of_kaldi(corpus), None
+            return of_kaldi(corpus), None, []
         return _of_folder(corpus, pattern, known)
     if os.path.exists(corpus):
-        return of_table(corpus), None
+        return of_table(corpus), None, []
     raise CorpusError(f"{shown(corpus)}: no such folder or manifest; check the name")
 
 
-def _of_folder(root: Path, pattern: Pattern | None, known: Collection[str]) -> tuple[list[Utterance], str]:
+def _of_folder(root: Path, pattern: Pattern | None, known: Collection[str]) -> tuple[list[Utterance], str, list[str]]:
     files, closed = search(root)
     for error in closed.values():
         raise error
@@ -153,13 +166,14 @@ def _of_folder(root: Path, pattern: Pattern | None, known: Collection[str]) -> t
             utterances.append(with_labels(file, *labels, where=shown(file)))
     if inferred and pattern.text == WORD_FOLDER:
         _refuse_words_in_words(root, files)
+    faults = []
     if misfits:
         others = f", nor do {len(misfits) - 1} others" if len(misfits) > 1 else ""
-        raise CorpusError(
+        faults.append(
             f"{shown(misfits[0])}: tells no word; it does not fit {pattern.text}, the layout of all files{others}; "
             f"rename or move files to fit it, or write {MANIFEST}"
         )
-    return utterances, pattern.text
+    return utterances, pattern.text, faults
 
 
 def _refuse_words_in_words(root: Path, files: list[Path]) -> None:

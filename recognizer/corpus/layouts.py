@@ -191,14 +191,18 @@ class _Part:
 
     @property
     def is_number(self) -> bool:
-        return bool(self.distinct_values) and all(value.isdecimal() for value in self.distinct_values)
+        """Whether nearly all are; a name that somebody gave otherwise does not make words of them."""
+        return _most((value.isdecimal() for value in self.values if value is not None), NEARLY_ALL)
+
+    @property
+    def numbers(self) -> list[int]:
+        """Those that are among its values."""
+        return sorted({int(value) for value in self.distinct_values if value.isdecimal()})
 
     @property
     def is_numerals(self) -> bool:
         """Whether these are the ten numerals, and nothing else."""
-        return (
-            self.is_number and self.distinct == 10 and {int(value) for value in self.distinct_values} == set(range(10))
-        )
+        return self.distinct == 10 and self.numbers == list(range(10))
 
     @property
     def has_letters(self) -> bool:
@@ -214,8 +218,7 @@ class _Part:
         """Whether numbers go on without a gap, as takes mostly do."""
         if not self.is_number:
             return True
-        numbers = sorted({int(value) for value in self.distinct_values})
-        return numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        return self.numbers == list(range(self.numbers[0], self.numbers[0] + len(self.numbers)))
 
     @property
     def is_numbered(self) -> bool:

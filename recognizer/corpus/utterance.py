@@ -53,28 +53,24 @@ def with_labels(path: Path, word: str, speaker: str | None, where: str) -> Utter
     return Utterance(path, word, speaker or None)
 
 
-def refuse_alike(utterances: Iterable[Utterance]) -> None:
-    """Refuse words that are one, but for case, for characters that nobody sees, or for blanks.
-
-    Raises
-    ------
-    CorpusError
-        which names two such words and a recording of each.
-    """
+def look_alikes(utterances: Iterable[Utterance]) -> list[str]:
+    """Words that are one, but for case, for characters that nobody sees, or for blanks: a line for each two of them."""
     kinds: tuple[tuple[Callable[[str], str], str], ...] = (
         # lower, not casefold, which would also make one word of the German Maße and Masse.
         (str.lower, "by case"),
         (seen, "by characters that cannot be seen or look the same"),
     )
     firsts: dict[tuple[int, str], Utterance] = {}
+    found: dict[tuple[str, str], str] = {}
     for utterance in utterances:
         for kind, (form, how) in enumerate(kinds):
             other = firsts.setdefault((kind, form(utterance.word)), utterance)
-            if other.word != utterance.word:
-                raise CorpusError(
+            if other.word != utterance.word and (other.word, utterance.word) not in found:
+                found[other.word, utterance.word] = (
                     f"words {cited(other.word)} ({shown(other.path)}) and {cited(utterance.word)} "
                     f"({shown(utterance.path)}) differ only {how}; rename one or merge them"
                 )
+    return list(found.values())
 
 
 def seen(word: str) -> str:

@@ -14,7 +14,6 @@ import stat
 import unicodedata
 import warnings
 import zipfile
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.corpus import Utterance
+from recognizer.corpus.doubles import of_two_words, same_content
 from recognizer.errors import (
     AudioError,
     NamingError,
@@ -456,7 +456,7 @@ def keep(name: str, recordings: Sequence[Utterance], *, heard: bool = False) -> 
 
 
 def _keep(name: str, recordings: Sequence[Utterance], heard: bool) -> int:
-    there, new = _by_content(takes(name)), 0
+    there, new = same_content(takes(name), _content_of), 0
     whose = next((recording.speaker for recording in recordings if recording.speaker), None)
     if voice(name) is not None:
         whose = None
@@ -504,23 +504,13 @@ def _remember(name: str, whose: str) -> None:
 
 def contradictory(recordings: Iterable[Utterance]) -> list[list[Utterance]]:
     """Those that are one and the same recording, by its content, but are said to be different words."""
-    found = _by_content(recordings).values()
-    return [same for same in found if len({recording.word for recording in same}) > 1]
+    return of_two_words(same_content(recordings, _content_of).values())
 
 
 def not_kept(name: str, paths: Iterable[Path]) -> list[Path]:
     """Those of some recordings whose content is not among the takes of a speaker; unreadable ones are none."""
-    there = _by_content(takes(name))
+    there = same_content(takes(name), _content_of)
     return [path for path in paths if (content := _content_of(path)) is None or content not in there]
-
-
-def _by_content(recordings: Iterable[Utterance]) -> defaultdict[bytes, list[Utterance]]:
-    """Recordings by what is in them; those that are damaged are left out."""
-    found = defaultdict(list)
-    for recording in recordings:
-        if (content := _content_of(recording.path)) is not None:
-            found[content].append(recording)
-    return found
 
 
 def _content_of(path: Path) -> bytes | None:

@@ -225,6 +225,29 @@ def test_a_layout_that_is_none_or_does_not_fit(run, recordings, pattern, parts):
     assert outcome.stderr.count("\n") == 1
 
 
+def test_what_would_stop_training_does_not_stop_the_check(run, tmp_path):
+    for word in ("hum", "Hum", "rise", "rise\u200b"):
+        for take in range(8):
+            write(tmp_path / word / f"{take}.wav", say("hum" if "um" in word else "rise", take=take + len(word)))
+    write(tmp_path / "stray.wav", say("fall"))
+    (tmp_path / "rise" / "empty.wav").touch()
+    outcome = run("check", tmp_path)
+    assert (outcome.status, outcome.stderr) == (1, "")
+    told = lines_of(outcome.stdout, "to be mended: ")
+    assert len(told) == 3
+    for parts in (
+        ("stray.wav", "does not fit {word}/*"),
+        ("'Hum'", "'hum'", "by case"),
+        ("'rise\\u200b'", "cannot be seen"),
+    ):
+        assert any(all(part in line for part in parts) for line in told), parts
+    assert lines_of(outcome.stdout, "left out: ")
+    assert json.loads(run("check", tmp_path, "--json").stdout)["faults"] == [
+        line.removeprefix("to be mended: ") for line in told
+    ]
+    assert run("train", tmp_path, "--output", tmp_path / "m.npz").status == 1
+
+
 def test_a_corpus_must_be_named(run):
     outcome = run("check")
     assert outcome.status == 2

@@ -300,3 +300,8 @@ def test_a_table_beside_recordings_is_named(tmp_path):
     assert {u.word for u in found} == {"так", "ні"}
     assert {u.path for u in found} == {root / "clips" / f"common_voice_uk_{n}.mp3" for n in range(101, 107)}
     assert {u.speaker for u in found} == {"abc0", "abc1"}
+
+
+def test_one_odd_name_among_takes_makes_no_words_of_them(tmp_path):
+    files = [*grid("{word}/{take}.wav", takes=range(8)), "yes/new one.wav"]
+    assert {u.word for u in corpus.find(made(tmp_path, files))} == set(WORDS)

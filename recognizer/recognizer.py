@@ -57,6 +57,26 @@ class FileResult:
     source_rate: int | None = None
     flaws: tuple[str, ...] = ()
 
+    def record(self) -> dict:
+        """What became of it as plain JSON data."""
+        result, file = self.result, str(self.path)
+        if result is None:
+            unknown = dict.fromkeys(("word", "confidence", "start", "end", "duration", "reason", "warnings"))
+            return unknown | {"file": file, "accepted": False, "nbest": [], "error": self.error}
+        return {
+            "file": file,
+            "word": result.word,
+            "confidence": round(result.confidence, 4),
+            "accepted": result.accepted,
+            "nbest": [candidate.record() for candidate in result.nbest],
+            "start": _milliseconds(result.start),
+            "end": _milliseconds(result.end),
+            "duration": _milliseconds(result.duration),
+            "error": None,
+            "reason": result.reason,
+            "warnings": list(self.flaws),
+        }
+
 
 @dataclass(frozen=True)
 class Recognizer:
@@ -692,6 +712,11 @@ def batched(items: Iterable, size: int) -> Iterator[list]:
             group = []
     if group:
         yield group
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    """Rounded so; seconds still."""
+    return None if seconds is None else round(seconds, 3)
 
 
 def _lasting(path: Path) -> str:

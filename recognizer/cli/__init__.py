@@ -22,6 +22,7 @@ COMMANDS = {
     "live": ("live:live", "Recognise words as they are spoken, until Ctrl-C."),
     "batch": ("batch:batch", "Recognise the word in every recording."),
     "transcribe": ("transcribe:transcribe", "Recognise all words of long recordings, and tell when each is said."),
+    "serve": ("serve:serve", "Serve a page to speak to, and recognition to other programs, until Ctrl-C."),
     "check": ("check:check", "Tell what is in a corpus and what is wrong with it, without training anything."),
     "train": ("train:train", "Train a model on labelled recordings."),
     "record": ("record:record", "Record words to train a model from."),

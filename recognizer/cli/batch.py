@@ -29,7 +29,6 @@ from recognizer.cli.options import (
     WordsOption,
     check_file,
     checked_speaker,
-    chosen_words,
     threshold_of,
     usage_error,
     workers,
@@ -56,6 +55,7 @@ from recognizer.cli.reporting import (
     working,
 )
 from recognizer.errors import shown
+from recognizer.recognition.chosen import chosen_words
 
 if TYPE_CHECKING:
     from recognizer.recognizer import FileResult
@@ -187,31 +187,10 @@ def _listed(paths: Sequence[Path]) -> tuple[list[Path], dict[Path, FileResult]]:
 
 def as_record(item: FileResult) -> dict:
     """One file's outcome as plain data, see COLUMNS."""
-    result = item.result
-    if result is None:
-        return dict.fromkeys(COLUMNS) | {
-            "file": str(item.path),
-            "accepted": False,
-            "nbest": [],
-            "error": with_options(item.error),
-        }
-    return {
-        "file": str(item.path),
-        "word": result.word,
-        "confidence": round(result.confidence, 4),
-        "accepted": result.accepted,
-        "nbest": [candidate.record() for candidate in result.nbest],
-        "start": _seconds(result.start),
-        "end": _seconds(result.end),
-        "duration": _seconds(result.duration),
-        "error": None,
-        "reason": result.reason,
-        "warnings": list(item.flaws),
-    }
-
-
-def _seconds(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+    record = item.record()
+    if item.error is not None:
+        record["error"] = with_options(item.error)
+    return {column: record[column] for column in COLUMNS}
 
 
 def _json_line(item: FileResult) -> None:

@@ -23,7 +23,6 @@ from recognizer.cli.options import (
     QuietOption,
     WithoutTerminalOption,
     checked_speaker,
-    chosen_words,
     lasting_name,
     usage_error,
     workers,
@@ -48,6 +47,7 @@ from recognizer.cli.reporting import (
     working,
 )
 from recognizer.errors import AdaptationError, CorpusError, ProfileError, cited, listed, shown
+from recognizer.recognition.chosen import chosen_words
 
 if TYPE_CHECKING:
     from recognizer.adaptation.method import Method

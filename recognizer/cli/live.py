@@ -30,7 +30,6 @@ from recognizer.cli.options import (
     WordsOption,
     check_folder,
     checked_speaker,
-    chosen_words,
     threshold_of,
     usage_error,
 )
@@ -53,6 +52,7 @@ from recognizer.cli.reporting import (
 )
 from recognizer.errors import AudioError, RecognizerError, cited, shown
 from recognizer.files.writing import remedy
+from recognizer.recognition.chosen import chosen_words
 
 if TYPE_CHECKING:
     from recognizer.live.events import Event

@@ -93,22 +93,6 @@ def checked_speaker(name: str) -> str:
         raise usage_error(str(error)) from error
 
 
-def chosen_words(given: Sequence[str] | None, vocabulary: Collection[str]) -> list[str] | None:
-    """The words named by `--words`; None where all are allowed.
-
-    Commas divide what was given once. What was given more than once is a word each time, unless it is none of the
-    vocabulary and its parts are. A word of the vocabulary is never divided.
-    """
-    if not given:
-        return None
-    chosen = []
-    for text in given:
-        parts = [word.strip() for word in text.split(",") if word.strip()]
-        whole = text.strip() in vocabulary or (len(given) > 1 and not all(part in vocabulary for part in parts))
-        chosen += [text.strip()] if whole else parts
-    return chosen
-
-
 def lasting_name(model: str) -> str:
     """The name of a model, which a profile remembers: a file's holds in any folder."""
     from recognizer.model import locate
@@ -119,17 +103,12 @@ def lasting_name(model: str) -> str:
 
 def threshold_of(option: str) -> str | float:
     """What `--threshold` names: an operating point, or a number from 0 to 1."""
-    from recognizer.recognition.verification import REFUSED
+    from recognizer.recognition.chosen import operating_point
 
-    if option in REFUSED:
-        return option
-    try:
-        number = float(option)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise usage_error(f"--threshold {shown(option)} is not {', '.join(REFUSED)} or a number from 0 to 1")
-    return number
+    point = operating_point(option)
+    if point is None:
+        raise usage_error(f"--threshold {shown(option)} is not strict, normal, lenient or a number from 0 to 1")
+    return point
 
 
 def workers(jobs: int) -> int:

@@ -26,7 +26,6 @@ from recognizer.cli.options import (
     check_file,
     check_folder,
     checked_speaker,
-    chosen_words,
     threshold_of,
     usage_error,
 )
@@ -44,6 +43,7 @@ from recognizer.cli.reporting import (
 )
 from recognizer.cli.transcripts import FORMS, TABLE, Form
 from recognizer.errors import AudioError, CorpusError, RecognizerWarning, shown
+from recognizer.recognition.chosen import chosen_words
 
 if TYPE_CHECKING:
     from recognizer.live.events import Answer

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recognizer.acoustics.word_models import WordModels
 from recognizer.errors import AudioError, ModelError, cited, listed
 from recognizer.features.analysis import Analysis
 from recognizer.features.front_end import FrontEnd
@@ -121,18 +122,44 @@ def align(analysis: Analysis, model: Model, word: str | None = None) -> Alignmen
     (features,) = analysis.features
     scores = decoding.score_words(models, [features], candidates)[0]
     best = int(candidates[scores.argmax()])
-    path = decoding.align_frames(models, features, best)
-    if path is None:
+    found = along_path(models, features, best)
+    if found is None:
         what = "any word" if word is None else cited(model.words[best])
         raise AudioError(
             f"its {analysis.duration:.3f} s ({len(features)} frames) are too short for {what}; record a whole word"
         )
-    transformed, log_determinant = models.transformed(features)
-    log_density = models.bank.take(models.rows(best)).log_density(transformed) + log_determinant
-    along = log_density[np.arange(len(path)), path]
-    end = min(analysis.start + (len(path) - 1) * analysis.hop + analysis.window, analysis.duration)
-    segments = _segments(path, along, models.states, boundaries(analysis, analysis.start, end, len(path)))
+    path, along = found
+    segments = segments_of(analysis, models, path, along)
     return Alignment(model.words[best], float(scores.max() / len(path)), segments, analysis.duration)
+
+
+def along_path(models: WordModels, features: np.ndarray, word: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """The best path of one utterance through one word, and how well it fits.
+
+    Parameters
+    ----------
+    models : the acoustic models
+    features : (T, D)
+    word : index of the word
+
+    Returns
+    -------
+    path : (T,) positions, 0 and states + 1 being silence
+    log_density : (T,) of each frame in the position that it is given to
+        None where the utterance is too short
+    """
+    path = decoding.align_frames(models, features, word)
+    if path is None:
+        return None
+    transformed, log_determinant = models.transformed(features)
+    log_density = models.bank.take(models.rows(word)).log_density(transformed) + log_determinant
+    return path, log_density[np.arange(len(path)), path]
+
+
+def segments_of(analysis: Analysis, models: WordModels, path: np.ndarray, along: np.ndarray) -> tuple[Segment, ...]:
+    """A path, as `along_path` gives it, in seconds."""
+    end = min(analysis.start + (len(path) - 1) * analysis.hop + analysis.window, analysis.duration)
+    return _segments(path, along, models.states, boundaries(analysis, analysis.start, end, len(path)))
 
 
 def boundaries(grid: Analysis | FrontEnd, start: float, end: float, frames: int) -> np.ndarray:

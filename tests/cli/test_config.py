@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from synthetic import record, say, write
 
 from recognizer.cli import defaults
-from recognizer.cli.options import chosen_words
 from recognizer.errors import RecognizerError
+from recognizer.recognition.chosen import chosen_words
 
 
 @pytest.fixture

@@ -1,0 +1,114 @@
+"""`recognizer serve`: recognition for browsers and other programs."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import socket
+import webbrowser
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from recognizer.cli.options import DebugOption, ModelOption, QuietOption, usage_error
+from recognizer.cli.reporting import ExitStatus, complain, reports_errors, say
+from recognizer.errors import RecognizerError, cited, shown
+
+EXTRA = "the server needs starlette and uvicorn; install them with: pip install 'recognizer[serve]'"
+THIS_COMPUTER = "127.0.0.1"
+PORT = 8740
+SHORTEST_TOKEN = 16  # characters: shorter ones can be guessed
+TOKEN = re.compile(rf"[A-Za-z0-9_.~-]{{{SHORTEST_TOKEN},}}")  # which needs no quotes anywhere that it is sent
+WAITING = 128  # connections that nobody has accepted yet
+GRACE = 3  # seconds that calls may still take when the server ends
+
+
+@reports_errors
+def serve(
+    model: ModelOption = "digits",
+    host: Annotated[
+        str, typer.Option("--host", help="Address to listen at; others than this computer need the token.")
+    ] = THIS_COMPUTER,
+    port: Annotated[int, typer.Option("--port", help="Port; 0 for any that is free.", min=0, max=65535)] = PORT,
+    token: Annotated[
+        str | None,
+        typer.Option(
+            "--token",
+            help="What callers must know; made up where others can call and none is given.",
+            envvar="RECOGNIZER_TOKEN",
+            show_default=False,
+        ),
+    ] = None,
+    streams: Annotated[int, typer.Option("--streams", help="Streams at the same time, at most.", min=1, max=1000)] = 64,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    quiet: QuietOption = False,
+    debug: DebugOption = False,
+) -> ExitStatus:
+    """Serve a page to speak to, and recognition to other programs, until Ctrl-C.
+
+    Only this computer can call, unless --host is given, and then only with a token. Nothing that is heard is kept.
+    """
+    if token is not None and not TOKEN.fullmatch(token):
+        raise usage_error(f"the token must be {SHORTEST_TOKEN} letters, digits, -, _, . or ~, or more of them")
+    try:
+        import uvicorn
+
+        from recognizer.serve.application import application
+        from recognizer.serve.guard import LOCAL
+    except ModuleNotFoundError as error:
+        raise RecognizerError(EXTRA) from error
+    from recognizer.serve.limits import Limits
+
+    alone = host in (THIS_COMPUTER, "localhost", "::1")
+    if not alone and token is None:
+        token = secrets.token_urlsafe(SHORTEST_TOKEN)
+    limits = Limits(streams=streams)
+    with _listening(host, port) as listening:
+        address = _address(host, listening.getsockname()[1], token)
+
+        def ready() -> None:
+            say(address)
+            if not quiet:
+                complain("Ctrl-C ends; nothing that is heard is kept")
+            if open_:
+                webbrowser.open(address)
+
+        hosts, threads = LOCAL if alone else None, os.cpu_count() or 1
+        served = application(model, hosts=hosts, token=token, limits=limits, threads=threads, ready=ready)
+        how = {"log_level": "error", "access_log": False, "server_header": False, "lifespan": "on"}
+        how |= {"ws_max_size": limits.message, "timeout_graceful_shutdown": GRACE}
+        server = uvicorn.Server(uvicorn.Config(served, **how))
+        with suppress(KeyboardInterrupt):  # which is how it ends
+            server.run(sockets=[listening])
+    return ExitStatus.OK if server.started else ExitStatus.FAILED
+
+
+def _address(host: str, port: int, token: str | None) -> str:
+    """What to open; a token is behind #, which browsers do not send."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}/" + (f"#token={token}" if token else "")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that callers can reach."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        what = f"--host {cited(host)} is no address of this computer"
+        raise usage_error(f"{what}; use {THIS_COMPUTER} or 0.0.0.0") from error
+    family, kind, protocol, _, place = found[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        if os.name != "nt":  # there it would let two programs have the same port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(place)
+        listening.listen(WAITING)
+    except OSError as error:
+        listening.close()
+        raise RecognizerError(
+            f"cannot listen at {shown(host)}, port {port} ({error.strerror}); choose another with --host and --port, "
+            "or --port 0"
+        ) from error
+    return listening

@@ -1,0 +1,1 @@
+"""Recognition for browsers and other programs: HTTP, WebSocket, and the page."""

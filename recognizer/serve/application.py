@@ -1,0 +1,209 @@
+"""The server: its addresses, and what happens at each."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import warnings
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocket
+
+from recognizer import __version__
+from recognizer.errors import ModelError, NamingError, ProfileError, RecognizerError, RecognizerWarning, cited
+from recognizer.live.stream import Stream
+from recognizer.recognizer import Recognizer
+from recognizer.serve import catalogue, pages
+from recognizer.serve.engine import BusyError, Engine
+from recognizer.serve.guard import BEARER, Guard, refused
+from recognizer.serve.limits import Limits
+from recognizer.serve.query import WishError, Wishes, wishes_of
+from recognizer.serve.recordings import explained, recognized, transcribing
+from recognizer.serve.shelf import Shelf
+from recognizer.serve.streams import converse
+from recognizer.serve.uploads import TooLargeError, TooSlowError, Uploads
+
+RECORDINGS, STREAMS = "recordings", "streams"
+OF_EXPLAINED = ("model", "speaker", "words", "rate")
+OF_RECORDINGS = ("model", "speaker", "words", "threshold", "rate")
+OF_LONG = (*OF_RECORDINGS, "hangover")
+OF_STREAMS = (*OF_LONG, "adapt")
+RETRY = {"Retry-After": "1"}
+STATUS = {WishError: 400, NamingError: 400, ModelError: 404, ProfileError: 404, TooLargeError: 413, TooSlowError: 408}
+
+
+def application(
+    model: str = "digits",
+    *,
+    hosts: tuple[str, ...] | None = None,
+    token: str | None = None,
+    limits: Limits = Limits(),
+    threads: int = 1,
+    ready: Callable[[], None] = lambda: None,
+) -> ASGIApp:
+    """The server as an ASGI application.
+
+    Parameters
+    ----------
+    model : of those who name none
+    hosts, token : who may call, see `Guard`
+    limits : what is taken on
+    threads : that recognise
+    ready : called when calls can come
+    """
+    server = _Server(model, limits, threads, ready)
+    routes = [
+        Route("/healthz", server.health),
+        Route("/v1/recognize", server.recognize, methods=["POST"]),
+        Route("/v1/transcribe", server.transcribe, methods=["POST"]),
+        Route("/v1/explain", server.explain, methods=["POST"]),
+        Route("/v1/stream", server.no_stream),
+        WebSocketRoute("/v1/stream", server.stream),
+        Route("/v1/models", server.models),
+        Route("/v1/models/{name}", server.model),
+        Route("/v1/speakers", server.speakers),
+        *pages.routes(),
+    ]
+    handlers = {
+        RecognizerError: _wrong,
+        BusyError: _busy,
+        HTTPException: _not_here,
+        ClientDisconnect: _gone,
+        Exception: _broken,
+    }
+    made = Starlette(routes=routes, exception_handlers=handlers, lifespan=server.life)
+    made.router.redirect_slashes = False
+    return Guard(made, hosts, token)
+
+
+class _Server:
+    """What its addresses share."""
+
+    def __init__(self, model: str, limits: Limits, threads: int, ready: Callable[[], None]) -> None:
+        self._limits, self._ready = limits, ready
+        self._engine = Engine(threads, {RECORDINGS: limits.waiting, STREAMS: limits.streams})
+        self._shelf = Shelf(model, limits.models)
+        self._uploads: Uploads
+
+    @asynccontextmanager
+    async def life(self, _: Starlette) -> AsyncIterator[None]:
+        """From the first call to the last."""
+        with warnings.catch_warnings():  # answers say what matters of them; nobody reads the terminal
+            warnings.simplefilter("ignore", RecognizerWarning)
+            self._uploads = Uploads(self._limits)
+            try:
+                await self._engine.run(self._shelf.take)
+                self._ready()
+                yield
+            finally:
+                self._engine.close()
+                self._uploads.close()
+
+    async def health(self, request: Request) -> Response:
+        return JSONResponse({"status": "ok", "version": __version__, **self._engine.taken})
+
+    async def recognize(self, request: Request) -> Response:
+        return await self._of_a_recording(request, OF_RECORDINGS, recognized)
+
+    async def explain(self, request: Request) -> Response:
+        return await self._of_a_recording(request, OF_EXPLAINED, explained)
+
+    async def _of_a_recording(
+        self, request: Request, known: Sequence[str], work: Callable[[Recognizer, Path, Wishes], dict]
+    ) -> Response:
+        """What comes of a recording that is short enough to be done at once."""
+        with self._engine.place(RECORDINGS):
+            wishes = wishes_of(request.query_params, known)
+            recognizer = await self._engine.run(self._shelf.take, wishes.model, wishes.speaker)
+            async with self._uploads.kept(request) as path:
+                return JSONResponse(await self._engine.run(work, recognizer, path, wishes))
+
+    async def transcribe(self, request: Request) -> Response:
+        with self._engine.place(RECORDINGS):
+            wishes = wishes_of(request.query_params, OF_LONG)
+            recognizer = await self._engine.run(self._shelf.take, wishes.model, wishes.speaker)
+            async with self._uploads.kept(request) as path:
+                pieces = await self._engine.run(transcribing, recognizer, path, wishes)
+                answers: list[dict] = []
+                while (found := await self._engine.run(next, pieces, None)) is not None:
+                    answers += found
+                return JSONResponse({"answers": answers})
+
+    async def stream(self, socket: WebSocket) -> None:
+        try:
+            with self._engine.place(STREAMS):
+                wishes = _of_a_stream(socket)
+                stream = await self._engine.run(self._opened, wishes)
+                given = [name for name in socket.scope["subprotocols"] if name.startswith(BEARER)]
+                await socket.accept(given[0] if given else None)
+                await converse(socket, stream, self._engine, self._limits.patience)
+        except BusyError as error:
+            await socket.send_denial_response(refused(503, str(error), RETRY))
+        except RecognizerError as error:
+            await socket.send_denial_response(refused(_status(error), str(error)))
+
+    async def no_stream(self, request: Request) -> Response:
+        """What a stream that is asked for so would meet: a page cannot read why a WebSocket was refused."""
+        with self._engine.place(STREAMS):
+            await self._engine.run(self._opened, _of_a_stream(request))
+        return refused(426, "a stream needs a WebSocket; begin one at this address", {"Upgrade": "websocket"})
+
+    def _opened(self, wishes: Wishes) -> Stream:
+        recognizer = self._shelf.take(wishes.model, wishes.speaker)
+        how = {"threshold": wishes.threshold, "hangover": wishes.hangover, "adapt": wishes.adapt}
+        return recognizer.stream(wishes.rate, words=wishes.chosen(recognizer.words), **how)
+
+    async def models(self, request: Request) -> Response:
+        wishes_of(request.query_params, ())
+        return JSONResponse({"models": await self._engine.run(catalogue.models, self._shelf.usual)})
+
+    async def model(self, request: Request) -> Response:
+        wishes_of(request.query_params, ())
+        recognizer = await self._engine.run(self._shelf.take, request.path_params["name"])
+        return JSONResponse(catalogue.described(request.path_params["name"], recognizer.model, whole=True))
+
+    async def speakers(self, request: Request) -> Response:
+        wishes_of(request.query_params, ())
+        return JSONResponse({"speakers": await self._engine.run(catalogue.speakers)})
+
+
+def _of_a_stream(call: Request | WebSocket) -> Wishes:
+    wishes = wishes_of(call.query_params, OF_STREAMS)
+    if wishes.rate is None:
+        raise WishError("rate is missing; add the sample rate of the sound in Hz, as in ?rate=16000")
+    return wishes
+
+
+def _status(error: RecognizerError) -> int:
+    return next((status for kind, status in STATUS.items() if isinstance(error, kind)), 422)
+
+
+async def _wrong(request: Request, error: RecognizerError) -> Response:
+    return refused(_status(error), str(error))
+
+
+async def _busy(request: Request, error: BusyError) -> Response:
+    return refused(503, str(error), RETRY)
+
+
+async def _not_here(request: Request, error: HTTPException) -> Response:
+    path = cited(request.url.path)
+    what = f"{request.method} is not for {path}" if error.status_code == 405 else f"there is nothing at {path}"
+    return refused(error.status_code, f"{what}; see /openapi.json", error.headers)
+
+
+async def _gone(request: Request, error: ClientDisconnect) -> Response:
+    return Response(status_code=499)  # which nobody reads
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    traceback.print_exception(error, file=sys.stderr)
+    return refused(500, "an error in the server, which its terminal tells; please report it")

@@ -1,0 +1,28 @@
+"""What a server takes on, so that nobody who calls it can take all of the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of a server.
+
+    Attributes
+    ----------
+    upload, uploads : bytes of a recording, and of all that are there at the same time
+    patience : seconds that a recording may take to come, and a stream to say nothing at all
+    waiting : recordings that are read or recognised at the same time
+    streams : that are open at the same time
+    message : bytes of a message in a stream; two seconds of sound at 48 kHz are 200,000
+    models : that are kept in memory, the last that were asked for
+    """
+
+    upload: int = 64 << 20
+    uploads: int = 512 << 20
+    patience: float = 60.0
+    waiting: int = 64
+    streams: int = 64
+    message: int = 1 << 20
+    models: int = 8

@@ -1,0 +1,52 @@
+// The page: its language, its views, and what goes from one to the other.
+
+import { Insight } from "./insight.js";
+import { takeToken } from "./server.js";
+import { Speak } from "./speak.js";
+import { ownLanguage, show, speakLanguage } from "./texts.js";
+
+const tabs = [...document.querySelectorAll("[role=tab]")];
+
+function tell(key) {
+  const trouble = document.getElementById("trouble");
+  trouble.hidden = !key;
+  if (key) show(trouble, key);
+}
+
+function choose(chosen) {
+  for (const tab of tabs) {
+    const is = tab === chosen;
+    tab.setAttribute("aria-selected", String(is));
+    tab.tabIndex = is ? 0 : -1;
+    document.getElementById(tab.getAttribute("aria-controls")).hidden = !is;
+  }
+}
+
+tabs.forEach((tab, i) => {
+  tab.onclick = () => choose(tab);
+  tab.onkeydown = ({ key }) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
+    const other = { Home: tabs[0], End: tabs.at(-1) }[key] ?? (step && tabs[(i + step + tabs.length) % tabs.length]);
+    if (!other) return;
+    choose(other);
+    other.focus();
+  };
+});
+
+const insight = new Insight(tell);
+const speak = new Speak((...heard) => insight.take(...heard), tell);
+const language = document.getElementById("language");
+
+language.value = ownLanguage();
+language.onchange = async () => {
+  await speakLanguage(language.value);
+  speak.tellWords();
+  insight.draw();
+};
+takeToken();
+await speakLanguage(language.value);
+try {
+  await speak.load();
+} catch (error) {
+  tell(error.message);
+}

@@ -1,0 +1,92 @@
+// A session: the microphone to the server, and what the server tells. It is begun anew where the connection breaks.
+
+import { openMicrophone } from "./microphone.js";
+import { ask, openSocket } from "./server.js";
+
+const WAITS = [500, 1000, 2000, 4000]; // milliseconds before each try
+const BEHIND = 2; // seconds of sound that may wait to be sent
+const SILENT = 2; // seconds of digital silence that no microphone in use delivers
+
+// `address` gives where to connect, for a rate. `on` has: event(event, rate), block(samples, rate), trouble(key),
+// mended(), ended().
+export async function beginSession(address, on) {
+  let socket = null;
+  let ended = false;
+  let tries = 0;
+  let zeros = 0;
+  let sent = 0;
+  let troubled = null;
+
+  const tell = (key) => {
+    if (troubled === key) return;
+    troubled = key;
+    if (key) on.trouble(key);
+    else on.mended();
+  };
+
+  const heard = (block) => {
+    on.block(block);
+    zeros = block.some((sample) => sample) ? 0 : zeros + block.length;
+    if (zeros > SILENT * microphone.rate) tell("muted");
+    else if (troubled === "muted") tell(null);
+    if (!socket || socket.readyState !== WebSocket.OPEN) return;
+    if (socket.bufferedAmount > 2 * BEHIND * microphone.rate) return tell("too-slow");
+    socket.send(block.buffer);
+    sent += block.length;
+  };
+
+  const end = (key) => {
+    if (ended) return;
+    ended = true;
+    microphone.close();
+    if (socket && socket.readyState <= WebSocket.OPEN) socket.close();
+    if (key) tell(key);
+    on.ended();
+  };
+
+  const connect = () => {
+    const own = openSocket(address(microphone.rate));
+    socket = own;
+    own.onopen = () => {
+      tries = 0;
+      sent = 0;
+      on.connected();
+      if (troubled !== "muted") tell(null);
+    };
+    own.onmessage = ({ data }) => {
+      const event = JSON.parse(data);
+      if (event.event === "error") {
+        on.wrong(event.message);
+        end();
+      } else on.event(event);
+    };
+    own.onclose = async () => {
+      if (ended || socket !== own) return;
+      if (!tries) {
+        // A page cannot read why a WebSocket was refused; the same address, asked otherwise, says it.
+        try {
+          await ask(address(microphone.rate));
+        } catch (error) {
+          if (!(error.message === "gave-up" || /WebSocket/.test(error.message))) {
+            on.wrong(error.message);
+            return end();
+          }
+        }
+      }
+      if (tries >= WAITS.length) return end("gave-up");
+      tell("connection-lost");
+      setTimeout(() => ended || connect(), WAITS[tries++]);
+    };
+  };
+
+  const microphone = await openMicrophone(heard, () => end("microphone-lost"));
+  connect();
+  return {
+    rate: microphone.rate,
+    end: () => end(),
+    command: (command) => socket?.readyState === WebSocket.OPEN && socket.send(JSON.stringify({ command })),
+    get sent() {
+      return sent;
+    },
+  };
+}

@@ -1,0 +1,108 @@
+"""What a caller asks for, as it stands behind the ? of an address."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from starlette.datastructures import QueryParams
+
+from recognizer.errors import RecognizerError, cited, listed
+from recognizer.recognition.chosen import chosen_words, operating_point
+from recognizer.sound.audio import HIGHEST_RATE, LOWEST_RATE
+
+SHORTEST_HANGOVER, LONGEST_HANGOVER = 100, 2000  # milliseconds
+YES, NO = ("true", "1"), ("false", "0")
+
+
+class WishError(RecognizerError):
+    """Something in an address that is not understood."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a caller asks for.
+
+    Attributes
+    ----------
+    model, speaker : names
+    words : the only ones to choose from, as texts that commas divide
+    threshold : how sure an answer must be
+    rate : of samples that come alone, Hz; None where a file comes
+    hangover : silence that ends a word, seconds
+    adapt : learn from sure answers
+    """
+
+    model: str | None = None
+    speaker: str | None = None
+    words: tuple[str, ...] = ()
+    threshold: str | float = "normal"
+    rate: int | None = None
+    hangover: float = 0.25
+    adapt: bool = False
+
+    def chosen(self, vocabulary: Collection[str]) -> list[str] | None:
+        """The words to choose from; None for all."""
+        return chosen_words(self.words, vocabulary)
+
+
+def wishes_of(query: QueryParams, known: Collection[str]) -> Wishes:
+    """Read an address.
+
+    Parameters
+    ----------
+    query : behind its ?
+    known : names that mean something there, of the attributes of `Wishes`
+
+    Raises
+    ------
+    WishError
+        if a name means nothing, stands twice, or its value is none.
+    """
+    found: dict = {}
+    for name, value in query.multi_items():
+        if name not in known:
+            raise WishError(f"{cited(name)} means nothing here; there are {listed(sorted(known))}")
+        if name == "words":
+            found["words"] = (*found.get("words", ()), value)
+        elif name in found:
+            raise WishError(f"{name} is given twice; give it once")
+        else:
+            found[name] = _READ.get(name, _text)(name, value)
+    return Wishes(**found)
+
+
+def _text(name: str, value: str) -> str:
+    if not value:
+        raise WishError(f"{name} is empty; name one or leave it out")
+    return value
+
+
+def _threshold(name: str, value: str) -> str | float:
+    point = operating_point(value)
+    if point is None:
+        raise WishError(f"threshold {cited(value)} is not strict, normal, lenient or a number from 0 to 1")
+    return point
+
+
+def _whole(name: str, value: str, least: int, most: int) -> int:
+    if not (value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most):
+        raise WishError(f"{name} {cited(value)} is no whole number from {least} to {most}")
+    return int(value)
+
+
+def _rate(name: str, value: str) -> int:
+    return _whole(name, value, LOWEST_RATE, HIGHEST_RATE)
+
+
+def _hangover(name: str, value: str) -> float:
+    return _whole(name, value, SHORTEST_HANGOVER, LONGEST_HANGOVER) / 1000
+
+
+def _flag(name: str, value: str) -> bool:
+    if value not in (*YES, *NO):
+        raise WishError(f"{name} {cited(value)} is neither true nor false")
+    return value in YES
+
+
+_READ = {"threshold": _threshold, "rate": _rate, "hangover": _hangover, "adapt": _flag}

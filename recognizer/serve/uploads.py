@@ -1,0 +1,85 @@
+"""Recordings that come with a call: in a file each, while they are needed, under what a server takes on."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from starlette.requests import Request
+
+from recognizer.errors import RecognizerError
+from recognizer.serve.engine import BusyError
+from recognizer.serve.limits import Limits
+
+
+class TooLargeError(RecognizerError):
+    """A recording that takes more than a server takes on."""
+
+
+class TooSlowError(RecognizerError):
+    """A recording that does not come."""
+
+
+class Uploads:
+    """What is being received or recognised, in a folder that only its owner reads; as a context manager, it is gone.
+
+    Parameters
+    ----------
+    limits : of one recording, and of all together
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits, self._bytes = limits, 0
+        self._folder = tempfile.TemporaryDirectory(prefix="recognizer-")
+
+    def close(self) -> None:
+        """Remove what is left."""
+        self._folder.cleanup()
+
+    @asynccontextmanager
+    async def kept(self, request: Request) -> AsyncIterator[Path]:
+        """A file with the body of a call.
+
+        Raises
+        ------
+        TooLargeError, TooSlowError
+            if it is too large, or takes too long to come.
+        BusyError
+            if all together are too large.
+        """
+        most = self._limits.upload
+        too_large = TooLargeError(f"the recording has more than {most >> 20} MB; send it in parts")
+        told = request.headers.get("content-length", "")
+        if told.isdigit() and int(told) > most:
+            raise too_large
+        size = 0
+        with tempfile.NamedTemporaryFile(dir=self._folder.name) as file:
+            try:
+                async for part in self._in_time(request):
+                    size, self._bytes = size + len(part), self._bytes + len(part)
+                    if size > most:
+                        raise too_large
+                    if self._bytes > self._limits.uploads:
+                        raise BusyError("too many recordings are being sent; try again soon")
+                    file.write(part)
+                file.flush()
+                yield Path(file.name)
+            finally:
+                self._bytes -= size
+
+    async def _in_time(self, request: Request) -> AsyncIterator[bytes]:
+        """The parts of a body."""
+        parts, patience = request.stream(), self._limits.patience
+        end = asyncio.get_running_loop().time() + patience
+        while True:
+            try:
+                async with asyncio.timeout_at(end):
+                    part = await anext(parts, None)
+            except TimeoutError:
+                raise TooSlowError(f"the recording did not come in {patience:.0f} s; send it again") from None
+            if part is None:
+                return
+            yield part

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from recognizer import __version__
 from recognizer.errors import ModelError, NamingError, ProfileError, RecognizerError, RecognizerWarning, cited
 from recognizer.live.stream import Stream
 from recognizer.recognizer import Recognizer
-from recognizer.serve import catalogue, pages
+from recognizer.serve import catalogue, openapi, pages
 from recognizer.serve.engine import BusyError, Engine
 from recognizer.serve.guard import BEARER, Guard, refused
 from recognizer.serve.limits import Limits
@@ -36,6 +36,12 @@ OF_EXPLAINED = ("model", "speaker", "words", "rate")
 OF_RECORDINGS = ("model", "speaker", "words", "threshold", "rate")
 OF_LONG = (*OF_RECORDINGS, "hangover")
 OF_STREAMS = (*OF_LONG, "adapt")
+TAKEN = {
+    "/v1/recognize": OF_RECORDINGS,
+    "/v1/explain": OF_EXPLAINED,
+    "/v1/transcribe": OF_LONG,
+    "/v1/stream": OF_STREAMS,
+}
 RETRY = {"Retry-After": "1"}
 STATUS = {WishError: 400, NamingError: 400, ModelError: 404, ProfileError: 404, TooLargeError: 413, TooSlowError: 408}
 
@@ -70,6 +76,7 @@ def application(
         Route("/v1/models", server.models),
         Route("/v1/models/{name}", server.model),
         Route("/v1/speakers", server.speakers),
+        Route("/openapi.json", _served(openapi.document(TAKEN, token is not None))),
         *pages.routes(),
     ]
     handlers = {
@@ -173,6 +180,13 @@ class _Server:
     async def speakers(self, request: Request) -> Response:
         wishes_of(request.query_params, ())
         return JSONResponse({"speakers": await self._engine.run(catalogue.speakers)})
+
+
+def _served(document: dict) -> Callable[[Request], Awaitable[Response]]:
+    async def serve(request: Request) -> Response:
+        return JSONResponse(document)
+
+    return serve
 
 
 def _of_a_stream(call: Request | WebSocket) -> Wishes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -21,6 +22,7 @@ THIS_COMPUTER = "127.0.0.1"
 PORT = 8740
 SHORTEST_TOKEN = 16  # characters: shorter ones can be guessed
 TOKEN = re.compile(rf"[A-Za-z0-9_.~-]{{{SHORTEST_TOKEN},}}")  # which needs no quotes anywhere that it is sent
+REFUSED = "without completing handshake"  # what uvicorn calls an error when a stream is refused with an answer
 WAITING = 128  # connections that nobody has accepted yet
 GRACE = 3  # seconds that calls may still take when the server ends
 
@@ -78,8 +80,9 @@ def serve(
         hosts, threads = LOCAL if alone else None, os.cpu_count() or 1
         served = application(model, hosts=hosts, token=token, limits=limits, threads=threads, ready=ready)
         how = {"log_level": "error", "access_log": False, "server_header": False, "lifespan": "on"}
-        how |= {"ws_max_size": limits.message, "timeout_graceful_shutdown": GRACE}
+        how |= {"ws": "websockets-sansio", "ws_max_size": limits.message, "timeout_graceful_shutdown": GRACE}
         server = uvicorn.Server(uvicorn.Config(served, **how))
+        logging.getLogger("uvicorn.error").addFilter(lambda record: REFUSED not in record.getMessage())
         with suppress(KeyboardInterrupt):  # which is how it ends
             server.run(sockets=[listening])
     return ExitStatus.OK if server.started else ExitStatus.FAILED

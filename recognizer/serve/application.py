@@ -64,6 +64,11 @@ def application(
     limits : what is taken on
     threads : that recognise
     ready : called when calls can come
+
+    Raises
+    ------
+    ModelError
+        if there is no such model, or it is damaged.
     """
     server = _Server(model, limits, threads, ready)
     routes = [
@@ -98,6 +103,7 @@ class _Server:
         self._limits, self._ready = limits, ready
         self._engine = Engine(threads, {RECORDINGS: limits.waiting, STREAMS: limits.streams})
         self._shelf = Shelf(model, limits.models)
+        self._shelf.take()  # so that the first call need not wait, and what is wrong with it is told at once
         self._uploads: Uploads
 
     @asynccontextmanager
@@ -107,7 +113,6 @@ class _Server:
             warnings.simplefilter("ignore", RecognizerWarning)
             self._uploads = Uploads(self._limits)
             try:
-                await self._engine.run(self._shelf.take)
                 self._ready()
                 yield
             finally:

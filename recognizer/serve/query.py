@@ -62,7 +62,8 @@ def wishes_of(query: QueryParams, known: Collection[str]) -> Wishes:
     found: dict = {}
     for name, value in query.multi_items():
         if name not in known:
-            raise WishError(f"{cited(name)} means nothing here; there are {listed(sorted(known))}")
+            known_names = f"there are {listed(sorted(known))}" if known else "nothing does"
+            raise WishError(f"{cited(name)} means nothing here; {known_names}")
         if name == "words":
             found["words"] = (*found.get("words", ()), value)
         elif name in found:

@@ -76,7 +76,7 @@ def serving(*options: object, **environment: str) -> Iterator[Server]:
         yield Server(address, process)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
-        assert (process.returncode, stdout, stderr) == (0, "", "")
+        assert (process.returncode, stdout, stderr) == (0, "", ""), stderr
     finally:
         process.kill()
         process.communicate()

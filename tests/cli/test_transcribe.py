@@ -91,7 +91,7 @@ def test_the_table_and_csv_tell_the_same(transcribe, talked):
 def test_the_table_fits_a_narrow_terminal(transcribe, talked, monkeypatch):
     whole = transcribe(talked).stdout.splitlines()
     monkeypatch.setattr(reporting, "_terminal_width", lambda: 40)
-    name, *table = transcribe(talked).stdout.splitlines()
+    _, *table = transcribe(talked).stdout.splitlines()
     assert max(map(len, table)) <= 40
     assert " ".join(table).split() == " ".join(whole[1:]).split()
 

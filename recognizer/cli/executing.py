@@ -18,6 +18,7 @@ AT_ONCE = 8  # programs that run at the same time; while there are more to run, 
 PATIENCE = 2.0  # seconds that programs may still take at the end
 SHELLS = (".bat", ".cmd")  # which Windows runs by a shell, for which a word may be a command
 _FIELD = re.compile(r"\{(word|confidence|start)\}")
+_NAME = re.compile(r"\{[A-Za-z_]+\}")  # what may be meant as one
 
 
 class Executor:
@@ -40,6 +41,11 @@ class Executor:
         self._arguments, self._quiet = _split(command), quiet
         self._running: list[threading.Thread] = []
         self._told: set[str] = set()
+        for name in _NAME.findall(" ".join(self._arguments)):
+            if not _FIELD.fullmatch(name):
+                self._warn(
+                    "text", f"--exec: {cited(name)} stays as it is; filled in are {{word}}, {{confidence}}, {{start}}"
+                )
 
     def run(self, word: str, confidence: float, start: float) -> None:
         """Start the program for a word, unless too many are running still."""

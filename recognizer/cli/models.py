@@ -25,12 +25,14 @@ from recognizer.cli.options import (
     workers,
 )
 from recognizer.cli.reporting import (
+    GAP,
     SOON,
     ExitStatus,
     complain,
     counted,
     does_work,
     echo_wrapped,
+    narrowed,
     print_json,
     print_table,
     progress_bar,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from recognizer.evaluation.comparison import Comparison
     from recognizer.model import Model
 
+LEAST_WORDS = 12  # cells in which words of a model are named
 FEW = 20  # words that are named: two or three lines of a terminal
 WORST = 10  # unreadable files that are told: what is wrong with the first is mostly wrong with the rest
 FIRST = ("accuracy", "held_out", "licence", "data", "utterances", "speakers")  # of a card
@@ -95,7 +98,7 @@ def list_models(as_json: JsonOption = False, quiet: QuietOption = False, debug: 
         if as_json:
             print_json(record)
         elif sys.stdout.isatty():
-            rows.append(_row(record))
+            rows.append((*_row(record), ", ".join(record["words"])))
         else:
             _, words, right, where, *rest = _row(record)
             told = [f"{words} words, {model.front_end.source}", f"{right} of {where}" if right else where, *rest]
@@ -131,10 +134,18 @@ def _how_good(record: dict) -> tuple[str, str]:
 
 
 def _print_rows(rows: list[tuple[str, ...]]) -> None:
-    """A table of models on a terminal; where that is too narrow, without the columns at the right."""
+    """A table of models on a terminal; where that is too narrow, without the columns at the right.
+
+    Which words a model has, the last cell of a row, takes what room is left.
+    """
+    rows, words, room = [row[:-1] for row in rows], [row[-1] for row in rows], get_terminal_size().columns
     rows = [("model", "words", "right", "of", "size", "made"), *rows]
-    while len(rows[0]) > 2 and _cells(rows) > get_terminal_size().columns:
+    while len(rows[0]) > 2 and _cells(rows) > room:
         rows = [row[:-1] for row in rows]
+    room -= _cells(rows) + GAP
+    if room >= LEAST_WORDS:
+        which = ["which", *(narrowed(shown(row), room) for row in words)]
+        rows = [(*row, cell) for row, cell in zip(rows, which, strict=True)]
     print_table(rows, right={1, 2, 4})
 
 

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recognizer.cli.outputs import SPREADSHEETS, spreadsheet_row
-from recognizer.cli.reporting import json_line, padded, print_csv, print_json, say, say_fields, with_options
+from recognizer.cli.reporting import (
+    echo_wrapped,
+    json_line,
+    padded,
+    print_csv,
+    print_json,
+    say,
+    say_fields,
+    with_options,
+)
 from recognizer.errors import printable, shown
 from recognizer.files.textgrid import textgrid
 
@@ -22,6 +31,7 @@ COLUMNS = (
     "reason",
 )
 WORD_CELLS = 12  # of a terminal, for a word, as most are
+BELOW = 19  # cells before the word: there stands what has no room beside it
 MILLISECOND = 0.001
 
 Duration = Callable[[], float]  # seconds of the recording, once all of it was heard
@@ -151,7 +161,7 @@ def _say_lines(text: str) -> None:
         say(line)
 
 
-TABLE = Form(".txt", _table, refused=_table_refused)
+TABLE = Form(".txt", _table, lambda line: echo_wrapped(line, BELOW), refused=_table_refused)
 FORMS = {
     "--json": Form(".jsonl", _json, print_json, lambda found: json_line(found) + "\n", _json_refused),
     "--csv": Form(".csv", _csv, print_csv, spreadsheet_row, _csv_refused, COLUMNS, SPREADSHEETS),

@@ -59,7 +59,7 @@ from recognizer.sound.segmenter import Segmentation
 from recognizer.sound.source import Block, Sound
 
 DEAD = 0.05  # seconds of digital silence at an end of an utterance, from which on it is left out
-BREATH = 0.4  # seconds from the end of a sound to the pre-roll of the next: few pauses inside a sentence are longer
+BREATH = 0.2  # seconds from the end of a sound to the pre-roll of the next: with that 0.5, as long as sentences pause
 SOFTER = 20.0  # dB under the sound after it, from which on a sound is a breath or a rustle, and no part of a sentence
 FIRST_PARTIAL = 0.2  # seconds of a word before its first partial result: half of a short word
 PARTIAL_EVERY = 0.1  # seconds between partial results: as fast as anybody reads

@@ -433,6 +433,14 @@ def test_a_word_is_no_command(run, built, talked, noting):
     assert sorted(line[0] for line in noted(folder)) == sorted(told) == sorted(words)
 
 
+def test_what_nothing_is_filled_in_for_is_told_and_passed_on(live, talked, noting):
+    command, folder = noting
+    outcome = live(talked, "--json", "--exec", f"{command} {{wrod}}")
+    warnings = [line for line in outcome.stderr.splitlines() if line.startswith("warning: ")]
+    assert warnings == ["warning: --exec: '{wrod}' stays as it is; filled in are {word}, {confidence}, {start}"]
+    assert [line[-1] for line in noted(folder)] == ["{wrod}"] * 4
+
+
 def test_a_program_that_fails_is_told_once(live, talked):
     command = f'"{sys.executable}" -c "import sys; sys.exit(3)" {{word}}'
     outcome = live(talked, "--exec", command)

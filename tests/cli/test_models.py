@@ -137,7 +137,9 @@ def test_how_good_they_are_is_told(run, several):
     assert [name for name, line in lines.items() if "  default  " in line] == ["kitchen"]
 
 
-@pytest.mark.parametrize(("columns", "has"), [(80, ("size", "made")), (40, ("words", "right"))])
+@pytest.mark.parametrize(
+    ("columns", "has"), [(160, ("made", "which")), (80, ("size", "made")), (40, ("words", "right"))]
+)
 def test_the_table_fits_the_terminal(several, columns, has, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
@@ -149,6 +151,17 @@ def test_the_table_fits_the_terminal(several, columns, has, capsys, monkeypatch)
     assert len(lines) == 6
     assert sum(line.startswith("kitchen * ") for line in lines) == 1
     assert last == "* is the default"
+
+
+def test_the_table_names_the_words_where_there_is_room(several, built, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    for columns, whole in ((160, True), (82, False)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        command.list_models()
+        _, *lines, _ = capsys.readouterr().out.splitlines()
+        assert all(line.endswith(f"  {', '.join(built.words)}") == whole for line in lines)
+        assert all(line.endswith(built.words[-1][-3:]) for line in lines)
+        assert max(map(width_of, lines)) <= columns
 
 
 def test_a_default_that_has_no_name_is_told_below(several, own, capsys, monkeypatch, model_file):

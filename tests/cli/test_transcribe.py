@@ -19,7 +19,7 @@ from test_alignment import read_textgrid
 from test_session import quiet, talk
 from typer.testing import CliRunner
 
-from recognizer.cli import app
+from recognizer.cli import app, reporting
 from recognizer.live.events import Answer
 from recognizer.live.session import Session, listen
 from recognizer.recognizer import Recognizer
@@ -86,6 +86,14 @@ def test_the_table_and_csv_tell_the_same(transcribe, talked):
             assert float(row["runner_up_confidence"]) == record["nbest"][1]["confidence"]
         else:
             assert line.endswith(f"({record['reason']})")
+
+
+def test_the_table_fits_a_narrow_terminal(transcribe, talked, monkeypatch):
+    whole = transcribe(talked).stdout.splitlines()
+    monkeypatch.setattr(reporting, "_terminal_width", lambda: 40)
+    _, *table = transcribe(talked).stdout.splitlines()
+    assert max(map(len, table)) <= 40
+    assert " ".join(table).split() == " ".join(whole[1:]).split()
 
 
 def test_other_programs_get_the_words_and_not_what_is_none(transcribe, talked):

@@ -8,7 +8,7 @@ from pathlib import Path
 from recognizer.cli.cards import in_order, inside, is_score, plain
 from recognizer.errors import counted
 from recognizer.files.html import Markup, bar
-from recognizer.files.page import REACH, captioned, curve, measured, own, page, sections
+from recognizer.files.page import REACH, captioned, curve, measured, own, sections, whole_page
 
 
 def model_page(record: dict) -> str:
@@ -26,7 +26,7 @@ def model_page(record: dict) -> str:
         "training": ("Training", _history(record["history"])),
         "inside": (f"Inside: each word is a chain of {record['states']} states", _listed(inside(record))),
     }
-    return page(f"Model {Path(record['file']).stem}", sections(parts))
+    return whole_page(f"Model {Path(record['file']).stem}", sections(parts))
 
 
 def _facts(record: dict) -> Markup:

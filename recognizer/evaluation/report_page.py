@@ -14,7 +14,7 @@ from recognizer.evaluation.evaluation import Evaluation, best_word, headline
 from recognizer.evaluation.spectrogram import small_picture
 from recognizer.features.analysis import WHOLE
 from recognizer.files.html import Markup, text
-from recognizer.files.page import REACH, captioned, data, embedded, measured, own, page, sections
+from recognizer.files.page import REACH, captioned, data, embedded, measured, own, sections, whole_page
 from recognizer.files.pictures import LABELLED
 from recognizer.intervals import Proportion
 from recognizer.recognition.result import Result
@@ -43,7 +43,7 @@ li { margin: 0.5rem 0; }
 figure { margin: 0.5rem 0; }
 audio { display: block; max-width: 100%; margin: 0.25rem 0; }
 img { display: block; width: 30rem; max-width: 100%; height: 10rem; border: 1px solid rgb(128 128 128 / 0.6); }
-@media (prefers-color-scheme: dark) { img { filter: invert(1); } .confusion .none { color: #aaa; } }
+@media (prefers-color-scheme: dark) { img { filter: brightness(0.8); } .confusion .none { color: #aaa; } }
 @media print { #behind { display: none; } .confusion th[scope=row] { position: static; } }
 """
 SCRIPT = """
@@ -102,7 +102,7 @@ back.addEventListener("click", () => {
 
 
 @dataclass(frozen=True)
-class Heard:
+class Excerpt:
     """What one hears and sees of a recording: addresses that hold all of it, and which part it is."""
 
     sound: str
@@ -133,7 +133,7 @@ def report_page(evaluation: Evaluation, sample_rate: int | None = None) -> str:
     }
     sounds = {number: found.sound for number, found in heard.items() if number not in drawn}
     told = f"<p>{text(headline(evaluation.total))}</p>\n{sections(parts)}\n{_behind(evaluation, sounds, silent)}"
-    return page("Evaluation", told, STYLE, SCRIPT)
+    return whole_page("Evaluation", told, STYLE, SCRIPT)
 
 
 # Numbers
@@ -145,7 +145,7 @@ def _accuracy(evaluation: Evaluation) -> str:
         "accuracy, were nothing rejected": evaluation.total,
         "words of the model that were rejected": evaluation.false_rejections,
         "words that the model lacks, and accepted": evaluation.false_acceptances,
-        **{f"of these: {word}": rate for word, rate in evaluation.unknown.items()},
+        **{Markup(f"of these: {own(word)}"): rate for word, rate in evaluation.unknown.items()},
     }
     return _table("Shares of the recordings", "share of what", "count", scores)
 
@@ -164,16 +164,12 @@ def _table(caption: str, first: str, count: str, scores: Mapping[str, Proportion
 
 
 def _confusion(evaluation: Evaluation) -> str:
-    """The matrix, each of whose cells is a button; of many words, those pairs that were mistaken."""
-    told = "Choose a number to see which recordings it counts, and to hear those that were mistaken."
-    script = (
-        "<noscript><p>That takes JavaScript, which is switched off here; mistakes.csv has the mistakes.</p></noscript>"
+    """The matrix, each of whose counts is a button; of many words, those pairs that were mistaken."""
+    return (
+        "<p>Choose a number to see which recordings it counts, and to hear those that were mistaken.</p>\n"
+        "<noscript><p>That takes JavaScript, which is switched off; mistakes.csv names the mistakes.</p></noscript>"
+        f"\n{_matrix(evaluation) if max(evaluation.confusion.shape) <= LABELLED else _pairs(evaluation)}"
     )
-    return f"<p>{told}</p>{script}\n{_matrix(evaluation) if _fits(evaluation) else _pairs(evaluation)}"
-
-
-def _fits(evaluation: Evaluation) -> bool:
-    return max(evaluation.confusion.shape) <= LABELLED
 
 
 def _matrix(evaluation: Evaluation) -> str:
@@ -185,13 +181,11 @@ def _matrix(evaluation: Evaluation) -> str:
         )
         for (row, word), counts in zip(enumerate(evaluation.words), evaluation.confusion)
     ]
-    caption = (
-        "Rows are words that were said, columns what was heard; numbers are recordings, the darker the more of a row. "
-        "What is right has a frame"
-    )
+    told = "<p>What is right has a frame. The stronger a colour, the more of the recordings in its row.</p>\n"
+    caption = "Recordings of the words in the rows, by what was heard"
     header = ("said \\ heard", *(heard or "(nothing)" for heard in evaluation.heard))
     kind = "confusion upright" if len(evaluation.heard) > SIDEWAYS else "confusion"
-    return captioned(caption, header, rows, kind=kind)
+    return told + captioned(caption, header, rows, kind=kind)
 
 
 def _pairs(evaluation: Evaluation) -> str:
@@ -280,7 +274,7 @@ def _worst_first(evaluation: Evaluation) -> list[int]:
 
 def _embedded(
     evaluation: Evaluation, wrong: Sequence[int], drawn: Collection[int], sample_rate: int | None
-) -> tuple[dict[int, Heard], dict[int, str]]:
+) -> tuple[dict[int, Excerpt], dict[int, str]]:
     """What is heard and seen of recordings, as far as there is room, and why nothing is of the others."""
     heard, silent, room = {}, {}, MOST_EMBEDDED
     for number in wrong:
@@ -290,7 +284,7 @@ def _embedded(
             silent[number] = NO_SOUND
         elif _characters(end - start, sample_rate or answer.source_rate) > room:
             silent[number] = NO_ROOM
-        elif (found := _heard(utterance.path, start, end, sample_rate, number in drawn)) is None:
+        elif (found := _excerpt(utterance.path, start, end, sample_rate, number in drawn)) is None:
             silent[number] = GONE
         elif len(found.sound) + len(found.picture) > room:
             silent[number] = NO_ROOM
@@ -312,7 +306,7 @@ def _characters(seconds: float, sample_rate: int) -> int:
     return round(seconds * sample_rate) * 2 * 4 // 3
 
 
-def _heard(path: Path, start: float, end: float, sample_rate: int | None, drawn: bool) -> Heard | None:
+def _excerpt(path: Path, start: float, end: float, sample_rate: int | None, drawn: bool) -> Excerpt | None:
     """A part of a recording; None where it cannot be read again, as what came through a pipe."""
     if not path.is_file():
         return None
@@ -329,13 +323,15 @@ def _heard(path: Path, start: float, end: float, sample_rate: int | None, drawn:
     sound = embedded("audio/wav", audio.as_wav(samples, rate))
     picture = embedded("image/png", small_picture(samples, rate)) if drawn else ""
     part = f"{start:.2f} to {start + len(samples) / rate:.2f} of {len(recording.samples) / rate:.2f} s"
-    return Heard(sound, picture, f"{part}, up to {rate // 2} Hz")
+    return Excerpt(sound, picture, f"{part}; 0 to {rate // 2} Hz")
 
 
 # Files
 
 
-def _worst(evaluation: Evaluation, drawn: Sequence[int], heard: Mapping[int, Heard], silent: Mapping[int, str]) -> str:
+def _worst(
+    evaluation: Evaluation, drawn: Sequence[int], heard: Mapping[int, Excerpt], silent: Mapping[int, str]
+) -> str:
     """What was mistaken with the greatest confidence."""
     lacking = list(silent.values()).count(NO_ROOM)
     told = [f"<p>{counted(len(evaluation.mistakes), 'mistake')} in all, the surest first.</p>"] if drawn else []
@@ -348,7 +344,7 @@ def _worst(evaluation: Evaluation, drawn: Sequence[int], heard: Mapping[int, Hea
     return "\n".join([*told, f"<ol>\n{items}\n</ol>"] if drawn else told)
 
 
-def _mistaken(evaluation: Evaluation, number: int, heard: Heard | None, silent: str) -> str:
+def _mistaken(evaluation: Evaluation, number: int, heard: Excerpt | None, silent: str) -> str:
     utterance, answer = evaluation.answered[number]
     word, result = best_word(answer), answer.result
     taken = f"heard {own(word)} with confidence {result.confidence:.2f}" if word else "nothing heard"
@@ -358,11 +354,10 @@ def _mistaken(evaluation: Evaluation, number: int, heard: Heard | None, silent: 
     if heard is None:
         return f"<li>{line}<br>{text(silent)}</li>"
     label = text(f"what was heard of {utterance.path}")
-    about = f"{heard.told} from the bottom to the top; the darker, the louder"
     return (
         f'<li>{line}\n<figure><audio id="sound-{number}" controls preload="none" aria-label="{label}" '
-        f'src="{heard.sound}"></audio>\n<img src="{heard.picture}" alt="spectrogram of it, {heard.told}">\n'
-        f"<figcaption>{about}</figcaption></figure></li>"
+        f'src="{heard.sound}"></audio>\n<img src="{heard.picture}" alt="spectrogram of it">\n'
+        f"<figcaption>{heard.told} from bottom to top, the darker, the louder</figcaption></figure></li>"
     )
 
 

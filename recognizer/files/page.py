@@ -43,10 +43,10 @@ dd { margin: 0; }
 @media print { body { max-width: none; padding: 0; } nav, audio { display: none; } .scroll { overflow: visible; }
   * { print-color-adjust: exact; } tr, figure, li { break-inside: avoid; } }
 """
-REACH = ("n", "%", "of 0 to 100 %", "95 % interval", "over speakers", "which are")  # what `measured` gives
+REACH = ("n", "%", "of 0 to 100 %", "95 % interval", "bootstrap", "over")  # what `measured` gives
 
 
-def page(title: str, body: str, style: str = "", script: str = "") -> str:
+def whole_page(title: str, body: str, style: str = "", script: str = "") -> str:
     """A whole page.
 
     Parameters

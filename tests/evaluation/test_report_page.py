@@ -18,6 +18,7 @@ from reading import Element, data_of, read_page
 from synthetic import RATE, record, say, write
 
 from recognizer.corpus import Utterance, find
+from recognizer.errors import RecognizerWarning
 from recognizer.evaluation import report_page as pages
 from recognizer.evaluation.evaluation import NOTHING, Evaluation, evaluate
 from recognizer.evaluation.report_page import report_page
@@ -240,6 +241,41 @@ def test_recordings_that_are_gone_or_no_sound_are_named(mixed):
     assert whole.one("section", id="worst").text.count(pages.GONE) == len(mixed.mistakes)
 
 
+def test_recordings_that_are_others_by_now_are_named(mixed):
+    first, second, *_ = [m.path for m in mixed.mistakes if m.path.name.startswith("rise")]
+    first.write_text("no sound")
+    write(second, np.zeros(3))  # which ends before the word that was heard
+    later = {"start": 5.0, "end": 5.5, "duration": 6.0}
+    given = tuple(
+        (u, replace(a, result=replace(a.result, **later)) if u.path == second else a) for u, a in mixed.answered
+    )
+    items = read_page(report_page(replace(mixed, answered=given), RATE)).one("section", id="worst").all("li")
+    gone = [item.text for item in items if pages.GONE in item.text]
+    assert len(gone) == 2
+    assert all(any(str(path) in text for text in gone) for path in (first, second))
+
+
+def test_what_came_through_a_pipe_is_not_waited_for(mixed, monkeypatch):
+    path = mixed.mistakes[0].path
+    monkeypatch.setattr(Path, "is_file", lambda self: self != path)
+    loaded, load = [], audio.load
+    monkeypatch.setattr(audio, "load", lambda path, rate: loaded.append(path) or load(path, rate))
+    items = list(read_page(report_page(mixed, RATE)).one("section", id="worst").all("li"))
+    assert pages.GONE in items[0].text
+    assert len(loaded) == 10
+    assert path not in loaded
+
+
+def test_what_was_told_when_it_was_recognised_is_not_told_again(mixed):
+    path = next(m.path for m in mixed.mistakes if m.path.name.startswith("rise"))
+    file = bytearray(path.read_bytes())
+    file[40:44] = (100).to_bytes(4, "little")  # as if there were less in it
+    path.write_bytes(file)
+    with pytest.warns(RecognizerWarning):
+        audio.load(path, RATE)
+    assert len(sounds(read_page(report_page(mixed, RATE)))) == 11  # and no warning, which would be an error
+
+
 def test_spectrograms_are_of_the_sound_beside_them(whole):
     image = pytest.importorskip("matplotlib.image")
     for figure in whole.all("figure"):
@@ -357,6 +393,7 @@ const document = {
 };
 new Function("document", page.script)(document);
 const list = known.behind.querySelector("ol"), title = known.behind.querySelector("h3");
+for (const button of buttons) button.click();
 const seen = buttons.map((button) => {
   button.click();
   const shown = {

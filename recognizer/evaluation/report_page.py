@@ -127,7 +127,7 @@ def report_page(evaluation: Evaluation, sample_rate: int | None = None) -> str:
         "accuracy": ("Accuracy", _accuracy(evaluation)),
         "words": ("By word", _shares("word", evaluation.by_word)),
         "speakers": ("By speaker", _shares("speaker", evaluation.by_speaker)),
-        "confusion": ("What was heard of which word", _confusion(evaluation)),
+        "confusion": ("What was heard of which word", _confusion(evaluation, list(silent.values()).count(NO_ROOM))),
         "worst": ("Worst files", _worst(evaluation, drawn, heard, silent)),
         "unreadable": ("Not read", _unreadable(evaluation.unreadable)),
     }
@@ -163,12 +163,17 @@ def _table(caption: str, first: str, count: str, scores: Mapping[str, Proportion
 # What was heard of which word
 
 
-def _confusion(evaluation: Evaluation) -> str:
+def _confusion(evaluation: Evaluation, lacking: int) -> str:
     """The matrix, each of whose counts is a button; of many words, those pairs that were mistaken."""
-    return (
-        "<p>Choose a number to see which recordings it counts, and to hear those that were mistaken.</p>\n"
-        "<noscript><p>That takes JavaScript, which is switched off; mistakes.csv names the mistakes.</p></noscript>"
-        f"\n{_matrix(evaluation) if max(evaluation.confusion.shape) <= LABELLED else _pairs(evaluation)}"
+    told = ["<p>Choose a number to see which recordings it counts, and to hear those that were mistaken.</p>"]
+    if lacking:
+        told.append(
+            f"<p>Of {counted(lacking, 'recording')} among these there is no sound here: with more of it, this page "
+            f"would have more than {MOST_EMBEDDED // 10**6} MB.</p>"
+        )
+    told.append("<noscript><p>That takes JavaScript, which is off; mistakes.csv names the mistakes.</p></noscript>")
+    return "\n".join(
+        [*told, _matrix(evaluation) if max(evaluation.confusion.shape) <= LABELLED else _pairs(evaluation)]
     )
 
 
@@ -333,15 +338,9 @@ def _worst(
     evaluation: Evaluation, drawn: Sequence[int], heard: Mapping[int, Excerpt], silent: Mapping[int, str]
 ) -> str:
     """What was mistaken with the greatest confidence."""
-    lacking = list(silent.values()).count(NO_ROOM)
-    told = [f"<p>{counted(len(evaluation.mistakes), 'mistake')} in all, the surest first.</p>"] if drawn else []
-    if lacking:
-        told.append(
-            f"<p>{counted(lacking, 'recording')} that {'was' if lacking == 1 else 'were'} mistaken can only be named: "
-            f"with more sound, this page would have more than {MOST_EMBEDDED // 10**6} MB.</p>"
-        )
     items = "\n".join(_mistaken(evaluation, number, heard.get(number), silent.get(number, "")) for number in drawn)
-    return "\n".join([*told, f"<ol>\n{items}\n</ol>"] if drawn else told)
+    told = f"{counted(len(evaluation.mistakes), 'mistake')} in all, the surest first."
+    return f"<p>{told}</p>\n<ol>\n{items}\n</ol>" if drawn else ""
 
 
 def _mistaken(evaluation: Evaluation, number: int, heard: Excerpt | None, silent: str) -> str:

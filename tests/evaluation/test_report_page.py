@@ -218,14 +218,16 @@ def test_sound_and_pictures_are_bounded_and_what_is_left_out_is_said(mixed, monk
     assert len(silent) + len(found) == 11
     assert len(found) > 0 or most == 0
     assert {data[number]["silent"] for number in silent} == {pages.NO_ROOM}
-    assert f"{len(silent)} recordings that were mistaken can only be named" in told.text
+    said = whole.one("section", id="confusion").text
+    assert f"Of {len(silent)} recordings among these there is no sound here" in said
+    assert f"more than {most // 10**6} MB" in said
     for item, mistake in zip(told.all("li"), mixed.mistakes, strict=True):
         assert str(mistake.path) in item.text
         assert (pages.NO_ROOM in item.text) == (not list(item.all("audio")))
 
 
 def test_a_page_with_room_for_all_says_nothing_of_that(whole):
-    assert "can only be named" not in whole.text
+    assert "no sound" not in whole.text
 
 
 def test_recordings_that_are_gone_or_no_sound_are_named(mixed):

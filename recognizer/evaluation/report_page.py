@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer.errors import AudioError, RecognizerWarning, counted, printable
+from recognizer.errors import AudioError, RecognizerWarning, counted, in_short, printable
 from recognizer.evaluation.evaluation import Evaluation, best_word, headline
 from recognizer.evaluation.spectrogram import small_picture
 from recognizer.features.analysis import WHOLE
 from recognizer.files.html import Markup, text
 from recognizer.files.page import REACH, captioned, data, embedded, measured, own, sections, whole_page
-from recognizer.files.pictures import LABELLED
+from recognizer.files.pictures import LABELLED, LONGEST_LABEL
 from recognizer.intervals import Proportion
 from recognizer.recognition.result import Result
 from recognizer.sound import audio
@@ -172,23 +173,19 @@ def _confusion(evaluation: Evaluation, lacking: int) -> str:
             f"would have more than {MOST_EMBEDDED // 10**6} MB.</p>"
         )
     told.append("<noscript><p>That takes JavaScript, which is off; mistakes.csv names the mistakes.</p></noscript>")
-    return "\n".join(
-        [*told, _matrix(evaluation) if max(evaluation.confusion.shape) <= LABELLED else _pairs(evaluation)]
-    )
+    few = max(evaluation.confusion.shape) <= LABELLED
+    return "\n".join([*told, _matrix(evaluation) if few else _pairs(evaluation)])
 
 
 def _matrix(evaluation: Evaluation) -> str:
     share = evaluation.confusion / evaluation.confusion.sum(1, keepdims=True)
     rows = [
-        (
-            _said(evaluation, word),
-            *(_cell(evaluation, row, column, share[row, column]) for column in range(len(counts))),
-        )
-        for (row, word), counts in zip(enumerate(evaluation.words), evaluation.confusion)
+        (_said(evaluation, word), *(_cell(evaluation, row, column, one) for column, one in enumerate(share[row])))
+        for row, word in enumerate(evaluation.words)
     ]
     told = "<p>What is right has a frame. The stronger a colour, the more of the recordings in its row.</p>\n"
     caption = "Recordings of the words in the rows, by what was heard"
-    header = ("said \\ heard", *(heard or "(nothing)" for heard in evaluation.heard))
+    header = ("said \\ heard", *(_fitting(heard) or "(nothing)" for heard in evaluation.heard))
     kind = "confusion upright" if len(evaluation.heard) > SIDEWAYS else "confusion"
     return told + captioned(caption, header, rows, kind=kind)
 
@@ -201,7 +198,7 @@ def _pairs(evaluation: Evaluation) -> str:
     rows = [
         (
             _said(evaluation, evaluation.words[row]),
-            evaluation.heard[column] or "(nothing)",
+            _fitting(evaluation.heard[column]) or "(nothing)",
             _button(evaluation, row, column),
         )
         for row, column in found[:MOST_PAIRS]
@@ -212,7 +209,12 @@ def _pairs(evaluation: Evaluation) -> str:
 
 
 def _said(evaluation: Evaluation, word: str) -> Markup:
-    return Markup(own(word) + (" (not in the model)" if word in evaluation.unknown else ""))
+    return Markup(own(_fitting(word)) + (" (not in the model)" if word in evaluation.unknown else ""))
+
+
+def _fitting(word: str) -> str:
+    """A word as it fits beside or above a table; its button has all of it."""
+    return in_short(printable(word), LONGEST_LABEL)
 
 
 def _cell(evaluation: Evaluation, row: int, column: int, share: float) -> Markup:
@@ -313,7 +315,7 @@ def _characters(seconds: float, sample_rate: int) -> int:
 
 def _excerpt(path: Path, start: float, end: float, sample_rate: int | None, drawn: bool) -> Excerpt | None:
     """A part of a recording; None where it cannot be read again, as what came through a pipe."""
-    if not path.is_file():
+    if not os.path.isfile(path):
         return None
     try:
         with warnings.catch_warnings():  # of what was told when it was recognised

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import shutil
 import subprocess
 import wave
@@ -23,7 +24,7 @@ from recognizer.evaluation import report_page as pages
 from recognizer.evaluation.evaluation import NOTHING, Evaluation, evaluate
 from recognizer.evaluation.report_page import report_page
 from recognizer.evaluation.spectrogram import small_picture
-from recognizer.files.pictures import LABELLED
+from recognizer.files.pictures import LABELLED, LONGEST_LABEL
 from recognizer.intervals import Proportion
 from recognizer.recognition.result import Candidate, Result
 from recognizer.recognizer import FileResult, Recognizer
@@ -257,15 +258,22 @@ def test_recordings_that_are_others_by_now_are_named(mixed):
     assert all(any(str(path) in text for text in gone) for path in (first, second))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
 def test_what_came_through_a_pipe_is_not_waited_for(mixed, monkeypatch):
-    path = mixed.mistakes[0].path
-    monkeypatch.setattr(Path, "is_file", lambda self: self != path)
-    loaded, load = [], audio.load
-    monkeypatch.setattr(audio, "load", lambda path, rate: loaded.append(path) or load(path, rate))
+    path, load = mixed.mistakes[0].path, audio.load
+    path.unlink()
+    os.mkfifo(path)
+    loaded = []
+
+    def noted(file: Path, rate: int) -> audio.Recording:
+        loaded.append(file)
+        assert file != path
+        return load(file, rate)
+
+    monkeypatch.setattr(audio, "load", noted)
     items = list(read_page(report_page(mixed, RATE)).one("section", id="worst").all("li"))
     assert pages.GONE in items[0].text
     assert len(loaded) == 10
-    assert path not in loaded
 
 
 def test_what_was_told_when_it_was_recognised_is_not_told_again(mixed):
@@ -318,6 +326,16 @@ def test_names_that_are_no_text_are_shown_escaped(mixed):
     whole = read_page(report_page(replace(mixed, answered=given), RATE))
     assert data_of(whole)["recordings"][0]["file"] == "a\\udcff\\n.wav"
     report_page(replace(mixed, answered=given), RATE).encode()
+
+
+def test_a_long_word_leaves_room_for_the_table():
+    long = "x" * 400 + "y"
+    whole = read_page(report_page(made_up([(long, "a"), ("a", "a")])))
+    assert whole.one("section", id="words").one("table").rows[1][0] == long
+    names = [cell.text for cell in whole.one("section", id="confusion").all("th")]
+    assert max(map(len, names)) <= LONGEST_LABEL
+    assert names.count("x" * 15 + "…" + "x" * 13 + "y") == 2
+    assert long in buttons(whole)["1-0"].attributes["aria-label"]
 
 
 # Many words

@@ -377,10 +377,17 @@ def test_all_right_has_no_worst_files():
     ]
 
 
+def test_where_nobody_knows_who_spoke_there_is_no_table_of_speakers(mixed):
+    nobody = evaluate([replace(u, speaker=None) for u, _ in mixed.answered], [answer for _, answer in mixed.answered])
+    whole = read_page(report_page(nobody, RATE))
+    assert "speakers" not in [section.attributes["id"] for section in whole.all("section")]
+    assert not any("speaker" in recording for recording in data_of(whole)["recordings"])
+
+
 def test_what_could_not_be_read_is_told():
-    found = replace(made_up([("a", "a")]), unreadable={"x.wav": "x.wav: is empty <0 bytes>; record it again"})
+    found = replace(made_up([("a", "a")]), unreadable={"x.wav": "x.wav: is <b>empty; record it again"})
     [item] = read_page(report_page(found)).one("section", id="unreadable").all("li")
-    assert item.text == "x.wav: is empty <0 bytes>; record it again"
+    assert item.text == "x.wav: is <b>empty; record it again"
 
 
 # Its script

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reading import read_page
 from rich.console import Console
 from soundcard import Plug
 from synthetic import WORDS, say, write
@@ -196,6 +197,8 @@ def test_words_and_card_of_a_model(clean_run, hostile_model, recordings, tmp_pat
         assert clean_json(clean_run(*call, "--json"))
     found = json.loads(clean_run("models", "show", hostile_model, "--json"))
     assert tuple(found["words"]) == Model.load(hostile_model).words  # the data are as they were
+    assert clean_run("models", "show", hostile_model, "--html", tmp_path / "m.html")
+    read_page((tmp_path / "m.html").read_text(encoding="utf-8"))
 
 
 def clean_json(text: str) -> list[dict]:
@@ -355,6 +358,7 @@ def test_a_report_on_long_words_is_drawn(clean_run, hostile_model, recordings, t
     pytest.importorskip("matplotlib")
     assert clean_run("evaluate", recordings, "--model", hostile_model, "--report", tmp_path / "r\x1b")
     assert len(list((tmp_path / "r\x1b").glob("*.png"))) >= 1
+    read_page((tmp_path / "r\x1b" / "index.html").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(

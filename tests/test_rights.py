@@ -113,6 +113,12 @@ def test_a_model_is_for_everybody(built, tmp_path):
     assert mode(tmp_path / "tones.npz") == 0o666
 
 
+def test_a_page_that_plays_what_people_said(run, recordings, model_file, tmp_path):
+    pytest.importorskip("matplotlib")
+    assert run("evaluate", recordings, "--model", model_file, "--report", tmp_path / "report").status == 0
+    assert mode(tmp_path / "report" / "index.html") == 0o600
+
+
 def test_what_is_recorded(run, speaking, tmp_path):
     write(tmp_path / "mine" / "hum" / "1.wav", say("hum"))
     write(tmp_path / "mine" / "other" / "1.wav", say("fall"))

@@ -27,7 +27,7 @@ LARGEST = 2**20  # bytes; a page of settings has a thousandth of that
 # Options that have the name of others, and mean something else: what is said for all commands is not said for these.
 OWN = {("speakers", "refresh"): {"model"}, ("cut",): {"words"}, ("enroll",): {"words"}, ("record",): {"speaker"}}
 # A default gives way to what a call says that does not go with it, or to what it does not say without which it is idle.
-FORMS = {"as_json", "as_csv", "as_textgrid", "as_srt", "as_labels"}
+FORMS = {"as_json", "as_csv", "as_textgrid", "as_srt", "as_labels", "html"}
 RIVALS = {form: FORMS - {form} for form in FORMS} | {"device": {"source", "from_file", "labelled", "unlabelled"}}
 NEEDS = {("devices",): {"device": "test"}}
 LINE_OF_MODEL = re.compile(r"""(\s*model\s*=\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^\s#]+)""")

@@ -68,7 +68,7 @@ def evaluate(
     threshold: ThresholdOption = "normal",
     report: Annotated[
         Path | None,
-        typer.Option(help="Also write JSON, CSV and PNG files there.", metavar="DIR", show_default=False),
+        typer.Option(help="Also write a page, JSON, CSV and PNG files there.", metavar="DIR", show_default=False),
     ] = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
@@ -134,7 +134,8 @@ def evaluate(
         _print(evaluation)
     if report is not None:
         with working("writing the report", quiet, SOON):
-            written = write_report(evaluation, report)
+            front_end = recognizer.model.front_end
+            written = write_report(evaluation, report, front_end.sample_rate if front_end.hears else None)
         if not quiet:
             complain(f"{len(written)} files written to {shown(report)}")
     for reason in list(evaluation.unreadable.values())[:WORST]:

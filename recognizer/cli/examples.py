@@ -55,7 +55,11 @@ EXAMPLES = {
     "devices": ("recognizer devices", "recognizer devices --test --device 0"),
     "models": ("recognizer models list", "recognizer models default commands"),
     "models list": ("recognizer models list", "recognizer models list --json"),
-    "models show": ("recognizer models show digits", "recognizer models show commands --plot model.png --word go"),
+    "models show": (
+        "recognizer models show digits",
+        "recognizer models show commands --plot model.png --word go",
+        "recognizer models show digits --html digits.html",
+    ),
     "models compare": (
         "recognizer train audio_samples --output mine.npz --mixtures 1",
         "recognizer models compare digits mine.npz audio_samples",

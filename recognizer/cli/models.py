@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recognizer.cli import defaults, own_models
+from recognizer.cli.cards import in_order, inside, is_score, plain
 from recognizer.cli.corpora import recordings_of
 from recognizer.cli.options import (
     DebugOption,
@@ -19,11 +20,13 @@ from recognizer.cli.options import (
     JsonOption,
     LayoutOption,
     QuietOption,
+    check_file,
     lasting_name,
     png_for,
     usage_error,
     workers,
 )
+from recognizer.cli.outputs import written_whole
 from recognizer.cli.reporting import (
     GAP,
     SOON,
@@ -52,7 +55,6 @@ if TYPE_CHECKING:
 LEAST_WORDS = 12  # cells in which words of a model are named
 FEW = 20  # words that are named: two or three lines of a terminal
 WORST = 10  # unreadable files that are told: what is wrong with the first is mostly wrong with the rest
-FIRST = ("accuracy", "held_out", "licence", "data", "utterances", "speakers")  # of a card
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 app = typer.Typer(
@@ -122,13 +124,13 @@ def _row(record: dict) -> tuple[str, ...]:
 def _how_good(record: dict) -> tuple[str, str]:
     """The share of right answers, and where it was measured; a card may hold anything."""
     measured = record["accuracy"] if isinstance(record["accuracy"], dict) else {}
-    measured = {where: score for where, score in measured.items() if _is_score(score)}
+    measured = {where: score for where, score in measured.items() if is_score(score)}
     shares = [100 * score["accuracy"] for score in measured.values()]
     if len(shares) > 1:
         return f"{min(shares):.1f} to {max(shares):.1f} %", f"{len(shares)} corpora"
     if shares:
         return f"{shares[0]:.1f} %", next(iter(measured))
-    if _is_score(record["held_out"]):
+    if is_score(record["held_out"]):
         return f"{100 * record['held_out']['accuracy']:.1f} %", "a trial"
     return "", "no trial"
 
@@ -275,12 +277,21 @@ def show(
         str | None,
         typer.Option("--word", "-w", help="The word for --plot; the first if not given.", show_default=False),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", help="Also write all of it as a page for a browser.", metavar="FILE.html", show_default=False
+        ),
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Show what a model knows, how it was made and how well it does."""
+    if html is not None and as_json:
+        raise usage_error("--html and --json exclude each other; choose one")
     png_for(plot, "--plot")
+    check_file(html, "--html", ".html")
     if word is not None and plot is None:
         raise usage_error("--word chooses what --plot draws; give both")
     from recognizer.evaluation.alignment import word_index
@@ -297,6 +308,13 @@ def show(
             complain(f"written to {shown(plot)}")
     with working("comparing the words", quiet):
         record = _record(loaded, path)
+    if html is not None:
+        from recognizer.cli.model_page import model_page
+
+        with written_whole(html, "--html") as write:
+            write(model_page(record))
+        if not quiet:
+            complain(f"written to {shown(html)}")
     if as_json:
         print_json(record)
     else:
@@ -350,8 +368,8 @@ def _print_model(record: dict) -> None:
     _item("size", f"{record['bytes'] / 1000:.0f} kB")
     if card:
         _section("Where it comes from, and how well it does")
-    for key in [*(key for key in FIRST if key in card), *(key for key in card if key not in (*FIRST, "spoken"))]:
-        _value(key, card[key])
+    for key, value in in_order(card).items():
+        _value(key, value)
     _section("How long the words last, on average, without the silence around them")
     longest = sorted(record["durations"].items(), key=lambda item: -item[1])
     shown_words = longest if len(longest) <= FEW else longest[: FEW // 2] + longest[-FEW // 2 :]
@@ -369,10 +387,8 @@ def _print_model(record: dict) -> None:
             told = f"  {shown(stage):<{width}}  {curve[0]:.2f} to {curve[-1]:.2f} in {counted(len(curve), 'iteration')}"
             echo_wrapped(f"{told}  {_sparkline(curve)}".rstrip(), 4)
     _section(f"Inside: each word is a chain of {record['states']} states, each of which knows a part of its sound")
-    written = {"file", "bytes", "words", "spoken", "card", "durations", "confusable", "history"}
-    for key, value in record.items():
-        if key not in written:
-            _value(key, value)
+    for key, value in inside(record).items():
+        _value(key, value)
 
 
 def _section(title: str) -> None:
@@ -382,41 +398,16 @@ def _section(title: str) -> None:
 
 def _value(key: str, value: object, indent: int = 0) -> None:
     """A key with its value, whatever JSON it is, with those inside it below."""
-    if isinstance(value, dict) and not _is_score(value):
+    if isinstance(value, dict) and not is_score(value):
         _item(key, "", indent)
         for name, item in value.items():
             _value(name, item, indent + 2)
     else:
-        _item(key, _plain(value), indent)
+        _item(key, plain(value), indent)
 
 
 def _item(key: str, text: str, indent: int = 0) -> None:
     echo_wrapped(f"{' ' * indent}{shown(key)}: {in_short(text, LONGEST_LINE)}".rstrip(), indent + 4)
-
-
-def _is_score(value: object) -> bool:
-    """Whether it is an accuracy that was measured, as `Proportion.as_json` has it; a card may hold anything."""
-    if not isinstance(value, dict) or not {"accuracy", "n", "interval"} <= set(value):
-        return False
-    numbers = [value["accuracy"]]
-    for key in ("interval", *(key for key in ("bootstrap",) if key in value)):
-        ends = value[key]
-        numbers += ends if isinstance(ends, list) and len(ends) == 2 else [None]
-    return all(isinstance(number, int | float) for number in numbers) and ("bootstrap" in value) == ("over" in value)
-
-
-def _plain(value: object) -> str:
-    """Any JSON value in words: a measured accuracy with its interval, a list with commas."""
-    if _is_score(value):
-        from recognizer.intervals import in_words
-
-        unseen = f", unseen {value['unseen']}" if "unseen" in value else ""
-        return f"{100 * value['accuracy']:.2f} % ({in_words(value)}){unseen}"
-    if isinstance(value, dict):
-        return " ".join(f"{shown(key)} {_plain(item)}" for key, item in value.items() if item is not None)
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_plain, value))
-    return f"{value:.4g}" if isinstance(value, float) else "not known" if value is None else shown(value)
 
 
 def _sparkline(curve: list[float]) -> str:

@@ -48,7 +48,7 @@ LEAST_KEY = 8  # cells of a name that is shortened so that what stands beside it
 GAP = 2  # cells between two columns
 LEAST = 30  # cells of a terminal that lines are wrapped to; less is none that anybody reads
 CLOSED = "standard output is closed, and there is nowhere to print to; leave it open, or send it to a file"
-WRITTEN = ("output", "report", "textgrid", "plot", "save")  # parameters that name files to write
+WRITTEN = ("output", "report", "textgrid", "plot", "html", "save")  # parameters that name files to write
 # What the package advises in its own terms, and how one does that on the command line.
 OPTION_FOR = {
     "choose another model": "choose another --model",

@@ -18,6 +18,7 @@ import numpy as np
 
 from recognizer.acoustics.word_models import WordModels
 from recognizer.errors import AudioError, ModelError, cited, listed
+from recognizer.evaluation.spectrogram import SHOWN_DEPTH, spectrogram
 from recognizer.features.analysis import Analysis
 from recognizer.features.front_end import FrontEnd
 from recognizer.files.pictures import lettering
@@ -28,9 +29,7 @@ from recognizer.recognition import decoding
 from recognizer.sound.audio import Recording
 
 SHOWN_AROUND = 0.25  # seconds of the recording that a picture has on both sides of what was analysed
-SHOWN_DEPTH = 60.0  # dB from the strongest to the weakest that a spectrogram shows: about what speech has over a room
 LETTER = 0.01  # of a picture's width that a letter takes below it
-WIDEBAND = 0.006  # seconds; a short window shows formants, and when they move, rather than the pitch
 
 
 @dataclass(frozen=True)
@@ -251,7 +250,7 @@ def write_picture(alignment: Alignment, recording: Recording, path: Path) -> Non
         wave.plot(shown[0] + np.arange(len(samples)) / recording.sample_rate, samples, color="#30506a", linewidth=0.5)
         loudest = max(float(np.abs(samples).max(initial=0)), 1e-3)
         wave.set(ylabel="amplitude,\nfull scale 1", xlim=shown, ylim=(-1.1 * loudest, 1.1 * loudest))
-        level, top = _spectrogram(samples, recording.sample_rate)
+        level, top = spectrogram(samples, recording.sample_rate)
         spectrum.imshow(
             level, origin="lower", aspect="auto", cmap="Greys", vmin=-SHOWN_DEPTH, vmax=0, extent=(*shown, 0, top)
         )
@@ -268,13 +267,3 @@ def write_picture(alignment: Alignment, recording: Recording, path: Path) -> Non
         told = f"{start:.3f} to {end:.3f} s, log likelihood a frame {alignment.score:.2f}"
         figure.suptitle(f"{drawable(alignment.word)}\n{told}", fontsize=10)  # a line each: words may run right to left
         figure.savefig(temporary, dpi=120)
-
-
-def _spectrogram(samples: np.ndarray, sample_rate: int) -> tuple[np.ndarray, float]:
-    """Wideband spectrogram, dB under its peak, (bins, frames), and the frequency of the last bin, Hz."""
-    window = round(WIDEBAND * sample_rate)
-    size = max(512, 2 ** int(np.ceil(np.log2(window))))
-    emphasised = np.diff(samples, prepend=samples[:1])  # as an ear hears it, so that high formants are seen
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(emphasised, window // 2), window)[:: max(1, window // 4)]
-    power = np.abs(np.fft.rfft(frames * np.hanning(window), size)).T ** 2
-    return 10 * np.log10(power / max(power.max(), 1e-20) + 1e-12), sample_rate / 2

@@ -44,6 +44,7 @@ class Evaluation:
     false_acceptances : words that the model lacks, taken for one of its own
     unknown : the same for each of these words
     unreadable : files that could not be read, with the reason
+    answered : the others with what was heard, as they were given
     """
 
     total: Proportion
@@ -57,6 +58,7 @@ class Evaluation:
     false_acceptances: Proportion
     unknown: dict[str, Proportion]
     unreadable: dict[str, str]
+    answered: tuple[tuple[Utterance, FileResult], ...] = ()
 
     def as_json(self) -> dict:
         """Everything as plain JSON data."""
@@ -114,7 +116,7 @@ def evaluate(
         reason = next(iter(unreadable.values()), "the corpus is empty")
         raise RecognizerError(f"none of the {len(unreadable)} files can be tested: {reason}")
     said = [u.word for u, _ in answered]
-    heard = [r.result.nbest[0].word if r.result.nbest else NOTHING for _, r in answered]
+    heard = [best_word(r) for _, r in answered]
     accepted = np.array([r.result.accepted for _, r in answered])
     known = np.array([vocabulary is None or word in vocabulary for word in said])
     words = tuple(sorted(set(said), key=a_to_z))
@@ -139,7 +141,13 @@ def evaluate(
         Proportion.counted(accepted[~known], speakers[~known]),
         _by(said[~known], accepted[~known], speakers[~known]),
         unreadable,
+        tuple(answered),
     )
+
+
+def best_word(answer: FileResult) -> str:
+    """What a file that could be read is taken for in the forced choice; NOTHING where no word was heard."""
+    return answer.result.nbest[0].word if answer.result.nbest else NOTHING
 
 
 def a_to_z(name: str) -> tuple[str, str]:

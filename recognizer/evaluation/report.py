@@ -1,4 +1,4 @@
-"""An evaluation as files: JSON, CSV tables and pictures."""
+"""An evaluation as files: a page, JSON, CSV tables and pictures."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from recognizer.errors import RecognizerError, shown
 from recognizer.evaluation.evaluation import NOTHING, Evaluation, headline
+from recognizer.evaluation.report_page import report_page
 from recognizer.files.pictures import LABELLED, lettering, require_matplotlib
 from recognizer.files.writing import remedy, replacing
 from recognizer.intervals import Proportion
@@ -28,8 +29,14 @@ DOTS = 120  # an inch
 SCORE_COLUMNS = ("correct", "n", "accuracy", *INTERVALS)
 
 
-def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write the evaluation as JSON, CSV tables and PNG pictures; gives the files written.
+def write_report(evaluation: Evaluation, folder: Path, sample_rate: int | None = None) -> list[Path]:
+    """Write the evaluation as a page, JSON, CSV tables and PNG pictures; gives the files written.
+
+    Parameters
+    ----------
+    evaluation : what was found
+    folder : which is made where there is none
+    sample_rate : to which the model brings recordings, Hz; each has its own when None
 
     Raises
     ------
@@ -46,6 +53,9 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
             written.append(folder / f"{name}.csv")
             with _opened(written[-1]) as file:
                 csv.writer(file).writerows(rows)
+        written.append(folder / "index.html")
+        with _opened(written[-1], private=True) as file:  # for it has what people said
+            file.write(report_page(evaluation, sample_rate))
         labels = (*evaluation.words, *evaluation.heard, *evaluation.by_speaker)
         with lettering(labels) as drawable:
             return written + _pictures(evaluation, folder, drawable)
@@ -55,10 +65,10 @@ def write_report(evaluation: Evaluation, folder: Path) -> list[Path]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
+def _opened(path: Path, *, private: bool = False) -> Iterator[TextIO]:
     """A text file, whole or not at all; file names that are no text are written as escapes."""
     with (
-        replacing(path) as temporary,
+        replacing(path, private=private) as temporary,
         open(temporary, "w", newline="", encoding="utf-8", errors="backslashreplace") as f,
     ):
         yield f

@@ -29,7 +29,7 @@ def table(title: str, rows: Iterable[Sequence[object]], header: Sequence[str] = 
     lines += [_row("td", row) for row in rows[:MOST_ROWS]]
     if len(rows) > MOST_ROWS:
         lines.append(_row("td", [f"and {len(rows) - MOST_ROWS} more"]))
-    return f"<div>{_text(title)}<table>{''.join(lines)}</table></div>"
+    return f"<div>{text(title)}<table>{''.join(lines)}</table></div>"
 
 
 def bar(share: float) -> Markup:
@@ -40,9 +40,10 @@ def bar(share: float) -> Markup:
 
 
 def _row(kind: str, cells: Iterable[object]) -> str:
-    written = [f'<{kind} style="text-align: left">{_text(cell)}</{kind}>' for cell in cells]
+    written = [f'<{kind} style="text-align: left">{text(cell)}</{kind}>' for cell in cells]
     return f"<tr>{''.join(written)}</tr>"
 
 
-def _text(cell: object) -> str:
+def text(cell: object) -> str:
+    """Whatever it is as HTML, also inside quotes, with nothing in it but text; `Markup` is kept."""
     return cell if isinstance(cell, Markup) else escape(printable(str(cell)))

@@ -5,12 +5,18 @@ from __future__ import annotations
 import importlib.util
 import logging
 import shutil
+import struct
 import unicodedata
 import warnings
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from recognizer.errors import RecognizerError, RecognizerWarning, in_short, listed
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FONT = "DejaVu Sans"  # comes with matplotlib
 LONGEST_LABEL = 30  # characters, beside which there is room for a picture
@@ -120,3 +126,17 @@ def _package(letter: str) -> str:
     if ord(letter) in PICTOGRAPHS:
         return "fonts-symbola"  # noto's are coloured bitmaps, which matplotlib cannot draw
     return "fonts-noto-cjk" if unicodedata.east_asian_width(letter) in "WF" else "fonts-noto-core"
+
+
+def grey_png(dots: np.ndarray) -> bytes:
+    """A picture, (height, width) uint8 from 0, which is black, to 255, as what a PNG file of it holds."""
+    height, width = dots.shape
+    lines = b"".join(b"\0" + line.tobytes() for line in dots)  # each begins with how it was filtered: not at all
+    parts = (
+        (b"IHDR", struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(lines)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part)) for kind, part in parts
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import tempfile
@@ -191,6 +192,13 @@ def save(path: str | Path, samples: np.ndarray, sample_rate: int, *, new: bool =
         _write_wav(path, sixteen_bits(recording.samples).astype("<i2"), recording.sample_rate, new)
     except AudioError as error:
         raise AudioError(f"{shown(path)}: {error}") from error
+
+
+def as_wav(samples: np.ndarray, sample_rate: int) -> bytes:
+    """What the file holds that `save` would write of mono samples, (n,) of full scale 1."""
+    held = io.BytesIO()
+    _put_wav(held, sixteen_bits(samples).astype("<i2"), sample_rate)
+    return held.getvalue()
 
 
 def sixteen_bits(samples: np.ndarray) -> np.ndarray:
@@ -502,14 +510,18 @@ def _write_wav(path: Path, pcm: np.ndarray, sample_rate: int, new: bool) -> None
         with (
             replacing(path, private=True, new=new) as temporary,
             open(temporary, "wb") as file,
-            wave.open(file, "wb") as sound,
         ):
-            sound.setnchannels(1)
-            sound.setsampwidth(2)
-            sound.setframerate(sample_rate)
-            sound.writeframes(pcm.tobytes())
+            _put_wav(file, pcm, sample_rate)
     except FileExistsError:
         raise
     except OSError as error:
         what_to_do = remedy(error, "choose an existing folder you may write to")
         raise AudioError(f"cannot be written ({error.strerror or error}); {what_to_do}") from error
+
+
+def _put_wav(file: BinaryIO, pcm: np.ndarray, sample_rate: int) -> None:
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(sample_rate)
+        sound.writeframes(pcm.tobytes())

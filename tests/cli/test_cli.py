@@ -223,6 +223,8 @@ assert not heavy, heavy
         ["models", "list", "more"],
         ["models", "show", "digits", "--word", "one"],
         ["models", "show", "digits", "--plot", "a.jpg"],
+        ["models", "show", "digits", "--html", "a.htm"],
+        ["models", "show", "digits", "--html", "a.html", "--json"],
         ["models", "compare", "digits", "digits"],
         ["enroll"],
         ["enroll", "eve", "anna"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
+from reading import read_page
 from synthetic import RATE, WORDS, record, say, write
 
 from recognizer import corpus
@@ -275,6 +278,30 @@ def test_a_report(run, mixed, model_file, expected, tmp_path):
     assert json.loads((folder / "evaluation.json").read_text(encoding="utf-8")) == expected.as_json()
     assert f"{len(list(folder.iterdir()))} files written to {folder}" in outcome.stderr
     assert (folder / "confusion.png").stat().st_size > 1000
+    page = read_page((folder / "index.html").read_text(encoding="utf-8"))
+    assert headline(expected.total) in page.text
+    sounds = [sound.attributes["src"].removeprefix("data:audio/wav;base64,") for sound in page.all("audio")]
+    assert len(sounds) == len(expected.mistakes)
+    for sound in sounds:
+        assert soundfile.info(io.BytesIO(base64.b64decode(sound))).samplerate == RATE
+
+
+def test_a_report_with_the_sound_as_the_model_hears_it(run, tmp_path, model_file):
+    write(tmp_path / "c" / "rise_eve_0.wav", say("fall", rate=48000), 48000, "FLOAT")
+    assert run("evaluate", tmp_path / "c", "-m", model_file, "--report", tmp_path / "r").status == 0
+    [sound] = read_page((tmp_path / "r" / "index.html").read_text(encoding="utf-8")).all("audio")
+    found = soundfile.info(io.BytesIO(base64.b64decode(sound.attributes["src"].partition(",")[2])))
+    assert (found.samplerate, found.subtype, found.channels) == (RATE, "PCM_16", 1)
+
+
+def test_a_report_on_features_has_no_sound(run, model_file, tmp_path):
+    write(tmp_path / "a.wav", say("fall"))
+    assert run("export", model_file, tmp_path / "a.wav", "--parameters", tmp_path / "c" / "rise").status == 0
+    outcome = run("evaluate", tmp_path / "c", "-m", model_file, "--report", tmp_path / "r")
+    assert outcome.status == 0
+    page = read_page((tmp_path / "r" / "index.html").read_text(encoding="utf-8"))
+    assert not list(page.all("audio"))
+    assert "a file of features, without sound" in page.one("section", id="worst").text
 
 
 def test_quiet(run, mixed, model_file, tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reading import Element, read_page
 from synthetic import RATE, record, say, write
 
 from recognizer import model as models
@@ -455,6 +456,93 @@ def test_pictures_that_cannot_be_drawn(run, model_file, tmp_path, monkeypatch):
     outcome = run("models", "show", model_file, "--plot", tmp_path / "m.png")
     assert outcome.stderr == "error: pictures need matplotlib; install it with `pip install recognizer[plot]`\n"
     assert list(tmp_path.glob("*.png")) == []
+
+
+def cells(page: Element, section: str) -> list[list[str]]:
+    return page.one("section", id=section).one("table").rows[1:]
+
+
+def test_the_page_tells_the_same(run, built, model_file, tmp_path):
+    card = {
+        "licence": "<b>none</b>",
+        "data": {"ours": "https://example.org/ ← \u202e"},
+        "nested": {"a": {"b": [1, None]}},
+        "accuracy": {
+            "x": {"accuracy": 0.75, "n": 4, "interval": [0.3, 0.95]},
+            "y": Proportion.of(1, 2, "eve").as_json(),
+        },
+        "held_out": Proportion.of(3, 4, "anna").as_json() | {"unseen": "speakers"},
+        "odd": {"accuracy": "good", "n": None, "interval": None},
+        "spoken": {"九": "jiǔ"},
+    }
+    words = ("九", "<script>alert(1)</script>", "سبعة", '"onload="x')
+    replace(built, words=words, card=card).save(tmp_path / "m.npz")
+    outcome = run("models", "show", tmp_path / "m.npz", "--html", tmp_path / "page.html")
+    assert (outcome.status, outcome.stderr) == (0, f"written to {tmp_path / 'page.html'}\n")
+    assert outcome.stdout == run("models", "show", tmp_path / "m.npz").stdout
+    assert run("models", "show", tmp_path / "m.npz", "--html", tmp_path / "page.html", "--quiet").stderr == ""
+    page = read_page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    record = json.loads(run("models", "show", tmp_path / "m.npz", "--json").stdout)
+
+    assert page.one("title").text == "Model m"
+    facts = page.one("section", id="facts").text
+    assert str(tmp_path / "m.npz") in facts
+    assert f"4 words九 (jiǔ), {words[1]}, {words[2]}, {words[3]}" in facts
+    assert [row[:3] + row[4:] for row in cells(page, "card")] == [
+        ["accuracy: x", "4", "75.00", "30.0 to 95.0", "not known", "", ""],
+        ["accuracy: y", "2", "50.00", "9.5 to 90.5", "0.0 to 100.0", "2 takes of one speaker", ""],
+        ["held_out", "4", "75.00", "30.1 to 95.4", "0.0 to 100.0", "4 takes of one speaker", "speakers"],
+    ]
+    told = page.one("section", id="card").text
+    for part in ("licence<b>none</b>", "https://example.org/ ← \\u202e", "1, not known", "accuracygood"):
+        assert part in told
+    assert "spoken" not in told
+    durations = {word: float(seconds) for word, seconds, _ in cells(page, "durations")}
+    assert durations == pytest.approx(record["durations"], abs=0.0051)
+    assert list(durations.values()) == sorted(durations.values(), reverse=True)
+    pairs = [[*pair["words"], f"{pair['distance']:.2f}"] for pair in record["confusable"]]
+    assert cells(page, "confusable") == pairs
+    assert len(pairs) > 0
+    history = [[n, str(len(line)), f"{line[0]:.2f}", f"{line[-1]:.2f}", ""] for n, line in record["history"].items()]
+    assert cells(page, "training") == history
+    inside = page.one("section", id="inside").text
+    assert f"fingerprint{record['fingerprint']}" in inside
+    assert all(name in inside for name in record["front_end"])
+
+
+def test_a_page_of_a_model_that_tells_little_of_itself(run, built, tmp_path):
+    bare = replace(built, card={}, acoustics=replace(built.acoustics, history={}))
+    bare.save(tmp_path / "m.npz")
+    assert run("models", "show", tmp_path / "m.npz", "--html", tmp_path / "page.html").status == 0
+    page = read_page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    sections = [section.attributes["id"] for section in page.all("section")]
+    assert sections == ["facts", "durations", "confusable", "inside"]
+
+
+def test_pages_that_cannot_be_written(run, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "x.html").mkdir()
+    missing = tmp_path / "no" / "m.html"
+    for options, told in (
+        (["--html", missing], f"--html {missing}: the folder {missing.parent} does not exist; make it first"),
+        (["--html", tmp_path / "file" / "m.html"], f"{tmp_path / 'file'} is no folder; choose another"),
+        (["--html", tmp_path / "x.html"], f"--html {tmp_path / 'x.html'} is a folder; name a file"),
+        (["--html", tmp_path / "m.png"], f"--html {tmp_path / 'm.png'} must end in .html"),
+        (["--html", tmp_path / "m.html", "--json"], "--html and --json exclude each other; choose one"),
+    ):
+        outcome = run("models", "show", "no model", *options)
+        assert (outcome.status, outcome.stdout) == (2, ""), "before the model is read"
+        assert told in outcome.stderr
+    assert [path.name for path in tmp_path.rglob("*.html")] == ["x.html"]
+
+
+def test_a_default_of_json_gives_way_to_a_page(run, home, model_file, tmp_path):
+    home.mkdir()
+    (home / "config.toml").write_text("json = true\n")
+    outcome = run("models", "show", model_file, "--html", tmp_path / "m.html")
+    assert outcome.status == 0
+    assert outcome.stdout.startswith("model: ")
+    assert (tmp_path / "m.html").exists()
 
 
 def test_by_name(run, built, own):

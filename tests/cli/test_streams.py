@@ -92,10 +92,12 @@ def test_work_is_done_where_nobody_can_be_told_of_it(run_with, model_file, tmp_p
     enroll = ("enroll", "eve", "--from", corpus, "--voice", SPEAKERS[0], "--model", model_file)
     train = ("train", corpus, "--mixtures", "1", "--output", tmp_path / "a.npz")
     cut = ("cut", corpus / "rise_anna_0.wav", "--words", "rise", "--model", model_file, "--output", tmp_path / "takes")
-    found = run_with((enroll, CLOSED), (train, ">&- 2>&-"), (cut, CLOSED))
+    show = ("models", "show", model_file, "--html", tmp_path / "m.html")
+    found = run_with((enroll, CLOSED), (train, ">&- 2>&-"), (cut, CLOSED), (show, CLOSED))
     for outcome in found:
         check(*outcome)
-    assert [status for status, _ in found] == [0, 0, 0]
+    assert [status for status, _ in found] == [0, 0, 0, 0]
+    assert (tmp_path / "m.html").exists()
     assert store.has_profile("eve")
     assert Model.load(tmp_path / "a.npz").words == ("fall", "rise")
     assert len(list((tmp_path / "takes").rglob("*.wav"))) == 1

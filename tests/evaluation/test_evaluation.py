@@ -242,6 +242,7 @@ def test_all_parts_of_a_report_agree(mixed, tmp_path):
     tables = ["by_speaker", "by_word", "confusion", "mistakes", "rejection"]
     assert {p.name for p in written} == {
         "evaluation.json",
+        "index.html",
         *(f"{name}.csv" for name in tables),
         *(f"{name}.png" for name in tables[:3]),
     }

@@ -8,11 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from recognizer.errors import RecognizerError, RecognizerWarning
 from recognizer.files import pictures
-from recognizer.files.pictures import NO_GLYPH, lettering, require_matplotlib
+from recognizer.files.pictures import NO_GLYPH, grey_png, lettering, require_matplotlib
 
 LETTER = "\U00012000"  # of cuneiform, which few computers have a font for
 NO_FONT = "ignore:no font here has"  # which scripts there are fonts for differs from computer to computer
@@ -186,3 +187,10 @@ def test_a_font_is_found_that_was_installed_after_the_first_picture(tmp_path):
         pytest.skip("there is a font for cuneiform here")
     font_of(LETTER, tmp_path / "data" / "fonts" / "new.ttf")
     assert drawn() == ascii(LETTER)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5), (256, 480)])
+def test_a_grey_picture_is_read_back_dot_by_dot(shape):
+    image = pytest.importorskip("matplotlib.image")
+    dots = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    np.testing.assert_array_equal(np.rint(image.imread(io.BytesIO(grey_png(dots))) * 255), dots)

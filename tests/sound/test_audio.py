@@ -515,6 +515,12 @@ def test_what_was_loaded_is_saved_bit_by_bit(tmp_path_factory, steps):
     assert second.read_bytes() == first.read_bytes()
 
 
+def test_sound_in_memory_is_the_file_that_would_be_saved(tmp_path):
+    samples = np.array([0, 0.5, -1, 1.5, 0.123456], np.float32)
+    audio.save(tmp_path / "a.wav", samples, 8000)
+    assert audio.as_wav(samples, 8000) == (tmp_path / "a.wav").read_bytes()
+
+
 def test_save_replaces_and_leaves_nothing_beside(tmp_path):
     for level in (0.1, 0.2):
         audio.save(str(tmp_path / "é 语音.wav"), np.full(100, level), 8000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from recognizer import __version__
 
 NUMBER, TEXT, YES_NO = {"type": "number"}, {"type": "string"}, {"type": "boolean"}
+NAME = TEXT | {"minLength": 1}
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 WORDS = {"type": "array", "items": TEXT}
 
@@ -70,8 +71,8 @@ SCHEMAS = {
     "Health": _object(status={"const": "ok"}, version=TEXT),
 }
 PARAMETERS = {
-    "model": (TEXT, "name of a model, see /v1/models; the one that the server was started with when left out"),
-    "speaker": (TEXT, "name of an enrolled speaker, or of a condition: anna, anna@cold"),
+    "model": (NAME, "name of a model, see /v1/models; the one that the server was started with when left out"),
+    "speaker": (NAME, "name of an enrolled speaker, or of a condition: anna, anna@cold"),
     "words": (WORDS, "the only words to choose from; commas divide what is given once"),
     "threshold": (
         {"anyOf": [{"enum": ["strict", "normal", "lenient"]}, SHARE], "default": "normal"},

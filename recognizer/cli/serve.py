@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recognizer.cli.options import DebugOption, ModelOption, QuietOption, usage_error
-from recognizer.cli.reporting import ExitStatus, complain, reports_errors, say
+from recognizer.cli.reporting import ExitStatus, complain, reports_errors, say, sigterm_interrupts
 from recognizer.errors import RecognizerError, cited, shown
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def serve(
         how = {"log_level": "error", "access_log": False, "server_header": False, "lifespan": "on"}
         how |= {"ws_max_size": limits.message, "timeout_graceful_shutdown": GRACE}
         server = uvicorn.Server(uvicorn.Config(served, **how))
-        with suppress(KeyboardInterrupt):  # which is how it ends
+        with suppress(KeyboardInterrupt), sigterm_interrupts():  # which is how it ends
             server.run(sockets=[listening])
     return ExitStatus.OK if server.started else ExitStatus.FAILED
 

@@ -71,7 +71,8 @@ class Home:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             callers.add(asyncio.current_task())
             try:
-                await _Caller(self, reader, writer).converse()
+                with suppress(asyncio.CancelledError):  # at the end
+                    await _Caller(self, reader, writer).converse()
             finally:
                 callers.discard(asyncio.current_task())
 

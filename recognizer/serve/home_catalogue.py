@@ -21,7 +21,7 @@ from recognizer.model import Model, installed
 PROGRAM = "recognizer"
 ABOUT = "Single words, private and offline"
 NOBODY = "unknown"  # who made a model that does not tell
-ADDRESS = re.compile(r"https?://[^\s\"'\\,;)]+")
+ADDRESS = re.compile(r"https?://[^\s\"'\\,;)]+(?<!\.)")
 # A model knows words, not a language. Where its card tells none it is offered for all that have a name on computers:
 # a house lets nobody choose what does not speak its language.
 ANY = tuple(sorted({name[:2] for name in locale.locale_alias.values() if name[2:3] == "_"}))

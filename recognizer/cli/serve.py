@@ -7,6 +7,7 @@ import re
 import secrets
 import socket
 import unicodedata
+import warnings
 import webbrowser
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,7 +17,7 @@ import typer
 
 from recognizer.cli.options import DebugOption, ModelOption, QuietOption, usage_error
 from recognizer.cli.reporting import ExitStatus, complain, reports_errors, say, sigterm_interrupts
-from recognizer.errors import RecognizerError, cited, shown
+from recognizer.errors import RecognizerError, RecognizerWarning, cited, shown
 
 if TYPE_CHECKING:
     from recognizer.serve.limits import Limits
@@ -115,7 +116,7 @@ def _home(uri: str | None, word: str | None, model: str, limits: Limits) -> Iter
             raise usage_error("--wake-word goes with --wyoming, by which it is asked for")
         yield [], {}
         return
-    from recognizer.serve.addresses import AddressError, is_public, listening_at, told
+    from recognizer.serve.addresses import AddressError, is_public, listening_at, uri_of
 
     try:
         from recognizer.serve.home import Home
@@ -132,8 +133,9 @@ def _home(uri: str | None, word: str | None, model: str, limits: Limits) -> Iter
         except AddressError as error:
             raise usage_error(f"--wyoming {error}") from error
         if is_public(listening):
-            complain(f"warning: all who reach {told(listening)} can send sound to it: Wyoming knows no token")
-        yield [told(listening)], {"beside": lambda engine, shelf: Home(engine, shelf, limits, word).open(listening)}
+            told = f"all who reach {uri_of(listening)} can send sound to it, for Wyoming knows no token; mind your firewall"
+            warnings.warn(told, RecognizerWarning, stacklevel=2)
+        yield [uri_of(listening)], {"beside": lambda engine, shelf: Home(engine, shelf, limits, word).open(listening)}
 
 
 def _address(host: str, port: int, token: str | None) -> str:

@@ -46,7 +46,7 @@ def listening_at(address: str) -> Iterator[socket.socket]:
         raise AddressError(f"{cited(address)} is no address; give {EXAMPLES}")
 
 
-def told(listening: socket.socket) -> str:
+def uri_of(listening: socket.socket) -> str:
     """The address of a socket."""
     place = listening.getsockname()
     if isinstance(place, str):

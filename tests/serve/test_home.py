@@ -32,7 +32,7 @@ with warnings.catch_warnings():  # of audioop
     from wyoming.wake import Detect, Detection
 
 from recognizer import Heard, Recognizer, __version__
-from recognizer.serve.addresses import AddressError, is_public, listening_at, told
+from recognizer.serve.addresses import AddressError, is_public, listening_at, uri_of
 from recognizer.serve.engine import Engine
 from recognizer.serve.home import LONGEST, MOST_CHANNELS, Home
 from recognizer.serve.home_messages import HEADER
@@ -462,7 +462,7 @@ def impatient(do: Callable, limits: Limits = Limits(patience=0.3)) -> object:
         try:
             with listening_at("tcp://127.0.0.1:0") as listening:
                 async with Home(engine, Shelf("digits", 1), limits).open(listening):
-                    given = await asyncio.wait_for(do(told(listening)), 60)
+                    given = await asyncio.wait_for(do(uri_of(listening)), 60)
                     while engine.taken["streams"]:
                         await asyncio.sleep(0.01)
                     return given
@@ -505,7 +505,7 @@ def test_at_the_end_nobody_is_left():
         engine = Engine(1, {"streams": 4})
         with listening_at("tcp://127.0.0.1:0") as listening:
             async with Home(engine, Shelf("digits", 1), Limits()).open(listening):
-                client = AsyncClient.from_uri(told(listening))
+                client = AsyncClient.from_uri(uri_of(listening))
                 await client.connect()
                 for event in (START, CHUNK, Ping("x").event()):
                     await client.write_event(event)
@@ -662,30 +662,32 @@ def test_a_file_is_no_socket(tmp_path, run):
 
 def test_a_port_that_is_taken(run):
     with listening_at("tcp://127.0.0.1:0") as listening:
-        outcome = run("serve", "--port", "0", "--wyoming", told(listening))
+        outcome = run("serve", "--port", "0", "--wyoming", uri_of(listening))
         assert (outcome.status, outcome.stdout) == (1, "")
-        assert outcome.stderr.startswith(f"error: cannot listen at '{told(listening)}'")
+        assert outcome.stderr.startswith(f"error: cannot listen at '{uri_of(listening)}'")
 
 
+@pytest.mark.parametrize("options", [[], ["--quiet"]], ids=["", "quiet"])
 @pytest.mark.parametrize(("uri", "public"), [("tcp://127.0.0.1:0", False), ("tcp://0.0.0.0:0", True)])
-def test_who_can_be_reached_by_others_is_warned(uri, public):
+def test_who_can_be_reached_by_others_is_warned(uri, public, options):
     with listening_at(uri) as listening:
         assert is_public(listening) is public
-    call = [sys.executable, "-m", "recognizer", "serve", "--port", "0", "--quiet", "--wyoming", uri]
+    call = [sys.executable, "-m", "recognizer", "serve", "--port", "0", "--wyoming", uri, *options]
     with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             at = [process.stdout.readline().strip() for _ in range(2)][1]
         finally:
             process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
-    warning = f"warning: all who reach {at} can send sound to it: Wyoming knows no token\n"
-    assert stderr == (warning if public else "")
+    warning = f"warning: all who reach {at} can send sound to it, for Wyoming knows no token; mind your firewall\n"
+    assert (warning in stderr) is (public and not options)
+    assert not (options and stderr)
 
 
 def test_a_new_address_of_the_sixth_version():
     try:
         with listening_at("tcp://[::1]:0") as listening:
-            assert told(listening).startswith("tcp://[::1]:")
+            assert uri_of(listening).startswith("tcp://[::1]:")
             assert not is_public(listening)
     except AddressError:
         pytest.skip("this system has no such addresses")

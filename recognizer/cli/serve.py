@@ -133,8 +133,8 @@ def _home(uri: str | None, word: str | None, model: str, limits: Limits) -> Iter
         except AddressError as error:
             raise usage_error(f"--wyoming {error}") from error
         if is_public(listening):
-            told = f"all who reach {uri_of(listening)} can send sound to it, for Wyoming knows no token; mind your firewall"
-            warnings.warn(told, RecognizerWarning, stacklevel=2)
+            who = f"all who reach {uri_of(listening)} can send sound to it"
+            warnings.warn(f"{who}, for Wyoming knows no token; mind your firewall", RecognizerWarning, stacklevel=2)
         yield [uri_of(listening)], {"beside": lambda engine, shelf: Home(engine, shelf, limits, word).open(listening)}
 
 

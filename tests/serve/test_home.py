@@ -11,10 +11,11 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,13 @@ class Served:
 
     uri: str
     process: subprocess.Popen
+    ending: threading.Event = field(default_factory=threading.Event)
+
+    def end(self) -> None:
+        """As a system ends it; who does so twice does not wait for the end."""
+        if not self.ending.is_set():
+            self.ending.set()
+            self.process.terminate()
 
     @property
     def open_files(self) -> int:
@@ -61,7 +69,7 @@ class Served:
 
 @contextmanager
 def serving(*options: object, uri: str = "tcp://127.0.0.1:0", **environment: str) -> Iterator[Served]:
-    """Start it, and end it as a system does; it must then have said nothing."""
+    """Start it, and end it; it must then have said nothing."""
     call = [sys.executable, "-m", "recognizer", "serve", "--port", "0", "--quiet", "--wyoming", uri]
     process = subprocess.Popen(
         [*call, *map(str, options)],
@@ -73,8 +81,8 @@ def serving(*options: object, uri: str = "tcp://127.0.0.1:0", **environment: str
     try:
         address, at = process.stdout.readline(), process.stdout.readline().strip()
         assert address.startswith("http://"), process.communicate(timeout=60)
-        yield Served(at, process)
-        process.terminate()
+        yield (served := Served(at, process))
+        served.end()
         stdout, stderr = process.communicate(timeout=60)
         assert (process.returncode, stdout, stderr) == (0, "", "")
     finally:
@@ -536,7 +544,7 @@ def test_it_ends_with_callers_in_the_middle():
             for event in (Detect().event(), *spoken(said("five_slthts_0"), AT)[:-1], Ping("x").event()):
                 await client.write_event(event)
             assert (await client.read_event()).type == "pong"
-            served.process.terminate()
+            served.end()
             assert await client.read_event() is None
 
     with serving("--wake-word", "seven") as served:

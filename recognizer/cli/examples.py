@@ -17,6 +17,7 @@ EXAMPLES = {
         "recognizer transcribe audio_samples/seven_slt_0.wav --json",
         "recognizer transcribe audio_samples/seven_slt_0.wav --srt",
     ),
+    "serve": ("recognizer serve --wyoming tcp://127.0.0.1:10300 --wake-word seven",),
     "check": (
         "recognizer check audio_samples",
         "recognizer check audio_samples --layout '{word}_{speaker}_{take}' --json",

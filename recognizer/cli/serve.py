@@ -7,17 +7,24 @@ import os
 import re
 import secrets
 import socket
+import unicodedata
+import warnings
 import webbrowser
-from contextlib import suppress
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recognizer.cli.options import DebugOption, ModelOption, QuietOption, usage_error
-from recognizer.cli.reporting import ExitStatus, complain, reports_errors, say
-from recognizer.errors import RecognizerError, cited, shown
+from recognizer.cli.reporting import ExitStatus, complain, reports_errors, say, sigterm_interrupts
+from recognizer.errors import RecognizerError, RecognizerWarning, cited, shown
+
+if TYPE_CHECKING:
+    from recognizer.serve.limits import Limits
 
 EXTRA = "the server needs starlette and uvicorn; install them with: pip install 'recognizer[serve]'"
+HOME_EXTRA = "Home Assistant needs wyoming; install it with: pip install 'recognizer[serve,home]'"
 THIS_COMPUTER = "127.0.0.1"
 PORT = 8740
 SHORTEST_TOKEN = 16  # characters: shorter ones can be guessed
@@ -44,6 +51,21 @@ def serve(
         ),
     ] = None,
     streams: Annotated[int, typer.Option("--streams", help="Streams at the same time, at most.", min=1, max=1000)] = 64,
+    wyoming: Annotated[
+        str | None,
+        typer.Option(
+            "--wyoming",
+            metavar="URI",
+            help="Serve Home Assistant, too: tcp://HOST:PORT or unix:///PATH.",
+            show_default=False,
+        ),
+    ] = None,
+    wake_word: Annotated[
+        str | None,
+        typer.Option(
+            "--wake-word", metavar="WORD", help="With --wyoming: the word that wakes the house.", show_default=False
+        ),
+    ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
@@ -67,25 +89,56 @@ def serve(
     if not alone and token is None:
         token = secrets.token_urlsafe(SHORTEST_TOKEN)
     limits = Limits(streams=streams)
-    with _listening(host, port) as listening:
+    with _listening(host, port) as listening, _home(wyoming, wake_word, model, limits) as (homes, beside):
         address = _address(host, listening.getsockname()[1], token)
 
         def ready() -> None:
-            say(address)
+            for line in (address, *homes):
+                say(line)
             if not quiet:
                 complain("Ctrl-C ends; nothing that is heard is kept")
             if open_:
                 webbrowser.open(address)
 
         hosts, threads = LOCAL if alone else None, os.cpu_count() or 1
-        served = application(model, hosts=hosts, token=token, limits=limits, threads=threads, ready=ready)
+        served = application(model, hosts=hosts, token=token, limits=limits, threads=threads, ready=ready, **beside)
         how = {"log_level": "error", "access_log": False, "server_header": False, "lifespan": "on"}
         how |= {"ws": "websockets-sansio", "ws_max_size": limits.message, "timeout_graceful_shutdown": GRACE}
         server = uvicorn.Server(uvicorn.Config(served, **how))
         logging.getLogger("uvicorn.error").addFilter(lambda record: REFUSED not in record.getMessage())
-        with suppress(KeyboardInterrupt):  # which is how it ends
+        with suppress(KeyboardInterrupt), sigterm_interrupts():  # which is how it ends
             server.run(sockets=[listening])
     return ExitStatus.OK if server.started else ExitStatus.FAILED
+
+
+@contextmanager
+def _home(uri: str | None, word: str | None, model: str, limits: Limits) -> Iterator[tuple[list[str], dict]]:
+    """Where Home Assistant can call, and what the application needs for it; nothing where it is not wanted."""
+    if uri is None:
+        if word is not None:
+            raise usage_error("--wake-word goes with --wyoming, by which it is asked for")
+        yield [], {}
+        return
+    from recognizer.serve.addresses import AddressError, is_public, listening_at, uri_of
+
+    try:
+        from recognizer.serve.home import Home
+    except ModuleNotFoundError as error:
+        raise RecognizerError(HOME_EXTRA) from error
+    if word is not None:
+        from recognizer.recognizer import Recognizer
+
+        Recognizer.load(model).indices([word])  # which refuses what is no word of it
+        word = unicodedata.normalize("NFC", word)
+    with ExitStack() as stack:
+        try:
+            listening = stack.enter_context(listening_at(uri))
+        except AddressError as error:
+            raise usage_error(f"--wyoming {error}") from error
+        if is_public(listening):
+            who = f"all who reach {uri_of(listening)} can send sound to it"
+            warnings.warn(f"{who}, for Wyoming knows no token; mind your firewall", RecognizerWarning, stacklevel=2)
+        yield [uri_of(listening)], {"beside": lambda engine, shelf: Home(engine, shelf, limits, word).open(listening)}
 
 
 def _address(host: str, port: int, token: str | None) -> str:

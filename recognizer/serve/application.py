@@ -6,7 +6,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -45,6 +45,8 @@ TAKEN = {
 RETRY = {"Retry-After": "1"}
 STATUS = {WishError: 400, NamingError: 400, ModelError: 404, ProfileError: 404, TooLargeError: 413, TooSlowError: 408}
 
+Beside = Callable[[Engine, Shelf], AbstractAsyncContextManager]
+
 
 def application(
     model: str = "digits",
@@ -54,6 +56,7 @@ def application(
     limits: Limits = Limits(),
     threads: int = 1,
     ready: Callable[[], None] = lambda: None,
+    beside: Beside = lambda engine, shelf: nullcontext(),
 ) -> ASGIApp:
     """The server as an ASGI application.
 
@@ -64,13 +67,14 @@ def application(
     limits : what is taken on
     threads : that recognise
     ready : called when calls can come
+    beside : what else is served, with the same engine and models, as long as calls can come
 
     Raises
     ------
     ModelError
         if there is no such model, or it is damaged.
     """
-    server = _Server(model, limits, threads, ready)
+    server = _Server(model, limits, threads, ready, beside)
     routes = [
         Route("/healthz", server.health),
         Route("/v1/recognize", server.recognize, methods=["POST"]),
@@ -99,8 +103,8 @@ def application(
 class _Server:
     """What its addresses share."""
 
-    def __init__(self, model: str, limits: Limits, threads: int, ready: Callable[[], None]) -> None:
-        self._limits, self._ready = limits, ready
+    def __init__(self, model: str, limits: Limits, threads: int, ready: Callable[[], None], beside: Beside) -> None:
+        self._limits, self._ready, self._beside = limits, ready, beside
         self._engine = Engine(threads, {RECORDINGS: limits.waiting, STREAMS: limits.streams})
         self._shelf = Shelf(model, limits.models)
         self._shelf.take()  # so that the first call need not wait, and what is wrong with it is told at once
@@ -113,8 +117,9 @@ class _Server:
             warnings.simplefilter("ignore", RecognizerWarning)
             self._uploads = Uploads(self._limits)
             try:
-                self._ready()
-                yield
+                async with self._beside(self._engine, self._shelf):
+                    self._ready()
+                    yield
             finally:
                 self._engine.close()
                 self._uploads.close()

@@ -54,6 +54,7 @@ async function look() {
 // Goes to where one speaks, with a model and a voice.
 function use(chosen) {
   speak.choose(chosen);
+  speak.restart();
   choose(tabs[0]);
   tabs[0].focus();
 }

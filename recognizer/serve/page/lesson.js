@@ -2,7 +2,7 @@
 
 import { playSound } from "./player.js";
 import { beginSession } from "./session.js";
-import { show, text, translate } from "./texts.js";
+import { text, translate } from "./texts.js";
 
 const QUIETEST = -80; // dB that the meter shows
 const LINGER = 3000; // milliseconds after the last word in which it can be taken back
@@ -25,7 +25,7 @@ export class Lesson {
   // `address` gives where to connect, for a rate.
   async begin(address) {
     this.place.hidden = false;
-    this.over = false;
+    this.over = this.complete = false;
     this.word(text("be-quiet"), true);
     this.verdict("");
     this.on.trouble(null);
@@ -73,7 +73,7 @@ export class Lesson {
     this.session = null;
     this.place.hidden = true;
     for (const button of this.place.querySelectorAll("button")) button.disabled = false;
-    if (!this.over) this.on.paused();
+    if (!this.complete) this.on.paused();
   }
 
   event(event) {
@@ -103,7 +103,7 @@ export class Lesson {
         break;
       case "enrolled":
       case "recorded":
-        this.over = true;
+        this.complete = true;
         this.session.end();
         this.on.done(event);
         break;
@@ -141,12 +141,4 @@ export class Lesson {
     const power = samples.reduce((sum, sample) => sum + (sample / 32768) ** 2, 0) / samples.length;
     this.part("level").value = Math.max(QUIETEST, 10 * Math.log10(power + 1e-12));
   }
-}
-
-// A button with the text of a key, and what it does.
-export function button(key, act, values = {}) {
-  const made = Object.assign(document.createElement("button"), { type: "button", onclick: act });
-  if (Object.keys(values).length) made.textContent = text(key, values);
-  else show(made, key);
-  return made;
 }

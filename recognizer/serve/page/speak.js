@@ -44,7 +44,6 @@ export class Speak {
       if ([...$(id).options].some(({ value }) => value === chosen[id])) $(id).value = chosen[id];
     }
     this.tellWords();
-    this.restart();
   }
 
   tellWords() {

@@ -1,6 +1,7 @@
 // The view in which a voice enrolls, and what is kept of those who did.
 
-import { button, Lesson } from "./lesson.js";
+import { Lesson } from "./lesson.js";
+import { button, item, line } from "./parts.js";
 import { asked } from "./question.js";
 import { ask, download, query } from "./server.js";
 import { percent, text } from "./texts.js";
@@ -32,9 +33,8 @@ export class Voice {
     const usual = models.find((model) => model.default)?.name;
     $("enroll-model").replaceChildren(...models.filter((model) => model.sample_rate).map(({ name }) => new Option(name)));
     $("enroll-model").value = models.some(({ name }) => name === chosen) ? chosen : usual;
-    $("voices").tBodies[0].replaceChildren(...speakers.map((speaker) => this.row(speaker)));
+    $("voices").replaceChildren(...speakers.map((speaker) => this.item(speaker)));
     $("no-voices").hidden = speakers.length > 0;
-    $("voices").hidden = !speakers.length;
     this.tellOfEarlier();
   }
 
@@ -72,30 +72,25 @@ export class Voice {
       lines.push(text("gain", { before: before.correct, after: after.correct, n: after.n }));
       lines.push(text("sureness", { before: percent(before.confidence), after: percent(after.confidence) }));
     } else if (before) lines.push(text("too-few-to-tell", { before: before.correct, n: before.n }));
-    const told = [...lines, ...event.doubts, ...event.refused].map((line) =>
-      Object.assign(document.createElement("p"), { textContent: line }),
-    );
+    const told = [...lines.map((told) => line(told)), ...[...event.doubts, ...event.refused].map((told) => line(told, "bad"))];
     const speak = button("speak-with", () => this.use({ model, speaker }));
     $("enrolled").replaceChildren(...told, speak);
     speak.focus();
   }
 
-  row(speaker) {
+  item(speaker) {
     const { name, model, made, takes, before, after, enrolled, error } = speaker;
-    const row = document.createElement("tr");
-    const right = before && after ? text("gained", { before: before.correct, after: after.correct, n: after.n }) : "";
-    const how = error ?? (enrolled ? right : text("unfinished", { name, takes }));
-    for (const cell of [name, model ?? "", made ?? "", how]) row.insertCell().textContent = cell;
-    const actions = row.insertCell();
-    if (enrolled) actions.append(button("use", () => this.use({ model, speaker: name })));
+    const gained = before && after;
+    const how = text(gained ? "gained" : "n-takes", { before: before?.correct, after: after?.correct, n: after?.n, takes });
+    const about = error ?? (enrolled ? [model, made, how].join(", ") : text("unfinished", { takes }));
     const path = `v1/speakers/${encodeURIComponent(name)}`;
-    actions.append(
-      button("rename", () => this.rename(path, name)),
-      button("export", () => this.attempt(() => download(`${path}/export`, `${name}.zip`))),
-      button("remove", () => this.remove(path, name, takes)),
-    );
-    for (const act of actions.children) act.setAttribute("aria-label", `${act.textContent}: ${name}`);
-    return row;
+    const actions = [
+      ["use", () => this.use({ model, speaker: name })],
+      ["rename", () => this.rename(path, name)],
+      ["export", () => this.attempt(() => download(`${path}/export`, `${name}.zip`))],
+      ["remove", () => this.remove(path, name, takes ?? "?")],
+    ];
+    return item(name, about, enrolled ? actions : actions.slice(1));
   }
 
   async rename(path, name) {

@@ -1,20 +1,17 @@
 // The view in which one's own words are taught: which words, recordings of them, a model made of these.
 
-import { button, Lesson } from "./lesson.js";
+import { Lesson } from "./lesson.js";
+import { button, item, line } from "./parts.js";
 import { playSound } from "./player.js";
 import { asked } from "./question.js";
 import { ask, download, fetched, query } from "./server.js";
-import { percent, show, text } from "./texts.js";
+import { percent, text } from "./texts.js";
 
 const $ = (id) => document.getElementById(id);
 const WAIT = 300; // milliseconds without a key before words are compared
 const LOOK = 1000; // milliseconds between looks at the training
 
 const path = (...parts) => ["v1/words", ...parts.map(encodeURIComponent)].join("/");
-
-function line(words, kind = "") {
-  return Object.assign(document.createElement("p"), { textContent: words, className: kind });
-}
 
 export class Words {
   // `use` is called with the model to speak to, `changed` when there are others.
@@ -45,14 +42,14 @@ export class Words {
     const { collections, bytes, folder } = await ask("v1/words");
     $("words-kept").textContent = text("words-kept", { folder, size: (bytes / 2 ** 20).toFixed(1) });
     $("collections").replaceChildren(
-      ...collections.map(({ name, words }) => this.item(name, Object.keys(words).join(", "), [
+      ...collections.map(({ name, words }) => item(name, Object.entries(words).map(([word, files]) => `${word} ${files.length}`).join(", "), [
         ["open", () => this.open(name)],
         ["remove", () => this.remove("remove-words", { name }, path(name))],
       ])),
     );
     const own = models.filter((model) => model.own);
     $("own-models").replaceChildren(
-      ...own.map(({ name, words }) => this.item(name, words.join(", "), [
+      ...own.map(({ name, words }) => item(name, words.join(", "), [
         ["use", () => this.use({ model: name, speaker: "" })],
         ["download", () => this.attempt(() => download(`v1/models/${encodeURIComponent(name)}/file`, `${name}.npz`))],
         ["remove", () => this.remove("remove-model", { name }, `v1/models/${encodeURIComponent(name)}`)],
@@ -63,17 +60,6 @@ export class Words {
     if (this.name && collections.some(({ name }) => name === this.name)) await this.open(this.name);
     else this.close();
     this.follow();
-  }
-
-  item(name, about, actions) {
-    const item = document.createElement("li");
-    item.append(Object.assign(document.createElement("b"), { textContent: name }), ` ${about} `);
-    for (const [key, act] of actions) {
-      const made = button(key, act);
-      made.setAttribute("aria-label", `${made.textContent}: ${name}`);
-      item.append(made);
-    }
-    return item;
   }
 
   words() {
@@ -126,9 +112,8 @@ export class Words {
     row.insertCell().textContent = files.length;
     const list = row.insertCell();
     for (const file of files) list.append(this.take(word, file));
-    const remove = button("remove", () => this.remove("remove-word", { word, n: files.length }, path(this.name, "takes", word)));
-    remove.setAttribute("aria-label", `${remove.textContent}: ${word}`);
-    row.insertCell().append(remove);
+    const remove = () => this.remove("remove-word", { word, n: files.length }, path(this.name, "takes", word));
+    row.insertCell().append(button("remove", remove, word));
     return row;
   }
 
@@ -236,11 +221,13 @@ export class Words {
     const choices = [...$("to-upload").querySelectorAll("select")].map(({ value }) => value);
     const words = [...new Set([...Object.keys(this.takes), ...choices.filter(Boolean)])].join(",");
     const refused = [];
-    $("take-in").disabled = true;
+    const { files } = this;
+    this.offer([]);
     await this.attempt(async () => {
       await ask(`${path(this.name)}?${query({ words })}`, { method: "PUT" });
-      for (const [i, file] of this.files.entries()) {
+      for (const [i, file] of files.entries()) {
         if (!choices[i]) continue;
+        $("checked").replaceChildren(line(text("of-all", { done: i, total: files.length })));
         try {
           await ask(path(this.name, "takes", choices[i]), { method: "POST", body: file });
         } catch (error) {
@@ -248,8 +235,6 @@ export class Words {
         }
       }
     });
-    $("take-in").disabled = false;
-    this.offer([]);
     if (refused.length) this.trouble(refused.join("; "));
   }
 

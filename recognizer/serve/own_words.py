@@ -33,7 +33,7 @@ from recognizer.serve.engine import ConflictError, Engine
 from recognizer.serve.lessons import Asking, talk_of
 from recognizer.serve.limits import Limits
 from recognizer.serve.query import WishError, Wishes
-from recognizer.serve.streams import Conversation
+from recognizer.serve.streams import Conversation, Messages
 from recognizer.serve.uploads import TooLargeError
 from recognizer.sound import audio
 from recognizer.sound.formats import AUDIO_SUFFIXES
@@ -283,6 +283,10 @@ class _Recording(Asking):
         before = sum(min(count, takes) for count in have.values())
         guide = Guide(prompts(words, takes, have), self.rate, before=before)
         self.lesson = Lesson(Takes(guide, self._keep, Path.unlink), wishes.rate)
+
+    def finish(self) -> Messages:
+        counts = {word: len(files) for word, files in contents(self._place.name)["words"].items()}
+        return [*super().finish(), {"event": "recorded", "collection": self._place.name, "words": counts}]
 
     def _keep(self, prompt: Prompt, samples: np.ndarray) -> Path:
         if not self._place.is_dir():

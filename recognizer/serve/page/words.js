@@ -11,6 +11,13 @@ const $ = (id) => document.getElementById(id);
 const WAIT = 300; // milliseconds without a key before words are compared
 const LOOK = 1000; // milliseconds between looks at the training
 
+const STAGES = {
+  begin: "stage-begin",
+  analysis: "stage-analysis",
+  "held-out test": "stage-trial",
+  trial: "stage-trial",
+};
+
 const path = (...parts) => ["v1/words", ...parts.map(encodeURIComponent)].join("/");
 
 export class Words {
@@ -260,7 +267,7 @@ export class Words {
     $("train-button").hidden = running;
     if (running) {
       const left = state.left ? text("left", { seconds: Math.ceil(state.left) }) : "";
-      $("stage").textContent = `${text(`stage ${state.stage}`)} ${left}`;
+      $("stage").textContent = `${text(STAGES[state.stage] ?? "stage-training")} ${left}`;
       Object.assign($("trained"), { max: state.total || 1, value: state.done || 0 });
       this.following = setTimeout(() => this.follow(true), LOOK);
     } else if (begun) {

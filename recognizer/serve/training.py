@@ -10,6 +10,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -32,9 +33,7 @@ class Training:
     """The training that runs, or that ran last."""
 
     def __init__(self) -> None:
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._state: dict = {"state": NONE}
-        self._since = 0.0  # when the present stage began
+        self._last: _Run | None = None
 
     def begin(self, corpus: Path, file: Path, instead: bool) -> None:
         """Train on a folder of recordings, and keep the model.
@@ -50,19 +49,34 @@ class Training:
         ConflictError
             if there is a training already.
         """
-        if self._state["state"] == RUNNING:
+        if self.told()["state"] == RUNNING:
             raise ConflictError("another training is running; wait for it, or cancel it")
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe(duplex=False)
-        self._state = {"state": RUNNING, "words": corpus.name, "model": file.stem, "stage": "begin"}
-        self._since = time.monotonic()
-        self._process = context.Process(target=_train, args=(corpus, file, instead, theirs), daemon=True)
-        self._process.start()
-        theirs.close()
-        threading.Thread(target=self._follow, args=(ours, self._process), daemon=True).start()
+        self._last = _Run(corpus, file, instead)
 
     def told(self) -> dict:
         """How far it is: the stage, steps done and in all, and seconds that the stage may still take."""
+        return {"state": NONE} if self._last is None else self._last.told()
+
+    def cancel(self) -> None:
+        """End it, if it runs; a model of that name stays as it was."""
+        if self._last is not None:
+            self._last.cancel()
+
+
+class _Run:
+    """A training, whose process tells how far it is."""
+
+    def __init__(self, corpus: Path, file: Path, instead: bool) -> None:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe(duplex=False)
+        self._state = {"state": RUNNING, "words": corpus.name, "model": file.stem, "stage": "begin"}
+        self._since = time.monotonic()  # when the present stage began
+        self._process = context.Process(target=_train, args=(corpus, file, instead, theirs), daemon=True)
+        self._process.start()
+        theirs.close()
+        threading.Thread(target=self._follow, args=(ours,), daemon=True).start()
+
+    def told(self) -> dict:
         state = dict(self._state)
         if state["state"] == RUNNING and 0 < state.get("done", 0) < state.get("total", 0):
             spent = time.monotonic() - self._since
@@ -70,24 +84,20 @@ class Training:
         return state
 
     def cancel(self) -> None:
-        """End it, if it runs; a model of that name stays as it was."""
-        if self._state["state"] == RUNNING and self._process is not None:
+        if self._state["state"] == RUNNING:
             self._state = self._state | {"state": CANCELLED}
             self._process.terminate()
 
-    def _follow(self, connection: Connection, process: multiprocessing.process.BaseProcess) -> None:
+    def _follow(self, connection: Connection) -> None:
         """Take what the process tells until it ends."""
-        with connection:
+        with connection, suppress(EOFError, OSError):
             while True:
-                try:
-                    told = connection.recv()
-                except (EOFError, OSError):
-                    break
+                told = connection.recv()
                 if self._state["state"] == RUNNING:
-                    if told.get("stage") != self._state.get("stage"):
+                    if told.get("stage") != self._state["stage"]:
                         self._since = time.monotonic()
                     self._state = self._state | told
-        process.join()
+        self._process.join()
         if self._state["state"] == RUNNING:
             self._state = self._state | {"state": FAILED, "error": GONE}
 

@@ -89,3 +89,15 @@ def listen_and_say(
             talk.send(json.dumps({"command": command}))
         elif event["event"] == "prompt":
             talk.send(as_sent(say(Prompt(event["word"], event["take"]))))
+
+
+def commanded(talk: ClientConnection, command: str, kind: str | None) -> dict | bytes:
+    """What comes of a command: an event of a kind, or sound where none is named; others before it are passed over."""
+    talk.send(json.dumps({"command": command}))
+    while True:
+        message = talk.recv(timeout=PATIENCE)
+        if isinstance(message, bytes):
+            assert kind is None
+            return message
+        if (event := json.loads(message))["event"] == kind:
+            return event

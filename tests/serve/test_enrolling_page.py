@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
+import socket
 from collections import Counter
 from urllib.parse import quote
 
 import pytest
 from synthetic import WORDS, answer
-from talking import here, listen_and_say
+from talking import commanded, here, listen_and_say
 
 from recognizer import Recognizer
 from recognizer.errors import NamingError
@@ -28,20 +28,20 @@ def kept(name: str = "eve") -> Counter[str]:
     return Counter(take.word for take in store.takes(name))
 
 
+def at_the_end(event: dict) -> str | None:
+    return "finish" if event["event"] == "finished" else None
+
+
 @pytest.fixture
 def enrolled(home, model_file) -> dict:
     """What the conversation said in which eve enrolled."""
     with here(model_file) as server, server.talk(EVE) as talk:
-        events = listen_and_say(
-            talk, "enrolled", after=lambda event: "finish" if event["event"] == "finished" else None
-        )
+        events = listen_and_say(talk, "enrolled", after=at_the_end)
     assert {event["event"] for event in events} >= CONVERSATION
     return events[-1]
 
 
-def test_the_profile_is_the_one_that_the_same_recordings_make_elsewhere(
-    enrolled, model_file, home, tmp_path, monkeypatch
-):
+def test_the_same_recordings_make_the_same_profile_elsewhere(enrolled, model_file, home, tmp_path, monkeypatch):
     base = Recognizer.load(model_file)
     here_, takes = store.fitted(base.model, "eve").fingerprint, store.folder("eve") / store.TAKES
     assert kept() == dict.fromkeys(WORDS, 2)
@@ -63,17 +63,15 @@ def test_nobody_else_may_read_a_voice(enrolled, home):
 
 def test_a_lost_connection_loses_nothing(home, model_file):
     with here(model_file) as server:
-        talk = server.talk(EVE)
-        first = listen_and_say(talk, "kept")
-        talk.socket.close()
+        with server.talk(EVE) as talk:
+            first = listen_and_say(talk, "kept")
+            talk.socket.shutdown(socket.SHUT_RDWR)
         assert sum(kept().values()) == 1
         said = first[-1]["word"]
         with _talk_again(server) as again:
             events = listen_and_say(again, "prompt")
             assert (events[-1]["done"], events[-1]["total"]) == (1, 8)
-            after = listen_and_say(
-                again, "enrolled", after=lambda event: "finish" if event["event"] == "finished" else None, say=answer
-            )
+            after = listen_and_say(again, "enrolled", after=at_the_end)
     assert kept() == dict.fromkeys(WORDS, 2)
     assert Counter(event["word"] for event in after if event["event"] == "kept")[said] == 1
 
@@ -90,15 +88,12 @@ def test_the_last_take_can_be_heard_taken_back_and_left_out(home, model_file):
     with here(model_file) as server, server.talk(EVE + "&words=hum,rise") as talk:
         word = listen_and_say(talk, "kept")[-1]["word"]
         (take,) = store.takes("eve")
-        talk.send(json.dumps({"command": "play"}))
-        assert talk.recv(timeout=10) == take.path.read_bytes()
-        talk.send(json.dumps({"command": "undo"}))
-        undone = json.loads(talk.recv(timeout=10))
-        assert (undone["event"], undone["word"], undone["had_take"]) == ("undone", word, True)
+        assert commanded(talk, "play", None) == take.path.read_bytes()
+        undone = commanded(talk, "undo", "undone")
+        assert (undone["word"], undone["had_take"]) == (word, True)
         assert store.takes("eve") == []
-        talk.send(json.dumps({"command": "skip"}))
-        left_out = json.loads(talk.recv(timeout=10))
-        assert (left_out["event"], left_out["word"], left_out["done"]) == ("left_out", word, 1)
+        left_out = commanded(talk, "skip", "left_out")
+        assert (left_out["word"], left_out["done"]) == (word, 1)
 
 
 def test_who_clearly_says_another_word_is_told(home, model_file):
@@ -192,9 +187,7 @@ def test_a_full_disk_is_told_and_others_go_on(home, model_file, monkeypatch):
             assert server.told("/v1/speakers")["speakers"][1]["takes"] == 1
 
 
-def test_what_is_kept_of_a_voice_can_be_seen_renamed_moved_and_removed(
-    enrolled, home, model_file, tmp_path, monkeypatch
-):
+def test_what_is_kept_of_a_voice_can_be_seen_renamed_moved_and_removed(enrolled, home, model_file):
     with here(model_file) as server:
         (eve,) = server.told("/v1/speakers")["speakers"]
         assert (eve["name"], eve["enrolled"], eve["takes"], eve["before"]) == ("eve", True, 8, enrolled["before"])

@@ -168,7 +168,7 @@ def test_bounds(home, model_file, sent):
         (["yes.wav", "no.wav"], ["yes", "no"], [{"yes", "no"}]),
         (["yes_anna_1.wav", "yes_bob_1.wav", "no_anna_1.wav", "no_bob_1.wav"], [], [{"yes", "no"}, {"anna", "bob"}]),
         (["yes_anna_1.wav", "yes_bob_1.wav", "no_anna_1.wav", "no_bob_1.wav"], ["yes", "no"], [{"yes", "no"}]),
-        (["a.wav"], [], []),
+        (["a.wav"], [], [{"a"}]),
         ([], [], []),
         (["../../yes/1.wav", "/yes/2.wav", "C:\\no\\1.wav", "no/2.wav"], ["yes", "no"], None),
     ],

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -75,10 +76,12 @@ def listen_and_say(
     """Say what is asked for until an event of a kind comes; `after` may give a command for each event."""
     found: list[dict] = []
     talk.send(as_sent(quiet(1.0)))
+    end = time.monotonic() + PATIENCE
     while True:
         try:
             message = talk.recv(timeout=0.3)
         except TimeoutError:
+            assert time.monotonic() < end, found
             talk.send(as_sent(quiet(0.5)))
             continue
         event = json.loads(message)

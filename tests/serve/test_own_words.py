@@ -148,7 +148,7 @@ def test_words_that_sound_alike_are_told_after_a_take_of_each(home, model_file, 
 
 
 def test_bounds(home, model_file, sent):
-    with here(model_file, words=2, takes=1, kept=20_000) as server:
+    with here(model_file, words=2, takes=1, kept=30_000) as server:
         assert server.refused(f"{TONES}?words=a,b,c", "PUT")[0] == 413
         send(server, {"hum": sent["hum"][:1], "rise": []})
         status, error = server.refused(f"{TONES}/takes/hum", "POST", sent["hum"][1])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 from synthetic import WORDS, quiet, say, write
 from talking import Here, here
 
@@ -27,6 +27,7 @@ from recognizer.speakers import store
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ("--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 RATE = 48000
+PATIENCE = 60_000  # milliseconds
 LARGEST = 60_000  # bytes of the whole page in one language, compressed
 LANGUAGES = ("en", "de", "zh")
 browsing = pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="chromium is not installed")
@@ -52,10 +53,11 @@ def browsed(server: Here, sound: Path, **options: object) -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         context = browser.new_context(permissions=["microphone"], **({"locale": "en-US"} | options))
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(server.address)
-        page.wait_for_function("document.querySelector('#enroll-model').options.length > 0")
+        page.locator("#enroll-model option").first.wait_for(state="attached")
         yield page
         browser.close()
     assert wrong == []
@@ -92,7 +94,7 @@ def test_a_voice_is_taught_gone_on_with_used_and_removed(home, model_file, micro
             page.click("#enrolled button")
             assert (page.input_value("#model"), page.input_value("#speaker")) == ("tones", "eve")
             page.click("#listen")
-            page.wait_for_function("document.querySelector('#word').textContent === 'rise'")
+            expect(page.locator("#word")).to_have_text("rise")
             page.click("#listen")
             page.click("#tab-voice")
             page.get_by_role("button", name="Rename: eve").click()
@@ -126,9 +128,9 @@ def test_own_words_are_sent_and_said_and_a_model_of_them_recognises(home, model_
         page.click("#tab-own")
         page.fill("#words-name", "töne")
         page.fill("#own-words", "fall, hum\npeep\nrise, ride")
-        page.wait_for_function("document.querySelector('#likeness').textContent.includes('„rise“ und „ride“')")
+        expect(page.locator("#likeness")).to_contain_text("„rise“ und „ride“")
         page.fill("#own-words", "fall, hum\npeep\nrise")
-        page.wait_for_function("!document.querySelector('#likeness').textContent")
+        expect(page.locator("#likeness")).to_be_empty()
         page.click("#vocabulary-form button")
         page.wait_for_selector("#collection:visible")
         assert page.is_disabled("#train-button")
@@ -138,9 +140,9 @@ def test_own_words_are_sent_and_said_and_a_model_of_them_recognises(home, model_
             word for word in WORDS if word != "rise" for _ in range(3)
         ]
         page.click("#take-in")
-        page.wait_for_function("document.querySelectorAll('#takes .take').length === 9")
+        expect(page.locator("#takes .take")).to_have_count(9)
         page.click("#record")
-        page.wait_for_function("document.querySelectorAll('#takes .take').length === 12")
+        expect(page.locator("#takes .take")).to_have_count(12)
         page.wait_for_selector("#train-button:visible:enabled")
         assert page.input_value("#model-name") == "töne"
         page.click("#train-button")
@@ -150,7 +152,7 @@ def test_own_words_are_sent_and_said_and_a_model_of_them_recognises(home, model_
         page.click("#result button")
         assert page.input_value("#model") == "töne"
         page.click("#listen")
-        page.wait_for_function("document.querySelector('#word').textContent === 'rise'")
+        expect(page.locator("#word")).to_have_text("rise")
 
 
 @browsing

@@ -18,6 +18,7 @@ from recognizer.model import Model
 from recognizer.serve import own_words
 
 TONES = "/v1/words/tones"
+LONG = 10 * PATIENCE  # seconds that a training may take, which gives way to all others
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def send(server: Here, sent: dict[str, list[bytes]]) -> None:
 
 def trained(server: Here) -> dict:
     """How the training ended."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + LONG
     while (state := server.told("/v1/training"))["state"] == "running":
         assert time.monotonic() < end
         time.sleep(0.1)
@@ -215,6 +216,7 @@ def test_a_collection_that_is_removed_while_somebody_records_does_not_come_back(
 # The model
 
 
+@pytest.mark.slow
 def test_the_model_is_the_one_that_the_same_recordings_make_elsewhere(home, model_file, sent, tmp_path):
     with here(model_file) as server:
         send(server, sent)
@@ -258,6 +260,7 @@ def test_only_models_of_ones_own_are_removed(home, model_file):
         assert server.refused("/v1/models/nix/file")[0] == 404
 
 
+@pytest.mark.slow
 def test_a_training_can_be_cancelled_and_what_fails_is_told(home, model_file, sent):
     with here(model_file) as server:
         send(server, sent)

@@ -86,7 +86,7 @@ def test_a_voice_is_taught_gone_on_with_used_and_removed(home, model_file, micro
             page.wait_for_selector("#enroll:visible")
             before = len(store.takes("eve"))
             assert before >= 1
-            assert "begin again to go on" in page.inner_text("#voices")
+            expect(page.locator("#voices")).to_contain_text("begin again to go on")
             page.click("#enroll button")
             page.wait_for_selector("#enrolled button")
             assert Counter(take.word for take in store.takes("eve")) == {"rise": 4}

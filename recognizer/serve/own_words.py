@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path, PurePosixPath
 
@@ -19,7 +19,7 @@ from recognizer.corpus import WORD_FOLDER, LayoutError, Pattern, find, growing
 from recognizer.corpus.files import names_of
 from recognizer.corpus.layouts import labels_of, of_files
 from recognizer.corpus.likeness import alike_in_writing
-from recognizer.errors import AudioError, CorpusError, RecognizerError, cited, listed
+from recognizer.errors import AudioError, CorpusError, NamingError, RecognizerError, cited, listed
 from recognizer.evaluation.checking import check_corpus
 from recognizer.files import naming, privacy
 from recognizer.files.user_folder import home, is_nobodys
@@ -41,7 +41,7 @@ from recognizer.sound.formats import AUDIO_SUFFIXES
 COLLECTION = "collection"
 TAKES = 3  # of each word
 RATE = 16000  # of takes at the microphone, Hz, where it has as much
-CLOSE = 20.0  # nats a frame between words of one voice: rhymes are at 6 to 20, the ten digits of six voices over 23
+CLOSE = 22.0  # nats a frame: words of a made-up voice that rhyme are at 6 to 22, the digits of three people over 23
 MOST_READ = 5000  # names of recordings that are looked at together
 
 
@@ -261,6 +261,7 @@ async def recording_words(name: str, wishes: Wishes, engine: Engine, limits: Lim
     ConflictError
         if somebody records for the same collection.
     """
+    name = (await engine.run(folder, name)).name
     with engine.alone(COLLECTION, name):
         asked = await engine.run(_Recording, name, wishes, limits)
         yield talk_of(asked, wishes.rate, engine)
@@ -311,7 +312,15 @@ def _word_folder(place: Path, word: str) -> Path:
 
 
 def _names() -> list[str]:
-    return _visible(root(), Path.is_dir)
+    """All collections; folders that are not named like one are none."""
+    return [name for name in _visible(root(), Path.is_dir) if _is_name(name)]
+
+
+def _is_name(name: str) -> bool:
+    try:
+        return naming.checked_name(name) == name
+    except NamingError:
+        return False
 
 
 def _words(place: Path) -> list[str]:
@@ -325,7 +334,7 @@ def _recordings(place: Path, word: str) -> list[str]:
     return sorted(sounds, key=lambda file: (len(file), file))
 
 
-def _visible(place: Path, kind) -> list[str]:
+def _visible(place: Path, kind: Callable[[Path], bool]) -> list[str]:
     """What is in a folder, of a kind, sorted; nothing where there is none."""
     try:
         return sorted(entry.name for entry in place.iterdir() if entry.name[0] != "." and kind(entry))
@@ -338,13 +347,13 @@ def _size(place: Path) -> int:
     return sum(os.path.getsize(Path(top, file)) for top, _, files in os.walk(place) for file in files)
 
 
-def _parts(file: str) -> Iterable[str]:
+def _parts(file: str) -> list[str]:
     """The folders and the name, without what would lead out of them."""
     return [part for part in PurePosixPath(file.replace("\\", "/")).parts if part not in ("/", ".", "..")]
 
 
 @contextmanager
-def _writing(place: Path):
+def _writing(place: Path) -> Iterator[None]:
     """Say what cannot be written."""
     try:
         yield

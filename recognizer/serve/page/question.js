@@ -22,5 +22,6 @@ export function asked(key, values, yes, value) {
     input.onkeydown = (event) => event.key === "Enter" && $("question-yes").click();
     dialog.onclose = () => resolve(answer);
     dialog.showModal();
+    if (value !== undefined) input.select();
   });
 }

@@ -60,6 +60,7 @@ export class Voice {
 
   async paused() {
     $("enroll").hidden = false;
+    $("enroll-begin").focus();
     await this.changed();
   }
 

@@ -177,6 +177,7 @@ export class Words {
 
   async recorded() {
     $("collection").classList.remove("busy");
+    $("record").focus();
     await this.attempt(() => this.open(this.name), false);
   }
 

@@ -90,7 +90,9 @@ def names_checked() -> Iterator[None]:
     try:
         yield
     except NamingError as error:
-        raise usage_error(str(error)) from error
+        from recognizer.cli.reporting import with_options
+
+        raise usage_error(with_options(str(error))) from error
 
 
 def checked_speaker(name: str) -> str:

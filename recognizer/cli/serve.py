@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import secrets
@@ -82,15 +81,9 @@ def serve(
         how = {"log_level": "error", "access_log": False, "server_header": False, "lifespan": "on"}
         how |= {"ws_max_size": limits.message, "timeout_graceful_shutdown": GRACE}
         server = uvicorn.Server(uvicorn.Config(served, **how))
-        logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)
         with suppress(KeyboardInterrupt):  # which is how it ends
             server.run(sockets=[listening])
     return ExitStatus.OK if server.started else ExitStatus.FAILED
-
-
-def _is_no_refusal(record: logging.LogRecord) -> bool:
-    """Whether a line of the log is no WebSocket that was refused, which uvicorn takes for a mistake."""
-    return "without completing handshake" not in record.getMessage()
 
 
 def _address(host: str, port: int, token: str | None) -> str:

@@ -8,12 +8,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import uvicorn
 from serving import Answer, Server
 from synthetic import answer, quiet
+from websockets.exceptions import ConnectionClosedError
 from websockets.sync.client import ClientConnection, connect
 
 from recognizer.live.prompts import Prompt
@@ -30,8 +31,16 @@ class Here(Server):
     def __init__(self, port: int) -> None:
         super().__init__(f"http://127.0.0.1:{port}/", None)
 
-    def talk(self, path: str) -> ClientConnection:
-        return connect(self.socket(path), max_size=None)
+    @contextmanager
+    def talk(self, path: str) -> Iterator[ClientConnection]:
+        """A WebSocket; how it ends is no matter, for what is wrong is told before."""
+        opening = connect(self.socket(path), max_size=None)
+        opened = opening.__enter__()
+        try:
+            yield opened
+        finally:
+            with suppress(ConnectionClosedError):
+                opening.__exit__(None, None, None)
 
     def told(self, path: str, method: str = "GET", body: object = None) -> dict:
         """What it answers where nothing is wrong."""

@@ -163,9 +163,15 @@ export class Words {
     }
   }
 
+  // Shows no more than the takes while somebody speaks.
+  busy(is) {
+    $("vocabulary-form").hidden = is;
+    $("collection").classList.toggle("busy", is);
+  }
+
   async record() {
     this.kept = 0;
-    $("collection").classList.add("busy");
+    this.busy(true);
     const settings = { words: Object.keys(this.takes).join(","), takes: $("words-takes").value };
     await this.lesson.begin((rate) => `${path(this.name)}/record?${query({ ...settings, rate })}`);
   }
@@ -176,9 +182,9 @@ export class Words {
   }
 
   async recorded() {
-    $("collection").classList.remove("busy");
+    this.busy(false);
     $("record").focus();
-    await this.attempt(() => this.open(this.name), false);
+    await this.attempt(() => {});
   }
 
   // Recordings that are there already.

@@ -146,7 +146,7 @@ def test_own_words_are_sent_and_said_and_a_model_of_them_recognises(home, model_
         page.wait_for_selector("#train-button:visible:enabled")
         assert page.input_value("#model-name") == "töne"
         page.click("#train-button")
-        page.wait_for_selector("#result button")
+        page.wait_for_selector("#result button", timeout=10 * PATIENCE)  # for training gives way to all others
         assert "12 von 12" in page.inner_text("#result")
         assert Model.load(home / "models" / "töne.npz").words == WORDS
         page.click("#result button")

@@ -88,7 +88,7 @@ def _command(text: str, commands: Iterable[str]) -> str:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
-    if isinstance(found, dict) and list(found) == ["command"] and found["command"] in commands:
+    if isinstance(found, dict) and list(found) == ["command"] and found["command"] in list(commands):
         return found["command"]
     known = " or ".join(json.dumps({"command": command}) for command in commands)
     raise MessageError(f"{cited(text)} is no command; send {known}, and sound as bytes")

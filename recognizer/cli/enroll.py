@@ -52,13 +52,10 @@ from recognizer.recognition.chosen import chosen_words
 if TYPE_CHECKING:
     from recognizer.adaptation.method import Method
     from recognizer.corpus import Utterance
-    from recognizer.live.guide import Check
     from recognizer.model import Model
 
-TAKES, MOST_TAKES = 2, 20  # of each word: with two, what was gained can be measured without the take itself
+TAKES, MOST_TAKES = 2, 20  # of each word, see `live.asking`, which takes a while to load
 METHODS = ("auto", "map", "mllr", "cmllr", "mllr-map", "cmllr-map")
-CLEARLY, HARDLY = 0.9, 0.02  # confidence of another word, at least, and of the one asked for, at most, to object
-KEPT_RATE = 16000  # Hz of takes, at least, where the microphone has it: a later model may need more than this one
 
 
 @does_work
@@ -213,7 +210,9 @@ def enroll(
     doubts = [doubted(name, doubt) for doubt in enrollment.doubts]
     _report(name, model_name, record, doubts, refused, details, as_json, quiet)
     if labelled is None and not asked and not (as_json or quiet):
-        more = min(_told(name, wanted).values()) + 1
+        from recognizer.live.asking import kept_of
+
+        more = min(kept_of(name, wanted).values()) + 1
         complain(f"all takes were there; for more, --takes {more}" if more <= MOST_TAKES else "all takes were there")
     return ExitStatus.FAILED if refused else status
 
@@ -298,18 +297,15 @@ def _ask(
 ) -> tuple[ExitStatus, int]:
     """Ask for the takes that are missing: how that ended, and how many there were to ask for."""
     from recognizer.features.analysis import low_rate
-    from recognizer.files import naming
+    from recognizer.live import asking
     from recognizer.live.guide import Guide
-    from recognizer.live.prompts import prompts
+    from recognizer.recognizer import Recognizer
     from recognizer.speakers import store
     from recognizer.speakers.enrolling import prior_of
 
     prior, _ = prior_of(name, model)
-    for word in words:
-        naming.checked_name(word, "word")
     with working("listening to the takes there are", quiet):
-        have = _usable(name, words, prior)
-        missing = prompts(words, takes, have, model.spoken)
+        missing, before = asking.missing(name, words, takes, prior)
     if not missing:
         return ExitStatus.OK, 0
     refuse_unseen(as_json, without_terminal)
@@ -320,9 +316,9 @@ def _ask(
         needed = model.front_end.sample_rate
         if own < needed and not quiet:
             complain(f"warning: {shown(microphone.device.name)}: {low_rate(str(own), needed)}")
-        rate = max(needed, min(own, KEPT_RATE))
-        before = sum(min(count, takes) for count in have.values())
-        guide = Guide(missing, rate, check=_objection(_best(name, model, prior), rate), before=before)
+        rate = asking.rate_of_takes(model, own)
+        objection = asking.objection(Recognizer(asking.best(name, model, prior)), rate)
+        guide = Guide(missing, rate, check=objection, before=before)
         outcome = collect(
             guide,
             microphone,
@@ -334,52 +330,6 @@ def _ask(
             without_terminal=without_terminal,
         )
     return outcome.status, len(missing)
-
-
-def _told(name: str, words: Sequence[str]) -> Counter[str]:
-    """How many takes of each word are kept that a person labelled."""
-    from recognizer.speakers import store
-
-    kept = Counter(take.word for take in store.takes(name) if not store.is_heard(take))
-    return Counter({word: kept[word] for word in words})
-
-
-def _usable(name: str, words: Sequence[str], model: Model) -> Counter[str]:
-    """How many takes of each word need not be asked for: a damaged one must be said again."""
-    from recognizer.adaptation.takes import analyse_takes
-    from recognizer.speakers import store
-
-    kept = [take for take in store.takes(name) if take.word in words and not store.is_heard(take)]
-    return Counter(model.words[take.word] for take in analyse_takes(kept, model)[0])
-
-
-def _best(name: str, model: Model, prior: Model) -> Model:
-    """What understands the speaker best up to now: the own profile, if it is one of this model."""
-    from recognizer.speakers import store
-
-    try:
-        return store.fitted(model, name)
-    except ProfileError:
-        return prior
-
-
-def _objection(model: Model, rate: int) -> Check:
-    """Tells a person who clearly said another word than the one that was asked for."""
-    from recognizer.recognizer import Recognizer
-
-    recognizer = Recognizer(model)
-
-    def objection(word: str, samples) -> str | None:
-        candidates = recognizer.recognize(samples, rate, threshold=0).nbest
-        if not candidates:
-            return f"no word was found in it: say {word} again, closer to the microphone"
-        confidence = {candidate.word: candidate.confidence for candidate in candidates}
-        heard = candidates[0].word
-        if confidence[heard] >= CLEARLY and confidence[word] <= HARDLY:
-            return f"that sounded like {heard}, not {word}: say {word}"
-        return None
-
-    return objection
 
 
 # From recordings
@@ -517,12 +467,9 @@ def _report(
     """Tell what came of it."""
     tell_of_refusals(refused)
     if as_json:
-        told = {"event": "enrolled", "speaker": name, "model": model_name}
-        told |= {key: record.get(key) for key in ("takes", "method", "why", "before", "after", "unlabelled")}
-        if "passes" in record:
-            told |= {key: record[key] for key in ("recordings", "passes")}
-        told |= {"doubts": list(doubts), "refused": list(refused)}
-        print_json(told)
+        from recognizer.speakers.enrolling import enrolled
+
+        print_json(enrolled(name, model_name, record, doubts, refused))
         return
     for line in (*_lines_of(name, record), *(details_of(record) if details else ())):
         echo_wrapped(line, 2)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from recognizer.cli.options import DebugOption, JsonOption, QuietOption, check_file, usage_error
-from recognizer.cli.own_models import make_folder
 from recognizer.cli.reporting import (
     SOON,
     ExitStatus,
@@ -53,6 +52,7 @@ def import_(
 
     from recognizer.htk import exchange
     from recognizer.model import folders, installed
+    from recognizer.own_models import make_folder
 
     own = folders()[0] / f"{file.stem}.npz"
     if output is None and installed().get(file.stem, own) != own:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli import defaults, own_models
+from recognizer import own_models
+from recognizer.cli import defaults
 from recognizer.cli.cards import in_order, inside, is_score, plain
 from recognizer.cli.corpora import recordings_of
 from recognizer.cli.options import (
@@ -22,6 +23,7 @@ from recognizer.cli.options import (
     QuietOption,
     check_file,
     lasting_name,
+    names_checked,
     png_for,
     usage_error,
     workers,
@@ -175,7 +177,8 @@ def add(
     from recognizer.model import Model
 
     model = Model.load(file)
-    target = own_models.new_file(file.stem if name is None else name, instead)
+    with names_checked():
+        target = own_models.new_file(file.stem if name is None else name, instead)
     own_models.save(model, target, instead)
     if as_json:
         print_json({"name": target.stem, "file": str(target)})
@@ -222,7 +225,8 @@ def rename(
     debug: DebugOption = False,
 ) -> None:
     """Give a model of your own another name, also in the profiles that were made for it."""
-    new, speakers = own_models.rename(old, new)
+    with names_checked():
+        new, speakers = own_models.rename(old, new)
     was_default = defaults.read().get("model") == old
     if was_default:
         defaults.set_model(new)

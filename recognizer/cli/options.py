@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -83,14 +84,23 @@ def usage_error(message: str) -> typer.BadParameter:
     return typer.BadParameter(message)
 
 
+@contextmanager
+def names_checked() -> Iterator[None]:
+    """A name that nothing can have is wrong usage."""
+    try:
+        yield
+    except NamingError as error:
+        from recognizer.cli.reporting import with_options
+
+        raise usage_error(with_options(str(error))) from error
+
+
 def checked_speaker(name: str) -> str:
     """A speaker's name, as it is kept; one that can be nobody's is wrong usage."""
     from recognizer.speakers import store
 
-    try:
+    with names_checked():
         return store.checked(name)
-    except NamingError as error:
-        raise usage_error(str(error)) from error
 
 
 def lasting_name(model: str) -> str:

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recognizer.cli.lines import keys_of, lines_of
 from recognizer.cli.reporting import ExitStatus, complain, in_turn, print_json, sigterm_interrupts
 from recognizer.errors import AudioError, LoudspeakerError, RecognizerError, cited, listed, shown
-from recognizer.files.writing import remedy
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from recognizer.live.events import Event, Kept
+    from recognizer.live.events import Event
     from recognizer.live.guide import Guide
     from recognizer.live.prompts import Prompt
+    from recognizer.live.takes import Takes
     from recognizer.sound.source import Sound
 
 
 LINGER = 3.0  # seconds after the last word in which it can be taken back, where a key is enough for that
-ECHO = 0.6  # seconds after what was played in which nothing counts: sound is on its way, and rooms ring
 COMMANDS = {"u": "undo", "p": "play", "s": "skip"}
 
 
@@ -102,6 +101,7 @@ def collect(
         if a take cannot be kept or the microphone fails; it tells how many were kept.
     """
     from recognizer.live.events import Kept
+    from recognizer.live.takes import Takes
 
     status = ExitStatus.OK
     with ExitStack() as stack:
@@ -112,9 +112,10 @@ def collect(
         else:
             typed = lines_of(sys.stdin) if as_json or without_terminal else list
         show = stack.enter_context(_display(guide, title, as_json, quiet, at_keys))
-        takes = stack.enter_context(Takes(guide, keep, remove))
+        takes = Takes(guide, keep, remove)
+        obeying = stack.enter_context(_Typed(takes))
         try:
-            for events in _events(guide, microphone, lambda: takes.obey(typed(), quiet), LINGER if at_keys else 0.0):
+            for events in _events(guide, microphone, lambda: obeying.obey(typed(), quiet), LINGER if at_keys else 0.0):
                 for event in events:
                     if isinstance(event, Kept):
                         takes.keep(event)
@@ -152,21 +153,18 @@ def _events(
 
 
 @dataclass
-class Takes:
-    """The takes that were kept, and what is done with the last one; as a context, it ends what is being played.
+class _Typed:
+    """What is typed, and what comes of it; as a context, it ends what is being played.
 
     Attributes
     ----------
-    guide : who asks for them
+    takes : that were kept
     """
 
-    guide: Guide
-    _keep: Callable[[Prompt, np.ndarray], Path]
-    _remove: Callable[[Path], None]
-    _kept: list[tuple[Prompt, Path]] = field(default_factory=list)
+    takes: Takes
     _sounds: Callable[[], bool] | None = None  # whether what was played last still does
 
-    def __enter__(self) -> Takes:
+    def __enter__(self) -> _Typed:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -175,70 +173,42 @@ class Takes:
 
             hush()
 
-    @property
-    def count(self) -> int:
-        return len(self._kept)
-
-    def keep(self, event: Kept) -> None:
-        """Keep a take."""
-        with _told_of(event.prompt, "kept"):
-            self._kept.append((event.prompt, self._keep(event.prompt, event.samples)))
-
     def obey(self, typed: Iterable[str], quiet: bool) -> list[Event]:
         """What comes of keys or lines; and while a take is played, nothing counts as said."""
         from recognizer.live.events import Hint
 
-        found = []
+        found, guide = [], self.takes.guide
         for command in typed:
             match COMMANDS.get(command.lower(), command.lower()):
                 case "undo":
-                    found += self._undo()
+                    found += self.takes.undo()
                 case "play":
-                    found.append(Hint(time=self.guide.listener.time, note=self._play()))
+                    found.append(Hint(time=guide.listener.time, note=self._play()))
                 case "skip":
-                    found += self.guide.skip()
+                    found += guide.skip()
                 case "":
                     pass
                 case _ if not quiet:
                     note = f"{cited(command)} is not u (take the last back), p (play it) or s (skip this word)"
-                    found.append(Hint(time=self.guide.listener.time, note=note))
+                    found.append(Hint(time=guide.listener.time, note=note))
         if self._sounds and self._sounds():
-            self.guide.wait(ECHO)
-        return found
+            from recognizer.live.lesson import ECHO
 
-    def _undo(self) -> list[Event]:
-        from recognizer.live.events import Undone
-
-        found = self.guide.undo()
-        if any(isinstance(event, Undone) and event.had_take for event in found):
-            prompt, path = self._kept.pop()
-            with _told_of(prompt, "deleted"), suppress(FileNotFoundError):
-                self._remove(path)
+            guide.wait(ECHO)
         return found
 
     def _play(self) -> str:
         """Play the last take: what is to be said about that."""
-        if not self._kept:
+        if self.takes.last is None:
             return "there is nothing to play yet"
         from recognizer.sound.loudspeaker import play_aloud
 
-        prompt, path = self._kept[-1]
+        prompt, path = self.takes.last
         try:
             self._sounds = play_aloud(path)
         except (LoudspeakerError, AudioError) as error:
             return str(error)
         return f"playing {prompt.word}: listen, and wait"
-
-
-@contextmanager
-def _told_of(prompt: Prompt, what: str) -> Iterator[None]:
-    """Say which take it is that the system does not let be kept, or deleted."""
-    try:
-        yield
-    except OSError as error:
-        where = "" if error.filename is None else f" in {shown(error.filename)}"
-        what_to_do, why = remedy(error, "change its mode" if where else "check the disk"), error.strerror or error
-        raise RecognizerError(f"{shown(prompt.word)} cannot be {what}{where} ({why}); {what_to_do}") from error
 
 
 def _so_far(kept: int, guide: Guide) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shlex
-import unicodedata
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,12 +17,13 @@ from recognizer.cli.options import (
     QuietOption,
     WithoutTerminalOption,
     check_folder,
+    names_checked,
     standing_folder,
     usage_error,
 )
 from recognizer.cli.prompting import collect, refuse_unseen
 from recognizer.cli.reporting import ExitStatus, complain, does_work, native_messages_hidden, print_json, say
-from recognizer.errors import CorpusError, NamingError, RecognizerError, cited, listed, shown
+from recognizer.errors import CorpusError, RecognizerError, cited, listed, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
     from recognizer.live.prompts import Prompt
 
 FOLDER = "recordings"  # where none is named, in the folder where the command is called
-SPEAKER_MARK = "_nohash_"  # what stands between speaker and take, see `recognizer.corpus`
-RESERVED = ("_nohash", "_background_noise_")  # would be read otherwise from the names of files and folders
 
 
 @does_work
@@ -64,18 +60,20 @@ def record(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Record words to train a model from."""
+    from recognizer.corpus import growing
     from recognizer.live.events import Finished
     from recognizer.live.guide import Guide
     from recognizer.live.prompts import prompts
 
-    words = _checked_words(words)
-    speaker = None if speaker is None else _checked_name(speaker, "speaker")
+    with names_checked():
+        words = growing.checked_words(words)
+        speaker = None if speaker is None else growing.checked_label(speaker, "speaker")
     named, output = output, output or Path(FOLDER)
     _check_folder(output, words)
     if named is None and not quiet:
         complain(f"recordings go to {shown(output.absolute())}; --output chooses another folder")
-    folders = {word: _word_folder(output, word) for word in words}
-    have = {word: len(_takes(folder, speaker)) for word, folder in folders.items()}
+    folders = {word: growing.word_folder(output, word) for word in words}
+    have = {word: len(growing.take_numbers(folder, speaker)) for word, folder in folders.items()}
     before = sum(min(count, takes) for count in have.values())
     guide = Guide(prompts(words, takes, have), sample_rate, before=before)
     status = ExitStatus.OK
@@ -96,7 +94,7 @@ def record(
         print_json(Finished(time=0.0, kept=0, skipped=0).record())
     if as_json or status == ExitStatus.INTERRUPTED:
         return status
-    counts = {word: len(_takes(folder, speaker)) for word, folder in folders.items()}
+    counts = {word: len(growing.take_numbers(folder, speaker)) for word, folder in folders.items()}
     there = listed((f"{word} {count}" for word, count in counts.items()), len(counts))
     new = f"{guide.kept or 'no'} new recording{'' if guide.kept == 1 else 's'}"
     say(f"{shown(output)}: {new}; in all {there}")
@@ -106,38 +104,13 @@ def record(
     return status
 
 
-def _checked_name(name: str, what: str) -> str:
-    """The name, which can be part of a file's and is read from there as it is."""
-    from recognizer.files.naming import checked_name
-
-    try:
-        name = checked_name(name, what)
-    except NamingError as error:
-        raise usage_error(str(error)) from error
-    reserved = next((mark for mark in RESERVED if mark in name), None)
-    if reserved:
-        raise usage_error(f"{what} {cited(name)} has {reserved!r} in it, which divides names of files; leave it out")
-    return name
-
-
-def _checked_words(words: list[str]) -> list[str]:
-    """The words, no two of which are the same, be it but for case."""
-    spelled: dict[str, str] = {}
-    for word in words:
-        word = _checked_name(word, "word")
-        if word.lower() in spelled:
-            same = f"{cited(spelled[word.lower()])} and {cited(word)}"
-            raise usage_error(f"words {same} are the same word; leave one out")
-        spelled[word.lower()] = word
-    return list(spelled.values())
-
-
 def _check_folder(output: Path, words: list[str]) -> None:
     """Refuse a folder that cannot be written to, or whose recordings are named in a way that ours do not fit."""
     from recognizer import corpus
+    from recognizer.corpus import growing
 
     name = f"--output {shown(output)}"
-    check_folder(output, "--output", [_word_folder(output, word) for word in words])
+    check_folder(output, "--output", [growing.word_folder(output, word) for word in words])
     try:
         layout = corpus.layout_of(output, words)
         if layout is None:
@@ -166,46 +139,12 @@ def _make_sure_of_room(output: Path) -> None:
         raise RecognizerError(f"{shown(standing)} cannot be written to ({error.strerror}); {what_to_do}") from error
 
 
-def _word_folder(output: Path, word: str) -> Path:
-    """Where the recordings of a word are: in the folder of that name, whichever way its letters are composed."""
-    entries = os.listdir(output) if output.is_dir() and os.access(output, os.R_OK) else []
-    return output / next((entry for entry in entries if _nfc(entry) == word), word)
-
-
-def _takes(folder: Path, speaker: str | None) -> list[int]:
-    """The numbers of the recordings that a speaker, or nobody named, has in a word's folder; 0 for any without one."""
-    from recognizer.sound.formats import AUDIO_SUFFIXES
-
-    numbers = []
-    for file in folder.iterdir() if folder.is_dir() else ():
-        who, mark, number = _nfc(file.stem).partition(SPEAKER_MARK)
-        if not mark:
-            who, number = None, who
-        if file.suffix.lower() in AUDIO_SUFFIXES and file.name[0] != "." and who == speaker:
-            numbers.append(int(number) if number.isdecimal() else 0)
-    return numbers
-
-
 def _keeper(folders: dict[str, Path], speaker: str | None, sample_rate: int) -> Callable[[Prompt, np.ndarray], Path]:
     """Gives a function that writes a take beside those that are there, whoever else does so, and gives its file."""
+    from recognizer.corpus import growing
     from recognizer.files import privacy
-    from recognizer.files.writing import make_private_folder
-    from recognizer.sound import audio
 
     for folder in filter(os.path.isdir, folders.values()):
         privacy.close(folder)
 
-    def keep(prompt: Prompt, samples: np.ndarray) -> Path:
-        folder = folders[prompt.word]
-        make_private_folder(folder)
-        prefix = "" if speaker is None else f"{speaker}{SPEAKER_MARK}"
-        for number in itertools.count(max(_takes(folder, speaker), default=0) + 1):
-            with suppress(FileExistsError):  # another program was faster
-                audio.save(path := folder / f"{prefix}{number}.wav", samples, sample_rate, new=True)
-                return path
-
-    return keep
-
-
-def _nfc(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+    return lambda prompt, samples: growing.add_recording(folders[prompt.word], samples, sample_rate, speaker)

@@ -52,6 +52,7 @@ WRITTEN = ("output", "report", "textgrid", "plot", "html", "save")  # parameters
 # What the package advises in its own terms, and how one does that on the command line.
 OPTION_FOR = {
     "choose another model": "choose another --model",
+    "or let this one take its place": "or add --replace to lose that one",
     "write the model elsewhere": "choose another --output",
     "write the report elsewhere": "choose another --report",
     "train with fewer states": "train with fewer --states",

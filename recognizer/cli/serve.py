@@ -72,7 +72,8 @@ def serve(
 ) -> ExitStatus:
     """Serve a page to speak to, and recognition to other programs, until Ctrl-C.
 
-    Only this computer can call, unless --host is given, and then only with a token. Nothing that is heard is kept.
+    Only this computer can call, unless --host is given, and then only with a token. Nothing that is heard is kept,
+    but for voices and words that it is taught on the page.
     """
     if token is not None and not TOKEN.fullmatch(token):
         raise usage_error(f"the token must be {SHORTEST_TOKEN} letters, digits, -, _, . or ~, or more of them")
@@ -96,7 +97,7 @@ def serve(
             for line in (address, *homes):
                 say(line)
             if not quiet:
-                complain("Ctrl-C ends; nothing that is heard is kept")
+                complain("Ctrl-C ends; nothing that is heard is kept, but for what you teach it")
             if open_:
                 webbrowser.open(address)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -86,21 +85,13 @@ def _shown_on_a_terminal() -> bool:
 
 def _listed(name: str) -> tuple[tuple[str, ...], dict]:
     """A speaker's row in the list, and the same as plain data."""
-    from recognizer.speakers import store
+    from recognizer.speakers import records, store
 
-    if not store.has_profile(name):
-        kept = len(store.takes(name))
-        record = {"name": name, "model": None, "made": None, "takes": kept, "before": None, "after": None}
-        return (
-            name,
-            f"not finished, {counted(kept, 'take')}; go on with `recognizer enroll {shlex.quote(name)}`",
-        ), record
-    profile = store.load(name)
-    record = {"name": name, "model": profile.model_name}
-    record |= {key: profile.record.get(key) for key in ("made", "before", "after", "unlabelled")}
-    record["takes"] = sum(profile.record.get("takes", {}).values())
+    record = records.summary(name)
     taken = counted(record["takes"], "take")
-    return (name, profile.model_name, str(record["made"]), taken, _gain(profile.record)), record
+    if not store.has_profile(name):
+        return (name, f"not finished, {taken}; go on with `recognizer enroll {shlex.quote(name)}`"), record
+    return (name, record["model"], str(record["made"]), taken, _gain(record)), record
 
 
 def _gain(record: dict) -> str:
@@ -125,19 +116,10 @@ def show(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Show how a speaker's profile was made and what came of it."""
-    from recognizer.speakers import store
+    from recognizer.speakers import records
 
     name = checked_speaker(name)
-    profile, kept = store.load(name), Counter(take.word for take in store.takes(name))
-    record = {
-        "name": name,
-        "model": profile.model_name,
-        "fingerprint": profile.base,
-        "profile": str(store.folder(name) / store.PROFILE),
-        "audio_kept": bool(kept),
-        "kept": dict(kept),
-    }
-    record |= {key: value for key, value in profile.record.items() if key not in record}  # it may be somebody else's
+    record = records.details(name)
     if as_json:
         print_json(record)
         return ExitStatus.OK
@@ -145,7 +127,7 @@ def show(
         for key, value in record.items():
             echo_wrapped(f"{shown(key)}: {_plain(value)}", 2)
         return ExitStatus.OK
-    for line in _in_plain_words(name, profile.record, profile.model_name, bool(kept)):
+    for line in _in_plain_words(name, record, record["model"], record["audio_kept"]):
         echo_wrapped(line, 2)
     return ExitStatus.OK
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from recognizer.cli import own_models
+from recognizer import own_models
 from recognizer.cli.corpora import recordings_of
 from recognizer.cli.defaults import model_option
 from recognizer.cli.options import (
@@ -19,6 +19,7 @@ from recognizer.cli.options import (
     LayoutOption,
     QuietOption,
     check_file,
+    names_checked,
     usage_error,
     workers,
 )
@@ -222,7 +223,8 @@ def _target(output: Path | None, name: str | None, instead: bool) -> Path:
     if (output is None) == (name is None):
         raise usage_error("say where the model goes, with either --name NAME or --output FILE.npz")
     if name is not None:
-        return own_models.new_file(name, instead)
+        with names_checked():
+            return own_models.new_file(name, instead)
     if instead:
         raise usage_error("--replace is for --name; a file that --output names is replaced in any case")
     check_file(output, "--output", ".npz")

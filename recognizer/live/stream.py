@@ -7,7 +7,7 @@ the same sound makes the same events.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 
 import numpy as np
@@ -19,6 +19,42 @@ from recognizer.sound.audio import channels_of, whole_rate
 from recognizer.sound.channels import one
 from recognizer.sound.segmenter import Segmentation
 from recognizer.sound.source import BLOCK, Block
+
+
+class Blocks:
+    """Samples as they come, in pieces of one length.
+
+    Parameters
+    ----------
+    sample_rate : of the samples, Hz
+    clock : which tells when they came
+    """
+
+    def __init__(self, sample_rate: int, clock: Callable[[], float]) -> None:
+        self.sample_rate = whole_rate(sample_rate, "the stream's sample rate")
+        self._clock, self._size = clock, max(1, round(BLOCK * self.sample_rate))
+        self._waiting = np.zeros(0, np.float32)  # less than a piece
+
+    def of(self, samples: np.ndarray) -> Iterator[Block]:
+        """Those that are whole with these samples, whose kind is looked at now.
+
+        Raises
+        ------
+        AudioError
+            if the samples have another type or shape or are not finite; they count for nothing then.
+        """
+        samples = np.concatenate([self._waiting, one(channels_of(samples), None)])
+        whole = len(samples) - len(samples) % self._size
+        self._waiting = samples[whole:]
+        return (self._block(samples[first : first + self._size]) for first in range(0, whole, self._size))
+
+    def rest(self) -> Iterator[Block]:
+        """The last one, which is shorter, where there is one."""
+        if len(self._waiting):
+            yield self._block(self._waiting)
+
+    def _block(self, samples: np.ndarray) -> Block:
+        return Block(samples, self.sample_rate, self._clock())
 
 
 class Stream:
@@ -53,12 +89,14 @@ class Stream:
         adapt: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.sample_rate = whole_rate(sample_rate, "the stream's sample rate")
+        self._blocks = Blocks(sample_rate, clock)
         how = {"words": words, "threshold": threshold, "adapt": adapt, "clock": clock}
         self.session = Session(recognizer, segmentation=Segmentation(hangover=hangover), **how)
-        self._clock, self._size = clock, max(1, round(BLOCK * self.sample_rate))
-        self._waiting = np.zeros(0, np.float32)  # less than the session takes at once
         self._last: list[Event] | None = None  # events, once it is finished
+
+    @property
+    def sample_rate(self) -> int:
+        return self._blocks.sample_rate
 
     def __repr__(self) -> str:
         return f"Stream({self.sample_rate} Hz, {self.session.state if self._last is None else 'finished'})"
@@ -89,13 +127,7 @@ class Stream:
         """
         if self._last is not None:
             raise ValueError("the stream is finished; begin another one with Recognizer.stream")
-        samples = np.concatenate([self._waiting, one(channels_of(samples), None)])
-        whole = len(samples) - len(samples) % self._size
-        self._waiting = samples[whole:]
-        events = []
-        for first in range(0, whole, self._size):
-            events += self._hear(samples[first : first + self._size])
-        return events
+        return [event for block in self._blocks.of(samples) for event in self.session.hear(block)]
 
     def finish(self) -> list[Event]:
         """End the stream: what is still open is answered, and `End` is the last event.
@@ -105,12 +137,9 @@ class Stream:
         Its last events; the same ones when called again
         """
         if self._last is None:
-            rest = self._hear(self._waiting) if len(self._waiting) else []
+            rest = [event for block in self._blocks.rest() for event in self.session.hear(block)]
             self._last = [*rest, *self.session.finish(), self.session.end()]
         return list(self._last)
-
-    def _hear(self, samples: np.ndarray) -> list[Event]:
-        return self.session.hear(Block(samples, self.sample_rate, self._clock()))
 
     def __enter__(self) -> Stream:
         return self

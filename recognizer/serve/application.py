@@ -7,13 +7,14 @@ import traceback
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
@@ -22,13 +23,15 @@ from recognizer.errors import ModelError, NamingError, ProfileError, RecognizerE
 from recognizer.live.stream import Stream
 from recognizer.recognizer import Recognizer
 from recognizer.serve import catalogue, openapi, pages
-from recognizer.serve.engine import BusyError, Engine
+from recognizer.serve.engine import BusyError, ConflictError, Engine
 from recognizer.serve.guard import BEARER, Guard, refused
 from recognizer.serve.limits import Limits
+from recognizer.serve.own_words import MissingError
 from recognizer.serve.query import WishError, Wishes, wishes_of
 from recognizer.serve.recordings import explained, recognized, transcribing
 from recognizer.serve.shelf import Shelf
-from recognizer.serve.streams import converse
+from recognizer.serve.streams import Conversation, converse
+from recognizer.serve.teaching import ENROLLMENTS, Teaching
 from recognizer.serve.uploads import TooLargeError, TooSlowError, Uploads
 
 RECORDINGS, STREAMS = "recordings", "streams"
@@ -44,6 +47,7 @@ TAKEN = {
 }
 RETRY = {"Retry-After": "1"}
 STATUS = {WishError: 400, NamingError: 400, ModelError: 404, ProfileError: 404, TooLargeError: 413, TooSlowError: 408}
+STATUS |= {MissingError: 404, ConflictError: 409}
 
 Beside = Callable[[Engine, Shelf], AbstractAsyncContextManager]
 
@@ -80,12 +84,12 @@ def application(
         Route("/v1/recognize", server.recognize, methods=["POST"]),
         Route("/v1/transcribe", server.transcribe, methods=["POST"]),
         Route("/v1/explain", server.explain, methods=["POST"]),
-        Route("/v1/stream", server.no_stream),
-        WebSocketRoute("/v1/stream", server.stream),
+        *server.conversing("/v1/stream", STREAMS, server.streaming),
         Route("/v1/models", server.models),
         Route("/v1/models/{name}", server.model),
         Route("/v1/speakers", server.speakers),
         Route("/openapi.json", _served(openapi.document(TAKEN, token is not None))),
+        *server.teaching.routes(server.conversing),
         *pages.routes(),
     ]
     handlers = {
@@ -105,10 +109,12 @@ class _Server:
 
     def __init__(self, model: str, limits: Limits, threads: int, ready: Callable[[], None], beside: Beside) -> None:
         self._limits, self._ready, self._beside = limits, ready, beside
-        self._engine = Engine(threads, {RECORDINGS: limits.waiting, STREAMS: limits.streams})
+        places = {RECORDINGS: limits.waiting, STREAMS: limits.streams, ENROLLMENTS: limits.enrollments}
+        self._engine = Engine(threads, places)
         self._shelf = Shelf(model, limits.models)
         self._shelf.take()  # so that the first call need not wait, and what is wrong with it is told at once
         self._uploads: Uploads
+        self.teaching = Teaching(self._engine, self._shelf, limits, lambda: self._uploads)
 
     @asynccontextmanager
     async def life(self, _: Starlette) -> AsyncIterator[None]:
@@ -121,6 +127,7 @@ class _Server:
                     self._ready()
                     yield
             finally:
+                self.teaching.close()
                 self._engine.close()
                 self._uploads.close()
 
@@ -154,24 +161,38 @@ class _Server:
                     answers += found
                 return JSONResponse({"answers": answers})
 
-    async def stream(self, socket: WebSocket) -> None:
-        try:
-            with self._engine.place(STREAMS):
-                wishes = _of_a_stream(socket)
-                stream = await self._engine.run(self._opened, wishes)
-                given = [name for name in socket.scope["subprotocols"] if name.startswith(BEARER)]
-                await socket.accept(given[0] if given else None)
-                await converse(socket, stream, self._engine, self._limits.patience)
-        except BusyError as error:
-            await socket.send_denial_response(refused(503, str(error), RETRY))
-        except RecognizerError as error:
-            await socket.send_denial_response(refused(_status(error), str(error)))
+    def conversing(
+        self, path: str, kind: str, opened: Callable[[Request | WebSocket], AbstractAsyncContextManager[Conversation]]
+    ) -> list[BaseRoute]:
+        """The routes of a conversation: its address, the kind of places it takes, what opens it."""
 
-    async def no_stream(self, request: Request) -> Response:
-        """What a stream that is asked for so would meet: a page cannot read why a WebSocket was refused."""
-        with self._engine.place(STREAMS):
-            await self._engine.run(self._opened, _of_a_stream(request))
-        return refused(426, "a stream needs a WebSocket; begin one at this address", {"Upgrade": "websocket"})
+        async def talk(socket: WebSocket) -> None:
+            try:
+                with self._engine.place(kind):
+                    async with opened(socket) as conversation:
+                        given = [name for name in socket.scope["subprotocols"] if name.startswith(BEARER)]
+                        await socket.accept(given[0] if given else None)
+                        await converse(socket, conversation, self._limits.patience)
+            except BusyError as error:
+                await socket.send_denial_response(refused(503, str(error), RETRY))
+            except RecognizerError as error:
+                await socket.send_denial_response(refused(_status(error), str(error)))
+
+        async def no_talk(request: Request) -> Response:
+            """What one that is asked for so would meet: a page cannot read why a WebSocket was refused."""
+            with self._engine.place(kind):
+                async with opened(request):
+                    pass
+            return refused(426, "a stream needs a WebSocket; begin one at this address", {"Upgrade": "websocket"})
+
+        return [Route(path, no_talk), WebSocketRoute(path, talk)]
+
+    @asynccontextmanager
+    async def streaming(self, call: Request | WebSocket) -> AsyncIterator[Conversation]:
+        stream = await self._engine.run(self._opened, wishes_of(call.query_params, OF_STREAMS).with_rate())
+        work = {"finish": stream.finish, "undo": stream.session.undo, "reset": stream.session.reset}
+        commands = {name: partial(self._engine.run, each) for name, each in work.items()}
+        yield Conversation(stream.sample_rate, partial(self._engine.run, stream.push), commands)
 
     def _opened(self, wishes: Wishes) -> Stream:
         recognizer = self._shelf.take(wishes.model, wishes.speaker)
@@ -197,13 +218,6 @@ def _served(document: dict) -> Callable[[Request], Awaitable[Response]]:
         return JSONResponse(document)
 
     return serve
-
-
-def _of_a_stream(call: Request | WebSocket) -> Wishes:
-    wishes = wishes_of(call.query_params, OF_STREAMS)
-    if wishes.rate is None:
-        raise WishError("rate is missing; add the sample rate of the sound in Hz, as in ?rate=16000")
-    return wishes
 
 
 def _status(error: RecognizerError) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from recognizer.errors import ModelError
+from recognizer import own_models
+from recognizer.errors import ModelError, RecognizerError
 from recognizer.model import Model, installed
-from recognizer.speakers import store
+from recognizer.speakers import records, store
 
 TOLD = ("made", "accuracy", "held_out", "licence")  # of a card, in a list
 
@@ -24,15 +25,22 @@ def described(name: str, model: Model, *, whole: bool) -> dict:
 
 def models(usual: str) -> list[dict]:
     """All that have a name, and can be read."""
-    found = []
+    found, own = [], own_models.files()
     for name, path in installed().items():
         try:
-            found.append(described(name, Model.load(path), whole=False) | {"default": name == usual})
+            about = {"default": name == usual, "own": name in own}
+            found.append(described(name, Model.load(path), whole=False) | about)
         except ModelError:  # damaged: `recognizer models list` tells why
             continue
     return found
 
 
 def speakers() -> list[dict]:
-    """All, and whether there is a profile of each."""
-    return [{"name": name, "enrolled": store.has_profile(name)} for name in store.names()]
+    """All, and whether there is a profile of each that can be used; else what is wrong."""
+    found = []
+    for name in store.names():
+        try:
+            found.append({"enrolled": store.has_profile(name)} | records.summary(name))
+        except RecognizerError as error:
+            found.append({"name": name, "enrolled": False, "error": str(error)})
+    return found

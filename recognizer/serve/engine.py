@@ -9,11 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
+from recognizer.errors import RecognizerError, cited
+
 Answer = TypeVar("Answer")
 
 
 class BusyError(Exception):
     """All places of a kind are taken; the text says so."""
+
+
+class ConflictError(RecognizerError):
+    """Somebody else is at it."""
 
 
 class Engine:
@@ -30,12 +36,37 @@ class Engine:
 
     def __init__(self, threads: int, places: dict[str, int]) -> None:
         self._pool = ThreadPoolExecutor(threads, "recognizer")
-        self._places = places
+        self._long = ThreadPoolExecutor(1, "recognizer-at-length")
+        self._places, self._held = places, set()
         self.taken: Counter[str] = Counter()
 
     async def run(self, work: Callable[..., Answer], *arguments: object) -> Answer:
         """Do a piece of work, and give what it gives."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    async def run_at_length(self, work: Callable[..., Answer], *arguments: object) -> Answer:
+        """Do what takes seconds, and cannot be divided: one after the other, beside the pieces of all callers."""
+        return await asyncio.get_running_loop().run_in_executor(self._long, work, *arguments)
+
+    @contextmanager
+    def alone(self, what: str, name: str) -> Iterator[None]:
+        """Let nobody else at something meanwhile.
+
+        Raises
+        ------
+        ConflictError
+            if somebody is.
+        """
+        key = what, name.lower()
+        if key in self._held:
+            raise ConflictError(
+                f"{what} {cited(name)} is being recorded in another window; end it there, or wait a minute"
+            )
+        self._held.add(key)
+        try:
+            yield
+        finally:
+            self._held.discard(key)
 
     @contextmanager
     def place(self, kind: str) -> Iterator[None]:
@@ -56,4 +87,5 @@ class Engine:
 
     def close(self) -> None:
         """End when what is being done is done."""
-        self._pool.shutdown(cancel_futures=True)
+        for pool in (self._pool, self._long):
+            pool.shutdown(cancel_futures=True)

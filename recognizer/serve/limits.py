@@ -17,6 +17,8 @@ class Limits:
     streams : that are open at the same time
     message : bytes of a message in a stream; two seconds of sound at 48 kHz are 200,000
     models : that are kept in memory, the last that were asked for
+    enrollments : voices and words that are recorded at the same time
+    words, takes, kept : own words: of a collection, takes of each, and bytes of all together
     """
 
     upload: int = 64 << 20
@@ -26,3 +28,7 @@ class Limits:
     streams: int = 64
     message: int = 1 << 20
     models: int = 8
+    enrollments: int = 4
+    words: int = 100
+    takes: int = 200
+    kept: int = 1 << 30

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.datastructures import QueryParams
 
 from recognizer.errors import RecognizerError, cited, listed
+from recognizer.live.asking import MOST_TAKES
 from recognizer.recognition.chosen import chosen_words, operating_point
 from recognizer.sound.audio import HIGHEST_RATE, LOWEST_RATE
 
@@ -31,6 +32,9 @@ class Wishes:
     rate : of samples that come alone, Hz; None where a file comes
     hangover : silence that ends a word, seconds
     adapt : learn from sure answers
+    takes : wanted of each word
+    to : a new name
+    replace : what is there may be lost
     """
 
     model: str | None = None
@@ -40,6 +44,21 @@ class Wishes:
     rate: int | None = None
     hangover: float = 0.25
     adapt: bool = False
+    takes: int | None = None
+    to: str | None = None
+    replace: bool = False
+
+    def with_rate(self) -> Wishes:
+        """The same, which must tell the rate.
+
+        Raises
+        ------
+        WishError
+            if it does not.
+        """
+        if self.rate is None:
+            raise WishError("rate is missing; add the sample rate of the sound in Hz, as in ?rate=16000")
+        return self
 
     def chosen(self, vocabulary: Collection[str]) -> list[str] | None:
         """The words to choose from; None for all."""
@@ -100,10 +119,21 @@ def _hangover(name: str, value: str) -> float:
     return _whole(name, value, SHORTEST_HANGOVER, LONGEST_HANGOVER) / 1000
 
 
+def _takes(name: str, value: str) -> int:
+    return _whole(name, value, 1, MOST_TAKES)
+
+
 def _flag(name: str, value: str) -> bool:
     if value not in (*YES, *NO):
         raise WishError(f"{name} {cited(value)} is neither true nor false")
     return value in YES
 
 
-_READ = {"threshold": _threshold, "rate": _rate, "hangover": _hangover, "adapt": _flag}
+_READ = {
+    "threshold": _threshold,
+    "rate": _rate,
+    "hangover": _hangover,
+    "adapt": _flag,
+    "replace": _flag,
+    "takes": _takes,
+}

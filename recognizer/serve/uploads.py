@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,6 +39,10 @@ class Uploads:
     def close(self) -> None:
         """Remove what is left."""
         self._folder.cleanup()
+
+    def free(self) -> Path:
+        """The name of a file that is not there yet, for something to be sent."""
+        return Path(self._folder.name) / secrets.token_hex(8)
 
     @asynccontextmanager
     async def kept(self, request: Request) -> AsyncIterator[Path]:

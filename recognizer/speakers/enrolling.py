@@ -342,6 +342,23 @@ def _origin(whose: str | None, method: Method | None, unlabelled: bool) -> dict:
     return {"prior": whose, "asked": method and asdict(method), "unlabelled": unlabelled}
 
 
+def enrolled(name: str, model_name: str, record: dict, doubts: Sequence[str] = (), refused: Sequence[str] = ()) -> dict:
+    """What came of an enrollment, plain JSON data.
+
+    Parameters
+    ----------
+    name, model_name : of the speaker and the model
+    record : of the profile
+    doubts : takes that sound like another word, a line each
+    refused : recordings that could not be used, a line each
+    """
+    told = {"event": "enrolled", "speaker": name, "model": model_name}
+    told |= {key: record.get(key) for key in ("takes", "method", "why", "before", "after", "unlabelled")}
+    if "passes" in record:
+        told |= {key: record[key] for key in ("recordings", "passes")}
+    return told | {"doubts": list(doubts), "refused": list(refused)}
+
+
 def record_of(enrollment: Enrollment, model: Model) -> dict:
     """What a profile tells of the enrollment that it was made from, plain JSON data."""
 

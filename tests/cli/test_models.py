@@ -13,8 +13,8 @@ from reading import Element, read_page
 from synthetic import RATE, record, say, write
 
 from recognizer import model as models
+from recognizer import own_models
 from recognizer.cli import models as command
-from recognizer.cli import own_models
 from recognizer.cli.reporting import width_of
 from recognizer.evaluation import divergence
 from recognizer.evaluation.description import most_alike, state_durations

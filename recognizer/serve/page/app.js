@@ -1,9 +1,11 @@
 // The page: its language, its views, and what goes from one to the other.
 
 import { Insight } from "./insight.js";
-import { takeToken } from "./server.js";
+import { ask, takeToken } from "./server.js";
 import { Speak } from "./speak.js";
 import { ownLanguage, show, speakLanguage } from "./texts.js";
+import { Voice } from "./voice.js";
+import { Words } from "./words.js";
 
 const tabs = [...document.querySelectorAll("[role=tab]")];
 
@@ -35,18 +37,40 @@ tabs.forEach((tab, i) => {
 
 const insight = new Insight(tell);
 const speak = new Speak((...heard) => insight.take(...heard), tell);
+const voice = new Voice(tell, use, look);
+const words = new Words(tell, use, look);
 const language = document.getElementById("language");
+
+// Looks again at what there is, and shows it everywhere.
+async function look() {
+  const chosen = speak.settings();
+  await speak.load();
+  speak.choose(chosen);
+  const { speakers } = await ask("v1/speakers");
+  voice.show(speak.models, speakers);
+  await words.show(speak.models);
+}
+
+// Goes to where one speaks, with a model and a voice.
+function use(chosen) {
+  speak.choose(chosen);
+  speak.restart();
+  choose(tabs[0]);
+  tabs[0].focus();
+}
 
 language.value = ownLanguage();
 language.onchange = async () => {
   await speakLanguage(language.value);
   speak.tellWords();
   insight.draw();
+  await look();
 };
 takeToken();
 await speakLanguage(language.value);
 try {
   await speak.load();
+  await look();
 } catch (error) {
   tell(error.message);
 }

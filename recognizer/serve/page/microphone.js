@@ -34,7 +34,7 @@ export async function openMicrophone(heard, lost) {
     track.onended = null;
     track.stop();
     blocks.port.onmessage = null;
-    sound.close();
+    if (sound.state !== "closed") sound.close();
   };
   track.onended = () => {
     close();

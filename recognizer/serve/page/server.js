@@ -19,6 +19,11 @@ function token() {
 
 // Asks the server; gives what it answers, or throws an error with what it says is wrong.
 export async function ask(path, options = {}) {
+  return (await fetched(path, options)).json();
+}
+
+// The same, whatever it answers.
+export async function fetched(path, options = {}) {
   const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
   let response;
   try {
@@ -27,9 +32,17 @@ export async function ask(path, options = {}) {
     throw new Trouble("gave-up");
   }
   if (response.status === 401) throw new Trouble("no-token");
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error);
-  return answer;
+  if (!response.ok) throw Object.assign(new Error((await response.json()).error), { status: response.status });
+  return response;
+}
+
+// Gives the browser a file of the server to keep.
+export async function download(path, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await (await fetched(path)).blob());
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
 }
 
 // What stands behind the ? of an address, of all values that there are.

@@ -8,7 +8,7 @@ const BEHIND = 2; // seconds of sound that may wait to be sent
 const SILENT = 2; // seconds of digital silence that no microphone in use delivers
 
 // `address` gives where to connect, for a rate. `on` has: event(event, rate), block(samples, rate), trouble(key),
-// mended(), ended().
+// mended(), ended(); and, where the server sends some, sound(data).
 export async function beginSession(address, on) {
   let socket = null;
   let ended = false;
@@ -16,6 +16,7 @@ export async function beginSession(address, on) {
   let zeros = 0;
   let sent = 0;
   let troubled = null;
+  let opened = false;
 
   const tell = (key) => {
     if (troubled === key) return;
@@ -50,10 +51,12 @@ export async function beginSession(address, on) {
     own.onopen = () => {
       tries = 0;
       sent = 0;
+      opened = true;
       on.connected();
       if (troubled !== "muted") tell(null);
     };
     own.onmessage = ({ data }) => {
+      if (typeof data !== "string") return on.sound(data);
       const event = JSON.parse(data);
       if (event.event === "error") {
         on.wrong(event.message);
@@ -67,7 +70,8 @@ export async function beginSession(address, on) {
         try {
           await ask(address(microphone.rate));
         } catch (error) {
-          if (!(error.message === "gave-up" || /WebSocket/.test(error.message))) {
+          const stillThere = opened && error.status === 409; // to the server, our last connection is
+          if (!(error.message === "gave-up" || stillThere || /WebSocket/.test(error.message))) {
             on.wrong(error.message);
             return end();
           }
@@ -84,6 +88,7 @@ export async function beginSession(address, on) {
   return {
     rate: microphone.rate,
     end: () => end(),
+    hush: () => microphone.close(),
     command: (command) => socket?.readyState === WebSocket.OPEN && socket.send(JSON.stringify({ command })),
     get sent() {
       return sent;

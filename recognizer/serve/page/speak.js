@@ -38,6 +38,14 @@ export class Speak {
     this.tellWords();
   }
 
+  // Chooses a model and a voice, where they are there.
+  choose(chosen) {
+    for (const id of ["model", "speaker"]) {
+      if ([...$(id).options].some(({ value }) => value === chosen[id])) $(id).value = chosen[id];
+    }
+    this.tellWords();
+  }
+
   tellWords() {
     const model = this.models.find(({ name }) => name === $("model").value);
     if (model) $("vocabulary").textContent = text("knows", { words: model.words.join(", ") });

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recognizer.cli.options import usage_error
 from recognizer.errors import ModelError, NamingError, RecognizerError, cited, listed, shown
 from recognizer.files.writing import remedy
 
@@ -19,6 +18,10 @@ if TYPE_CHECKING:
     from recognizer.speakers.profile import Profile
 
 SUFFIX = ".npz"
+
+
+class TakenError(NamingError):
+    """A name that a model of the user's own has already."""
 
 
 def files() -> dict[str, Path]:
@@ -39,7 +42,7 @@ def new_file(name: str, instead: bool = False) -> Path:
 
     Raises
     ------
-    typer.BadParameter
+    NamingError
         if no model can have the name, or one has it that must stay.
     ModelError
         if the folder cannot be made.
@@ -48,19 +51,16 @@ def new_file(name: str, instead: bool = False) -> Path:
     from recognizer.model import folders, installed
 
     if name.lower().endswith(SUFFIX):
-        raise usage_error(f"{shown(name)} is no name but a file; leave {SUFFIX} out")
-    try:
-        name = naming.checked_name(name, "model")
-    except NamingError as error:
-        raise usage_error(str(error)) from error
+        raise NamingError(f"{shown(name)} is no name but a file; leave {SUFFIX} out")
+    name = naming.checked_name(name, "model")
     own, *others = folders()
     for known in installed():
         if known != name and known.lower() == name.lower():
-            raise usage_error(f"there is {shown(known)} already, which differs by case only; choose another name")
+            raise NamingError(f"there is {shown(known)} already, which differs by case only; choose another name")
     if any(os.path.isfile(folder / f"{name}{SUFFIX}") for folder in others):
-        raise usage_error(f"{name} comes with the program, and would be hidden; choose another name")
+        raise NamingError(f"{name} comes with the program, and would be hidden; choose another name")
     if name in files() and not instead:
-        raise usage_error(_taken(name))
+        raise TakenError(_taken(name))
     make_folder(own, "set RECOGNIZER_HOME to another folder")
     return own / f"{name}{SUFFIX}"
 
@@ -87,8 +87,15 @@ def make_folder(folder: Path, otherwise: str) -> None:
         raise ModelError(f"{shown(folder)} cannot be written to; change its mode, or {otherwise}")
 
 
-def save(model: Model, file: Path, instead: bool) -> None:
+def save(model: Model, file: Path, instead: bool, private: bool = False) -> None:
     """Write a model to a file that `new_file` named, unless somebody else has taken the name meanwhile.
+
+    Parameters
+    ----------
+    model : to be kept
+    file : where
+    instead : whether it may take the place of one of the user's own
+    private : whether nobody but its owner may read it
 
     Raises
     ------
@@ -96,7 +103,7 @@ def save(model: Model, file: Path, instead: bool) -> None:
         if somebody has, or it cannot be written.
     """
     try:
-        model.save(file, new=not instead)
+        model.save(file, new=not instead, private=private)
     except ModelError as error:
         if isinstance(error.__cause__, FileExistsError):
             raise ModelError(_taken(file.stem)) from error
@@ -123,7 +130,7 @@ def rename(old: str, new: str) -> tuple[str, list[str]]:
 
     Raises
     ------
-    typer.BadParameter
+    NamingError
         as `new_file`.
     ModelError
         if it is none of the user's own, or cannot be renamed.
@@ -184,4 +191,4 @@ def _changing(file: Path) -> Iterator[None]:
 
 
 def _taken(name: str) -> str:
-    return f"you have a model {cited(name)} already; choose another name, or add --replace to lose that one"
+    return f"you have a model {cited(name)} already; choose another name, or let this one take its place"

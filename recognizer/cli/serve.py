@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recognizer.cli.options import DebugOption, ModelOption, QuietOption, usage_error
-from recognizer.cli.reporting import ExitStatus, complain, reports_errors, say, sigterm_interrupts
+from recognizer.cli.options import DebugOption, JsonOption, ModelOption, QuietOption, usage_error
+from recognizer.cli.reporting import ExitStatus, complain, print_json, reports_errors, say, sigterm_interrupts
 from recognizer.errors import RecognizerError, RecognizerWarning, cited, shown
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def serve(
         ),
     ] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    as_json: JsonOption = False,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -94,8 +95,11 @@ def serve(
         address = _address(host, listening.getsockname()[1], token)
 
         def ready() -> None:
-            for line in (address, *homes):
-                say(line)
+            if as_json:
+                print_json({"address": address, "wyoming": homes[0] if homes else None})
+            else:
+                for line in (address, *homes):
+                    say(line)
             if not quiet:
                 complain("Ctrl-C ends; nothing that is heard is kept, but for what you teach it")
             if open_:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -18,7 +19,6 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
-from recognizer import __version__
 from recognizer.errors import ModelError, NamingError, ProfileError, RecognizerError, RecognizerWarning, cited
 from recognizer.live.stream import Stream
 from recognizer.recognizer import Recognizer
@@ -28,10 +28,11 @@ from recognizer.serve.guard import BEARER, Guard, refused
 from recognizer.serve.limits import Limits
 from recognizer.serve.own_words import MissingError
 from recognizer.serve.query import WishError, Wishes, wishes_of
-from recognizer.serve.recordings import explained, recognized, transcribing
+from recognizer.serve.recordings import explained, transcribing
 from recognizer.serve.shelf import Shelf
 from recognizer.serve.streams import Conversation, converse
 from recognizer.serve.teaching import ENROLLMENTS, Teaching
+from recognizer.serve.together import Together
 from recognizer.serve.uploads import TooLargeError, TooSlowError, Uploads
 
 RECORDINGS, STREAMS = "recordings", "streams"
@@ -111,6 +112,7 @@ class _Server:
         self._limits, self._ready, self._beside = limits, ready, beside
         places = {RECORDINGS: limits.waiting, STREAMS: limits.streams, ENROLLMENTS: limits.enrollments}
         self._engine = Engine(threads, places)
+        self._together = Together(self._engine, threads)
         self._shelf = Shelf(model, limits.models)
         self._shelf.take()  # so that the first call need not wait, and what is wrong with it is told at once
         self._uploads: Uploads
@@ -132,34 +134,34 @@ class _Server:
                 self._uploads.close()
 
     async def health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ok", "version": __version__, **self._engine.taken})
+        return JSONResponse({"status": "ok", "version": version("recognizer"), **self._engine.taken})
 
     async def recognize(self, request: Request) -> Response:
-        return await self._of_a_recording(request, OF_RECORDINGS, recognized)
+        async with self._of_a_recording(request, OF_RECORDINGS) as given:
+            return JSONResponse(await self._together.recognize(*given))
 
     async def explain(self, request: Request) -> Response:
-        return await self._of_a_recording(request, OF_EXPLAINED, explained)
+        async with self._of_a_recording(request, OF_EXPLAINED) as given:
+            return JSONResponse(await self._engine.run(explained, *given))
 
+    async def transcribe(self, request: Request) -> Response:
+        async with self._of_a_recording(request, OF_LONG) as given:
+            pieces = await self._engine.run(transcribing, *given)
+            answers: list[dict] = []
+            while (found := await self._engine.run(next, pieces, None)) is not None:
+                answers += found
+            return JSONResponse({"answers": answers})
+
+    @asynccontextmanager
     async def _of_a_recording(
-        self, request: Request, known: Sequence[str], work: Callable[[Recognizer, Path, Wishes], dict]
-    ) -> Response:
-        """What comes of a recording that is short enough to be done at once."""
+        self, request: Request, known: Sequence[str]
+    ) -> AsyncIterator[tuple[Recognizer, Path, Wishes]]:
+        """What a call asks for, and the recording that comes with it."""
         with self._engine.place(RECORDINGS):
             wishes = wishes_of(request.query_params, known)
             recognizer = await self._engine.run(self._shelf.take, wishes.model, wishes.speaker)
-            async with self._uploads.kept(request) as path:
-                return JSONResponse(await self._engine.run(work, recognizer, path, wishes))
-
-    async def transcribe(self, request: Request) -> Response:
-        with self._engine.place(RECORDINGS):
-            wishes = wishes_of(request.query_params, OF_LONG)
-            recognizer = await self._engine.run(self._shelf.take, wishes.model, wishes.speaker)
-            async with self._uploads.kept(request) as path:
-                pieces = await self._engine.run(transcribing, recognizer, path, wishes)
-                answers: list[dict] = []
-                while (found := await self._engine.run(next, pieces, None)) is not None:
-                    answers += found
-                return JSONResponse({"answers": answers})
+            async with self._uploads.kept(request, wishes.rate) as path:
+                yield recognizer, path, wishes
 
     def conversing(
         self, path: str, kind: str, opened: Callable[[Request | WebSocket], AbstractAsyncContextManager[Conversation]]
@@ -205,8 +207,9 @@ class _Server:
 
     async def model(self, request: Request) -> Response:
         wishes_of(request.query_params, ())
-        recognizer = await self._engine.run(self._shelf.take, request.path_params["name"])
-        return JSONResponse(catalogue.described(request.path_params["name"], recognizer.model, whole=True))
+        name = request.path_params["name"]
+        recognizer = await self._engine.run(self._shelf.take, name)
+        return JSONResponse(await self._engine.run_at_length(catalogue.described_whole, name, recognizer.model))
 
     async def speakers(self, request: Request) -> Response:
         wishes_of(request.query_params, ())

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from recognizer.errors import RecognizerError, cited
 
-Answer = TypeVar("Answer")
+Given = TypeVar("Given")
 
 
 class BusyError(Exception):
@@ -40,11 +40,11 @@ class Engine:
         self._places, self._held = places, set()
         self.taken: Counter[str] = Counter()
 
-    async def run(self, work: Callable[..., Answer], *arguments: object) -> Answer:
+    async def run(self, work: Callable[..., Given], *arguments: object) -> Given:
         """Do a piece of work, and give what it gives."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
-    async def run_at_length(self, work: Callable[..., Answer], *arguments: object) -> Answer:
+    async def run_at_length(self, work: Callable[..., Given], *arguments: object) -> Given:
         """Do what takes seconds, and cannot be divided: one after the other, beside the pieces of all callers."""
         return await asyncio.get_running_loop().run_in_executor(self._long, work, *arguments)
 

@@ -7,6 +7,7 @@ import locale
 import re
 import warnings
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,6 @@ with warnings.catch_warnings():  # it uses audioop, as long as Python has it
     warnings.simplefilter("ignore", DeprecationWarning)
     from wyoming.info import AsrModel, AsrProgram, Attribution, Info, WakeModel, WakeProgram
 
-from recognizer import __version__
 from recognizer.errors import ModelError, counted, listed
 from recognizer.model import Model, installed
 
@@ -89,7 +89,7 @@ def information(usual: str, wake_word: str | None) -> Info:
     about = {
         "name": PROGRAM,
         "description": ABOUT,
-        "version": __version__,
+        "version": version("recognizer"),
         "attribution": Attribution(PROGRAM, ""),
         "installed": True,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recognizer import __version__
+from importlib.metadata import version
 
 NUMBER, TEXT, YES_NO = {"type": "number"}, {"type": "string"}, {"type": "boolean"}
 NAME = TEXT | {"minLength": 1}
@@ -66,8 +66,10 @@ SCHEMAS = {
         fingerprint=TEXT,
         card={"type": "object"},
     ),
+    "Whole": {"allOf": [_of("Model"), _object(confusable=_list({"type": "object"}), history={"type": "object"})]},
     "Models": _object(models=_list(_of("Model"))),
     "Speakers": _object(speakers=_list(_object(name=TEXT, enrolled=YES_NO))),
+    "Told": {"type": "object"},
     "Health": _object(status={"const": "ok"}, version=TEXT),
 }
 PARAMETERS = {
@@ -86,6 +88,9 @@ PARAMETERS = {
         {"type": "integer", "minimum": 100, "maximum": 2000, "default": 250},
         "silence that ends a word, milliseconds",
     ),
+    "takes": ({"type": "integer", "minimum": 1}, "how often each word is to be said"),
+    "to": (NAME, "the new name"),
+    "replace": (YES_NO | {"default": False}, "what is there under that name may be lost"),
     "adapt": (YES_NO | {"default": False}, "learn from answers that are sure"),
 }
 ERRORS = {
@@ -93,12 +98,24 @@ ERRORS = {
     401: "a token is needed",
     403: "the caller is not one of this server's",
     404: "there is no such model or speaker",
+    405: "nothing is done so here",
+    409: "somebody else is at it, or it is there already",
     408: "the recording did not come",
     413: "the recording is too large",
     422: "the recording cannot be used, or there is no such word",
     426: "a WebSocket is needed",
     503: "too much is being done; Retry-After tells when to try again",
 }
+
+
+STREAMING = 'Words while they are spoken, by a WebSocket: commands are "finish", "undo" and "reset"'
+ENROLLING = 'A voice is asked for words, by a WebSocket: commands are "undo", "skip", "play" and "finish"'
+RECORDING = 'Own words are asked for, by a WebSocket: commands are "undo", "skip", "play" and "finish"'
+SAID = (
+    "Binary messages are samples, 16-bit integers, little-endian, of one channel, as many as there are. Text messages to "
+    'the server are commands, {"command": "finish"} the last. Text messages from it are events, as the program tells '
+    "them as JSON; one that is an error ends the conversation."
+)
 
 
 def document(parameters: dict[str, tuple[str, ...]], token: bool) -> dict:
@@ -121,6 +138,18 @@ def document(parameters: dict[str, tuple[str, ...]], token: bool) -> dict:
 
     recordings = (404, 408, 413, 422, 503)
     name = {"name": "name", "in": "path", "required": True, "schema": TEXT}
+
+    def taught(summary: str, *names: str, answer: str = "200", body: dict | None = None, **kinds: dict) -> dict:
+        """A call of those by which voices and words are taught; what else than JSON it answers is given by kind."""
+        described: dict = {"summary": summary, "parameters": [_parameter(name) for name in names]}
+        described |= {"requestBody": {"required": True, "content": body}} if body else {}
+        found = {"content": kinds} if kinds else _answer("", "Told")
+        errors = {str(status): _answer(text, "Error") for status, text in ERRORS.items()}
+        return described | {"responses": {answer: found | {"description": "the answer"}} | errors}
+
+    sound: dict = {"application/octet-stream": {}, "audio/*": {}}
+    file: dict = {"application/octet-stream": {}, "application/zip": {}, "audio/wav": {}, "audio/x-wav": {}}
+    parts = {part: name | {"name": part} for part in ("word", "file")}
     paths = {
         "/v1/recognize": {
             "post": call("The word in a recording", "Recognition", "/v1/recognize", recordings, sound=True)
@@ -131,18 +160,65 @@ def document(parameters: dict[str, tuple[str, ...]], token: bool) -> dict:
         "/v1/explain": {
             "post": call("Why a recording is taken for a word", "Explanation", "/v1/explain", recordings, sound=True)
         },
-        "/v1/stream": {"get": _stream(parameters["/v1/stream"])},
+        "/v1/stream": {"get": _stream(parameters["/v1/stream"], STREAMING)},
         "/v1/models": {"get": call("The models that there are", "Models", "/v1/models")},
         "/v1/models/{name}": {
-            "get": call("A model, with all of its card", "Model", "/v1/models/{name}", (404,)),
+            "get": call("A model, with all of its card", "Whole", "/v1/models/{name}", (404,)),
+            "delete": taught("Remove a model of the user's own"),
             "parameters": [name],
         },
+        "/v1/models/{name}/file": {"get": taught("A model as a file", **file), "parameters": [name]},
         "/v1/speakers": {"get": call("The speakers that there are", "Speakers", "/v1/speakers")},
+        "/v1/speakers/{name}": {
+            "get": taught("What is known of a speaker"),
+            "delete": taught("Remove a speaker, or a condition"),
+            "parameters": [name],
+        },
+        "/v1/speakers/{name}/rename": {"post": taught("Rename a speaker", "to"), "parameters": [name]},
+        "/v1/speakers/{name}/export": {"get": taught("A speaker as a file", **file), "parameters": [name]},
+        "/v1/speakers/import": {"post": taught("Take in such a file", body={"application/octet-stream": {}})},
+        "/v1/enroll": {"get": _stream(("speaker", "model", "words", "takes", "rate"), ENROLLING)},
+        "/v1/alike": {"get": taught("Whether words are the same, or written alike", "words")},
+        "/v1/reading": {"post": taught("Which words names of files tell", body={"application/json": {}})},
+        "/v1/words": {"get": taught("Collections of own words")},
+        "/v1/words/{name}": {
+            "get": taught("What is in a collection"),
+            "put": taught("Make a collection, or add words to it", "words"),
+            "delete": taught("Remove a collection"),
+            "parameters": [name],
+        },
+        "/v1/words/{name}/check": {"get": taught("What is wrong in a collection"), "parameters": [name]},
+        "/v1/words/{name}/record": {
+            "get": _stream(("words", "takes", "rate"), RECORDING),
+            "parameters": [name],
+        },
+        "/v1/words/{name}/takes/{word}": {
+            "post": taught("Add a recording of a word", body=sound),
+            "delete": taught("Remove a word with its recordings"),
+            "parameters": [name, parts["word"]],
+        },
+        "/v1/words/{name}/takes/{word}/{file}": {
+            "get": taught("A recording", **file),
+            "delete": taught("Remove a recording"),
+            "parameters": [name, parts["word"], parts["file"]],
+        },
+        "/v1/words/{name}/train": {
+            "post": taught("Train a model on a collection", "model", "replace", answer="202"),
+            "parameters": [name],
+        },
+        "/v1/training": {
+            "get": taught("How far the training is"),
+            "delete": taught("End the training"),
+        },
         "/healthz": {"get": call("Whether the server works", "Health", "/healthz") | {"security": []}},
     }
     described = {
         "openapi": "3.1.0",
-        "info": {"title": "recognizer", "version": __version__, "description": "Isolated words, private and offline."},
+        "info": {
+            "title": "recognizer",
+            "version": version("recognizer"),
+            "description": "Isolated words, private and offline.",
+        },
         "paths": paths,
         "components": {"schemas": SCHEMAS},
     }
@@ -152,18 +228,17 @@ def document(parameters: dict[str, tuple[str, ...]], token: bool) -> dict:
     return described
 
 
-def _stream(names: tuple[str, ...]) -> dict:
+def _stream(names: tuple[str, ...], about: str) -> dict:
     """OpenAPI knows no WebSocket: the call that begins one, and what is said then."""
     parameters = [_parameter(name) | ({"required": True} if name == "rate" else {}) for name in names]
+    errors = (400, 401, 403, 404, 409, 422, 426, 503)
     return {
-        "summary": "Words while they are spoken, by a WebSocket",
-        "description": "Binary messages are samples, 16-bit integers, little-endian, of one channel, as many as there "
-        'are. Text messages to the server are commands: {"command": "finish"}, "undo" or "reset". Text '
-        "messages from it are the events of `recognizer live --json`; one that is an error ends the stream.",
+        "summary": about.partition(":")[0],
+        "description": f"{about}. {SAID}",
         "parameters": parameters,
         "responses": {
             "101": {"description": "the WebSocket"},
-            **{str(status): _answer(ERRORS[status], "Error") for status in (400, 401, 403, 404, 422, 426, 503)},
+            **{str(status): _answer(ERRORS[status], "Error") for status in errors},
         },
     }
 

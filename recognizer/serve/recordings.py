@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,38 +11,31 @@ from recognizer.errors import AudioError, cited, shown
 from recognizer.evaluation.explanation import explain
 from recognizer.live.events import Answer, Event
 from recognizer.live.session import Session, listen
-from recognizer.recognizer import FileResult, Recognizer
+from recognizer.recognizer import Recognizer
 from recognizer.serve.query import Wishes
-from recognizer.sound.audio import prepare
 from recognizer.sound.segmenter import Segmentation
-from recognizer.sound.source import AT_ONCE, Block, play
+from recognizer.sound.source import AT_ONCE, play
 
 SAMPLE = np.dtype("<i2")  # of sound that comes without a file
 MOST_EXPLAINED = 8  # words beside each other: more are no rivals of the first
 OF_LIVE = ("event", "time", "latency")  # what only a stream can tell
 
 
-def recognized(recognizer: Recognizer, path: Path, wishes: Wishes) -> dict:
-    """What `batch` says of a recording.
+def recognized(recognizer: Recognizer, paths: Sequence[Path], wishes: Wishes) -> list[dict | AudioError]:
+    """What `batch` says of recordings; of one that cannot be read, why.
 
     Raises
     ------
-    AudioError
-        if it cannot be read.
     ModelError
         if a word is not in the vocabulary.
     """
     how = {"words": wishes.chosen(recognizer.words), "threshold": wishes.threshold}
-    if wishes.rate is None:
-        (found,) = recognizer.recognize_files([path], **how)
-        if found.error is not None:
-            raise AudioError(_of_the_recording(found.error, path))
-    else:
-        result = recognizer.recognize(samples_of(path.read_bytes()), wishes.rate, **how)
-        found = FileResult(path, result, source_rate=wishes.rate)
-    record = found.record()
-    del record["file"], record["error"]
-    return record
+    answers: list[dict | AudioError] = []
+    for path, found in zip(paths, recognizer.recognize_files(paths, **how), strict=True):
+        record = found.record()
+        del record["file"], record["error"]
+        answers.append(record if found.error is None else AudioError(_of_the_recording(found.error, path)))
+    return answers
 
 
 def transcribing(recognizer: Recognizer, path: Path, wishes: Wishes) -> Iterator[list[dict]]:
@@ -63,11 +55,10 @@ def transcribing(recognizer: Recognizer, path: Path, wishes: Wishes) -> Iterator
         segmentation=Segmentation(hangover=wishes.hangover),
         partial=False,
     )
-    sounds = play(path, fast=True, seconds=AT_ONCE) if wishes.rate is None else _pieces(path, wishes.rate)
 
     def answers() -> Iterator[list[dict]]:
         try:
-            for events in listen(sounds, session):
+            for events in listen(play(path, fast=True, seconds=AT_ONCE), session):
                 yield [_record(event) for event in events if isinstance(event, Answer)]
         except AudioError as error:
             raise AudioError(_of_the_recording(str(error), path)) from error
@@ -86,14 +77,10 @@ def explained(recognizer: Recognizer, path: Path, wishes: Wishes) -> dict:
         if a word is not in the vocabulary.
     """
     model, words = recognizer.model, recognizer.indices(wishes.chosen(recognizer.words))
-    if wishes.rate is None:
-        try:
-            analysis = model.analyser.analyse_file(path)
-        except AudioError as error:
-            raise AudioError(_of_the_recording(str(error), path)) from error
-    else:
-        rate = model.front_end.sample_rate
-        analysis = model.analyser.analyse(prepare(samples_of(path.read_bytes()), wishes.rate, rate))
+    try:
+        analysis = model.analyser.analyse_file(path)
+    except AudioError as error:
+        raise AudioError(_of_the_recording(str(error), path)) from error
     return {"words": [word.record() for word in explain(analysis, model, words, MOST_EXPLAINED)]}
 
 
@@ -105,22 +92,20 @@ def samples_of(data: bytes) -> np.ndarray:
     AudioError
         if half a sample is among them, or none.
     """
-    if len(data) % SAMPLE.itemsize:
-        raise AudioError(f"{len(data)} bytes are no whole 16-bit samples; send two bytes each")
-    if not data:
-        raise AudioError("no sound came; send samples or a file as the body")
+    check_samples(len(data))
     return np.frombuffer(data, SAMPLE).astype(np.int16)
+
+
+def check_samples(size: int) -> None:
+    """Refuse sound without a file, of so many bytes, that is none."""
+    if size % SAMPLE.itemsize:
+        raise AudioError(f"{size} bytes are no whole 16-bit samples; send two bytes each")
+    if not size:
+        raise AudioError("no sound came; send samples or a file as the body")
 
 
 def _record(event: Event) -> dict:
     return {name: value for name, value in event.record().items() if name not in OF_LIVE}
-
-
-def _pieces(path: Path, rate: int) -> Iterator[Block]:
-    """Of samples in a file, a second each."""
-    samples, size = samples_of(path.read_bytes()), round(AT_ONCE * rate)
-    for first in range(0, len(samples), size):
-        yield Block(samples[first : first + size] / np.float32(32768), rate, time.perf_counter())
 
 
 def _of_the_recording(error: str, path: Path) -> str:

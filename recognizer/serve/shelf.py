@@ -42,7 +42,7 @@ class Shelf:
         path = installed().get(name)
         if path is None and name != self.usual:
             raise ModelError(f"there is no model {cited(name)}; there are {listed(map(cited, installed()))}")
-        key = name, _state(Path(name) if path is None else path), speaker, _profile_state(speaker)
+        key = name, state(Path(name) if path is None else path), speaker, _profile_state(speaker)
         with self._alone:
             if key not in self._loaded:
                 self._loaded[key] = Recognizer.load(name, speaker)
@@ -52,7 +52,7 @@ class Shelf:
             return self._loaded[key]
 
 
-def _state(path: Path) -> tuple | None:
+def state(path: Path) -> tuple | None:
     """What changes when a file does; None where there is none."""
     try:
         found = path.stat()
@@ -62,4 +62,4 @@ def _state(path: Path) -> tuple | None:
 
 
 def _profile_state(speaker: str | None) -> tuple | None:
-    return None if speaker is None else _state(store.folder(store.checked(speaker)) / store.PROFILE)
+    return None if speaker is None else state(store.folder(store.checked(speaker)) / store.PROFILE)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import wave
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from starlette.requests import Request
 
 from recognizer.errors import RecognizerError
 from recognizer.serve.engine import BusyError
 from recognizer.serve.limits import Limits
+from recognizer.serve.recordings import SAMPLE, check_samples
+
+Write = Callable[[bytes], object]
 
 
 class TooLargeError(RecognizerError):
@@ -45,11 +50,18 @@ class Uploads:
         return Path(self._folder.name) / secrets.token_hex(8)
 
     @asynccontextmanager
-    async def kept(self, request: Request) -> AsyncIterator[Path]:
+    async def kept(self, request: Request, rate: int | None = None) -> AsyncIterator[Path]:
         """A file with the body of a call.
+
+        Parameters
+        ----------
+        request : the call
+        rate : of samples that come without a file, Hz; they are put into one
 
         Raises
         ------
+        AudioError
+            if such samples are none, or not whole.
         TooLargeError, TooSlowError
             if it is too large, or takes too long to come.
         BusyError
@@ -63,13 +75,16 @@ class Uploads:
         size = 0
         with tempfile.NamedTemporaryFile(dir=self._folder.name) as file:
             try:
-                async for part in self._in_time(request):
-                    size, self._bytes = size + len(part), self._bytes + len(part)
-                    if size > most:
-                        raise too_large
-                    if self._bytes > self._limits.uploads:
-                        raise BusyError("too many recordings are being sent; try again soon")
-                    file.write(part)
+                with _written(file, rate) as write:
+                    async for part in self._in_time(request):
+                        size, self._bytes = size + len(part), self._bytes + len(part)
+                        if size > most:
+                            raise too_large
+                        if self._bytes > self._limits.uploads:
+                            raise BusyError("too many recordings are being sent; try again soon")
+                        write(part)
+                if rate is not None:
+                    check_samples(size)
                 file.flush()
                 yield Path(file.name)
             finally:
@@ -88,3 +103,14 @@ class Uploads:
             if part is None:
                 return
             yield part
+
+
+@contextmanager
+def _written(file: BinaryIO, rate: int | None) -> Iterator[Write]:
+    """What writes the parts of a body to a file, as they are, or as the samples of a WAV file."""
+    if rate is None:
+        yield file.write
+        return
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, SAMPLE.itemsize, rate, 0, "NONE", None))
+        yield sound.writeframesraw

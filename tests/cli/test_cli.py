@@ -39,6 +39,7 @@ def commands() -> Iterator[tuple[tuple[str, ...], object]]:
 COMMANDS = dict(commands())
 LEAVES = [names for names, command in COMMANDS.items() if not hasattr(command, "commands")]
 WITHOUT_FILES = {("devices",), ("record",), ("models", "list"), ("config",), ("completion",)}
+    names |= {("serve",)}
 WITH_FILES = [names for names in LEAVES if names not in WITHOUT_FILES and names[0] != "speakers"]
 
 
@@ -48,6 +49,7 @@ def arguments(names: tuple[str, ...], **values: object) -> list[object]:
         ("live",): ["--from-file", values.get("sound", "x.wav"), "--fast", "--model", values.get("model", "x.npz")],
         ("batch",): [values.get("sound", "x.wav"), "--model", values.get("model", "x.npz")],
         ("transcribe",): [values.get("sound", "x.wav"), "--model", values.get("model", "x.npz")],
+        ("serve",): ["--port", "0", "--model", values.get("model", "x.npz")],
         ("check",): [values.get("corpus", "x")],
         ("train",): [values.get("corpus", "x"), "--output", values.get("output", "x.npz")],
         ("record",): ["one", "--output", values.get("corpus", "x")],

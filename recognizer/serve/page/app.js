@@ -1,6 +1,7 @@
 // The page: its language, its views, and what goes from one to the other.
 
 import { Insight } from "./insight.js";
+import { Measure } from "./measure.js";
 import { ask, takeToken } from "./server.js";
 import { Speak } from "./speak.js";
 import { ownLanguage, show, speakLanguage } from "./texts.js";
@@ -22,6 +23,7 @@ function choose(chosen) {
     tab.tabIndex = is ? 0 : -1;
     document.getElementById(tab.getAttribute("aria-controls")).hidden = !is;
   }
+  if (chosen.id === "tab-measure") measure.show().catch(({ message }) => tell(message));
 }
 
 tabs.forEach((tab, i) => {
@@ -39,6 +41,7 @@ const insight = new Insight(tell);
 const speak = new Speak((...heard) => insight.take(...heard), tell);
 const voice = new Voice(tell, use, look);
 const words = new Words(tell, use, look);
+const measure = new Measure(tell, () => speak.settings());
 const language = document.getElementById("language");
 
 // Looks again at what there is, and shows it everywhere.

@@ -248,12 +248,9 @@ def test_the_alignment_is_that_of_the_program(folder, run):
 
 
 def test_the_programs_run_and_print_what_they_say(folder):
-    """Those of a page are one program, in parts."""
+    """Those of a page are one program, in parts; that of the service is run beside a server, in tests/serve."""
     pages = {page: [block for language, block in blocks(page) if language == "python"] for page in PAGES}
-    assert [page.name for page, parts in pages.items() if parts] == [
-        "python.md",
-        "service.md",
-    ]  # which has its own test
+    assert [page.name for page, parts in pages.items() if parts] == ["python.md", "service.md"]
     program = "\n".join(pages[DOCS / "python.md"])
     done = subprocess.run([sys.executable, "-c", program], cwd=folder, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")

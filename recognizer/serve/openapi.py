@@ -112,9 +112,9 @@ STREAMING = 'Words while they are spoken, by a WebSocket: commands are "finish",
 ENROLLING = 'A voice is asked for words, by a WebSocket: commands are "undo", "skip", "play" and "finish"'
 RECORDING = 'Own words are asked for, by a WebSocket: commands are "undo", "skip", "play" and "finish"'
 SAID = (
-    "Binary messages are samples, 16-bit integers, little-endian, of one channel, as many as there are. Text messages to "
-    'the server are commands, {"command": "finish"} the last. Text messages from it are events, as the program tells '
-    "them as JSON; one that is an error ends the conversation."
+    "Binary messages are samples, 16-bit integers, little-endian, of one channel, as many as there are. Text messages "
+    'to the server are commands, {"command": "finish"} the last. Text messages from it are events, as the program '
+    "tells them as JSON; one that is an error ends the conversation."
 )
 
 

@@ -49,6 +49,7 @@ def test_a_program_in_python(server, capsys, monkeypatch):
 
 def test_every_address_is_told_of_here_and_in_the_description(server):
     document = server.ask("/openapi.json").data
-    told = {path.replace("NAME", "{name}") for path in re.findall(r"(/v1/[\w/]+|/healthz)", SERVICE)}
+    pages = SERVICE + (ROOT / "docs" / "page.md").read_text(encoding="utf-8")
+    told = {path.replace("NAME", "{name}") for path in re.findall(r"(/v1/[\w/{}]+|/healthz)", pages)}
     assert {path for path in document["paths"] if path.startswith("/v1/")} - told == set()
     assert document["openapi"].startswith("3.1")

@@ -7,14 +7,15 @@ const WAITS = [500, 1000, 2000, 4000]; // milliseconds before each try
 const BEHIND = 2; // seconds of sound that may wait to be sent
 const SILENT = 2; // seconds of digital silence that no microphone in use delivers
 
-// `address` gives where to connect, for a rate. `on` has: event(event, rate), block(samples, rate), trouble(key),
-// mended(), ended(); and, where the server sends some, sound(data).
+// `address` gives where to connect, for a rate. `on` has: connected(rate), block(samples), which the server hears since
+// then, event(event), wrong(message), trouble(key), mended(), ended(); and, where the server sends some, sound(data).
 export async function beginSession(address, on) {
   let socket = null;
+  let microphone = null;
+  let waiting = []; // blocks that came while the connection was made
   let ended = false;
   let tries = 0;
   let zeros = 0;
-  let sent = 0;
   let troubled = null;
   let opened = false;
 
@@ -26,14 +27,20 @@ export async function beginSession(address, on) {
   };
 
   const heard = (block) => {
-    on.block(block);
+    if (!microphone) return;
     zeros = block.some((sample) => sample) ? 0 : zeros + block.length;
     if (zeros > SILENT * microphone.rate) tell("muted");
     else if (troubled === "muted") tell(null);
-    if (!socket || socket.readyState !== WebSocket.OPEN) return;
+    if (socket?.readyState === WebSocket.OPEN) return send(block);
+    if (socket?.readyState !== WebSocket.CONNECTING) return;
+    waiting.push(block);
+    if (waiting.length * block.length > BEHIND * microphone.rate) waiting.shift();
+  };
+
+  const send = (block) => {
     if (socket.bufferedAmount > 2 * BEHIND * microphone.rate) return tell("too-slow");
+    on.block(block);
     socket.send(block.buffer);
-    sent += block.length;
   };
 
   const end = (key) => {
@@ -50,9 +57,10 @@ export async function beginSession(address, on) {
     socket = own;
     own.onopen = () => {
       tries = 0;
-      sent = 0;
       opened = true;
-      on.connected();
+      on.connected(microphone.rate);
+      waiting.forEach(send);
+      waiting = [];
       if (troubled !== "muted") tell(null);
     };
     own.onmessage = ({ data }) => {
@@ -83,15 +91,11 @@ export async function beginSession(address, on) {
     };
   };
 
-  const microphone = await openMicrophone(heard, () => end("microphone-lost"));
+  microphone = await openMicrophone(heard, () => end("microphone-lost"));
   connect();
   return {
-    rate: microphone.rate,
     end: () => end(),
     hush: () => microphone.close(),
     command: (command) => socket?.readyState === WebSocket.OPEN && socket.send(JSON.stringify({ command })),
-    get sent() {
-      return sent;
-    },
   };
 }

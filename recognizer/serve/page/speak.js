@@ -66,10 +66,10 @@ export class Speak {
     $("listen").disabled = true;
     show($("state"), "asking");
     this.trouble(null);
-    const settings = this.settings();
+    const settings = (this.settled = this.settings());
     try {
       this.session = await beginSession((rate) => `v1/stream?${query({ ...settings, rate })}`, {
-        connected: () => this.connected(),
+        connected: (rate) => this.connected(rate),
         block: (samples) => this.block(samples),
         event: (event) => this.event(event),
         trouble: (key) => this.trouble(key),
@@ -83,16 +83,15 @@ export class Speak {
       $("listen").disabled = false;
       return;
     }
-    this.rate = this.session.rate;
-    this.settled = settings;
-    this.sound = new Int16Array(KEPT * this.rate);
-    this.spectra = new Spectra(this.rate, $("spectrogram").height);
     $("listen").disabled = false;
     $("listen").setAttribute("aria-pressed", "true");
     show($("listen"), "stop");
   }
 
-  connected() {
+  connected(rate) {
+    this.rate = rate;
+    this.sound = new Int16Array(KEPT * rate);
+    this.spectra = new Spectra(rate, $("spectrogram").height);
     this.heard = 0; // samples since the server began to listen, which its times count
     this.begun = new Date();
     this.columns = 0;
@@ -108,7 +107,6 @@ export class Speak {
   }
 
   block(samples) {
-    if (!this.spectra) return;
     let power = 0;
     for (let i = 0; i < samples.length; i++) {
       this.sound[(this.heard + i) % this.sound.length] = samples[i];

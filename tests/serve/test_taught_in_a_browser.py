@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
 import shutil
 from collections import Counter
@@ -14,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from browsing import browser, visited
+from playwright.sync_api import Page, expect
 from synthetic import WORDS, quiet, say, write
 from talking import Here, here
 
@@ -24,13 +24,10 @@ from recognizer.serve import pages
 from recognizer.sound.quality import Quality
 from recognizer.speakers import store
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ("--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 RATE = 48000
 PATIENCE = 60_000  # milliseconds
 LARGEST = 60_000  # bytes of the whole page in one language, compressed
 LANGUAGES = ("en", "de", "zh")
-browsing = pytest.mark.skipif(not os.path.exists(CHROMIUM), reason="chromium is not installed")
 
 
 @pytest.fixture
@@ -47,23 +44,15 @@ def microphone(tmp_path) -> Callable[[str], Path]:
 @contextmanager
 def browsed(server: Here, sound: Path, **options: object) -> Iterator[Page]:
     """The page in a browser; what goes wrong in it fails the test."""
-    wrong: list[str] = []
-    with sync_playwright() as playwright:
-        flags = [*FLAGS, f"--use-file-for-fake-audio-capture={sound}"]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        context = browser.new_context(permissions=["microphone"], **({"locale": "en-US"} | options))
-        page = context.new_page()
+    with browser(sound, again=True, **options) as context:
+        page = visited(context, server.address)
         page.set_default_timeout(PATIENCE)
         expect.set_options(timeout=PATIENCE)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.goto(server.address)
         page.locator("#enroll-model option").first.wait_for(state="attached")
         yield page
-        browser.close()
-    assert wrong == []
+        assert page.wrong == []
 
 
-@browsing
 @pytest.mark.slow
 def test_a_voice_is_taught_gone_on_with_used_and_removed(home, model_file, microphone):
     with here(model_file) as server:
@@ -115,7 +104,6 @@ def test_a_voice_is_taught_gone_on_with_used_and_removed(home, model_file, micro
             page.get_by_role("button", name="Use: ada").wait_for()
 
 
-@browsing
 @pytest.mark.slow
 def test_own_words_are_sent_and_said_and_a_model_of_them_recognises(home, model_file, microphone, tmp_path):
     files = [
@@ -155,7 +143,6 @@ def test_own_words_are_sent_and_said_and_a_model_of_them_recognises(home, model_
         expect(page.locator("#word")).to_have_text("rise")
 
 
-@browsing
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("tab", ["voice", "own"])

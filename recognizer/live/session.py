@@ -89,6 +89,7 @@ class Session:
     segmentation : how words are told from silence
     adapt : learn from answers that are sure, each time after the answer was given, see `live.adapting`
     partial : tell what a word seems to be while it is spoken, and have its answer ready: not where nobody waits
+    spare : whether there is time now to tell what a word seems to be; none where others wait for their answers
     clock : seconds, monotonic; the one the source stamps its blocks with
 
     Attributes
@@ -111,6 +112,7 @@ class Session:
         segmentation: Segmentation = Segmentation(),
         adapt: bool = False,
         partial: bool = True,
+        spare: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.tally = Tally()
@@ -120,6 +122,7 @@ class Session:
         self._least = least_probability(threshold, recognizer.model.rejection)
         self._no_word: tuple[float, float, float] | None = None  # if the last sound was none: end, confidence, level
         self._partial, self._first_partial, self._clock = partial, segmentation.pre_roll + FIRST_PARTIAL, clock
+        self._spare = spare
         self._rate = recognizer.model.front_end.sample_rate
         self._warm_up()
         self._warned = False
@@ -256,7 +259,7 @@ class Session:
             self._foreseen = self._recognize(speech, (first, end))
         elif not over:
             self._foreseen = None
-        if position < self._next_partial:
+        if position < self._next_partial or not self._spare():
             return []
         began = self._clock()
         result = (self._foreseen or self._recognize(speech, (first, position))).result

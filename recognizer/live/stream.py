@@ -87,10 +87,11 @@ class Stream:
         threshold: str | float = "normal",
         hangover: float = Segmentation.hangover,
         adapt: bool = False,
+        spare: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._blocks = Blocks(sample_rate, clock)
-        how = {"words": words, "threshold": threshold, "adapt": adapt, "clock": clock}
+        how = {"words": words, "threshold": threshold, "adapt": adapt, "spare": spare, "clock": clock}
         self.session = Session(recognizer, segmentation=Segmentation(hangover=hangover), **how)
         self._last: list[Event] | None = None  # events, once it is finished
 

@@ -193,13 +193,14 @@ class _Server:
     async def streaming(self, call: Request | WebSocket) -> AsyncIterator[Conversation]:
         stream = await self._engine.run(self._opened, wishes_of(call.query_params, OF_STREAMS).with_rate())
         work = {"finish": stream.finish, "undo": stream.session.undo, "reset": stream.session.reset}
-        commands = {name: partial(self._engine.run, each) for name, each in work.items()}
-        yield Conversation(stream.sample_rate, partial(self._engine.run, stream.push), commands)
+        commands = {name: partial(self._engine.run_now, each) for name, each in work.items()}
+        yield Conversation(stream.sample_rate, partial(self._engine.run_now, stream.push), commands)
 
     def _opened(self, wishes: Wishes) -> Stream:
         recognizer = self._shelf.take(wishes.model, wishes.speaker)
         how = {"threshold": wishes.threshold, "hangover": wishes.hangover, "adapt": wishes.adapt}
-        return recognizer.stream(wishes.rate, words=wishes.chosen(recognizer.words), **how)
+        words = wishes.chosen(recognizer.words)
+        return Stream(recognizer, wishes.rate, words=words, spare=self._engine.has_time, **how)
 
     async def models(self, request: Request) -> Response:
         wishes_of(request.query_params, ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import TypeVar
 
 from recognizer.errors import RecognizerError, cited
 
+BUSY = 0.002  # seconds that a turn of all takes when there is no time to spare: less than one word that is recognised
 Given = TypeVar("Given")
 
 
@@ -38,11 +40,23 @@ class Engine:
         self._pool = ThreadPoolExecutor(threads, "recognizer")
         self._long = ThreadPoolExecutor(1, "recognizer-at-length")
         self._places, self._held = places, set()
+        self._turn = 0.0  # seconds that a turn of all took last
         self.taken: Counter[str] = Counter()
 
     async def run(self, work: Callable[..., Given], *arguments: object) -> Given:
         """Do a piece of work, and give what it gives."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+
+    async def run_now(self, work: Callable[..., Given], *arguments: object) -> Given:
+        """Do what takes a few milliseconds, when all others had their turn, and let nobody wait for a thread."""
+        began = time.perf_counter()
+        await asyncio.sleep(0)
+        self._turn = time.perf_counter() - began
+        return work(*arguments)
+
+    def has_time(self) -> bool:
+        """Whether there is time for more than what callers wait for."""
+        return self._turn < BUSY
 
     async def run_at_length(self, work: Callable[..., Given], *arguments: object) -> Given:
         """Do what takes seconds, and cannot be divided: one after the other, beside the pieces of all callers."""

@@ -91,6 +91,7 @@ def serve(
     if not alone and token is None:
         token = secrets.token_urlsafe(SHORTEST_TOKEN)
     limits = Limits(streams=streams)
+    _allow_connections()
     with _listening(host, port) as listening, _home(wyoming, wake_word, model, limits) as (homes, beside):
         address = _address(host, listening.getsockname()[1], token)
 
@@ -144,6 +145,17 @@ def _home(uri: str | None, word: str | None, model: str, limits: Limits) -> Iter
             who = f"all who reach {uri_of(listening)} can send sound to it"
             warnings.warn(f"{who}, for Wyoming knows no token; mind your firewall", RecognizerWarning, stacklevel=2)
         yield [uri_of(listening)], {"beside": lambda engine, shelf: Home(engine, shelf, limits, word).open(listening)}
+
+
+def _allow_connections() -> None:
+    """Let as many connections be open as the system lets at all: whoever opens many must not keep out others."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows, which has no such limit
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _address(host: str, port: int, token: str | None) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import re
+import shutil
 from collections.abc import Iterator
 from importlib.resources import files
 from itertools import product
@@ -132,6 +134,39 @@ def test_what_was_heard_can_be_played(server, tmp_path):
         ((duration, loudest),) = page.evaluate("played")
         assert 0.3 < duration < 1.2
         assert loudest > 0.1
+
+
+def test_a_folder_is_measured_and_its_table_saved(server, tmp_path):
+    """Right by the names of its folders; what is no sound is left out, and what cannot be read has its line."""
+    folder = tmp_path / "=mine"
+    for sample in SAMPLES[:6]:
+        (folder / sample.name.split("_")[0]).mkdir(parents=True, exist_ok=True)
+        shutil.copy(sample, folder / sample.name.split("_")[0])
+    shutil.copy(SAMPLES[0], folder / "five" / "really_eight.wav")
+    (folder / "nine").mkdir()
+    (folder / "nine" / "text.wav").write_text("no sound")
+    (folder / "notes.txt").write_text("left out")
+    with browser() as context:
+        page = visited(context, server.address)
+        page.click("#tab-measure")
+        expect(page.locator("#card tbody tr")).to_have_count(6)  # five corpora and a trial
+        expect(page.locator("#alike tbody tr").first).to_be_visible()
+        page.set_input_files("#measured-folder", folder)
+        expect(page.locator("#measuring")).to_have_text("8 of 8 recognised; other files left out: 1")
+        expect(page.locator("#score")).to_have_text(re.compile(r"^6 of 7 are right .* 85\.7 % \(95 %: 49 to 97 %\)"))
+        expect(page.locator("#confusion tbody td.wrong")).to_have_text(["1"])
+        with page.expect_download() as saved:
+            page.click("#as-csv")
+        rows = list(csv.DictReader(saved.value.path().read_text("utf-8-sig").splitlines()))
+        assert page.wrong == []
+    found = {row["file"].removeprefix("'"): row for row in rows}
+    assert all(row["file"].startswith("'=mine/") for row in rows), "no formula for a spreadsheet"
+    assert "is not sound" in found["=mine/nine/text.wav"]["error"]
+    digits = Recognizer.load("digits")
+    for sample in SAMPLES[:6]:
+        row = found[f"=mine/{sample.name.split('_')[0]}/{sample.name}"]
+        result = digits.recognize(sample)
+        assert (row["word"], float(row["confidence"])) == (result.word, round(result.confidence, 4))
 
 
 # What is lost

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -308,6 +309,19 @@ def test_many_at_once_are_served_or_told_to_come_again(server):
     assert all(answer.headers["retry-after"] == "1" for answer in answers if answer.status == 503)
     assert server.ask("/v1/recognize", body).data["word"] == "seven"
     assert server.ask("/healthz").data["recordings"] == 0
+
+
+def test_a_thousand_connections_that_say_nothing_keep_nobody_out(server):
+    resource = pytest.importorskip("resource", reason="Windows has no such limit")
+    with ExitStack() as stack:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        for _ in range(1000):
+            stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+        assert server.ask("/v1/recognize", SEVEN.read_bytes()).data["word"] == "seven"
+        with open_stream(server) as line:
+            assert finished(line)[-1]["event"] == "end"
 
 
 def test_streams_do_not_wait_for_a_long_recording(server, digits):

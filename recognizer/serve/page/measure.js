@@ -71,7 +71,7 @@ export class Measure {
 
   // Recognises recordings, some at a time.
   async take(files) {
-    const sounds = files.filter(({ name }) => SOUND.test(name));
+    const sounds = files.filter(({ name }) => SOUND.test(name)).sort((a, b) => (pathOf(a) < pathOf(b) ? -1 : 1));
     $("measured").hidden = false;
     this.rows = [];
     fill($("recognised"), []);
@@ -92,7 +92,7 @@ export class Measure {
   }
 
   async recognised(file) {
-    const path = file.path ?? (file.webkitRelativePath || file.name);
+    const path = pathOf(file);
     const address = `v1/recognize?${query(this.settings())}`;
     for (;;) {
       try {
@@ -143,6 +143,11 @@ export class Measure {
     ]);
     return [head, ...lines].map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
   }
+}
+
+// Where a file is, below the folder that was dropped or chosen.
+function pathOf(file) {
+  return file.path ?? (file.webkitRelativePath || file.name);
 }
 
 function cells({ path, word, confidence, nbest, reason, warnings, error }) {
@@ -216,7 +221,7 @@ async function dropped(transfer) {
   };
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
   for (const entry of entries) await walk(entry, "");
-  return found.sort((a, b) => (a.path < b.path ? -1 : 1));
+  return found;
 }
 
 function save(name, words) {

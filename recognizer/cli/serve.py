@@ -82,6 +82,7 @@ def serve(
         import uvicorn
 
         from recognizer.serve.application import application
+        from recognizer.serve.connections import Impatient
         from recognizer.serve.guard import LOCAL
     except ModuleNotFoundError as error:
         raise RecognizerError(EXTRA) from error
@@ -107,8 +108,10 @@ def serve(
                 webbrowser.open(address)
 
         hosts, threads = LOCAL if alone else None, os.cpu_count() or 1
-        served = application(model, hosts=hosts, token=token, limits=limits, threads=threads, ready=ready, **beside)
+        how = {"model": model, "hosts": hosts, "token": token, "limits": limits, "threads": threads}
+        served = application(**how, ready=ready, ending=lambda: server.should_exit, **beside)
         how = {"log_level": "error", "access_log": False, "server_header": False, "lifespan": "on"}
+        how |= {"http": Impatient}
         how |= {"ws": "websockets-sansio", "ws_max_size": limits.message, "timeout_graceful_shutdown": GRACE}
         server = uvicorn.Server(uvicorn.Config(served, **how))
         logging.getLogger("uvicorn.error").addFilter(lambda record: REFUSED not in record.getMessage())

@@ -97,6 +97,7 @@ class Stream:
 
     @property
     def sample_rate(self) -> int:
+        """Of the blocks, Hz."""
         return self._blocks.sample_rate
 
     def __repr__(self) -> str:

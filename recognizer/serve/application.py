@@ -25,7 +25,7 @@ from recognizer.recognizer import Recognizer
 from recognizer.serve import catalogue, openapi, pages
 from recognizer.serve.engine import BusyError, ConflictError, Engine
 from recognizer.serve.guard import BEARER, Guard, refused
-from recognizer.serve.limits import Limits
+from recognizer.serve.limits import RECORDINGS, STREAMS, Limits
 from recognizer.serve.own_words import MissingError
 from recognizer.serve.query import WishError, Wishes, wishes_of
 from recognizer.serve.recordings import explained, transcribing
@@ -33,9 +33,8 @@ from recognizer.serve.shelf import Shelf
 from recognizer.serve.streams import Conversation, converse
 from recognizer.serve.teaching import ENROLLMENTS, Teaching
 from recognizer.serve.together import Together
-from recognizer.serve.uploads import TooLargeError, TooSlowError, Uploads
+from recognizer.serve.uploads import NoRoomError, TooLargeError, TooSlowError, Uploads
 
-RECORDINGS, STREAMS = "recordings", "streams"
 OF_EXPLAINED = ("model", "speaker", "words", "rate")
 OF_RECORDINGS = ("model", "speaker", "words", "threshold", "rate")
 OF_LONG = (*OF_RECORDINGS, "hangover")
@@ -46,8 +45,11 @@ TAKEN = {
     "/v1/transcribe": OF_LONG,
     "/v1/stream": OF_STREAMS,
 }
+SMALL = 500  # states of all words of a stream, up to which a piece of sound takes milliseconds
+PROBE = "recognizer-probe"  # a header
 RETRY = {"Retry-After": "1"}
 STATUS = {WishError: 400, NamingError: 400, ModelError: 404, ProfileError: 404, TooLargeError: 413, TooSlowError: 408}
+STATUS |= {NoRoomError: 507}
 STATUS |= {MissingError: 404, ConflictError: 409}
 
 Beside = Callable[[Engine, Shelf], AbstractAsyncContextManager]
@@ -61,6 +63,7 @@ def application(
     limits: Limits = Limits(),
     threads: int = 1,
     ready: Callable[[], None] = lambda: None,
+    ending: Callable[[], bool] = lambda: False,
     beside: Beside = lambda engine, shelf: nullcontext(),
 ) -> ASGIApp:
     """The server as an ASGI application.
@@ -72,6 +75,7 @@ def application(
     limits : what is taken on
     threads : that recognise
     ready : called when calls can come
+    ending : whether the server is to end, and what takes long shall be given up
     beside : what else is served, with the same engine and models, as long as calls can come
 
     Raises
@@ -79,7 +83,7 @@ def application(
     ModelError
         if there is no such model, or it is damaged.
     """
-    server = _Server(model, limits, threads, ready, beside)
+    server = _Server(model, limits, threads, ready, ending, beside)
     routes = [
         Route("/healthz", server.health),
         Route("/v1/recognize", server.recognize, methods=["POST"]),
@@ -98,6 +102,7 @@ def application(
         BusyError: _busy,
         HTTPException: _not_here,
         ClientDisconnect: _gone,
+        FileNotFoundError: _removed,
         Exception: _broken,
     }
     made = Starlette(routes=routes, exception_handlers=handlers, lifespan=server.life)
@@ -108,8 +113,16 @@ def application(
 class _Server:
     """What its addresses share."""
 
-    def __init__(self, model: str, limits: Limits, threads: int, ready: Callable[[], None], beside: Beside) -> None:
-        self._limits, self._ready, self._beside = limits, ready, beside
+    def __init__(
+        self,
+        model: str,
+        limits: Limits,
+        threads: int,
+        ready: Callable[[], None],
+        ending: Callable[[], bool],
+        beside: Beside,
+    ) -> None:
+        self._limits, self._ready, self._ending, self._beside = limits, ready, ending, beside
         places = {RECORDINGS: limits.waiting, STREAMS: limits.streams, ENROLLMENTS: limits.enrollments}
         self._engine = Engine(threads, places)
         self._together = Together(self._engine, threads)
@@ -150,6 +163,10 @@ class _Server:
             answers: list[dict] = []
             while (found := await self._engine.run(next, pieces, None)) is not None:
                 answers += found
+                if await request.is_disconnected():
+                    raise ClientDisconnect
+                if self._ending():
+                    raise BusyError("the server is ending; send it again when it is back")
             return JSONResponse({"answers": answers})
 
     @asynccontextmanager
@@ -181,26 +198,34 @@ class _Server:
                 await socket.send_denial_response(refused(_status(error), str(error)))
 
         async def no_talk(request: Request) -> Response:
-            """What one that is asked for so would meet: a page cannot read why a WebSocket was refused."""
-            with self._engine.place(kind):
-                async with opened(request):
-                    pass
+            """What one that is asked for so would meet: a page cannot read why a WebSocket was refused.
+
+            Only for the page: the header shows that it is no link or picture of somebody else.
+            """
+            if PROBE in request.headers:
+                with self._engine.place(kind):
+                    async with opened(request):
+                        pass
             return refused(426, "a stream needs a WebSocket; begin one at this address", {"Upgrade": "websocket"})
 
         return [Route(path, no_talk), WebSocketRoute(path, talk)]
 
     @asynccontextmanager
     async def streaming(self, call: Request | WebSocket) -> AsyncIterator[Conversation]:
-        stream = await self._engine.run(self._opened, wishes_of(call.query_params, OF_STREAMS).with_rate())
+        stream, small = await self._engine.run(self._opened, wishes_of(call.query_params, OF_STREAMS).with_rate())
+        run = self._engine.run_now if small else self._engine.run
         work = {"finish": stream.finish, "undo": stream.session.undo, "reset": stream.session.reset}
-        commands = {name: partial(self._engine.run_now, each) for name, each in work.items()}
-        yield Conversation(stream.sample_rate, partial(self._engine.run_now, stream.push), commands)
+        commands = {name: partial(run, each) for name, each in work.items()}
+        yield Conversation(stream.sample_rate, partial(run, stream.push), commands)
 
-    def _opened(self, wishes: Wishes) -> Stream:
+    def _opened(self, wishes: Wishes) -> tuple[Stream, bool]:
+        """A stream, and whether hearing a piece of it takes milliseconds: few words, and nothing is learned."""
         recognizer = self._shelf.take(wishes.model, wishes.speaker)
         how = {"threshold": wishes.threshold, "hangover": wishes.hangover, "adapt": wishes.adapt}
         words = wishes.chosen(recognizer.words)
-        return Stream(recognizer, wishes.rate, words=words, spare=self._engine.has_time, **how)
+        states = len(recognizer.indices(words)) * recognizer.model.acoustics.chain.log_stay.shape[-1]
+        stream = Stream(recognizer, wishes.rate, words=words, spare=self._engine.has_time, **how)
+        return stream, states <= SMALL and not wishes.adapt
 
     async def models(self, request: Request) -> Response:
         wishes_of(request.query_params, ())
@@ -240,6 +265,10 @@ async def _not_here(request: Request, error: HTTPException) -> Response:
     path = cited(request.url.path)
     what = f"{request.method} is not for {path}" if error.status_code == 405 else f"there is nothing at {path}"
     return refused(error.status_code, f"{what}; see /openapi.json", error.headers)
+
+
+async def _removed(request: Request, error: FileNotFoundError) -> Response:
+    return refused(404, "it was removed meanwhile; look again at what there is")
 
 
 async def _gone(request: Request, error: ClientDisconnect) -> Response:

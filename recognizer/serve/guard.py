@@ -17,8 +17,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recognizer.errors import cited
 
-OPEN = ("/healthz",)  # without a token: says nothing of anybody
-API = "/v1/"
+API = "/v1/"  # the rest is the page, and whether the server works, which say nothing of anybody
+OWN = (None, "same-origin", "none")  # what browsers say of calls of the server's own page, or of nobody's
 BEARER = "bearer."  # begins a subprotocol that is the token: a page cannot send other headers with a WebSocket
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 SECURITY = {
@@ -65,10 +65,11 @@ class Guard:
         host = headers.get("host", "")
         if self._hosts is not None and _name(host) not in self._hosts:
             return refused(403, f"this server is not {cited(host)}; call it as it tells its address")
-        origin = headers.get("origin")
-        if (origin is not None and not _is_of(origin, host)) or headers.get("sec-fetch-site") == "cross-site":
+        origin, api = headers.get("origin"), path.startswith(API)
+        foreign = api and headers.get("sec-fetch-site") not in OWN  # a link to the page may be anywhere
+        if (origin is not None and not _is_of(origin, host)) or foreign:
             return refused(403, f"pages of {cited(origin or 'elsewhere')} may not call this server; open its own")
-        if self._token is None or not path.startswith(API):
+        if self._token is None or not api:
             return None
         if any(hmac.compare_digest(given.encode(), self._token.encode()) for given in _tokens(headers)):
             return None

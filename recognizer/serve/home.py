@@ -32,10 +32,9 @@ from recognizer.live.events import Heard
 from recognizer.live.session import Session
 from recognizer.recognizer import Recognizer
 from recognizer.serve import home_catalogue
-from recognizer.serve.application import STREAMS
 from recognizer.serve.engine import BusyError, Engine
 from recognizer.serve.home_messages import HEADER, ProtocolError, received
-from recognizer.serve.limits import Limits
+from recognizer.serve.limits import STREAM_RATES, STREAMS, Limits
 from recognizer.serve.shelf import Shelf
 from recognizer.serve.streams import PIECE
 from recognizer.sound.audio import channels_of, whole_rate
@@ -105,6 +104,10 @@ class _Form:
 
     def __post_init__(self) -> None:
         whole_rate(self.rate, "rate")
+        if self.rate not in STREAM_RATES:
+            raise ProtocolError(
+                f"rate is {self.rate} Hz, not a multiple of {STREAM_RATES.step} up to {STREAM_RATES[-1]}"
+            )
         for name, most in (("width", max(DEPTHS)), ("channels", MOST_CHANNELS)):
             value = getattr(self, name)
             if type(value) is not int or not 1 <= value <= most:

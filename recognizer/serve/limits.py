@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from recognizer.sound.audio import LOWEST_RATE
+
+# Places that callers take: of a kind of work there are so many.
+RECORDINGS, STREAMS = "recordings", "streams"
+# Hz, of sound that comes while it happens: all that sound cards have. The filter that resamples is as long as the rate
+# has no divisor in common with the model's: for 999,983 Hz it takes gigabytes.
+STREAM_RATES = range(LOWEST_RATE, 384_001, 25)
+
 
 @dataclass(frozen=True)
 class Limits:

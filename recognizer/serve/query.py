@@ -10,6 +10,7 @@ from starlette.datastructures import QueryParams
 from recognizer.errors import RecognizerError, cited, listed
 from recognizer.live.asking import MOST_TAKES
 from recognizer.recognition.chosen import chosen_words, operating_point
+from recognizer.serve.limits import STREAM_RATES
 from recognizer.sound.audio import HIGHEST_RATE, LOWEST_RATE
 
 SHORTEST_HANGOVER, LONGEST_HANGOVER = 100, 2000  # milliseconds
@@ -58,6 +59,9 @@ class Wishes:
         """
         if self.rate is None:
             raise WishError("rate is missing; add the sample rate of the sound in Hz, as in ?rate=16000")
+        if self.rate not in STREAM_RATES:
+            most = f"{STREAM_RATES.step} up to {STREAM_RATES[-1]}"
+            raise WishError(f"rate {self.rate} is no rate of a sound card; send the sound at a multiple of {most} Hz")
         return self
 
     def chosen(self, vocabulary: Collection[str]) -> list[str] | None:

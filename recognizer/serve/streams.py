@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from recognizer.errors import AudioError, RecognizerError, cited
 from recognizer.live.events import Event
 from recognizer.serve.recordings import samples_of
 
+LAST = 5.0  # seconds that the last message may take
 PIECE = 0.1  # seconds of sound that are heard at once, before the others have their turn
 FINISH = "finish"  # the command that ends a conversation
 ENDED, UNSUPPORTED, WRONG, FAILED = 1000, 1003, 1007, 1011  # why a WebSocket is closed: RFC 6455, 7.4.1
@@ -64,13 +66,15 @@ async def converse(socket: WebSocket, with_: Conversation, patience: float) -> N
             if (data := message.get("bytes")) is not None:
                 samples, size = samples_of(data) if data else np.zeros(0, np.int16), round(PIECE * with_.sample_rate)
                 for first in range(0, len(samples), size):
-                    await _tell(socket, await with_.push(samples[first : first + size]))
+                    await _tell(socket, await with_.push(samples[first : first + size]), patience)
             else:
                 command = _command(message["text"], with_.commands)
                 ended = command == FINISH
-                await _tell(socket, await with_.commands[command]())
+                await _tell(socket, await with_.commands[command](), patience)
         if ended:
             await socket.close(ENDED)
+    except TimeoutError:
+        return  # whoever does not read what was asked for gives the place to others
     except MessageError as error:
         await _refuse(socket, str(error), UNSUPPORTED)
     except AudioError as error:
@@ -94,19 +98,23 @@ def _command(text: str, commands: Iterable[str]) -> str:
     raise MessageError(f"{cited(text)} is no command; send {known}, and sound as bytes")
 
 
-async def _tell(socket: WebSocket, messages: Messages) -> None:
+async def _tell(socket: WebSocket, messages: Messages, patience: float) -> None:
+    """Send what there is to tell; a TimeoutError if it is not read."""
     for message in messages:
-        if isinstance(message, bytes):
-            await socket.send_bytes(message)
-        else:
-            record = message.record() if isinstance(message, Event) else message
-            await socket.send_text(json.dumps(record, ensure_ascii=False, separators=(",", ":")))
+        async with asyncio.timeout(patience):
+            if isinstance(message, bytes):
+                await socket.send_bytes(message)
+            else:
+                record = message.record() if isinstance(message, Event) else message
+                await socket.send_text(json.dumps(record, ensure_ascii=False, separators=(",", ":")))
 
 
 async def _refuse(socket: WebSocket, message: str, code: int) -> None:
-    """Tell what is wrong, and end."""
-    await socket.send_text(json.dumps({"event": "error", "message": message}, ensure_ascii=False))
-    await socket.close(code)
+    """Tell what is wrong, and end; soon, for it may be that nobody reads."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LAST):
+            await socket.send_text(json.dumps({"event": "error", "message": message}, ensure_ascii=False))
+            await socket.close(code)
 
 
 def _is_open(socket: WebSocket) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -18,7 +19,7 @@ from recognizer.errors import ModelError, cited
 from recognizer.model import installed
 from recognizer.serve import own_words, voices
 from recognizer.serve.engine import ConflictError, Engine
-from recognizer.serve.limits import Limits
+from recognizer.serve.limits import RECORDINGS, Limits
 from recognizer.serve.query import WishError, wishes_of
 from recognizer.serve.shelf import Shelf
 from recognizer.serve.streams import Conversation
@@ -29,6 +30,7 @@ from recognizer.speakers import records
 ENROLLMENTS = "enrollments"  # whose places both conversations take
 OF_ENROLLMENT = ("speaker", "model", "words", "takes", "rate")
 OF_RECORDING = ("words", "takes", "rate")
+MOST_NAMES = 4 << 20  # bytes of names of files: of a hundred thousand
 OF_TRAINING = ("model", "replace")
 
 Opened = Callable[[Request | WebSocket], "AsyncIterator[Conversation]"]
@@ -80,6 +82,13 @@ class Teaching:
         """End what runs."""
         self._training.cancel()
 
+    @asynccontextmanager
+    async def _received(self, request: Request, most: int | None = None) -> AsyncIterator[Path]:
+        """What comes with a call, which takes a place as every recording does."""
+        with self._engine.place(RECORDINGS):
+            async with self._uploads().kept(request, most=most) as path:
+                yield path
+
     # Voices
 
     @asynccontextmanager
@@ -107,7 +116,7 @@ class Teaching:
 
     async def take_in(self, request: Request) -> Response:
         wishes_of(request.query_params, ())
-        async with self._uploads().kept(request) as path:
+        async with self._received(request) as path:
             return JSONResponse(await self._engine.run(voices.imported, path))
 
     # Models
@@ -145,8 +154,8 @@ class Teaching:
     async def reading(self, request: Request) -> Response:
         """Which words the names of recordings tell: `{"files": [...], "words": [...]}`, the words that may be said."""
         wishes_of(request.query_params, ())
-        async with self._uploads().kept(request) as path:
-            files, words = _names_in(path.read_bytes())
+        async with self._received(request, MOST_NAMES) as path:
+            files, words = await self._engine.run(_names_in, path)
         return JSONResponse(await self._engine.run(own_words.read, files, words))
 
     async def collections(self, request: Request) -> Response:
@@ -171,7 +180,7 @@ class Teaching:
         name, word = request.path_params["name"], request.path_params["word"]
         if request.method == "DELETE":
             return JSONResponse(await self._engine.run(own_words.removed, name, word))
-        async with self._uploads().kept(request) as path:
+        async with self._received(request) as path:
             return JSONResponse(await self._engine.run(own_words.added, name, word, path, self._limits))
 
     async def take(self, request: Request) -> Response:
@@ -198,10 +207,10 @@ class Teaching:
         return JSONResponse(self._training.told())
 
 
-def _names_in(body: bytes) -> tuple[list[str], list[str]]:
+def _names_in(path: Path) -> tuple[list[str], list[str]]:
     """Files and words in a call's body."""
     try:
-        found = json.loads(body)
+        found = json.loads(path.read_bytes())
         files, words = found["files"], found.get("words", [])
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError):
         files, words = None, None

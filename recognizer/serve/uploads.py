@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import tempfile
 import wave
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +24,10 @@ Write = Callable[[bytes], object]
 
 class TooLargeError(RecognizerError):
     """A recording that takes more than a server takes on."""
+
+
+class NoRoomError(RecognizerError):
+    """A recording for which there is no room on the disk."""
 
 
 class TooSlowError(RecognizerError):
@@ -50,13 +55,14 @@ class Uploads:
         return Path(self._folder.name) / secrets.token_hex(8)
 
     @asynccontextmanager
-    async def kept(self, request: Request, rate: int | None = None) -> AsyncIterator[Path]:
+    async def kept(self, request: Request, rate: int | None = None, most: int | None = None) -> AsyncIterator[Path]:
         """A file with the body of a call.
 
         Parameters
         ----------
         request : the call
         rate : of samples that come without a file, Hz; they are put into one
+        most : bytes; as many as a recording may have when None
 
         Raises
         ------
@@ -67,15 +73,15 @@ class Uploads:
         BusyError
             if all together are too large.
         """
-        most = self._limits.upload
+        most = self._limits.upload if most is None else most
         too_large = TooLargeError(f"the recording has more than {most >> 20} MB; send it in parts")
         told = request.headers.get("content-length", "")
         if told.isdigit() and int(told) > most:
             raise too_large
         size = 0
-        with tempfile.NamedTemporaryFile(dir=self._folder.name) as file:
-            try:
-                with _written(file, rate) as write:
+        try:
+            with _made_in(Path(self._folder.name)) as file:
+                with _telling_of_room(), _written(file, rate) as write:
                     async for part in self._in_time(request):
                         size, self._bytes = size + len(part), self._bytes + len(part)
                         if size > most:
@@ -85,10 +91,11 @@ class Uploads:
                         write(part)
                 if rate is not None:
                     check_samples(size)
-                file.flush()
+                with _telling_of_room():
+                    file.flush()
                 yield Path(file.name)
-            finally:
-                self._bytes -= size
+        finally:
+            self._bytes -= size
 
     async def _in_time(self, request: Request) -> AsyncIterator[bytes]:
         """The parts of a body."""
@@ -114,3 +121,26 @@ def _written(file: BinaryIO, rate: int | None) -> Iterator[Write]:
     with wave.open(file, "wb") as sound:
         sound.setparams((1, SAMPLE.itemsize, rate, 0, "NONE", None))
         yield sound.writeframesraw
+
+
+@contextmanager
+def _made_in(folder: Path) -> Iterator[BinaryIO]:
+    """A file that is gone after the block, also where its last bytes find no room."""
+    with _telling_of_room():
+        file = tempfile.NamedTemporaryFile(dir=folder, delete=False)  # noqa: SIM115 - closed below
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            file.close()
+        os.unlink(file.name)
+
+
+@contextmanager
+def _telling_of_room() -> Iterator[None]:
+    """Tell of a disk that takes no more."""
+    try:
+        yield
+    except OSError as error:
+        what = f"the server cannot keep the recording ({error.strerror or error})"
+        raise NoRoomError(f"{what}; free some room on its disk, and send it again") from error

@@ -64,9 +64,14 @@ class Server:
 
 
 @contextmanager
-def serving(*options: object, **environment: str) -> Iterator[Server]:
-    """Start it, and end it as Ctrl-C does; it must then end well and have said nothing more."""
+def serving(*options: object, largest_file: int | None = None, **environment: str) -> Iterator[Server]:
+    """Start it, and end it as Ctrl-C does; it must then end well and have said nothing more.
+
+    With a largest file, bytes, the disk has no room for what is larger.
+    """
     command = [sys.executable, "-m", "recognizer", "serve", "--port", "0", "--quiet", *map(str, options)]
+    if largest_file is not None:
+        command = ["sh", "-c", f'ulimit -f {largest_file // 512}; exec "$@"', "sh", *command]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | environment
     )

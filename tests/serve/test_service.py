@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -126,9 +126,7 @@ def test_why_is_explained_for_the_best_words(server, digits):
         (("/v1/models/none", b"1"), 405, "POST is not for '/v1/models/none'; see /openapi.json"),
         (("/v1/models?x=1",), 400, "'x' means nothing here; nothing does"),
         (("/nothing",), 404, "there is nothing at '/nothing'"),
-        (("/v1/stream",), 400, "rate is missing"),
-        (("/v1/stream?rate=16000",), 426, "a stream needs a WebSocket"),
-        (("/v1/stream?rate=16000&adapt=maybe",), 400, "adapt 'maybe' is neither true nor false"),
+        (("/v1/stream",), 426, "a stream needs a WebSocket"),
     ],
 )
 def test_what_cannot_be_done_is_said(server, call, status, error):
@@ -265,6 +263,12 @@ def test_a_message_that_is_too_long_ends_a_stream(server):
     [
         ("", 400, "rate is missing"),
         ("rate=1", 400, "no whole number"),
+        (
+            "rate=999983",
+            400,
+            "rate 999983 is no rate of a sound card; send the sound at a multiple of 25 up to 384000 Hz",
+        ),
+        ("rate=16000&adapt=maybe", 400, "adapt 'maybe' is neither true nor false"),
         ("rate=16000&model=none", 404, "there is no model 'none'"),
         ("rate=16000&words=eleven", 404, "no word 'eleven'"),
     ],
@@ -273,7 +277,7 @@ def test_a_stream_that_cannot_be_is_refused_with_the_reason_which_a_page_can_ask
     answer = refusal(server, f"/v1/stream?{query}")
     assert answer.status_code == status
     assert error in json.loads(answer.body)["error"]
-    assert server.ask(f"/v1/stream?{query}").data == json.loads(answer.body)
+    assert server.ask(f"/v1/stream?{query}", Recognizer_Probe="1").data == json.loads(answer.body)
 
 
 def test_places_are_free_again_however_a_stream_ends(tmp_path):
@@ -282,7 +286,7 @@ def test_places_are_free_again_however_a_stream_ends(tmp_path):
             with open_stream(server) as first, open_stream(server) as second:
                 refused = refusal(server)
                 assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-                answer = server.ask("/v1/stream?rate=16000")
+                answer = server.ask("/v1/stream?rate=16000", Recognizer_Probe="1")
                 assert (answer.status, answer.headers["retry-after"]) == (503, "1")
                 assert "all 2 places for streams are taken" in answer.data["error"]
                 assert finished(first)[-1]["event"] == "end"
@@ -356,7 +360,43 @@ def test_pages_of_others_may_not_listen_through_it(server, origin):
     assert server.ask("/v1/models", Origin=origin).status == 403
     assert server.ask("/v1/recognize", b"1", Origin=origin).status == 403
     assert refusal(server, origin=origin).status_code == 403
-    assert server.ask("/v1/models", Sec_Fetch_Site="cross-site").status == 403
+    for site in ("cross-site", "same-site"):
+        assert server.ask("/v1/models", Sec_Fetch_Site=site).status == 403
+        assert server.ask("/", Sec_Fetch_Site=site).status == 200, "a link to the page"
+
+
+def test_a_link_to_a_conversation_opens_none(server):
+    """As a picture of another page could be: it makes nothing and takes no place."""
+    assert server.ask("/v1/words/evil/record?words=a,b&rate=16000").status == 426
+    assert server.ask("/v1/words").data["collections"] == []
+
+
+def test_a_disk_without_room_is_told(tmp_path):
+    with serving(largest_file=100_000, RECOGNIZER_HOME=str(tmp_path)) as server:
+        for query in ("", "?rate=16000"):
+            answer = server.ask(f"/v1/recognize{query}", bytes(200_000))
+            assert answer.status == 507
+            assert answer.data["error"].startswith("the server cannot keep the recording (File too large); free some")
+        assert server.ask("/v1/recognize", SEVEN.read_bytes()).data["word"] == "seven"
+        assert server.ask("/healthz").data["recordings"] == 0
+
+
+@pytest.mark.slow
+def test_a_connection_that_asks_for_nothing_is_ended(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as silent:
+        silent.sendall(b"GET / HTTP/1.1\r\nHost: loc")
+        with suppress(ConnectionResetError):
+            assert silent.recv(100) == b""
+
+
+def test_a_caller_who_leaves_is_not_worked_for(server):
+    """An hour of sound, most of which is not heard."""
+    long = np.tile(with_pauses(SAMPLES[:10], 8000), 100).astype("<i2").tobytes()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as line:
+        head = f"POST /v1/transcribe?rate=8000 HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(long)}\r\n\r\n"
+        line.sendall(head.encode() + long)
+        wait_until(lambda: server.ask("/healthz").data["recordings"] == 1)
+    wait_until(lambda: server.ask("/healthz").data["recordings"] == 0)
 
 
 def test_its_own_page_may(server):

@@ -13,7 +13,7 @@ const $ = (id) => document.getElementById(id);
 export class Measure {
   // `settings` gives the model, the voice, the words and the threshold to recognise with.
   constructor(trouble, settings) {
-    Object.assign(this, { trouble, settings, rows: [], stopped: true });
+    Object.assign(this, { trouble, settings, rows: [], words: new Set(), stopped: true });
     for (const id of ["measured-files", "measured-folder"]) $(id).onchange = () => this.take([...$(id).files]);
     const drop = $("drop");
     drop.ondragover = (event) => event.preventDefault();
@@ -28,9 +28,9 @@ export class Measure {
   // Shows the card of the model that is chosen.
   async show() {
     const { model } = this.settings();
-    if (!model || model === this.shown) return;
+    if (!model) return;
     const found = await ask(`v1/models/${encodeURIComponent(model)}`);
-    this.shown = model;
+    this.words = new Set(found.words);
     const { accuracy = {}, held_out: trial, licence, data, made } = found.card;
     const shares = Object.entries(typeof accuracy === "object" ? accuracy : {});
     if (trial) shares.push([text("trial"), trial]);
@@ -76,22 +76,25 @@ export class Measure {
     this.rows = [];
     fill($("recognised"), []);
     if (!sounds.length) return ($("measuring").textContent = text("no-recordings"));
+    const run = (this.run = {}); // what was dropped last; what is still on its way from before is of no interest
+    const rows = this.rows;
     this.stopped = false;
     $("stop-measuring").hidden = false;
     const waiting = sounds.map((file, i) => [file, i]);
     const work = async () => {
-      while (waiting.length && !this.stopped) {
+      while (waiting.length && !this.stopped && this.run === run) {
         const [file, i] = waiting.shift();
-        this.rows[i] = await this.recognised(file);
-        this.tell(sounds.length, files.length - sounds.length);
+        rows[i] = await this.recognised(file, run);
+        if (this.run === run) this.tell(sounds.length, files.length - sounds.length);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
+    if (this.run !== run) return;
     $("stop-measuring").hidden = true;
     this.finish();
   }
 
-  async recognised(file) {
+  async recognised(file, run) {
     const path = pathOf(file);
     const address = `v1/recognize?${query(this.settings())}`;
     for (;;) {
@@ -99,7 +102,7 @@ export class Measure {
         const found = await ask(address, { method: "POST", body: file });
         return { path, ...found };
       } catch (error) {
-        if (error.status !== 503) return { path, error: text(error.message) };
+        if (error.status !== 503 || this.stopped || this.run !== run) return { path, error: text(error.message) };
         await new Promise((resolve) => setTimeout(resolve, BUSY));
       }
     }
@@ -116,8 +119,7 @@ export class Measure {
     this.rows = this.rows.filter(Boolean);
     fill($("recognised"), this.rows.map((row) => cells(row)));
     const labelled = this.rows.filter((row) => !row.error).map((row) => ({ ...row, label: row.path.split("/").at(-2)?.normalize("NFC") }));
-    const known = new Set(labelled.flatMap(({ nbest }) => nbest.map(({ word }) => word)));
-    const scored = labelled.filter(({ label }) => known.has(label));
+    const scored = labelled.filter(({ label }) => this.words.has(label));
     $("scored").hidden = !scored.length;
     if (!scored.length) return;
     const right = scored.filter(({ word, label }) => word === label).length;

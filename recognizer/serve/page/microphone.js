@@ -23,7 +23,13 @@ export async function openMicrophone(heard, lost) {
     throw new Trouble(WHY[error.name] ?? "in-use");
   }
   const sound = new AudioContext();
-  await sound.audioWorklet.addModule("blocks.js");
+  try {
+    await sound.audioWorklet.addModule("blocks.js");
+  } catch {
+    stream.getTracks().forEach((track) => track.stop());
+    sound.close();
+    throw new Trouble("gave-up");
+  }
   const source = sound.createMediaStreamSource(stream);
   const blocks = new AudioWorkletNode(sound, "blocks", { numberOfOutputs: 0 });
   blocks.port.onmessage = ({ data }) => heard(data);

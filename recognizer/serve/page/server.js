@@ -27,7 +27,7 @@ export async function fetched(path, options = {}) {
   const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
   let response;
   try {
-    response = await fetch(path, { ...options, headers });
+    response = await fetch(path, { ...options, headers: { ...headers, ...options.headers } });
   } catch {
     throw new Trouble("gave-up");
   }

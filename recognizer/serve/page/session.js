@@ -39,6 +39,7 @@ export async function beginSession(address, on) {
 
   const send = (block) => {
     if (socket.bufferedAmount > 2 * BEHIND * microphone.rate) return tell("too-slow");
+    if (troubled === "too-slow") tell(null);
     on.block(block);
     socket.send(block.buffer);
   };
@@ -76,7 +77,7 @@ export async function beginSession(address, on) {
       if (!tries) {
         // A page cannot read why a WebSocket was refused; the same address, asked otherwise, says it.
         try {
-          await ask(address(microphone.rate));
+          await ask(address(microphone.rate), { headers: { "Recognizer-Probe": "1" } });
         } catch (error) {
           const stillThere = opened && error.status === 409; // to the server, our last connection is
           if (!(error.message === "gave-up" || stillThere || /WebSocket/.test(error.message))) {

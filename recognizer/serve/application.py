@@ -89,9 +89,9 @@ def application(
         Route("/v1/recognize", server.recognize, methods=["POST"]),
         Route("/v1/transcribe", server.transcribe, methods=["POST"]),
         Route("/v1/explain", server.explain, methods=["POST"]),
-        *server.conversing("/v1/stream", STREAMS, server.streaming),
+        *server.conversing("/v1/stream", STREAMS, OF_STREAMS, server.streaming),
         Route("/v1/models", server.models),
-        Route("/v1/models/{name}", server.model),
+        Route("/v1/models/{name}", server.model, methods=["GET", "DELETE"]),
         Route("/v1/speakers", server.speakers),
         Route("/openapi.json", _served(openapi.document(TAKEN, token is not None))),
         *server.teaching.routes(server.conversing),
@@ -181,9 +181,13 @@ class _Server:
                 yield recognizer, path, wishes
 
     def conversing(
-        self, path: str, kind: str, opened: Callable[[Request | WebSocket], AbstractAsyncContextManager[Conversation]]
+        self,
+        path: str,
+        kind: str,
+        known: Sequence[str],
+        opened: Callable[[Request | WebSocket], AbstractAsyncContextManager[Conversation]],
     ) -> list[BaseRoute]:
-        """The routes of a conversation: its address, the kind of places it takes, what opens it."""
+        """The routes of a conversation: its address, the kind of places it takes, what can be wished, what opens it."""
 
         async def talk(socket: WebSocket) -> None:
             try:
@@ -202,6 +206,7 @@ class _Server:
 
             Only for the page: the header shows that it is no link or picture of somebody else.
             """
+            wishes_of(request.query_params, known).with_rate()
             if PROBE in request.headers:
                 with self._engine.place(kind):
                     async with opened(request):
@@ -232,6 +237,8 @@ class _Server:
         return JSONResponse({"models": await self._engine.run(catalogue.models, self._shelf.usual)})
 
     async def model(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            return await self.teaching.remove_model(request)
         wishes_of(request.query_params, ())
         name = request.path_params["name"]
         recognizer = await self._engine.run(self._shelf.take, name)

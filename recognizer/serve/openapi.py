@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from recognizer.serve.limits import STREAM_RATES
+
 NUMBER, TEXT, YES_NO = {"type": "number"}, {"type": "string"}, {"type": "boolean"}
 NAME = TEXT | {"minLength": 1}
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
@@ -93,6 +95,16 @@ PARAMETERS = {
     "replace": (YES_NO | {"default": False}, "what is there under that name may be lost"),
     "adapt": (YES_NO | {"default": False}, "learn from answers that are sure"),
 }
+# Of a conversation, which needs it.
+RATE = {
+    "required": True,
+    "schema": {
+        "type": "integer",
+        "minimum": STREAM_RATES[0],
+        "maximum": STREAM_RATES[-1],
+        "multipleOf": STREAM_RATES.step,
+    },
+}
 ERRORS = {
     400: "something in the address is not understood",
     401: "a token is needed",
@@ -104,6 +116,7 @@ ERRORS = {
     413: "the recording is too large",
     422: "the recording cannot be used, or there is no such word",
     426: "a WebSocket is needed",
+    507: "the server's disk is full",
     503: "too much is being done; Retry-After tells when to try again",
 }
 
@@ -136,7 +149,7 @@ def document(parameters: dict[str, tuple[str, ...]], token: bool) -> dict:
         }
         return described
 
-    recordings = (404, 408, 413, 422, 503)
+    recordings = (404, 408, 413, 422, 503, 507)
     name = {"name": "name", "in": "path", "required": True, "schema": TEXT}
 
     def taught(summary: str, *names: str, answer: str = "200", body: dict | None = None, **kinds: dict) -> dict:
@@ -230,7 +243,7 @@ def document(parameters: dict[str, tuple[str, ...]], token: bool) -> dict:
 
 def _stream(names: tuple[str, ...], about: str) -> dict:
     """OpenAPI knows no WebSocket: the call that begins one, and what is said then."""
-    parameters = [_parameter(name) | ({"required": True} if name == "rate" else {}) for name in names]
+    parameters = [_parameter(name) | (RATE if name == "rate" else {}) for name in names]
     errors = (400, 401, 403, 404, 409, 422, 426, 503)
     return {
         "summary": about.partition(":")[0],

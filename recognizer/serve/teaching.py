@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -34,7 +34,7 @@ MOST_NAMES = 4 << 20  # bytes of names of files: of a hundred thousand
 OF_TRAINING = ("model", "replace")
 
 Opened = Callable[[Request | WebSocket], "AsyncIterator[Conversation]"]
-Conversing = Callable[[str, str, Opened], list[BaseRoute]]
+Conversing = Callable[[str, str, Sequence[str], Opened], list[BaseRoute]]
 
 
 class Teaching:
@@ -55,24 +55,24 @@ class Teaching:
 
         Parameters
         ----------
-        conversing : gives the routes of a conversation: its address, the kind of places it takes, what opens it
+        conversing : gives the routes of a conversation: its address, the kind of places it takes, what
+            can be wished, what opens it
         """
         words = "/v1/words/{name}"
         return [
-            *conversing("/v1/enroll", ENROLLMENTS, self._enrolling),
+            *conversing("/v1/enroll", ENROLLMENTS, OF_ENROLLMENT, self._enrolling),
             Route("/v1/speakers/import", self.take_in, methods=["POST"]),
             Route("/v1/speakers/{name}", self.speaker, methods=["GET", "DELETE"]),
             Route("/v1/speakers/{name}/rename", self.rename, methods=["POST"]),
             Route("/v1/speakers/{name}/export", self.export),
             Route("/v1/models/{name}/file", self.model_file),
-            Route("/v1/models/{name}", self.remove_model, methods=["DELETE"]),
             Route("/v1/alike", self.alike),
             Route("/v1/reading", self.reading, methods=["POST"]),
             Route("/v1/training", self.training, methods=["GET", "DELETE"]),
             Route("/v1/words", self.collections),
             Route(words, self.collection, methods=["GET", "PUT", "DELETE"]),
             Route(f"{words}/check", self.check),
-            *conversing(f"{words}/record", ENROLLMENTS, self._recording),
+            *conversing(f"{words}/record", ENROLLMENTS, OF_RECORDING, self._recording),
             Route(f"{words}/train", self.train, methods=["POST"]),
             Route(f"{words}/takes/{{word}}", self.word, methods=["POST", "DELETE"]),
             Route(f"{words}/takes/{{word}}/{{file}}", self.take, methods=["GET", "DELETE"]),

@@ -40,7 +40,8 @@ def browser(
 
 def is_slip(message: ConsoleMessage) -> bool:
     """Whether it is an error of a script or of the policy: answers that are refusals are told on the page."""
-    return message.type == "error" and "Failed to load resource" not in message.text
+    told = ("Failed to load resource", "WebSocket connection to")
+    return message.type == "error" and not message.text.startswith(told)
 
 
 def visited(context: BrowserContext, address: str) -> Page:

@@ -49,7 +49,7 @@ class Here(Server):
         return found.data
 
     def refused(self, path: str, method: str = "GET", body: object = None) -> tuple[int, str]:
-        found: Answer = self.ask(path, body, method)
+        found: Answer = self.ask(path, body, method, Recognizer_Probe="1")
         return found.status, found.data["error"]
 
 

@@ -166,7 +166,7 @@ def test_a_second_conversation_with_one_speaker_is_refused(home, model_file):
 
 def test_places_are_few(home, model_file):
     with here(model_file, enrollments=1) as server, server.talk(EVE):
-        full = server.ask("/v1/enroll?speaker=bob&rate=8000")
+        full = server.ask("/v1/enroll?speaker=bob&rate=8000", Recognizer_Probe="1")
     assert full.status == 503
     assert full.headers["retry-after"] == "1"
 

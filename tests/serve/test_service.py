@@ -126,7 +126,9 @@ def test_why_is_explained_for_the_best_words(server, digits):
         (("/v1/models/none", b"1"), 405, "POST is not for '/v1/models/none'; see /openapi.json"),
         (("/v1/models?x=1",), 400, "'x' means nothing here; nothing does"),
         (("/nothing",), 404, "there is nothing at '/nothing'"),
-        (("/v1/stream",), 426, "a stream needs a WebSocket"),
+        (("/v1/stream",), 400, "rate is missing"),
+        (("/v1/stream?rate=16000",), 426, "a stream needs a WebSocket"),
+        (("/v1/stream?rate=16000&adapt=maybe",), 400, "adapt 'maybe' is neither true nor false"),
     ],
 )
 def test_what_cannot_be_done_is_said(server, call, status, error):

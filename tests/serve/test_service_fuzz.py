@@ -57,7 +57,7 @@ def nonsense(source: random.Random) -> str | bytes:
 def test_messages_that_make_no_sense_leave_nothing_behind(server):
     source, sent = random.Random(0), 0
     while sent < 2000:
-        rate = source.choice([1000, 8000, 16000, 44100, 192000, 1_000_000])
+        rate = source.choice([1000, 8000, 16000, 44100, 192000, 384_000])
         with connect(server.socket(f"/v1/stream?rate={rate}&adapt={source.choice(['true', 'false'])}")) as line:
             try:
                 for _ in range(source.randrange(1, 30)):

@@ -10,7 +10,7 @@ import socket
 import unicodedata
 import warnings
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,28 +96,33 @@ def serve(
     with _listening(host, port) as listening, _home(wyoming, wake_word, model, limits) as (homes, beside):
         address = _address(host, listening.getsockname()[1], token)
 
-        def ready() -> None:
-            if as_json:
-                print_json({"address": address, "wyoming": homes[0] if homes else None})
-            else:
-                for line in (address, *homes):
-                    say(line)
-            if not quiet:
-                complain("Ctrl-C ends; nothing that is heard is kept, but for what you teach it")
-            if open_:
-                webbrowser.open(address)
-
         hosts, threads = LOCAL if alone else None, os.cpu_count() or 1
-        how = {"model": model, "hosts": hosts, "token": token, "limits": limits, "threads": threads}
-        served = application(**how, ready=ready, ending=lambda: server.should_exit, **beside)
-        how = {"log_level": "error", "access_log": False, "server_header": False, "lifespan": "on"}
-        how |= {"http": Impatient}
+        settings = {"model": model, "hosts": hosts, "token": token, "limits": limits, "threads": threads}
+        served = application(**settings, ending=lambda: server.should_exit, **beside)
+        how = {"log_level": "error", "access_log": False, "server_header": False, "lifespan": "on", "http": Impatient}
         how |= {"ws": "websockets-sansio", "ws_max_size": limits.message, "timeout_graceful_shutdown": GRACE}
         server = uvicorn.Server(uvicorn.Config(served, **how))
         logging.getLogger("uvicorn.error").addFilter(lambda record: REFUSED not in record.getMessage())
-        with suppress(KeyboardInterrupt), sigterm_interrupts():  # which is how it ends
-            server.run(sockets=[listening])
+        _announce(address, homes, as_json, quiet)  # who calls now waits for what is left, a moment
+        if open_:
+            webbrowser.open(address)
+        with sigterm_interrupts():
+            try:
+                server.run(sockets=[listening])
+            except KeyboardInterrupt:  # which is how it ends
+                return ExitStatus.OK
     return ExitStatus.OK if server.started else ExitStatus.FAILED
+
+
+def _announce(address: str, homes: Sequence[str], as_json: bool, quiet: bool) -> None:
+    """Tell where it can be called."""
+    if as_json:
+        print_json({"address": address, "wyoming": homes[0] if homes else None})
+    else:
+        for line in (address, *homes):
+            say(line)
+    if not quiet:
+        complain("Ctrl-C ends; nothing that is heard is kept, but for what you teach it")
 
 
 @contextmanager

@@ -62,7 +62,6 @@ def application(
     token: str | None = None,
     limits: Limits = Limits(),
     threads: int = 1,
-    ready: Callable[[], None] = lambda: None,
     ending: Callable[[], bool] = lambda: False,
     beside: Beside = lambda engine, shelf: nullcontext(),
 ) -> ASGIApp:
@@ -74,7 +73,6 @@ def application(
     hosts, token : who may call, see `Guard`
     limits : what is taken on
     threads : that recognise
-    ready : called when calls can come
     ending : whether the server is to end, and what takes long shall be given up
     beside : what else is served, with the same engine and models, as long as calls can come
 
@@ -83,7 +81,7 @@ def application(
     ModelError
         if there is no such model, or it is damaged.
     """
-    server = _Server(model, limits, threads, ready, ending, beside)
+    server = _Server(model, limits, threads, ending, beside)
     routes = [
         Route("/healthz", server.health),
         Route("/v1/recognize", server.recognize, methods=["POST"]),
@@ -118,11 +116,10 @@ class _Server:
         model: str,
         limits: Limits,
         threads: int,
-        ready: Callable[[], None],
         ending: Callable[[], bool],
         beside: Beside,
     ) -> None:
-        self._limits, self._ready, self._ending, self._beside = limits, ready, ending, beside
+        self._limits, self._ending, self._beside = limits, ending, beside
         places = {RECORDINGS: limits.waiting, STREAMS: limits.streams, ENROLLMENTS: limits.enrollments}
         self._engine = Engine(threads, places)
         self._together = Together(self._engine, threads)
@@ -139,7 +136,6 @@ class _Server:
             self._uploads = Uploads(self._limits)
             try:
                 async with self._beside(self._engine, self._shelf):
-                    self._ready()
                     yield
             finally:
                 self.teaching.close()

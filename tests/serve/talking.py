@@ -56,16 +56,18 @@ class Here(Server):
 @contextmanager
 def here(model: object, **limits: object) -> Iterator[Here]:
     """Start one, for the body of a test; its end is the end of the body."""
-    ready = threading.Event()
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        served = application(str(model), limits=Limits(**limits), ready=ready.set)
+        served = application(str(model), limits=Limits(**limits))
         server = uvicorn.Server(uvicorn.Config(served, log_level="critical", lifespan="on"))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])))
         thread.start()
         try:
-            assert ready.wait(PATIENCE)
+            end = time.monotonic() + PATIENCE
+            while not server.started:
+                assert time.monotonic() < end
+                time.sleep(0.01)
             yield Here(listening.getsockname()[1])
         finally:
             server.should_exit = True

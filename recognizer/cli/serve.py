@@ -103,6 +103,7 @@ def serve(
         how |= {"ws": "websockets-sansio", "ws_max_size": limits.message, "timeout_graceful_shutdown": GRACE}
         server = uvicorn.Server(uvicorn.Config(served, **how))
         logging.getLogger("uvicorn.error").addFilter(lambda record: REFUSED not in record.getMessage())
+        warnings.filterwarnings("ignore", "coroutine 'Server.serve' was never awaited")  # where it is ended at once
         _announce(address, homes, as_json, quiet)  # who calls now waits for what is left, a moment
         if open_:
             webbrowser.open(address)

@@ -10,6 +10,7 @@ It writes `{word}_{voice}_{take}.wav` next to itself, and into a folder of `mode
 models. The same packages give the same bytes every time.
 """
 
+import argparse
 import functools
 import re
 import subprocess
@@ -235,6 +236,9 @@ def main():
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()  # there are no options: whoever asks for help must not overwrite anything
     try:
         main()
     except subprocess.CalledProcessError as error:

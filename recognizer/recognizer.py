@@ -59,21 +59,15 @@ class FileResult:
 
     def record(self) -> dict:
         """What became of it as plain JSON data."""
-        result, file = self.result, str(self.path)
-        if result is None:
+        if self.result is None:
             unknown = dict.fromkeys(("word", "confidence", "start", "end", "duration", "reason", "warnings"))
-            return unknown | {"file": file, "accepted": False, "nbest": [], "error": self.error}
+            return unknown | {"file": str(self.path), "accepted": False, "nbest": [], "error": self.error}
+        times = {name: getattr(self.result, name) for name in ("start", "end", "duration")}
         return {
-            "file": file,
-            "word": result.word,
-            "confidence": round(result.confidence, 4),
-            "accepted": result.accepted,
-            "nbest": [candidate.record() for candidate in result.nbest],
-            "start": _milliseconds(result.start),
-            "end": _milliseconds(result.end),
-            "duration": _milliseconds(result.duration),
+            "file": str(self.path),
+            **self.result.record(),
+            **{name: None if seconds is None else round(seconds, 3) for name, seconds in times.items()},
             "error": None,
-            "reason": result.reason,
             "warnings": list(self.flaws),
         }
 
@@ -712,11 +706,6 @@ def batched(items: Iterable, size: int) -> Iterator[list]:
             group = []
     if group:
         yield group
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    """Rounded so; seconds still."""
-    return None if seconds is None else round(seconds, 3)
 
 
 def _lasting(path: Path) -> str:

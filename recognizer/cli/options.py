@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from recognizer.errors import NamingError, shown
+from recognizer.errors import ModelError, NamingError, shown
 
 FIRST_MODEL = "digits"  # where neither a call nor its user names one
 RecordingsArgument = Annotated[
@@ -115,10 +115,10 @@ def threshold_of(option: str) -> str | float:
     """What `--threshold` names: an operating point, or a number from 0 to 1."""
     from recognizer.recognition.chosen import operating_point
 
-    point = operating_point(option)
-    if point is None:
-        raise usage_error(f"--threshold {shown(option)} is not strict, normal, lenient or a number from 0 to 1")
-    return point
+    try:
+        return operating_point(option)
+    except ModelError as error:
+        raise usage_error(f"--threshold {shown(option)} {error}") from error
 
 
 def workers(jobs: int) -> int:

@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import secrets
-import socket
 import unicodedata
 import warnings
 import webbrowser
@@ -18,9 +17,11 @@ import typer
 
 from recognizer.cli.options import DebugOption, JsonOption, ModelOption, QuietOption, usage_error
 from recognizer.cli.reporting import ExitStatus, complain, print_json, reports_errors, say, sigterm_interrupts
-from recognizer.errors import RecognizerError, RecognizerWarning, cited, shown
+from recognizer.errors import RecognizerError, RecognizerWarning, shown
 
 if TYPE_CHECKING:
+    import socket
+
     from recognizer.serve.limits import Limits
 
 EXTRA = "the server needs starlette and uvicorn; install them with: pip install 'recognizer[serve]'"
@@ -30,7 +31,6 @@ PORT = 8740
 SHORTEST_TOKEN = 16  # characters: shorter ones can be guessed
 TOKEN = re.compile(rf"[A-Za-z0-9_.~-]{{{SHORTEST_TOKEN},}}")  # which needs no quotes anywhere that it is sent
 REFUSED = "without completing handshake"  # what uvicorn calls an error when a stream is refused with an answer
-WAITING = 128  # connections that nobody has accepted yet
 GRACE = 3  # seconds that calls may still take when the server ends
 
 
@@ -94,24 +94,29 @@ def serve(
     limits = Limits(streams=streams)
     _allow_connections()
     with _listening(host, port) as listening, _home(wyoming, wake_word, model, limits) as (homes, beside):
-        address = _address(host, listening.getsockname()[1], token)
+        address, failures = _address(host, listening.getsockname()[1], token), []
+
+        def ready() -> None:
+            """Tell where it can be called: now, when Ctrl-C would end it. What goes wrong ends it, too."""
+            try:
+                _announce(address, homes, as_json, quiet)
+                if open_:
+                    webbrowser.open(address)
+            except BaseException as error:
+                failures.append(error)
+                server.should_exit = True
 
         hosts, threads = LOCAL if alone else None, os.cpu_count() or 1
         settings = {"model": model, "hosts": hosts, "token": token, "limits": limits, "threads": threads}
-        served = application(**settings, ending=lambda: server.should_exit, **beside)
+        served = application(**settings, ready=ready, ending=lambda: server.should_exit, **beside)
         how = {"log_level": "error", "access_log": False, "server_header": False, "lifespan": "on", "http": Impatient}
         how |= {"ws": "websockets-sansio", "ws_max_size": limits.message, "timeout_graceful_shutdown": GRACE}
         server = uvicorn.Server(uvicorn.Config(served, **how))
         logging.getLogger("uvicorn.error").addFilter(lambda record: REFUSED not in record.getMessage())
-        warnings.filterwarnings("ignore", "coroutine 'Server.serve' was never awaited")  # where it is ended at once
-        _announce(address, homes, as_json, quiet)  # who calls now waits for what is left, a moment
-        if open_:
-            webbrowser.open(address)
-        with sigterm_interrupts():
-            try:
-                server.run(sockets=[listening])
-            except KeyboardInterrupt:  # which is how it ends
-                return ExitStatus.OK
+        with suppress(KeyboardInterrupt), sigterm_interrupts():  # which is how it ends
+            server.run(sockets=[listening])
+    for failure in failures:
+        raise failure
     return ExitStatus.OK if server.started else ExitStatus.FAILED
 
 
@@ -174,23 +179,9 @@ def _address(host: str, port: int, token: str | None) -> str:
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """A socket that callers can reach."""
+    from recognizer.serve.addresses import AddressError, listening_on
+
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (OSError, UnicodeError) as error:
-        what = f"--host {cited(host)} is no address of this computer"
-        raise usage_error(f"{what}; use {THIS_COMPUTER} or 0.0.0.0") from error
-    family, kind, protocol, _, place = found[0]
-    listening = socket.socket(family, kind, protocol)
-    try:
-        if os.name != "nt":  # there it would let two programs have the same port
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(place)
-        listening.listen(WAITING)
-    except OSError as error:
-        listening.close()
-        raise RecognizerError(
-            f"cannot listen at {shown(host)}, port {port} ({error.strerror}); choose another with --host and --port, "
-            "or --port 0"
-        ) from error
-    return listening
+        return listening_on(host, port, f"{shown(host)}, port {port}")
+    except AddressError as error:
+        raise usage_error(f"--host {error}") from error

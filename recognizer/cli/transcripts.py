@@ -30,6 +30,7 @@ COLUMNS = (
     *("file", "word", "confidence", "accepted", "runner_up", "runner_up_confidence", "start", "end", "error"),
     "reason",
 )
+KEYS = ("file", "word", "confidence", "accepted", "nbest", "start", "end", "error", "reason")  # of a line of JSON
 WORD_CELLS = 12  # of a terminal, for a word, as most are
 BELOW = 19  # cells before the word: there stands what has no room beside it
 MILLISECOND = 0.001
@@ -85,18 +86,9 @@ def _table_refused(name: str, error: str) -> str:
 
 def answer_record(name: str, answer: Answer) -> dict:
     """An answer as plain data."""
-    result = answer.result
-    return {
-        "file": name,
-        "word": result.word,
-        "confidence": round(result.confidence, 4),
-        "accepted": result.accepted,
-        "nbest": [candidate.record() for candidate in result.nbest],
-        "start": round(answer.start, 3),
-        "end": round(answer.end, 3),
-        "error": None,
-        "reason": result.reason,
-    }
+    times = {"start": round(answer.start, 3), "end": round(answer.end, 3)}
+    found = {"file": name, "error": None} | answer.result.record() | times
+    return {key: found[key] for key in KEYS}
 
 
 def _json(name: str, answers: Iterable[Answer], duration: Duration) -> Iterator[dict]:
@@ -104,8 +96,7 @@ def _json(name: str, answers: Iterable[Answer], duration: Duration) -> Iterator[
 
 
 def _json_refused(name: str, error: str) -> dict:
-    empty = dict.fromkeys(("file", "word", "confidence", "accepted", "nbest", "start", "end", "error", "reason"))
-    return empty | {"file": name, "accepted": False, "nbest": [], "error": with_options(error)}
+    return dict.fromkeys(KEYS) | {"file": name, "accepted": False, "nbest": [], "error": with_options(error)}
 
 
 def _csv_cells(found: dict) -> list:

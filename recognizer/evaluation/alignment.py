@@ -121,7 +121,7 @@ def align(analysis: Analysis, model: Model, word: str | None = None) -> Alignmen
     (features,) = analysis.features
     scores = decoding.score_words(models, [features], candidates)[0]
     best = int(candidates[scores.argmax()])
-    found = along_path(models, features, best)
+    found = decoding.along_path(models, features, best)
     if found is None:
         what = "any word" if word is None else cited(model.words[best])
         raise AudioError(
@@ -130,29 +130,6 @@ def align(analysis: Analysis, model: Model, word: str | None = None) -> Alignmen
     path, along = found
     segments = segments_of(analysis, models, path, along)
     return Alignment(model.words[best], float(scores.max() / len(path)), segments, analysis.duration)
-
-
-def along_path(models: WordModels, features: np.ndarray, word: int) -> tuple[np.ndarray, np.ndarray] | None:
-    """The best path of one utterance through one word, and how well it fits.
-
-    Parameters
-    ----------
-    models : the acoustic models
-    features : (T, D)
-    word : index of the word
-
-    Returns
-    -------
-    path : (T,) positions, 0 and states + 1 being silence
-    log_density : (T,) of each frame in the position that it is given to
-        None where the utterance is too short
-    """
-    path = decoding.align_frames(models, features, word)
-    if path is None:
-        return None
-    transformed, log_determinant = models.transformed(features)
-    log_density = models.bank.take(models.rows(word)).log_density(transformed) + log_determinant
-    return path, log_density[np.arange(len(path)), path]
 
 
 def segments_of(analysis: Analysis, models: WordModels, path: np.ndarray, along: np.ndarray) -> tuple[Segment, ...]:

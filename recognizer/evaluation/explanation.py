@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recognizer.errors import AudioError
-from recognizer.evaluation.alignment import Segment, along_path, segments_of
+from recognizer.evaluation.alignment import Segment, segments_of
 from recognizer.features.analysis import Analysis
 from recognizer.model import Model
 from recognizer.recognition import decoding
@@ -92,7 +92,7 @@ def explain(analysis: Analysis, model: Model, words: np.ndarray, most: int) -> l
     ranked = [i for i in np.argsort(-scores, kind="stable")[:most] if np.isfinite(scores[i])]
     if not ranked:
         raise AudioError(f"its {analysis.duration:.3f} s are too short for any word; record a whole word")
-    paths = [along_path(model.acoustics, features, int(words[i])) for i in ranked]
+    paths = [decoding.along_path(model.acoustics, features, int(words[i])) for i in ranked]
     labels = [model.words[words[i]] for i in ranked]
     fits = np.stack([along for _, along in paths])
     explained = []

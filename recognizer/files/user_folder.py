@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from recognizer.errors import RecognizerWarning, shown
+from recognizer.errors import RecognizerError, RecognizerWarning, shown
+from recognizer.files.writing import remedy
 
 
 def home() -> Path:
@@ -59,6 +62,16 @@ def _tell_of_two(used: Path, other: Path) -> None:
         RecognizerWarning,
         stacklevel=3,
     )
+
+
+@contextmanager
+def writing_to(place: Path, kind: type[RecognizerError]) -> Iterator[None]:
+    """Say which folder of the user's cannot be written to, by an error of a kind."""
+    try:
+        yield
+    except OSError as error:
+        what_to_do = remedy(error, "change its mode, or set RECOGNIZER_HOME to another folder")
+        raise kind(f"{shown(place)} cannot be written to ({error.strerror}); {what_to_do}") from error
 
 
 def is_nobodys(place: Path) -> bool:

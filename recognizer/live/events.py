@@ -140,17 +140,8 @@ class Answer(Event):
     latency: float
 
     def _details(self) -> dict:
-        result = self.result
-        return {
-            "word": result.word,
-            "confidence": round(result.confidence, 4),
-            "accepted": result.accepted,
-            "reason": result.reason,
-            "nbest": [candidate.record() for candidate in result.nbest],
-            "start": _seconds(self.start),
-            "end": _seconds(self.end),
-            "latency": round(self.latency, 4),
-        }
+        times = {"start": _seconds(self.start), "end": _seconds(self.end), "latency": round(self.latency, 4)}
+        return self.result.record() | times
 
 
 class Heard(Answer):

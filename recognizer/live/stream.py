@@ -60,6 +60,8 @@ class Blocks:
 class Stream:
     """Recognises the words in a stream of samples; made by `Recognizer.stream`, which tells of its parameters.
 
+    A server, which makes one itself, also tells it when there is no time to `spare`, as for `Session`.
+
     For use by one thread at a time. Left as a context manager, it is finished; what `finish` gave can be had from it
     once more.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from recognizer.errors import ModelError
+
 
 def chosen_words(given: Sequence[str] | None, vocabulary: Collection[str]) -> list[str] | None:
     """The words to choose from; None where all are allowed.
@@ -21,8 +23,14 @@ def chosen_words(given: Sequence[str] | None, vocabulary: Collection[str]) -> li
     return chosen
 
 
-def operating_point(text: str) -> str | float | None:
-    """A threshold: the name of an operating point, or a number from 0 to 1; None where it is neither."""
+def operating_point(text: str) -> str | float:
+    """A threshold: the name of an operating point, or a number from 0 to 1.
+
+    Raises
+    ------
+    ModelError
+        if it is neither; what it is not, for whoever names it first.
+    """
     from recognizer.recognition.verification import REFUSED  # which takes a while, and options are read before
 
     if text in REFUSED:
@@ -30,5 +38,7 @@ def operating_point(text: str) -> str | float | None:
     try:
         number = float(text)
     except ValueError:
-        return None
-    return number if 0 <= number <= 1 else None
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise ModelError(f"is not {', '.join(REFUSED)} or a number from 0 to 1")
+    return number

@@ -126,8 +126,8 @@ def best_paths(decoded: Decoded, words: np.ndarray) -> tuple[np.ndarray, np.ndar
     return log_density, path, np.stack([inside.argmax(0), len(path) - inside[::-1].argmax(0)], axis=1)
 
 
-def align_frames(models: WordModels, features: np.ndarray, word: int) -> np.ndarray | None:
-    """The best path of one utterance through one word.
+def along_path(models: WordModels, features: np.ndarray, word: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """The best path of one utterance through one word, and how well it fits.
 
     Parameters
     ----------
@@ -137,8 +137,19 @@ def align_frames(models: WordModels, features: np.ndarray, word: int) -> np.ndar
 
     Returns
     -------
-    (T,) positions, 0 and states + 1 being silence; None where the utterance is too short
+    path : (T,) positions, 0 and states + 1 being silence
+    log_density : (T,) of each frame in the position that it is given to
+        None where the utterance is too short
     """
-    log_density = models.bank.take(models.rows(word)).log_density(models.transformed(features)[0])
-    score, path = recursions.viterbi(log_density[:, None], Batch.of(np.array([len(features)])), models.chain.word(word))
-    return path[:, 0] if np.isfinite(score[0]) else None
+    transformed, log_determinant = models.transformed(features)
+    log_density = models.bank.take(models.rows(word)).log_density(transformed) + log_determinant
+    batch = Batch.of(np.array([len(features)]))
+    score, paths = recursions.viterbi(log_density[:, None], batch, models.chain.word(word))
+    path = paths[:, 0]
+    return (path, log_density[np.arange(len(path)), path]) if np.isfinite(score[0]) else None
+
+
+def align_frames(models: WordModels, features: np.ndarray, word: int) -> np.ndarray | None:
+    """The path alone, as `along_path` gives it."""
+    found = along_path(models, features, word)
+    return None if found is None else found[0]

@@ -55,6 +55,16 @@ class Result:
     reason: str | None = None
     channel: int | None = None
 
+    def record(self) -> dict:
+        """What was heard as plain JSON data, without the times, which are counted from elsewhere in a stream."""
+        return {
+            "word": self.word,
+            "confidence": round(self.confidence, 4),
+            "accepted": self.accepted,
+            "reason": self.reason,
+            "nbest": [candidate.record() for candidate in self.nbest],
+        }
+
     def __repr__(self) -> str:
         answer = f"{cited(self.word)}, {self.confidence:.2f}" if self.accepted else f"no word: {self.reason}"
         others = self.nbest[1:] if self.accepted else self.nbest

@@ -40,7 +40,7 @@ def listening_at(address: str) -> Iterator[socket.socket]:
         with _unix(address, parts.path) as listening:
             yield listening
     elif parts.scheme == "tcp" and None not in place and parts.path in ("", "/"):
-        with _tcp(address, *place) as listening:
+        with listening_on(*place, cited(address)) as listening:
             yield listening
     else:
         raise AddressError(f"{cited(address)} is no address; give {EXAMPLES}")
@@ -61,16 +61,25 @@ def is_public(listening: socket.socket) -> bool:
     return not isinstance(place, str) and not ipaddress.ip_address(place[0].partition("%")[0]).is_loopback
 
 
-def _tcp(address: str, host: str, port: int) -> socket.socket:
+def listening_on(host: str, port: int, called: str) -> socket.socket:
+    """A socket of the network that callers can reach, which messages call so.
+
+    Raises
+    ------
+    AddressError
+        if the host is none of this computer.
+    RecognizerError
+        if nobody can listen there.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise AddressError(f"{cited(address)} is no address of this computer; give {EXAMPLES}") from error
+        raise AddressError(f"{cited(host)} is no address of this computer; give 127.0.0.1 or 0.0.0.0") from error
     family, kind, protocol, _, place = found[0]
     listening = socket.socket(family, kind, protocol)
     if os.name != "nt":  # there it would let two programs have the same port
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    return _bound(listening, address, place)
+    return _bound(listening, called, place)
 
 
 @contextmanager
@@ -80,7 +89,7 @@ def _unix(address: str, path: str) -> Iterator[socket.socket]:
     _clear(address, path)
     before = os.umask(OWNERS_ALONE)
     try:
-        listening = _bound(socket.socket(socket.AF_UNIX), address, path)
+        listening = _bound(socket.socket(socket.AF_UNIX), cited(address), path)
     finally:
         os.umask(before)
     try:
@@ -102,12 +111,13 @@ def _clear(address: str, path: str) -> None:
                     os.unlink(path)
 
 
-def _bound(listening: socket.socket, address: str, place: object) -> socket.socket:
+def _bound(listening: socket.socket, called: str, place: object) -> socket.socket:
     try:
         listening.bind(place)
         listening.listen()
     except (OSError, OverflowError, ValueError) as error:
         listening.close()
         reason = getattr(error, "strerror", None) or error
-        raise RecognizerError(f"cannot listen at {cited(address)} ({reason}); choose another address") from error
+        what_to_do = "choose another address, or port 0 for any that is free"
+        raise RecognizerError(f"cannot listen at {called} ({reason}); {what_to_do}") from error
     return listening

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -48,9 +47,17 @@ TAKEN = {
 SMALL = 500  # states of all words of a stream, up to which a piece of sound takes milliseconds
 PROBE = "recognizer-probe"  # a header
 RETRY = {"Retry-After": "1"}
-STATUS = {WishError: 400, NamingError: 400, ModelError: 404, ProfileError: 404, TooLargeError: 413, TooSlowError: 408}
-STATUS |= {NoRoomError: 507}
-STATUS |= {MissingError: 404, ConflictError: 409}
+STATUS = {  # of errors; all others of the program are of what was sent
+    WishError: 400,
+    NamingError: 400,
+    ModelError: 404,
+    ProfileError: 404,
+    MissingError: 404,
+    TooSlowError: 408,
+    ConflictError: 409,
+    TooLargeError: 413,
+    NoRoomError: 507,
+}
 
 Beside = Callable[[Engine, Shelf], AbstractAsyncContextManager]
 
@@ -62,6 +69,7 @@ def application(
     token: str | None = None,
     limits: Limits = Limits(),
     threads: int = 1,
+    ready: Callable[[], None] = lambda: None,
     ending: Callable[[], bool] = lambda: False,
     beside: Beside = lambda engine, shelf: nullcontext(),
 ) -> ASGIApp:
@@ -73,6 +81,7 @@ def application(
     hosts, token : who may call, see `Guard`
     limits : what is taken on
     threads : that recognise
+    ready : called when calls can come
     ending : whether the server is to end, and what takes long shall be given up
     beside : what else is served, with the same engine and models, as long as calls can come
 
@@ -81,7 +90,7 @@ def application(
     ModelError
         if there is no such model, or it is damaged.
     """
-    server = _Server(model, limits, threads, ending, beside)
+    server = _Server(model, limits, threads, ready, ending, beside)
     routes = [
         Route("/healthz", server.health),
         Route("/v1/recognize", server.recognize, methods=["POST"]),
@@ -116,10 +125,11 @@ class _Server:
         model: str,
         limits: Limits,
         threads: int,
+        ready: Callable[[], None],
         ending: Callable[[], bool],
         beside: Beside,
     ) -> None:
-        self._limits, self._ending, self._beside = limits, ending, beside
+        self._limits, self._ready, self._ending, self._beside = limits, ready, ending, beside
         places = {RECORDINGS: limits.waiting, STREAMS: limits.streams, ENROLLMENTS: limits.enrollments}
         self._engine = Engine(threads, places)
         self._together = Together(self._engine, threads)
@@ -136,6 +146,7 @@ class _Server:
             self._uploads = Uploads(self._limits)
             try:
                 async with self._beside(self._engine, self._shelf):
+                    self._ready()
                     yield
             finally:
                 self.teaching.close()
@@ -143,7 +154,7 @@ class _Server:
                 self._uploads.close()
 
     async def health(self, request: Request) -> Response:
-        return JSONResponse({"status": "ok", "version": version("recognizer"), **self._engine.taken})
+        return JSONResponse({"status": "ok", "version": openapi.VERSION, **self._engine.taken})
 
     async def recognize(self, request: Request) -> Response:
         async with self._of_a_recording(request, OF_RECORDINGS) as given:
@@ -237,8 +248,8 @@ class _Server:
             return await self.teaching.remove_model(request)
         wishes_of(request.query_params, ())
         name = request.path_params["name"]
-        recognizer = await self._engine.run(self._shelf.take, name)
-        return JSONResponse(await self._engine.run_at_length(catalogue.described_whole, name, recognizer.model))
+        path = await self._engine.run(self._shelf.path, name)
+        return JSONResponse(await self._engine.run_at_length(catalogue.whole, name, path))
 
     async def speakers(self, request: Request) -> Response:
         wishes_of(request.query_params, ())

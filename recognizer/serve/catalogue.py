@@ -12,56 +12,60 @@ from recognizer.model import Model, installed
 from recognizer.serve.shelf import state
 from recognizer.speakers import records, store
 
-MOST_KNOWN = 64  # models whose description is kept
 TOLD = ("made", "accuracy", "held_out", "licence")  # of a card, in a list
+MOST_KNOWN = 256  # models whose description is kept
 
 
-def described(name: str, model: Model) -> dict:
-    """A model as plain data, with the most of its card."""
+def of_file(path: Path) -> dict | None:
+    """A model in a file as plain data, with all of its card; None where it cannot be read.
+
+    `recognizer models list` tells why. It is read once, as long as the file is the same.
+    """
+    return _of_file(path, state(path))
+
+
+@lru_cache(MOST_KNOWN)
+def _of_file(path: Path, state: tuple | None) -> dict | None:
+    try:
+        model = Model.load(path)
+    except ModelError:
+        return None
     return {
-        "name": name,
         "words": list(model.words),
         "spoken": model.spoken,
         "sample_rate": model.front_end.sample_rate,
         "fingerprint": model.fingerprint,
-        "card": {key: value for key, value in model.card.items() if key in TOLD},
+        "card": model.card,
     }
 
 
-def described_whole(name: str, model: Model) -> dict:
-    """The same with all of its card, the words that are most alike, and how the training went."""
-    history = {stage: curve for stage, curve in model.acoustics.history.items() if curve}
-    more = {"card": model.card, "confusable": _alike(model.fingerprint, model), "history": history}
-    return described(name, model) | more
+def whole(name: str, path: Path) -> dict:
+    """All that there is to tell of a model, with the words that are most alike, and how the training went.
 
-
-def models(usual: str) -> list[dict]:
-    """All that have a name, and can be read."""
-    found, own = [], own_models.files()
-    for name, path in installed().items():
-        try:
-            about = _of_a_file(name, path, state(path))
-        except ModelError:  # damaged: `recognizer models list` tells why
-            continue
-        found.append(about | {"default": name == usual, "own": name in own})
-    return found
+    Raises
+    ------
+    ModelError
+        if it cannot be read.
+    """
+    return _whole(name, path, state(path))
 
 
 @lru_cache(MOST_KNOWN)
-def _of_a_file(name: str, path: Path, state: tuple | None) -> dict:
-    """A model in a file, as long as that is the same."""
-    return described(name, Model.load(path))
+def _whole(name: str, path: Path, state: tuple | None) -> dict:
+    """What is asked for by name; to compare the words takes seconds."""
+    model = Model.load(path)
+    history = {stage: curve for stage, curve in model.acoustics.history.items() if curve}
+    return {"name": name} | of_file(path) | {"confusable": most_alike(model), "history": history}
 
 
-_ALIKE: dict[str, list[dict]] = {}  # by fingerprint: it takes seconds, and a fingerprint names what the model computes
-
-
-def _alike(fingerprint: str, model: Model) -> list[dict]:
-    if fingerprint not in _ALIKE:
-        while len(_ALIKE) >= MOST_KNOWN:
-            _ALIKE.pop(next(iter(_ALIKE)))
-        _ALIKE[fingerprint] = most_alike(model)
-    return _ALIKE[fingerprint]
+def models(usual: str) -> list[dict]:
+    """All that have a name and can be read, with the most of their cards."""
+    found, own = [], own_models.files()
+    for name, path in installed().items():
+        if (about := of_file(path)) is not None:
+            card = {key: value for key, value in about["card"].items() if key in TOLD}
+            found.append({"name": name} | about | {"card": card, "default": name == usual, "own": name in own})
+    return found
 
 
 def speakers() -> list[dict]:

@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-import numpy as np
 from wyoming.asr import Transcript
 from wyoming.error import Error
 from wyoming.event import Event, Eventable, async_write_event
@@ -37,14 +36,14 @@ from recognizer.serve.home_messages import HEADER, ProtocolError, received
 from recognizer.serve.limits import STREAM_RATES, STREAMS, Limits
 from recognizer.serve.shelf import Shelf
 from recognizer.serve.streams import PIECE
-from recognizer.sound.audio import channels_of, whole_rate
-from recognizer.sound.channels import one
+from recognizer.sound.audio import whole_rate
+from recognizer.sound.pipes import Samples
 from recognizer.sound.source import Block
 
 MOST_CHANNELS = 8
 LONGEST = 600  # seconds of sound in which words are sought: what is said to a house lasts a few
 LINGER = 1.0  # seconds in which a caller who is told what is wrong may still send, lest the answer be lost
-DEPTHS = {1: np.dtype("u1"), 2: np.dtype("<i2"), 3: np.dtype("u1"), 4: np.dtype("<i4")}  # by the bytes of a sample
+WIDEST = 4  # bytes of a sample
 
 
 @dataclass(frozen=True)
@@ -88,48 +87,10 @@ class Home:
             await asyncio.gather(*callers, return_exceptions=True)
 
 
-@dataclass(frozen=True)
-class _Form:
-    """How sound is written.
-
-    Raises
-    ------
-    AudioError, ProtocolError
-        if nothing is written so.
-    """
-
-    rate: int
-    width: int
-    channels: int
-
-    def __post_init__(self) -> None:
-        whole_rate(self.rate, "rate")
-        if self.rate not in STREAM_RATES:
-            raise ProtocolError(
-                f"rate is {self.rate} Hz, not a multiple of {STREAM_RATES.step} up to {STREAM_RATES[-1]}"
-            )
-        for name, most in (("width", max(DEPTHS)), ("channels", MOST_CHANNELS)):
-            value = getattr(self, name)
-            if type(value) is not int or not 1 <= value <= most:
-                raise ProtocolError(f"{name} is {cited(value)}, not a whole number from 1 to {most}")
-
-    @property
-    def frame(self) -> int:
-        """Bytes of a sample of all channels."""
-        return self.width * self.channels
-
-    def samples(self, data: bytes) -> np.ndarray:
-        """Sound as (n,) float32, mono, full scale 1."""
-        found = np.frombuffer(data, DEPTHS[self.width])
-        if self.width == 3:  # the upper bytes of four
-            found = np.pad(found.reshape(-1, 3), ((0, 0), (1, 0))).view("<i4")
-        return one(channels_of(found.reshape(-1, self.channels)), None)
-
-
 class _Hearing:
     """Sound that is heard while it comes, a piece at a time."""
 
-    def __init__(self, recognizer: Recognizer, form: _Form) -> None:
+    def __init__(self, recognizer: Recognizer, form: Samples) -> None:
         self.form, self.seconds = form, 0.0
         self._session = Session(recognizer, partial=False)
         self._waiting = bytearray()
@@ -152,7 +113,7 @@ class _Hearing:
         del self._waiting[:size]
         if not data:
             return []
-        return self._session.hear(Block(self.form.samples(data), self.form.rate, time.perf_counter()))
+        return self._session.hear(Block(self.form.read(data), self.form.rate, time.perf_counter()))
 
 
 @dataclass
@@ -321,8 +282,22 @@ class _Caller:
                     pass
 
 
-def _form(event: Event) -> _Form:
-    return _Form(*(event.data.get(name) for name in ("rate", "width", "channels")))
+def _form(event: Event) -> Samples:
+    """How the sound of an event is written.
+
+    Raises
+    ------
+    AudioError, ProtocolError
+        if nothing is written so.
+    """
+    rate = whole_rate(event.data.get("rate"), "rate")
+    if rate not in STREAM_RATES:
+        raise ProtocolError(f"rate is {rate} Hz, not a multiple of {STREAM_RATES.step} up to {STREAM_RATES[-1]}")
+    for name, most in (("width", WIDEST), ("channels", MOST_CHANNELS)):
+        value = event.data.get(name)
+        if type(value) is not int or not 1 <= value <= most:
+            raise ProtocolError(f"{name} is {cited(value)}, not a whole number from 1 to {most}")
+    return Samples(rate, event.data["channels"], bits=8 * event.data["width"])
 
 
 def _text(event: Event, name: str) -> str | None:

@@ -6,17 +6,16 @@ import json
 import locale
 import re
 import warnings
-from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
 
 with warnings.catch_warnings():  # it uses audioop, as long as Python has it
     warnings.simplefilter("ignore", DeprecationWarning)
     from wyoming.info import AsrModel, AsrProgram, Attribution, Info, WakeModel, WakeProgram
 
-from recognizer.errors import ModelError, counted, listed
-from recognizer.model import Model, installed
+from recognizer.errors import counted, listed
+from recognizer.model import installed
+from recognizer.serve import catalogue
+from recognizer.serve.openapi import VERSION
 
 PROGRAM = "recognizer"
 ABOUT = "Single words, private and offline"
@@ -25,21 +24,13 @@ ADDRESS = re.compile(r"https?://[^\s\"'\\,;)]+(?<!\.)")
 # A model knows words, not a language. Where its card tells none it is offered for all that have a name on computers:
 # a house lets nobody choose what does not speak its language.
 ANY = tuple(sorted({name[:2] for name in locale.locale_alias.values() if name[2:3] == "_"}))
-MOST = 256  # models that are remembered
 
 
-class Offer(NamedTuple):
-    """What there is to tell of a model."""
-
-    words: tuple[str, ...]
-    card: dict
-
-
-def offered(usual: str) -> dict[str, Offer]:
+def offered(usual: str) -> dict[str, dict]:
     """The models that can be read, by name, the usual one first; where that is a file, it has the file's."""
     named = installed()
     first = {public(usual): named.get(usual, Path(usual))}
-    found = {name: _read(path, *_state(path)) for name, path in (first | named | first).items()}
+    found = {name: catalogue.of_file(path) for name, path in (first | named | first).items()}
     return {name: offer for name, offer in found.items() if offer is not None}
 
 
@@ -50,26 +41,8 @@ def public(usual: str) -> str:
 
 def fitting(usual: str, language: str) -> str:
     """The name of the model for a language: the first whose card tells it, or else the usual one."""
-    bases = ((name, map(_base, _told(offer.card))) for name, offer in offered(usual).items())
+    bases = ((name, map(_base, _told(offer["card"]))) for name, offer in offered(usual).items())
     return next((name for name, found in bases if _base(language) in found), public(usual))
-
-
-@lru_cache(MOST)
-def _read(path: Path, *state: int) -> Offer | None:
-    """What a file in some state tells; a house asks with every word that is said."""
-    try:
-        model = Model.load(path)
-    except ModelError:  # damaged: `recognizer models list` tells why
-        return None
-    return Offer(model.words, model.card)
-
-
-def _state(path: Path) -> tuple[int, ...]:
-    try:
-        found = path.stat()
-    except OSError:
-        return ()
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _told(card: dict) -> list[str]:
@@ -89,7 +62,7 @@ def information(usual: str, wake_word: str | None) -> Info:
     about = {
         "name": PROGRAM,
         "description": ABOUT,
-        "version": version("recognizer"),
+        "version": VERSION,
         "attribution": Attribution(PROGRAM, ""),
         "installed": True,
     }
@@ -101,18 +74,18 @@ def information(usual: str, wake_word: str | None) -> Info:
     return info
 
 
-def _asr(name: str, offer: Offer) -> AsrModel:
-    words = f"{counted(len(offer.words), 'word')}: {listed(offer.words)}"
+def _asr(name: str, offer: dict) -> AsrModel:
+    words = f"{counted(len(offer['words']), 'word')}: {listed(offer['words'])}"
     return AsrModel(name=name, description=words, **_origin(offer))
 
 
-def _origin(offer: Offer) -> dict:
+def _origin(offer: dict) -> dict:
     """Languages, when it was made, of whose recordings and where these are, as far as its card tells."""
-    made, data = offer.card.get("made"), offer.card.get("data", "")
+    made, data = offer["card"].get("made"), offer["card"].get("data", "")
     who = [*data.values()] if isinstance(data, dict) else [data]
     address = ADDRESS.search(json.dumps(data, ensure_ascii=False))
     return {
-        "languages": _told(offer.card) or list(ANY),
+        "languages": _told(offer["card"]) or list(ANY),
         "version": made if isinstance(made, str) else None,
         "attribution": Attribution(listed(who, 1) or NOBODY, address.group() if address else ""),
         "installed": True,

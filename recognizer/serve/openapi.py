@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from recognizer.serve.limits import STREAM_RATES
 
+VERSION = version("recognizer")
 NUMBER, TEXT, YES_NO = {"type": "number"}, {"type": "string"}, {"type": "boolean"}
 NAME = TEXT | {"minLength": 1}
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
@@ -229,7 +230,7 @@ def document(parameters: dict[str, tuple[str, ...]], token: bool) -> dict:
         "openapi": "3.1.0",
         "info": {
             "title": "recognizer",
-            "version": version("recognizer"),
+            "version": VERSION,
             "description": "Isolated words, private and offline.",
         },
         "paths": paths,

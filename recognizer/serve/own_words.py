@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -22,8 +22,8 @@ from recognizer.corpus.likeness import alike_in_writing
 from recognizer.errors import AudioError, CorpusError, NamingError, RecognizerError, cited, listed
 from recognizer.evaluation.checking import check_corpus
 from recognizer.files import naming, privacy
-from recognizer.files.user_folder import home, is_nobodys
-from recognizer.files.writing import make_private_folder, remedy, try_out
+from recognizer.files.user_folder import home, is_nobodys, writing_to
+from recognizer.files.writing import make_private_folder, try_out
 from recognizer.live.guide import Guide
 from recognizer.live.lesson import Lesson
 from recognizer.live.prompts import Prompt, prompts
@@ -41,7 +41,7 @@ from recognizer.sound.formats import AUDIO_SUFFIXES
 COLLECTION = "collection"
 TAKES = 3  # of each word
 RATE = 16000  # of takes at the microphone, Hz, where it has as much
-CLOSE = 22.0  # nats a frame: words of a made-up voice that rhyme are at 6 to 22, the digits of three people over 23
+CLOSE = 25.0  # nats a frame: three in five rhymes are nearer, no two digits of a person (recipes/owners/ALIKE.md)
 MOST_READ = 5000  # names of recordings that are looked at together
 
 
@@ -94,15 +94,19 @@ def contents(name: str) -> dict:
     return {"name": place.name, "words": {word: _recordings(place, word) for word in _words(place)}}
 
 
-def compared(words: Sequence[str]) -> dict:
+def compared(words: Sequence[str], limits: Limits) -> dict:
     """What can be said of words before anybody has said them.
 
     Raises
     ------
     NamingError
         if a word cannot be one, or two are the same.
+    TooLargeError
+        if they are more than a collection may have.
     """
-    words = growing.checked_words(chosen_words(words, ()) or [])
+    wanted = chosen_words(words, ()) or []
+    _check_count(wanted, limits)
+    words = growing.checked_words(wanted)
     return {"words": words, "alike": [{"words": list(pair)} for pair in alike_in_writing(words)]}
 
 
@@ -119,16 +123,20 @@ def begun(name: str, words: Sequence[str], limits: Limits) -> dict:
     place = folder(name)
     there = _words(place)
     wanted = growing.checked_words([*there, *(word for word in chosen_words(words, ()) or [] if word not in there)])
-    if len(wanted) > limits.words:
-        raise TooLargeError(f"{len(wanted)} words are too many for {cited(name)}; {limits.words} are the most")
+    _check_count(wanted, limits)
     if is_nobodys(place):
         raise CorpusError("there is no home folder to keep recordings in; set RECOGNIZER_HOME to a folder")
-    with _writing(place):
+    with writing_to(place, CorpusError):
         make_private_folder(place)
         privacy.close(place)
         for word in wanted:
             make_private_folder(growing.word_folder(place, word))
     return contents(name)
+
+
+def _check_count(words: Sequence[str], limits: Limits) -> None:
+    if len(words) > limits.words:
+        raise TooLargeError(f"{len(words)} words are too many for a collection; {limits.words} are the most")
 
 
 def checked(name: str) -> dict:
@@ -167,7 +175,7 @@ def added(name: str, word: str, path: Path, limits: Limits) -> dict:
         recording = audio.load(path, None)
     except AudioError as error:
         raise AudioError(str(error).replace(str(path), "the recording")) from error
-    with _writing(into):
+    with writing_to(into, CorpusError):
         file = _add(into, recording.samples, recording.sample_rate, limits)
     return {"word": word, "file": file.name}
 
@@ -192,7 +200,7 @@ def removed(name: str, word: str | None = None, file: str | None = None) -> dict
     doomed = place if word is None else _word_folder(place, word)
     if file is not None:
         doomed = recording(name, word, file)
-    with _writing(doomed):
+    with writing_to(doomed, CorpusError):
         shutil.rmtree(doomed) if doomed.is_dir() else doomed.unlink()
     return {"removed": doomed.relative_to(root()).as_posix()}
 
@@ -275,7 +283,7 @@ class _Recording(Asking):
         words = growing.checked_words(chosen_words(wishes.words, ()) or _words(place))
         if not words:
             raise WishError("words are missing; say which to ask for, as in ?words=yes,no")
-        with _writing(place):
+        with writing_to(place, CorpusError):
             try_out(place)
         have = {word: len(_recordings(place, word)) for word in words}
         takes = wishes.takes or TAKES
@@ -290,9 +298,12 @@ class _Recording(Asking):
         return [*super().finish(), {"event": "recorded", "collection": self._place.name, "words": counts}]
 
     def _keep(self, prompt: Prompt, samples: np.ndarray) -> Path:
-        if not self._place.is_dir():
-            raise MissingError(f"collection {cited(self._place.name)} was removed meanwhile; begin again")
-        return _add(growing.word_folder(self._place, prompt.word), samples, self.rate, self._limits)
+        into = growing.word_folder(self._place, prompt.word)
+        if not into.is_dir():  # what somebody deleted must not come back
+            there = self._place.is_dir()
+            what = f"word {cited(prompt.word)}" if there else f"collection {cited(self._place.name)}"
+            raise MissingError(f"{what} was removed meanwhile; begin again")
+        return _add(into, samples, self.rate, self._limits)
 
 
 def _add(into: Path, samples: np.ndarray, rate: int, limits: Limits) -> Path:
@@ -350,13 +361,3 @@ def _size(place: Path) -> int:
 def _parts(file: str) -> list[str]:
     """The folders and the name, without what would lead out of them."""
     return [part for part in PurePosixPath(file.replace("\\", "/")).parts if part not in ("/", ".", "..")]
-
-
-@contextmanager
-def _writing(place: Path) -> Iterator[None]:
-    """Say what cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        what_to_do = remedy(error, "change its mode, or set RECOGNIZER_HOME to another folder")
-        raise CorpusError(f"{cited(place)} cannot be written to ({error.strerror}); {what_to_do}") from error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from starlette.datastructures import QueryParams
 
-from recognizer.errors import RecognizerError, cited, listed
+from recognizer.errors import ModelError, RecognizerError, cited, listed
 from recognizer.live.asking import MOST_TAKES
 from recognizer.recognition.chosen import chosen_words, operating_point
 from recognizer.serve.limits import STREAM_RATES
@@ -103,10 +103,10 @@ def _text(name: str, value: str) -> str:
 
 
 def _threshold(name: str, value: str) -> str | float:
-    point = operating_point(value)
-    if point is None:
-        raise WishError(f"threshold {cited(value)} is not strict, normal, lenient or a number from 0 to 1")
-    return point
+    try:
+        return operating_point(value)
+    except ModelError as error:
+        raise WishError(f"threshold {cited(value)} {error}") from error
 
 
 def _whole(name: str, value: str, least: int, most: int) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from recognizer.errors import AudioError, cited, shown
 from recognizer.evaluation.explanation import explain
-from recognizer.live.events import Answer, Event
+from recognizer.live.events import Answer
 from recognizer.live.session import Session, listen
 from recognizer.recognizer import Recognizer
 from recognizer.serve.query import Wishes
@@ -18,7 +18,6 @@ from recognizer.sound.source import AT_ONCE, play
 
 SAMPLE = np.dtype("<i2")  # of sound that comes without a file
 MOST_EXPLAINED = 8  # words beside each other: more are no rivals of the first
-OF_LIVE = ("event", "time", "latency")  # what only a stream can tell
 
 
 def recognized(recognizer: Recognizer, paths: Sequence[Path], wishes: Wishes) -> list[dict | AudioError]:
@@ -104,8 +103,8 @@ def check_samples(size: int) -> None:
         raise AudioError("no sound came; send samples or a file as the body")
 
 
-def _record(event: Event) -> dict:
-    return {name: value for name, value in event.record().items() if name not in OF_LIVE}
+def _record(answer: Answer) -> dict:
+    return answer.result.record() | {"start": round(answer.start, 3), "end": round(answer.end, 3)}
 
 
 def _of_the_recording(error: str, path: Path) -> str:

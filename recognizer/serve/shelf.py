@@ -28,21 +28,31 @@ class Shelf:
         self._loaded: OrderedDict[tuple, Recognizer] = OrderedDict()
         self._alone = threading.Lock()
 
+    def path(self, name: str) -> Path:
+        """The file of a model.
+
+        Raises
+        ------
+        ModelError
+            if no model that is installed has that name; files cannot be named here, only the usual one may be a file.
+        """
+        named = installed()
+        if name not in named and name != self.usual:
+            raise ModelError(f"there is no model {cited(name)}; there are {listed(map(cited, named))}")
+        return named.get(name, Path(name))
+
     def take(self, model: str | None = None, speaker: str | None = None) -> Recognizer:
         """The recognizer of a model, fitted to a speaker where one is named.
 
         Raises
         ------
         ModelError
-            if no model that is installed has that name; files cannot be named here, only the usual one may be a file.
+            if there is none of that name, see `path`, or it is damaged.
         NamingError, ProfileError
             if there is no such speaker, or no profile for that model.
         """
         name = self.usual if model is None else model
-        path = installed().get(name)
-        if path is None and name != self.usual:
-            raise ModelError(f"there is no model {cited(name)}; there are {listed(map(cited, installed()))}")
-        key = name, state(Path(name) if path is None else path), speaker, _profile_state(speaker)
+        key = name, state(self.path(name)), speaker, _profile_state(speaker)
         with self._alone:
             if key not in self._loaded:
                 self._loaded[key] = Recognizer.load(name, speaker)

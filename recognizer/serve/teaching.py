@@ -149,7 +149,7 @@ class Teaching:
     async def alike(self, request: Request) -> Response:
         """Whether words can be told from each other, as far as their spelling tells."""
         words = wishes_of(request.query_params, ("words",)).words
-        return JSONResponse(await self._engine.run(own_words.compared, words))
+        return JSONResponse(await self._engine.run(own_words.compared, words, self._limits))
 
     async def reading(self, request: Request) -> Response:
         """Which words the names of recordings tell: `{"files": [...], "words": [...]}`, the words that may be said."""

@@ -35,7 +35,7 @@ from recognizer.errors import (
     shown,
 )
 from recognizer.files import naming, privacy
-from recognizer.files.user_folder import home, is_nobodys
+from recognizer.files.user_folder import home, is_nobodys, writing_to
 from recognizer.files.writing import FULL, PRIVATE_FILE, make_private_folder, remedy, replacing, sweep, try_out
 from recognizer.model import Model
 from recognizer.sound import audio
@@ -141,7 +141,7 @@ def _appearing(name: str) -> Iterator[Path]:
     if os.path.lexists(place):
         yield place
         return
-    with _writing(root()), moving.aside(root()) as hidden:
+    with writing_to(root(), ProfileError), moving.aside(root()) as hidden:
         make_private_folder(hidden / place.name)
         with _unhidden(hidden):
             yield hidden / place.name
@@ -155,16 +155,6 @@ def _unhidden(hidden: Path) -> Iterator[None]:
         yield
     except RecognizerError as error:
         raise type(error)(str(error).replace(f"{hidden.name}{os.sep}", "")) from error
-
-
-@contextmanager
-def _writing(place: Path) -> Iterator[None]:
-    """Say which folder cannot be written to."""
-    try:
-        yield
-    except OSError as error:
-        what_to_do = remedy(error, "change its mode, or set RECOGNIZER_HOME to another folder")
-        raise ProfileError(f"{shown(place)} cannot be written to ({error.strerror}); {what_to_do}") from error
 
 
 @contextmanager
@@ -390,7 +380,7 @@ def locked() -> Iterator[None]:
 
 def _mend() -> None:
     """Finish what a killed program had begun, delete what it was writing, and close to others what is open to them."""
-    with _writing(root()):
+    with writing_to(root(), ProfileError):
         try:
             moving.finish(root(), _rename_priors)
         except OSError:
@@ -416,7 +406,7 @@ def make_ready(name: str) -> None:
         for part in (place, place / TAKES, *(Path(word.path) for word in _entries(place / TAKES))):
             if os.path.isdir(part) and not os.access(part, os.R_OK | os.W_OK | os.X_OK):
                 raise ProfileError(f"{shown(part)} cannot be read and written to; change its mode or owner")
-        with _writing(root()):
+        with writing_to(root(), ProfileError):
             try_out(root())
 
 
@@ -481,7 +471,7 @@ def _keep_one(name: str, recording: Utterance, heard: bool, there: Mapping[bytes
         right = [Utterance(path, recording.word, None)]
     elif not right:
         path = take_path(name, recording.word, heard=heard)
-        with _writing(root()), moving.aside(root()) as hidden, _unhidden(hidden):
+        with writing_to(root(), ProfileError), moving.aside(root()) as hidden, _unhidden(hidden):
             audio.save(hidden / path.name, samples, rate)
             moving.move(root(), {hidden / path.name: path} | _away([take.path for take in same], hidden))
         right = [Utterance(path, recording.word, None)]

@@ -23,6 +23,8 @@ from synthetic import RATE, WORDS, answer, say, write
 from test_guide import loud
 
 from recognizer import Recognizer
+from recognizer.cli import enroll as command
+from recognizer.live import asking
 from recognizer.live.prompts import Prompt, prompts
 from recognizer.model import Model
 from recognizer.speakers import store
@@ -100,6 +102,11 @@ def test_json_is_events_and_at_the_end_what_came_of_it(enroll, speaking, model_f
     assert last["takes"] == {"hum": 2, "rise": 2}
     assert last["before"]["n"] == last["after"]["n"] == 4
     assert (last["unlabelled"], last["doubts"], last["refused"]) == (False, [], [])
+
+
+def test_as_many_takes_are_asked_for_here_as_on_the_page():
+    """The numbers are written down twice, for the help must not wait until the one place is loaded."""
+    assert (command.TAKES, command.MOST_TAKES) == (asking.TAKES, asking.MOST_TAKES)
 
 
 def test_prompts_tell_how_a_word_is_said(run, speaking, built, tmp_path):

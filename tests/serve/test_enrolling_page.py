@@ -92,7 +92,7 @@ def test_a_lost_connection_loses_nothing(home, model_file):
 def _talk_again(server, address: str = EVE):
     """The server may need a moment to see that somebody is gone."""
     for _ in range(100):
-        if server.ask(address).status == 426:
+        if server.ask(address, Recognizer_Probe="1").status == 426:
             return server.talk(address)
     raise AssertionError("the place is not given back")
 

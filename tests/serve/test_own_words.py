@@ -139,6 +139,7 @@ def test_words_that_sound_alike_are_told_after_a_take_of_each(home, model_file, 
 def test_bounds(home, model_file, sent):
     with here(model_file, words=2, takes=1, kept=30_000) as server:
         assert server.refused(f"{TONES}?words=a,b,c", "PUT")[0] == 413
+        assert server.refused("/v1/alike?words=a,b,c") == (413, "3 words are too many for a collection; 2 are the most")
         send(server, {"hum": sent["hum"][:1], "rise": []})
         status, error = server.refused(f"{TONES}/takes/hum", "POST", sent["hum"][1])
         assert (status, "'hum' has 1 recordings" in error) == (413, True)
@@ -199,6 +200,15 @@ def test_a_collection_that_is_removed_while_somebody_records_does_not_come_back(
         error = listen_and_say(talk, "kept")[-1]
     assert error == {"event": "error", "message": "collection 'tones' was removed meanwhile; begin again"}
     assert list((home / "words").iterdir()) == []
+
+
+def test_a_word_that_is_removed_while_somebody_records_does_not_come_back(home, model_file):
+    with here(model_file) as server, server.talk(f"{TONES}/record?words=hum&takes=3&rate=8000") as talk:
+        listen_and_say(talk, "kept")
+        server.told(f"{TONES}/takes/hum", "DELETE")
+        error = listen_and_say(talk, "kept")[-1]
+    assert error == {"event": "error", "message": "word 'hum' was removed meanwhile; begin again"}
+    assert list((home / "words" / "tones").iterdir()) == []
 
 
 # The model

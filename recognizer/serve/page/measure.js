@@ -1,6 +1,6 @@
 // The view that tells how well a model does: what its card says, and what it makes of recordings that are dropped here.
 
-import { ask, query } from "./server.js";
+import { ask, keep, query } from "./server.js";
 import { percent, text } from "./texts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -22,7 +22,7 @@ export class Measure {
       this.take(await dropped(event.dataTransfer));
     };
     $("stop-measuring").onclick = () => (this.stopped = true);
-    $("as-csv").onclick = () => save("recognized.csv", this.csv());
+    $("as-csv").onclick = () => keep("recognized.csv", new Blob(["\ufeff", this.csv()], { type: "text/csv;charset=utf-8" }));
   }
 
   // Shows the card of the model that is chosen.
@@ -224,12 +224,4 @@ async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
   for (const entry of entries) await walk(entry, "");
   return found;
-}
-
-function save(name, words) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob(["\ufeff", words], { type: "text/csv;charset=utf-8" }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }

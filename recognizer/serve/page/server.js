@@ -38,8 +38,13 @@ export async function fetched(path, options = {}) {
 
 // Gives the browser a file of the server to keep.
 export async function download(path, name) {
+  keep(name, await (await fetched(path)).blob());
+}
+
+// Gives the browser something to keep, under a name.
+export function keep(name, content) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(await (await fetched(path)).blob());
+  link.href = URL.createObjectURL(content);
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);

@@ -1,5 +1,6 @@
 // The view in which one speaks: level, spectrogram, the word, and what was heard before.
 
+import { playSamples } from "./player.js";
 import { beginSession } from "./session.js";
 import { ask, query } from "./server.js";
 import { drawColumn, HOP, Spectra } from "./spectrum.js";
@@ -86,6 +87,7 @@ export class Speak {
     $("listen").disabled = false;
     $("listen").setAttribute("aria-pressed", "true");
     show($("listen"), "stop");
+    if (JSON.stringify(this.settings()) !== JSON.stringify(settings)) await this.restart(); // chosen meanwhile
   }
 
   connected(rate) {
@@ -182,16 +184,4 @@ export class Speak {
     body.prepend(row);
     while (body.rows.length > MOST_ROWS) body.lastElementChild.remove();
   }
-}
-
-// Plays samples as they were heard.
-export async function playSamples(samples, rate) {
-  const sound = new AudioContext();
-  const buffer = sound.createBuffer(1, Math.max(1, samples.length), rate);
-  buffer.copyToChannel(Float32Array.from(samples, (sample) => sample / 32768), 0);
-  const source = sound.createBufferSource();
-  source.buffer = buffer;
-  source.connect(sound.destination);
-  source.onended = () => sound.close();
-  source.start();
 }

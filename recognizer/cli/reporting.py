@@ -522,7 +522,8 @@ def working(what: str, quiet: bool, after: float = 0.0) -> Iterator[None]:
         from rich.console import Console
         from rich.text import Text
 
-        with Console(stderr=True).status(Text(printable(what))):  # names may look like markup
+        # It is a terminal; asked now, it may be none, while the other thread reads sound and a library is kept silent.
+        with Console(stderr=True, force_terminal=True).status(Text(printable(what))):  # names may look like markup
             over.wait()
 
     shown = threading.Thread(target=show, daemon=True)

@@ -1,5 +1,7 @@
 """The server under load: many streams in real time, requests one after the other, an hour of streams that come and go.
 
+And how soon its page is there, in Chromium.
+
 Everything goes over the network to the real command, whose processor and memory are measured. Caller and server share
 the machine.
 """
@@ -8,6 +10,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +23,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # CPU 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+from playwright.sync_api import sync_playwright
 from protocols import load, write_results
 from websockets.asyncio.client import connect
 
@@ -35,6 +39,14 @@ AT_ONCE = 16  # requests that wait for an answer
 HALF = 0.5  # seconds of the word that is sent
 COMING = 16  # streams at the same time, of those that come and go
 HOUR = 3600.0  # seconds of sound in all of them
+VISITS = 11  # to the page
+READY = """async () => {
+    for (;;) {
+        const button = document.getElementById("listen");
+        if (button?.textContent && !button.disabled) return performance.now();
+        await new Promise((drawn) => requestAnimationFrame(drawn));
+    }
+}"""  # milliseconds from the call of the page to a button that works
 
 
 @contextmanager
@@ -200,6 +212,30 @@ def an_hour(files: Sequence[Path]) -> str:
     )
 
 
+def visits() -> str:
+    """A row: the page, each time by a browser that has nothing of it."""
+    bytes_, times = [], []
+    with server() as (port, _), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for _ in range(VISITS + 1):
+            context = browser.new_context(locale="en-US")
+            page = context.new_page()
+            wire = context.new_cdp_session(page)
+            wire.send("Network.enable")
+            loaded: list[int] = []
+            wire.on("Network.loadingFinished", lambda told, loaded=loaded: loaded.append(told["encodedDataLength"]))
+            page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")
+            times.append(page.evaluate(READY) / 1000)
+            page.wait_for_load_state("networkidle")
+            bytes_.append(sum(loaded))
+            context.close()
+        browser.close()
+    return (
+        f"| the page, {VISITS} visits by a browser that has nothing of it | {max(bytes_) / 1000:.0f} kB over the wire, "
+        f"answers of the service included; to the button {np.median(times[1:]):.2f} s, at most {max(times[1:]):.2f} s |"
+    )
+
+
 def cpu(process: int) -> float:
     """Seconds that a process has worked."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
@@ -220,6 +256,7 @@ if __name__ == "__main__":
     recognizer = Recognizer.load("digits")
     rows = ["| what | measured |", "|---|---|"]
     for row in (
+        visits,
         lambda: requests(recognizer, files),
         *(lambda count=count: in_real_time(recognizer, files, count) for count in MANY),
         lambda: an_hour(files),

@@ -8,8 +8,7 @@ from recognizer.sound.audio import LOWEST_RATE
 
 # Places that callers take: of a kind of work there are so many.
 RECORDINGS, STREAMS = "recordings", "streams"
-# Hz, of sound that comes while it happens: all that sound cards have. The filter that resamples is as long as the rate
-# has no divisor in common with the model's: for 999,983 Hz it takes gigabytes.
+# Hz, of sound that comes while it happens: all that sound cards have. Another is a mistake, and better told at once.
 STREAM_RATES = range(LOWEST_RATE, 384_001, 25)
 
 

@@ -635,6 +635,25 @@ def test_a_tone_over_the_new_nyquist_frequency_is_gone(source, target, place):
         assert np.abs(got[len(got) // 10 : -len(got) // 10]).max() < 0.5e-4
 
 
+@pytest.mark.parametrize(
+    ("source", "target"), [(994_282, 8000), (999_983, 8000), (383_999, 16000), (1000, 44_117), (999_983, 1_000_000)]
+)
+def test_rates_that_have_no_small_ratio_take_no_more_than_others(source, target):
+    """A filter for their exact ratio would take seconds and gigabytes."""
+    sound = tone(100, source, seconds=0.3)
+    tracemalloc.start()
+    try:
+        got = resampled(sound, source, target)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 100e6
+    assert abs(len(got) - len(sound) * target / source) <= 2 + 3e-5 * len(got)
+    middle = slice(len(got) // 3, 2 * len(got) // 3)
+    ideal = tone(100, target, seconds=0.4)[: len(got)]
+    np.testing.assert_allclose(got[middle], ideal[middle], rtol=0, atol=6e-3)
+
+
 @given(st.sampled_from([8000, 48000]), hnp.arrays(np.float32, st.integers(0, 50), elements=st.floats(-1, 1, width=32)))
 def test_a_stream_of_the_wanted_rate_passes_through(rate, samples):
     resampler = resampling.Resampler(rate, rate)

@@ -155,10 +155,10 @@ def _rows(moments: np.ndarray) -> np.ndarray:
 
 def _seen(shared: GaussianBank, group: WeightedFrames) -> Statistics:
     """Statistics of one mixture from frames, part by part."""
-    total = shared.statistics()
+    total, frames, weights = shared.statistics(), group.frames, group.weights
     for part in slices(len(group), CHUNK_VALUES // shared.weights.size):
-        observations = with_squares(group.frames[part])
+        observations = with_squares(frames[part])
         shares, _ = shared.posteriors(observations)
-        shares *= group.weights[part]
+        shares *= weights[part]
         total.add(Statistics.of_frames(shares, observations))
     return total

@@ -16,7 +16,7 @@ import numpy as np
 from recognizer.acoustics import recursions
 from recognizer.acoustics.chain import Chain
 from recognizer.acoustics.density import KINDS, Density, Shares
-from recognizer.acoustics.gaussians import MIN_FRAMES, Sizes, WeightedFrames, weighted_variance
+from recognizer.acoustics.gaussians import MIN_FRAMES, Sizes, WeightedFrames
 from recognizer.acoustics.recursions import Batch
 from recognizer.acoustics.statistics import Statistics
 from recognizer.acoustics.word_models import WordModels
@@ -25,6 +25,7 @@ from recognizer.training.settings import TrainingSettings
 
 CHUNK_FRAMES = 8192  # frames whose densities are computed at once: small enough to stay in the cache
 PADDING = 4  # times the frames of a chunk that its utterances may take, each as long as the longest
+TOGETHER = 256  # utterances read at once where chunks are of no use
 NEGLIGIBLE = 1e-20  # occupation; less is lost in the rounding of any sum that says something
 ABSOLUTE_VARIANCE_FLOOR = 1e-4  # for features that do not vary at all in the training data
 START_FRAMES = 500_000  # of one state, to start from: half a GB; with a tenth, 0.15 % fewer strangers are understood
@@ -40,7 +41,7 @@ class Chunk:
     Attributes
     ----------
     words : (G,), each once
-    features : (T, D), frames of the utterances end to end, of one word after the other; a part of the corpus
+    utterances : their features, of one word after the other, (T, D) together; read when they are needed
     place : (T,), where each frame is in a stack of the words' frames, `stacked` for each word
     stacked : frames of the word that has the most
     batch : the utterances' layout in this stack
@@ -49,12 +50,17 @@ class Chunk:
     """
 
     words: np.ndarray
-    features: np.ndarray
+    utterances: Sequence[np.ndarray]
     place: np.ndarray
     stacked: int
     batch: Batch
     word_of: np.ndarray
     weights: np.ndarray
+
+    @property
+    def features(self) -> np.ndarray:
+        """Frames of the utterances end to end, (T, D)."""
+        return np.concatenate([np.asarray(features) for features in self.utterances])
 
     def stack(self, values: np.ndarray) -> np.ndarray:
         """Values by frame, (T, N), word by word, (G, stacked, N); zeros fill up."""
@@ -79,7 +85,7 @@ def train(
 
     Parameters
     ----------
-    features : one (T, D) array an utterance
+    features : one (T, D) array an utterance, or what gives one when it is asked, see `features.store`
     words : (U,), index of each utterance's word, 0 to W - 1, each with at least one utterance
     spans : first and past-the-last frame of the speech in each utterance; the rest starts as silence
     settings : sizes and limits
@@ -105,8 +111,9 @@ def train(
     _check(features, settings)
     words = np.asarray(words)
     # With a mean of one, the weights leave to all counts their meaning, as to how many frames a Gaussian needs.
-    speech = laid_out(features, words, None if weights is None else relative(weights))
-    floor = variance_floor(speech.frames, settings, speech.frame_weights)
+    weights = np.ones(len(features)) if weights is None else relative(weights)
+    speech = laid_out(features, words, weights)
+    floor = variance_floor(features, settings, weights)
     models = WordModels(*cut_and_cluster(speech, words, spans, settings, floor))
     for stage in STAGES:
         models = converge(models, speech.chunks, stage, settings, floor, jobs=jobs, after_iteration=after_iteration)
@@ -132,9 +139,22 @@ def relative(weights: np.ndarray) -> np.ndarray:
     return weights / weights.mean()
 
 
-def variance_floor(frames: np.ndarray, settings: TrainingSettings, weights: np.ndarray) -> np.ndarray:
-    """Smallest variance of a Gaussian, (D,), from all training frames, (T, D), that weigh (T,)."""
-    return np.maximum(settings.variance_floor * weighted_variance(frames, weights), ABSOLUTE_VARIANCE_FLOOR)
+def variance_floor(features: Sequence[np.ndarray], settings: TrainingSettings, weights: np.ndarray) -> np.ndarray:
+    """Smallest variance of a Gaussian, (D,), from all training utterances, (T, D) each, that weigh (U,)."""
+
+    def mean(of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """Over all frames, as they weigh."""
+        total, count = 0.0, 0.0
+        for first in range(0, len(features), TOGETHER):
+            part = [np.asarray(f) for f in features[first : first + TOGETHER]]
+            by_frame = np.repeat(weights[first : first + TOGETHER], list(map(len, part)))
+            total += by_frame @ of(np.concatenate(part, dtype=np.float64))
+            count += by_frame.sum()
+        return total / count
+
+    centre = mean(lambda frames: frames)
+    variance = mean(lambda frames: np.square(frames - centre))
+    return np.maximum(settings.variance_floor * variance, ABSOLUTE_VARIANCE_FLOOR)
 
 
 def converge(
@@ -268,32 +288,25 @@ def _map(function: Callable, items: Sequence, jobs: int) -> Iterator:
         return map(function, items)
     from joblib import Parallel, delayed
 
-    return iter(Parallel(n_jobs=jobs, prefer="threads")(delayed(function)(item) for item in items))
+    return Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(delayed(function)(item) for item in items)
 
 
 @dataclass(frozen=True)
 class LaidOut:
-    """A corpus in one array, and the parts of it that are its chunks.
+    """A corpus, and the parts of it that are its chunks.
 
     Attributes
     ----------
-    frames : (T, D), of all utterances end to end
-    order : (U,), which utterance of the input is where
-    lengths : (U,), frames of each, in this order
-    weights : (U,), in this order
-    chunks : all of them, one after the other
+    features : of each utterance
+    lengths : (U,), frames of each
+    weights : (U,)
+    chunks : all of them
     """
 
-    frames: np.ndarray
-    order: np.ndarray
+    features: Sequence[np.ndarray]
     lengths: np.ndarray
     weights: np.ndarray
     chunks: list[Chunk]
-
-    @property
-    def frame_weights(self) -> np.ndarray:
-        """Of each frame the weight of its utterance, (T,)."""
-        return np.repeat(self.weights, self.lengths)
 
 
 def chunks_of(features: Sequence[np.ndarray], words: np.ndarray) -> list[Chunk]:
@@ -315,17 +328,12 @@ def laid_out(features: Sequence[np.ndarray], words: np.ndarray, weights: np.ndar
     sections = []  # of one word each
     for members in np.split(by_word, np.flatnonzero(np.diff(words[by_word])) + 1):
         sections += [members[part] for part in recursions.groups(lengths[members], CHUNK_FRAMES)]
-    together = _together(sections, lengths, words)
-    order = np.concatenate([section for part in together for section in part])
-    frames, in_order = np.concatenate([features[i] for i in order]), lengths[order]
-    chunks, start = [], 0
-    for part in together:
+    chunks = []
+    for part in _together(sections, lengths, words):
+        of_each, members = [section[0] for section in part], np.concatenate(part)
         own = [lengths[section] for section in part]
-        end = start + sum(map(np.sum, own))
-        of_each = [section[0] for section in part]
-        chunks.append(_chunk(words[of_each], frames[start:end], own, weights[np.concatenate(part)]))
-        start = end
-    return LaidOut(frames, order, in_order, weights[order], chunks)
+        chunks.append(_chunk(words[of_each], [features[i] for i in members], own, weights[members]))
+    return LaidOut(features, lengths, weights, chunks)
 
 
 def _together(sections: Sequence[np.ndarray], lengths: np.ndarray, words: np.ndarray) -> list[list[np.ndarray]]:
@@ -346,12 +354,14 @@ def _together(sections: Sequence[np.ndarray], lengths: np.ndarray, words: np.nda
     return parts
 
 
-def _chunk(words: np.ndarray, features: np.ndarray, lengths: Sequence[np.ndarray], weights: np.ndarray) -> Chunk:
-    """Of frames end to end, the lengths of the utterances of each word, and the weights of all, (U,)."""
+def _chunk(
+    words: np.ndarray, features: Sequence[np.ndarray], lengths: Sequence[np.ndarray], weights: np.ndarray
+) -> Chunk:
+    """Of utterances, their lengths by word, and the weights of all, (U,)."""
     frames = np.array([own.sum() for own in lengths])
     stacked = int(frames.max())
     starts = np.arange(len(words)) * stacked - (np.cumsum(frames) - frames)
-    place = np.arange(len(features)) + np.repeat(starts, frames)
+    place = np.arange(frames.sum()) + np.repeat(starts, frames)
     batch = Batch.of(np.concatenate(lengths))
     batch = replace(batch, frame=place[batch.frame])
     word_of = np.repeat(np.arange(len(words)), [len(own) for own in lengths])[batch.order]
@@ -359,7 +369,7 @@ def _chunk(words: np.ndarray, features: np.ndarray, lengths: Sequence[np.ndarray
 
 
 def uniform_cut(lengths: np.ndarray, spans: np.ndarray, states: int) -> np.ndarray:
-    """Position of every frame when the speech is cut into equal parts: 0 and states + 1 are silence.
+    """Where each state begins when the speech is cut into equal parts, and the last one ends; the rest is silence.
 
     A span is widened where it holds fewer frames than there are states.
 
@@ -370,37 +380,60 @@ def uniform_cut(lengths: np.ndarray, spans: np.ndarray, states: int) -> np.ndarr
 
     Returns
     -------
-    (T,), of all frames, end to end
+    (U, states + 1), frames of the utterance
     """
     start, end = np.asarray(spans).T
     missing = states - (end - start)
     wider = np.maximum(0, np.minimum(start - missing // 2, lengths - states))
     start = np.where(missing > 0, wider, start)
     end = np.where(missing > 0, np.minimum(lengths, start + states), end)
-    time = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    start, end = np.repeat(start, lengths), np.repeat(end, lengths)
-    position = 1 + (time - start) * states // (end - start)
-    return np.where(time < start, 0, np.where(time < end, position, states + 1))
+    return start[:, None] - (-np.arange(states + 1) * (end - start)[:, None]) // states
 
 
 @dataclass(frozen=True)
-class Groups(Sequence):
-    """Frames of each state, got when they are asked for.
+class Group:
+    """Frames of a state, read when they are asked for.
 
     Attributes
     ----------
-    every : of all states
-    members : of each state, which they are
+    features : of all utterances
+    utterance_weights : (U,)
+    pieces : (N, 3), each an utterance with its first and past-the-last frame; none is empty
+    step : of all these frames, each so many-th is in the group
     """
 
-    every: WeightedFrames
-    members: list[np.ndarray]
+    features: Sequence[np.ndarray]
+    utterance_weights: np.ndarray
+    pieces: np.ndarray
+    step: int = 1
 
     def __len__(self) -> int:
-        return len(self.members)
+        return -(-int(self._sizes.sum()) // self.step)
 
-    def __getitem__(self, state: int) -> WeightedFrames:
-        return self.every[self.members[state]]
+    @property
+    def _sizes(self) -> np.ndarray:
+        return self.pieces[:, 2] - self.pieces[:, 1]
+
+    @property
+    def _firsts(self) -> np.ndarray:
+        """Of each piece, which of its frames is the first in the group."""
+        return -(np.cumsum(self._sizes) - self._sizes) % self.step
+
+    @property
+    def frames(self) -> np.ndarray:
+        """(T, D)."""
+        starts = self.pieces[:, 1] + self._firsts
+        found = [self.features[u][start : last : self.step] for (u, _, last), start in zip(self.pieces, starts)]
+        return np.concatenate(found)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(T,), as how many frames each counts."""
+        counts = np.maximum(0, -(-(self._sizes - self._firsts) // self.step))
+        return np.repeat(self.utterance_weights[self.pieces[:, 0]], counts)
+
+    def __getitem__(self, part: slice) -> WeightedFrames:
+        return WeightedFrames(self.frames[part], self.weights[part])
 
 
 def cut_and_cluster(
@@ -415,23 +448,41 @@ def cut_and_cluster(
     Parameters
     ----------
     speech : the corpus
-    words, spans : (U,) and (U, 2), of the utterances as they were given
+    words, spans : (U,) and (U, 2), of the utterances
     """
-    states, mixtures = settings.states, settings.mixtures
-    count, order, frames = words.max() + 1, speech.order, speech.frames
-    position = uniform_cut(speech.lengths, np.asarray(spans)[order], states)
-    first = np.repeat(words[order] * states, speech.lengths)
-    row = np.where((position > 0) & (position <= states), first + position - 1, count * states)
-    by_row = np.lexsort((np.repeat(order, speech.lengths), row))
-    members = np.split(by_row, np.searchsorted(row[by_row], np.arange(1, count * states + 1)))
-    if len(members[-1]) < MIN_FRAMES * mixtures:  # trimmed recordings: the quietest frames stand in for silence
-        quiet = np.argsort(frames[:, 0], kind="stable")[: max(MIN_FRAMES * mixtures, len(frames) // 50)]
-        members[-1] = np.concatenate([members[-1], quiet])
-    every = WeightedFrames(frames, speech.frame_weights)
-    groups = Groups(every, [m[:: -(-len(m) // START_FRAMES) or 1] for m in members])
+    states, mixtures, features = settings.states, settings.mixtures, speech.features
+    count, everyone = words.max() + 1, np.arange(len(words))
+    cuts = uniform_cut(speech.lengths, np.asarray(spans), states)
+    by_word = np.split(np.argsort(words, kind="stable"), np.cumsum(np.bincount(words))[:-1])
+    pieces = [np.stack([m, *cuts[m, s : s + 2].T], 1) for m in by_word for s in range(states)]
+    before = np.stack([everyone, np.zeros_like(everyone), cuts[:, 0]], 1)
+    after = np.stack([everyone, cuts[:, -1], speech.lengths], 1)
+    silence = np.stack([before, after], 1).reshape(-1, 3)
+    silence = silence[silence[:, 2] > silence[:, 1]]
+    if np.diff(silence[:, 1:]).sum() < MIN_FRAMES * mixtures:
+        silence = np.concatenate([silence, _quietest(speech, MIN_FRAMES * mixtures)])
+    groups = []
+    for own in (*pieces, silence):
+        group = Group(features, speech.weights, own)
+        groups.append(replace(group, step=-(-len(group) // START_FRAMES) or 1))
     sizes = Sizes(mixtures, settings.codebook, variance_floor, settings.borrowed_frames)
     bank = KINDS[settings.density].start(groups, sizes)
     return bank, Chain.of_topology(count, states, settings.topology)
+
+
+def _quietest(speech: LaidOut, least: int) -> np.ndarray:
+    """Pieces, (N, 3), of the quietest frames: of trimmed recordings, they stand in for silence.
+
+    Parameters
+    ----------
+    least : how many
+    """
+    energy = np.concatenate([np.asarray(features)[:, 0] for features in speech.features])
+    quiet = np.argsort(energy, kind="stable")[: max(least, len(energy) // 50)]
+    ends = np.cumsum(speech.lengths)
+    utterance = np.searchsorted(ends, quiet, side="right")
+    frame = quiet - (ends - speech.lengths)[utterance]
+    return np.stack([utterance, frame, frame + 1], 1)
 
 
 def _check(features: Sequence[np.ndarray], settings: TrainingSettings) -> None:

@@ -111,10 +111,9 @@ class TrainingData:
     def variance_floor(self) -> np.ndarray:
         """Smallest variance of a Gaussian in training from all utterances, (D,)."""
         weights = relative(self.weights(range(len(self.utterances))))
-        frames = [len(f) for analysis in self.analyses for f in analysis.features]
         copies = [len(analysis.features) for analysis in self.analyses]
-        every = np.concatenate([f for analysis in self.analyses for f in analysis.features])
-        return variance_floor(every, self.settings, np.repeat(np.repeat(weights, copies), frames))
+        every = [f for analysis in self.analyses for f in analysis.features]
+        return variance_floor(every, self.settings, np.repeat(weights, copies))
 
 
 @dataclass(frozen=True)

@@ -241,12 +241,12 @@ class GaussianBank:
         groups : of each state
         sizes : of which the codebook is of no use, for every state has its own
         """
-        lengths = np.array([len(group) for group in groups])
-        shape = (len(groups), sizes.mixtures, groups[0].frames.shape[1])
+        lengths, some = np.array([len(group) for group in groups]), groups[0][:1].frames
+        shape = (len(groups), sizes.mixtures, some.shape[1])
         means, variances = np.empty(shape), np.empty(shape)
         statistics = Statistics.zeros(shape[:2], shape)
         for members in of_similar_length(lengths, STACKED_FRAMES):
-            stack = np.zeros((len(members), lengths[members].max(), shape[2]))
+            stack = np.zeros((len(members), lengths[members].max(), shape[2]), some.dtype)
             weights = np.zeros(stack.shape[:2])
             for place, member in enumerate(members):
                 group, inside = groups[member], slice(lengths[member])
@@ -401,12 +401,13 @@ def _clustered(
 
     Past the lengths, (G,), frames and weights are zero.
     """
-    counts, by_frame = weights.sum(1), weights[..., None]
-    total = counts[:, None, None]
-    mean = (stack * by_frame).sum(1, keepdims=True) / total
-    variance = (np.square(stack - mean) * by_frame).sum(1, keepdims=True) / total
+    counts, total = weights.sum(1), weights.sum(1)[:, None, None]
+    parts = list(slices(stack.shape[1], CHUNK_VALUES // stack[:, 0].size))  # in double precision, but not all at once
+    mean = sum(weights[:, None, part] @ stack[:, part] for part in parts) / total
+    variance = sum(weights[:, None, part] @ np.square(stack[:, part] - mean) for part in parts) / total
     variance = np.maximum(variance, variance_floor)  # a constant dimension does not divide by zero
-    scaled = stack / np.sqrt(variance)
+    scaled = stack - mean.astype(stack.dtype)
+    scaled /= np.sqrt(variance).astype(stack.dtype)
     # Neither heavy frames make up for few, nor many for light ones.
     clusters = np.clip(np.minimum(lengths, counts) // MIN_FRAMES, 1, mixtures).astype(np.intp)
     centres, found, _ = kmeans_of_groups(scaled, lengths, clusters, weights)

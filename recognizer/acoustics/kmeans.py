@@ -57,7 +57,7 @@ def kmeans_of_groups(
 
     Parameters
     ----------
-    features : (G, T, D) float64; past the length of a group, anything finite
+    features : (G, T, D), of whose precision distances are; past the length of a group, anything finite
     lengths : (G,), at least one
     clusters : (G,), from one up to the length
     weights : (G, T), as how many frames each counts, over 0; past the length of a group, zero
@@ -126,6 +126,7 @@ def nearest(
     """
     shape = features.shape[:-1]
     label, own = np.empty(shape, dtype=np.intp), np.empty(shape)
+    centres = centres.astype(features.dtype)
     squares = (centres**2).sum(-1)
     squares = (squares if found is None else np.where(found, squares, np.inf))[..., None]
     for part in slices(shape[-1], CHUNK_VALUES // squares.size):

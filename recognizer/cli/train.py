@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -134,6 +137,27 @@ def train(
         ),
     ] = None,
     licence: Annotated[str | None, typer.Option(help="Origin and licence of the data, for the model's card.")] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            help="For the features of the recordings; what has no room goes to a file. A quarter of the computer's by "
+            "default.",
+            metavar="SIZE",
+            show_default=False,
+        ),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that keeps what was heard in recordings, so that the next training need not hear them again.",
+            metavar="FOLDER",
+            file_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the same training was ended, with the same result.")
+    ] = False,
     as_json: JsonOption = False,
     jobs: JobsOption = 1,
     quiet: QuietOption = False,
@@ -141,6 +165,7 @@ def train(
 ) -> ExitStatus:
     """Train a model on labelled recordings."""
     output = _target(output, name, instead)
+    room = _room(memory)
     with working("loading", quiet, SOON):
         from recognizer import corpus as corpora
         from recognizer.errors import CorpusError, TrainingError
@@ -148,9 +173,13 @@ def train(
         from recognizer.intervals import in_words
         from recognizer.training.augmentation import Augmentation, clips
         from recognizer.training.building import build, corpus_front_end
+        from recognizer.training.checkpoints import Checkpoints
         from recognizer.training.settings import TrainingSettings
         from recognizer.training.weighing import weigh_folders
 
+    checkpoints = Checkpoints(output.with_name(f"{output.name}.checkpoints"))
+    if resume and not checkpoints.folder.exists() and not quiet:
+        complain(f"{shown(checkpoints.folder)} is not there: nothing was begun, or not for long; beginning anew")
     kinds = tuple(dict.fromkeys(kind.strip() for kind in (augment or "").split(",")))
     if noise and "noise" not in kinds:
         raise usage_error(f"--noise {shown(noise[0])} is for copies with noise; add --augment noise")
@@ -179,7 +208,7 @@ def train(
     foreign, known = corpora.unknown_files(unknown or [], {u.word for u in utterances})
     if known and not quiet:
         complain(f"left out of --unknown: {len(known)} recordings of words that the model shall know")
-    with progress_bar(quiet) as progress:
+    with _told_how_to_go_on(checkpoints.folder), progress_bar(quiet) as progress:
         progress("analysis", 0, len(utterances))
         model, refused = build(
             utterances,
@@ -188,10 +217,15 @@ def train(
             augmentation=augmentation,
             unknown=foreign,
             jobs=workers(jobs),
+            memory=room,
+            cache=cache,
+            checkpoints=checkpoints.folder,
+            resume=resume,
             card={"data": ", ".join(folder.name or str(folder) for folder in corpus), "licence": licence},
             progress=progress,
         )
     model.save(output) if name is None else own_models.save(model, output, instead)
+    checkpoints.remove()
     left_out = [*silent, *(refusal.reason for refusal in refused)]
     tell_of_refusals(left_out)
     held_out, history = model.card["held_out"], model.acoustics.history
@@ -229,6 +263,28 @@ def _target(output: Path | None, name: str | None, instead: bool) -> Path:
         raise usage_error("--replace is for --name; a file that --output names is replaced in any case")
     check_file(output, "--output", ".npz")
     return output
+
+
+@contextmanager
+def _told_how_to_go_on(checkpoints: Path) -> Iterator[None]:
+    """Say, of a training that is interrupted, that what is done is not lost."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if checkpoints.exists():
+            complain("what is done is kept; the same command with --resume goes on from there")
+        raise
+
+
+def _room(memory: str | None) -> int | None:
+    """Bytes that `--memory` allows; None where nobody knows how many there are."""
+    if memory is None:
+        known = hasattr(os, "sysconf") and {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= os.sysconf_names.keys()
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4 if known else None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT])i?B?", memory.strip())
+    if not found:
+        raise usage_error(f"--memory {shown(memory)} is no size, such as 500MB or 2GB")
+    return round(float(found[1]) * 1000 ** (1 + "kMGT".index(found[2])))
 
 
 def _weight(text: str, number: Callable[[str, str], float]) -> tuple[Path, float]:

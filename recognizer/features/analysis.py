@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,12 +22,16 @@ from recognizer.sound.audio import Recording
 from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.perturbation import PLAIN, Perturbation
 
+if TYPE_CHECKING:  # who recognises needs no database
+    from recognizer.features.cache import Cache, Known
+
 FILES_AT_ONCE = 64  # analysed together: enough for long matrix products, few enough for little memory
 SAMPLES_AT_ONCE = 4_000_000  # of recordings held for that, 16 MB: hours of sound are analysed one by one
 PARALLEL_FROM = 200  # files; below, starting workers takes longer than the work
 SEVERAL, SEVERAL_FROM = "several words", 2.5  # seconds; a shorter recording is taken for one of a word unseen
 WHOLE = 4.0  # seconds; a longer recording is not of one word
 LONGEST = 6000  # frames, a minute as they usually follow each other: no word lasts so long
+CACHED = 1  # version of what is cached; another one whenever the same recording would give another analysis
 PIECE = 2.0  # seconds, of what is cut from it
 
 
@@ -90,6 +96,7 @@ class Analyser:
     finish : False leaves the features static and unnormalised, (T, cepstra), for training
     cells : (R, N, D), what the symbols of a model stand for that quantises what it hears, see `Density.cells`: it knows
         parameter files of its symbols, as they were exported with it, beside those of its features
+    cache : of what is read in these ways
     """
 
     front_end: FrontEnd | GivenFeatures
@@ -97,6 +104,7 @@ class Analyser:
     perturbations: Sequence[Perturbation] = (PLAIN,)
     finish: bool = True
     cells: np.ndarray | None = None
+    cache: Cache | None = None
 
     def reading(self, perturbations: Sequence[Perturbation] = (PLAIN,)) -> Analyser:
         """The same, but for training: each recording is read in these ways, and features stay static."""
@@ -210,6 +218,7 @@ class Analyser:
         """Some files, each with its analysis, or its error where it cannot be read, so that the others go on."""
         found: list[Analysis | AudioError | None] = [None] * len(files)
         held: dict[int, Recording] = {}  # read and not yet analysed
+        new: dict[int, bytes] = {}  # to be cached, under which key
 
         def analyse_held() -> None:
             analyses = self.analyse_all(list(held.values()), [files[i][1] for i in held])
@@ -217,19 +226,34 @@ class Analyser:
                 found[i] = analysis
             held.clear()
 
-        for i, (path, _) in enumerate(files):
+        for i, (path, copies) in enumerate(files):
             try:
                 if path.suffix.lower() in parameter_files.SUFFIXES:
                     found[i] = self.read_parameters(path)
-                else:
+                    continue
+                key = self.cache and self._key(path, copies)
+                if key and (known := self.cache.get(key)):
+                    found[i] = _as_known(*known)
+                    continue
+                with _told() as said:
                     held[i] = audio.load(path, _rate(path, self.front_end))
+                if key and not said:  # what is wrong with it is to be told each time
+                    new[i] = key
             except AudioError as error:
                 found[i] = error
             if sum(len(recording.samples) for recording in held.values()) > SAMPLES_AT_ONCE:
                 analyse_held()
         if held:
             analyse_held()
+        if self.cache:
+            self.cache.put({key: _to_know(found[i]) for i, key in new.items()})
         return found
+
+    def _key(self, path: Path, copies: Sequence[Perturbation]) -> bytes | None:
+        """What a recording is cached under."""
+        backgrounds = [p.background for p in (*self.perturbations, *copies) if p.background]
+        how = [CACHED, self.front_end.settings, asdict(self.endpointer), self.finish, *self.perturbations, *copies]
+        return self.cache.key(path, repr(how), [each for background in backgrounds for each in background.files])
 
     def _pieces(self, paths: Sequence[Path]) -> list[list[Analysis] | AudioError]:
         """Files of whatever sounds, each analysed whole if it is short enough for a word, else cut into pieces."""
@@ -246,6 +270,26 @@ class Analyser:
             groups = (pieces[i : i + FILES_AT_ONCE] for i in range(0, len(pieces), FILES_AT_ONCE))
             found.append([analysis for group in groups for analysis in self.analyse_all(group)])
         return found
+
+
+@contextmanager
+def _told() -> Iterator[list[warnings.WarningMessage]]:
+    """What is warned of, which is warned of at the end all the same."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        yield said
+    _warn_again(said)
+
+
+def _to_know(analysis: Analysis) -> Known:
+    """An analysis as it is cached."""
+    return {f.name: getattr(analysis, f.name) for f in fields(analysis) if f.name != "features"}, analysis.features
+
+
+def _as_known(about: dict, features: Sequence[np.ndarray]) -> Analysis:
+    """The analysis that was cached."""
+    about |= {"speech": tuple(about["speech"]), "flaws": tuple(about["flaws"])}
+    return Analysis(features=tuple(features), **about)
 
 
 def _place(recording: Recording, front_end: FrontEnd, endpointer: Endpointer) -> _Place | str:
@@ -298,7 +342,7 @@ def _statics(
 
 def finished(analyses: Sequence[Analysis], front_end: FrontEnd | GivenFeatures) -> list[Analysis]:
     """Analyses with their features normalised, and with derivatives, from static cepstra."""
-    readings = [f for analysis in analyses for f in analysis.features]
+    readings = [np.asarray(f) for analysis in analyses for f in analysis.features]
     speech = [span for analysis in analyses for span in analysis.spans]
     features = iter(front_end.finish(readings, speech))
     return [replace(a, features=tuple(next(features) for _ in a.features)) if a.features else a for a in analyses]
@@ -333,9 +377,13 @@ def _in_worker(function: Callable, group: Sequence[Path]) -> tuple[list, list[wa
 def _warned(outcome: tuple[list, list[warnings.WarningMessage]]) -> list:
     """What a worker found, and its warnings heard here, where they are wanted or not."""
     found, said = outcome
+    _warn_again(said)
+    return found
+
+
+def _warn_again(said: Sequence[warnings.WarningMessage]) -> None:
     for each in said:
         warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
-    return found
 
 
 def low_rate(rates: str, model_rate: int) -> str:

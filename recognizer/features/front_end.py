@@ -526,10 +526,13 @@ class _SpeechSums:
 
 
 def _speech_sums(statics: Sequence[np.ndarray], speech: Sequence[tuple[int, int]]) -> _SpeechSums:
-    parts = [s[slice(*span)].astype(np.float64) for s, span in zip(statics, speech)]
-    total, frames = np.array([part.sum(0) for part in parts]), np.array([len(part) for part in parts])
-    spread = np.array([np.square(part - own / max(1, len(part))).sum(0) for part, own in zip(parts, total)])
-    return _SpeechSums(total, spread, frames)
+    total, spread, frames = [], [], []
+    for own, span in zip(statics, speech):
+        part = own[slice(*span)].astype(np.float64)
+        total.append(part.sum(0))
+        frames.append(len(part))
+        spread.append(np.square(part - total[-1] / max(1, len(part))).sum(0))
+    return _SpeechSums(np.array(total), np.array(spread), np.array(frames))
 
 
 def _over_frames(everything: np.ndarray, kernels: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -14,14 +16,17 @@ import numpy as np
 from recognizer.corpus import Utterance, conflict, conflicting
 from recognizer.errors import AudioError, RecognizerWarning, TrainingError, cited, listed, shown
 from recognizer.features import parameter_files
-from recognizer.features.analysis import Analyser, Analysis, finished
+from recognizer.features.analysis import FILES_AT_ONCE, Analyser, Analysis, finished
+from recognizer.features.cache import Cache
 from recognizer.features.front_end import FrontEnd, GivenFeatures
+from recognizer.features.store import Store
 from recognizer.model import Model, too_large
 from recognizer.sound.audio import opened
 from recognizer.sound.channels import told
 from recognizer.sound.endpoint import Endpointer
 from recognizer.sound.perturbation import MILD, PLAIN, Perturbation
 from recognizer.training.augmentation import Augmentation
+from recognizer.training.checkpoints import Checkpoints
 from recognizer.training.settings import TrainingSettings
 from recognizer.training.trials import (
     ENOUGH_TO_CALIBRATE,
@@ -35,6 +40,7 @@ from recognizer.training.trials import (
 
 FEW_TAKES = 15  # of a word, on average; with more there is little to gain
 BORROWED_FRAMES = 20.0  # of each Gaussian: as many as a take of a word has in two states
+STATIC = 1 / 4  # of the memory for features: a third of what they become with their derivatives
 FLOOR_BESIDE_BORROWED = 0.1  # lower than the usual one, whose task what is borrowed takes over
 
 
@@ -51,6 +57,10 @@ def build(
     enough: int = ENOUGH_TO_CALIBRATE,
     few: bool | None = None,
     jobs: int = 1,
+    memory: int | None = None,
+    cache: Path | None = None,
+    checkpoints: Path | None = None,
+    resume: bool = False,
     card: dict | None = None,
     progress: Progress = lambda stage, done, total, note: None,
 ) -> tuple[Model, list[Refusal]]:
@@ -73,6 +83,11 @@ def build(
     few : train as few recordings of a word demand: on mild copies of them beside what is asked for, with
         variances borrowed from all words; when None, if there are up to FEW_TAKES of a word
     jobs : processes for the analysis, threads for the training
+    memory : bytes for features, all when None; what has no room goes to a file. The model is the same
+    cache : a folder where what was heard in recordings is kept, for the next training from them
+    checkpoints : a folder for what a later call needs to go on where this one was ended; of no use once the model is
+        saved, see `Checkpoints.remove`
+    resume : go on from what is there
     card : what to say of the data and their licence
     progress : called with stage, steps done, steps in all, and a note
 
@@ -84,7 +99,7 @@ def build(
     Raises
     ------
     TrainingError
-        if a word has no utterance that can be trained on.
+        if a word has no utterance that can be trained on, or the checkpoints are of another training.
 
     Warns
     -----
@@ -102,8 +117,13 @@ def build(
         augmentation=augmentation,
         few=few,
         jobs=jobs,
+        memory=memory,
+        cache=cache,
         progress=progress,
     )
+    data = replace(data, checkpoints=Checkpoints(checkpoints, _identity(data)))
+    if not resume:
+        data.checkpoints.remove()
     held_out = HeldOut()
     if calibrate:
         strangers, unreadable = unknown_features(unknown, data.analyser, jobs)
@@ -138,6 +158,8 @@ def training_data(
     augmentation: Augmentation | None = None,
     few: bool | None = None,
     jobs: int = 1,
+    memory: int | None = None,
+    cache: Path | None = None,
     progress: Progress = lambda stage, done, total, note: None,
 ) -> tuple[TrainingData, list[Refusal]]:
     """Analyse a corpus to train on: the first half of `build`, whose parameters and errors it shares.
@@ -155,11 +177,11 @@ def training_data(
     if len(utterances) <= FEW_TAKES * len(words) if few is None else few:
         settings = replace(settings, borrowed_frames=BORROWED_FRAMES, variance_floor=FLOOR_BESIDE_BORROWED)
         perturbations = tuple(dict.fromkeys((*perturbations, *(MILD if front_end.hears else ()))))
-    analyser = Analyser(front_end, endpointer).reading((PLAIN, *perturbations))
+    analyser = Analyser(front_end, endpointer, cache=cache and Cache(cache)).reading((PLAIN, *perturbations))
 
     def analysed(chosen: Sequence[Utterance]) -> tuple[TrainingData, list[Refusal]]:
         copies = augmentation.draws(chosen) if augmentation else None
-        return _analyse(chosen, analyser, copies, settings, jobs, progress)
+        return _analyse(chosen, analyser, copies, settings, jobs, memory, progress)
 
     data, refused = analysed(utterances)
     if conflicts := conflicting(data.utterances):  # only of what could be trained on: all silence is the same
@@ -168,6 +190,16 @@ def training_data(
         refused = [*(Refusal(group[0], conflict(group)) for group in conflicts), *refused]
     _check_words(words, data, refused)
     return data, refused
+
+
+def _identity(data: TrainingData) -> str:
+    """What tells a training from others: of what its models are made; the mean of all speech stands for the sound."""
+    utterances = [
+        (u.word, u.speaker, u.weight, *map(len, analysis.features))
+        for u, analysis in zip(data.utterances, data.analyses, strict=True)
+    ]
+    told = [data.analyser.front_end.settings, asdict(data.settings), utterances]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _check_sound(front_end: FrontEnd | GivenFeatures, wanted: object) -> None:
@@ -224,6 +256,7 @@ def _analyse(
     copies: Sequence[Sequence[Perturbation]] | None,
     settings: TrainingSettings,
     jobs: int,
+    memory: int | None,
     progress: Progress,
 ) -> tuple[TrainingData, list[Refusal]]:
     """Analyse every recording in all ways, normalise, and set aside what cannot be trained on."""
@@ -231,6 +264,7 @@ def _analyse(
     analyses: list[Analysis] = []
     refused: list[Refusal] = []
     lone: list[tuple[Path, int]] = []
+    static = Store(None if memory is None else round(STATIC * memory))
     found = analyser.analyse_files([u.path for u in utterances], copies, jobs=jobs)
     for number, (utterance, analysis) in enumerate(zip(utterances, found), 1):
         progress("analysis", number, len(utterances), "")
@@ -251,14 +285,20 @@ def _analyse(
         else:
             kept.append(utterance)
             long_enough = tuple(f for f in analysis.features if len(f) >= settings.states)  # not all of hurried copies
-            analyses.append(replace(analysis, features=long_enough))
+            analyses.append(replace(analysis, features=tuple(map(static.keep, long_enough))))
     if lone:
         warnings.warn(told(lone), RecognizerWarning, stacklevel=4)
     front_end = analyser.front_end
     if kept:
         front_end = front_end.with_speech([a.features[0] for a in analyses], [a.speech for a in analyses])
+    store = Store(None if memory is None else round((1 - STATIC) * memory))
+    for first in range(0, len(analyses), FILES_AT_ONCE):
+        part = slice(first, first + FILES_AT_ONCE)
+        done = finished(analyses[part], front_end)
+        analyses[part] = [replace(a, features=tuple(map(store.keep, a.features))) for a in done]
+    static.close()
     own = Analyser(front_end, analyser.endpointer)
-    return TrainingData(kept, finished(analyses, front_end), own, settings, jobs, analyser.perturbations[1:]), refused
+    return TrainingData(kept, analyses, own, settings, jobs, analyser.perturbations[1:]), refused
 
 
 _REMEDY = {

@@ -21,6 +21,7 @@ from recognizer.acoustics.recursions import Batch
 from recognizer.acoustics.statistics import Statistics
 from recognizer.acoustics.word_models import WordModels
 from recognizer.errors import RecognizerWarning, TrainingError
+from recognizer.training.checkpoints import Checkpoint, Reached
 from recognizer.training.settings import TrainingSettings
 
 CHUNK_FRAMES = 8192  # frames whose densities are computed at once: small enough to stay in the cache
@@ -79,6 +80,7 @@ def train(
     *,
     weights: np.ndarray | None = None,
     jobs: int = 1,
+    checkpoint: Checkpoint | None = None,
     after_iteration: AfterIteration = lambda stage, iteration, log_likelihood: None,
 ) -> WordModels:
     """Estimate the models of all words.
@@ -92,6 +94,7 @@ def train(
     weights : (U,), how much each utterance counts, over 0, relative to the mean of all; alike when None. One of
         weight two counts as two of weight one would; nothing is copied
     jobs : threads; the result does not depend on it
+    checkpoint : where it goes on from, if something is there, and what it leaves for another time
     after_iteration : called with stage, iteration and log likelihood per frame
 
     Returns
@@ -101,7 +104,8 @@ def train(
     Raises
     ------
     TrainingError
-        if an utterance has fewer frames than a word has states, a feature is not finite, or a weight is not over 0.
+        if an utterance has fewer frames than a word has states, a feature is not finite, or a weight is not over 0; if
+        the checkpoint is of another training.
 
     Warns
     -----
@@ -114,9 +118,15 @@ def train(
     weights = np.ones(len(features)) if weights is None else relative(weights)
     speech = laid_out(features, words, weights)
     floor = variance_floor(features, settings, weights)
-    models = WordModels(*cut_and_cluster(speech, words, spans, settings, floor))
+    checkpoint = checkpoint or Checkpoint()
+    if (reached := checkpoint.load()) is None:
+        start = WordModels(*cut_and_cluster(speech, words, spans, settings, floor))
+        reached = Reached(start, next(iter(STAGES)), [])
+    models, how = reached.models, {"jobs": jobs, "checkpoint": checkpoint, "after_iteration": after_iteration}
     for stage in STAGES:
-        models = converge(models, speech.chunks, stage, settings, floor, jobs=jobs, after_iteration=after_iteration)
+        if stage not in models.history:
+            curve = reached.curve if stage == reached.stage else []
+            models = converge(models, speech.chunks, stage, settings, floor, curve=curve, **how)
     # Borrowed frames say that few recordings are expected.
     if not settings.borrowed_frames and (shortage := settings.shortage(models.bank)):
         warnings.warn(shortage, RecognizerWarning, stacklevel=2)
@@ -164,7 +174,9 @@ def converge(
     settings: TrainingSettings,
     variance_floor: np.ndarray,
     *,
+    curve: Sequence[float] = (),
     jobs: int = 1,
+    checkpoint: Checkpoint | None = None,
     after_iteration: AfterIteration = lambda stage, iteration, log_likelihood: None,
 ) -> WordModels:
     """Re-estimate all parameters until the log likelihood has converged, then drop what has starved.
@@ -175,8 +187,9 @@ def converge(
     chunks : the training utterances
     stage : one of STAGES
     variance_floor : (D,)
+    curve : log likelihoods a frame of the iterations that led to this start, if it is none
     """
-    curve: list[float] = []
+    curve = list(curve)
     while len(curve) < settings.max_iterations:
         statistics = accumulate(models, chunks, STAGES[stage], jobs)
         curve.append(statistics.log_likelihood / statistics.frames)
@@ -185,8 +198,13 @@ def converge(
             break
         bank = models.bank.update(statistics, variance_floor, settings.borrowed_frames)
         models = replace(models, bank=bank, chain=models.chain.update(statistics.transition_counts))
+        if checkpoint:
+            checkpoint.save(models, stage, curve)
     bank = models.bank.drop_starved(statistics, MIN_FRAMES / 2)
-    return replace(models, bank=bank, history={**models.history, stage: curve})
+    models = replace(models, bank=bank, history={**models.history, stage: curve})
+    if checkpoint:
+        checkpoint.save(models, stage, [])
+    return models
 
 
 def viterbi_occupation(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple:
@@ -422,9 +440,13 @@ class Group:
     @property
     def frames(self) -> np.ndarray:
         """(T, D)."""
-        starts = self.pieces[:, 1] + self._firsts
-        found = [self.features[u][start : last : self.step] for (u, _, last), start in zip(self.pieces, starts)]
-        return np.concatenate(found)
+        some = self.features[self.pieces[0, 0]]
+        frames, place = np.empty((len(self), some.shape[1]), some.dtype), 0
+        for (utterance, _, last), start in zip(self.pieces, self.pieces[:, 1] + self._firsts):
+            part = self.features[utterance][start : last : self.step]
+            frames[place : place + len(part)] = part
+            place += len(part)
+        return frames
 
     @property
     def weights(self) -> np.ndarray:

@@ -30,6 +30,7 @@ from recognizer.recognition.verification import (
 from recognizer.sound.audio import Recording
 from recognizer.sound.noises import synthetic_noises
 from recognizer.sound.perturbation import Perturbation
+from recognizer.training.checkpoints import Checkpoints
 from recognizer.training.settings import TrainingSettings
 from recognizer.training.training import AfterIteration, relative, train, variance_floor
 from recognizer.training.weighing import training_weights
@@ -38,6 +39,7 @@ HELD_OUT = 3  # every third speaker, or take, is held out to calibrate: two thir
 FEWEST_TO_CALIBRATE = 30  # held-out utterances; below, REFUSED's share at `normal` is not even one of them
 FEWEST_TO_REJECT = 1000  # held-out utterances to learn rejection from; of fewer, the default is better (recipes/owners)
 ENOUGH_TO_CALIBRATE = 300  # held-out utterances; a trial more, of other speakers, is made until there are so many
+MOST_HELD_OUT = 5000  # of a trial that are recognised: of more, the evidence takes much memory and tells no more
 FEWEST_WORDS = 3  # to leave one out: two must stay, for the lead of one over the other is evidence
 PARTS = 5  # for cross-fitting: with more, hardly less is left out (Breiman and Spector 1992: five or ten)
 SIGNIFICANT = 0.05  # chance does as well as this more rarely, by convention
@@ -69,6 +71,7 @@ class TrainingData:
     settings : of the training
     jobs : processes for the analysis, threads for the training
     perturbations : of the copies that every recording has
+    checkpoints : of the training
     """
 
     utterances: list[Utterance]
@@ -77,6 +80,7 @@ class TrainingData:
     settings: TrainingSettings
     jobs: int
     perturbations: Sequence[Perturbation] = ()
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -88,8 +92,9 @@ class TrainingData:
         members: Sequence[int],
         words: Sequence[str],
         after_iteration: AfterIteration = lambda stage, iteration, log_likelihood: None,
+        name: str = "model",
     ) -> WordModels:
-        """Models of some words, from some of the utterances, with their copies."""
+        """Models of some words, from some of the utterances, with their copies; checkpoints are kept under a name."""
         labels = np.array([words.index(self.utterances[i].word) for i in members])
         weights = self.weights(members)
         copies = [len(self.analyses[i].features) for i in members]
@@ -100,6 +105,7 @@ class TrainingData:
             self.settings,
             weights=np.repeat(weights, copies),
             jobs=self.jobs,
+            checkpoint=self.checkpoints.one(name),
             after_iteration=after_iteration,
         )
         return replace(models, bank=rounded(models.bank))
@@ -234,7 +240,8 @@ def hold_out(
                 break
             continue
         progress("held-out test", len(tried), HELD_OUT, "")
-        tried.append(_try(data, seen, np.array(members), noise, noises[1::2], others))
+        members = np.array(members)[:: -(-len(members) // MOST_HELD_OUT)]
+        tried.append(_try(data, f"trial-{len(tried)}", seen, members, noise, noises[1::2], others))
         right = int((tried[-1].scores.argmax(1) == tried[-1].truth).sum())
         progress("held-out test", len(tried), HELD_OUT, f"{right} of {len(members)} right")
     return Trials(data, noise, tuple(tried), groups, by_speaker, tuple(folder for folder, _ in strangers))
@@ -242,6 +249,7 @@ def hold_out(
 
 def _try(
     data: TrainingData,
+    name: str,
     seen: np.ndarray,
     members: np.ndarray,
     noise: GaussianBank | None,
@@ -252,7 +260,7 @@ def _try(
     known = sorted({data.utterances[i].word for i in seen})
     with warnings.catch_warnings():  # about a model that nobody gets
         warnings.simplefilter("ignore", RecognizerWarning)
-        models = data.train(seen, known)
+        models = data.train(seen, known, name=name)
     features = [data.analyses[i].features[0] for i in members]
     truth = np.array([known.index(data.utterances[i].word) for i in members])
     found = examine(models, noise, features)

@@ -650,3 +650,80 @@ def test_a_folder_that_cannot_be_made_is_told_before_training(run, recordings, h
     assert (outcome.status, outcome.stdout) == (1, "")
     assert outcome.stderr.startswith(f"error: {home / 'models'} cannot be made (")
     assert outcome.stderr.count("\n") == 1
+
+
+# Large corpora, and trainings that are ended
+
+
+def test_memory_a_cache_and_resuming_change_nothing(run, recordings, output, tmp_path):
+    assert run("train", recordings, "--output", output, *SMALL).status == 0
+    whole = output.read_bytes()
+    cache = tmp_path / "cache"
+    for _ in range(2):
+        outcome = run("train", recordings, "-o", output, "--memory", "10kB", "--cache", cache, *SMALL)
+        assert (outcome.status, outcome.after_told) == (0, "")
+        assert output.read_bytes() == whole
+    outcome = run("train", recordings, "-o", output, "--resume", *SMALL)
+    assert outcome.status == 0
+    assert f"{output}.checkpoints is not there: nothing was begun, or not for long; beginning anew" in outcome.stderr
+    assert output.read_bytes() == whole
+    assert list(output.parent.iterdir()) == [output]
+
+
+def test_an_interrupted_training_is_gone_on_with(run, recordings, output, monkeypatch):
+    assert run("train", recordings, "--output", output, *SMALL).status == 0
+    whole = output.read_bytes()
+    output.unlink()
+    monkeypatch.setattr("recognizer.training.checkpoints.EVERY", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr("recognizer.model.Model.save", interrupted)
+        outcome = run("train", recordings, "--output", output, *SMALL)
+    assert outcome.status == 130
+    with monkeypatch.context() as patch:
+        patch.setattr("recognizer.training.training.Chain.of_topology", interrupted)  # which a start needs
+        outcome = run("train", recordings, "--output", output, "--resume", *SMALL)
+    assert outcome.status == 0
+    assert output.read_bytes() == whole
+    assert list(output.parent.iterdir()) == [output]
+
+
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_training_says_how_to_go_on(run, recordings, output, monkeypatch):
+    monkeypatch.setattr("recognizer.training.checkpoints.EVERY", 0.0)
+    monkeypatch.setattr("recognizer.training.building.Model", interrupted)
+    outcome = run("train", recordings, "--output", output, *SMALL)
+    assert outcome.status == 130
+    assert outcome.after_told.splitlines() == [
+        "what is done is kept; the same command with --resume goes on from there",
+        "interrupted",
+    ]
+
+
+def test_what_is_of_another_training_is_not_resumed(run, recordings, output, monkeypatch):
+    monkeypatch.setattr("recognizer.training.checkpoints.EVERY", 0.0)
+    monkeypatch.setattr("recognizer.training.building.Model", interrupted)
+    run("train", recordings, "--output", output, *SMALL)
+    outcome = run("train", recordings, "--output", output, "--resume", *SMALL, "--states", "4")
+    assert outcome.status == 1
+    assert "is of a training with other recordings, settings or another version" in outcome.after_told
+
+
+@pytest.mark.parametrize("text", ["5", "much", "-1GB", "2 PB", ""])
+def test_a_memory_that_is_no_size(run, recordings, output, text):
+    outcome = run("train", recordings, "-o", output, "--memory", text)
+    assert outcome.status == 2
+    assert "is no size, such as 500MB or 2GB" in outcome.stderr
+
+
+def test_a_cache_that_is_none(run, recordings, output, tmp_path):
+    (tmp_path / "analyses.sqlite").write_bytes(b"something else" * 100)
+    outcome = run("train", recordings, "-o", output, "--cache", tmp_path, *SMALL)
+    assert outcome.status == 1
+    assert "analyses.sqlite: is no cache" in outcome.after_told
+    assert len(outcome.after_told.splitlines()) == 1
+    outcome = run("train", recordings, "-o", output, "--cache", tmp_path / "analyses.sqlite", *SMALL)
+    assert outcome.status in (1, 2)
+    assert not output.exists()

@@ -1,0 +1,163 @@
+"""Analyses of recordings that were made before, so that training again, or with other settings, need not hear them.
+
+An SQLite database, because it is what it takes: processes read and write it at the same time, what a killed one had
+begun is not there, and it does not grow without bound. What is kept is found by everything that it was made of: the
+bytes of the recording, and how it is read. So nothing in it is ever out of date, and another front end finds nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import struct
+import warnings
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from recognizer.errors import RecognizerError, RecognizerWarning, shown
+
+NAME = "analyses.sqlite"
+LARGEST = 10 << 30  # bytes; beyond, the oldest go first
+CHECKED = 1000  # put into it before it is looked at again how large it is
+GOING = 0.1  # share of all that goes then
+PATIENCE = 60.0  # seconds to wait for another process that writes
+SIZE = struct.Struct("<I")
+
+Known = tuple[dict, Sequence[np.ndarray]]
+
+
+@dataclass
+class Cache:
+    """A folder with what is known of recordings: plain data, and arrays (T, D) float32.
+
+    Attributes
+    ----------
+    folder : made when it is needed
+    largest : bytes
+    """
+
+    folder: Path
+    largest: int = LARGEST
+    _database: sqlite3.Connection | None = field(default=None, init=False, repr=False)
+    _new: int = field(default=0, init=False, repr=False)
+    _broken: bool = field(default=False, init=False, repr=False)
+
+    def __getstate__(self) -> dict:
+        """For another process, which opens it for itself."""
+        return self.__dict__ | {"_database": None}
+
+    @staticmethod
+    def key(path: Path, how: str, also: Sequence[Path] = ()) -> bytes | None:
+        """What a recording is known under: its bytes, how it is read, and which other recordings are heard with it.
+
+        Parameters
+        ----------
+        path : of the recording
+        how : all settings that it is read with
+        also : whose size and time stand for their bytes
+
+        Returns
+        -------
+        None if it cannot be read, or only once, as a pipe
+        """
+        if not os.path.isfile(path):
+            return None
+        digest = hashlib.blake2b(how.encode("utf-8", "surrogateescape"), digest_size=24)
+        try:
+            for other in also:
+                about = os.stat(other)
+                digest.update(f"{about.st_size} {about.st_mtime_ns}\n".encode())
+            digest.update(path.read_bytes())
+        except OSError:
+            return None
+        return digest.digest()
+
+    def get(self, key: bytes) -> Known | None:
+        """What is known under a key; None if nothing is.
+
+        Raises
+        ------
+        RecognizerError
+            if the folder has no cache in it, but something else of that name, or cannot be made.
+        """
+        try:
+            row = self._opened().execute("SELECT known FROM analyses WHERE key = ?", (key,)).fetchone()
+        except (sqlite3.Error, OSError) as error:
+            raise RecognizerError(
+                f"{shown(self.folder / NAME)}: is no cache ({error}); delete it, or name another folder"
+            ) from error
+        return row and _unpacked(row[0])
+
+    def put(self, known: Mapping[bytes, Known]) -> None:
+        """Keep what became known, all of it or nothing.
+
+        Warns
+        -----
+        RecognizerWarning
+            if it cannot be written, once: it is only slower without.
+        """
+        if self._broken or not known:
+            return
+        rows = [(key, _packed(*value)) for key, value in known.items()]
+        try:
+            with self._opened() as database:
+                database.executemany("INSERT OR IGNORE INTO analyses (key, known) VALUES (?, ?)", rows)
+            self._new += len(rows)
+            if self._new >= CHECKED:
+                self._new = 0
+                self._bound()
+        except sqlite3.Error as error:
+            self._broken = True
+            warnings.warn(
+                f"{shown(self.folder / NAME)} cannot be written ({error}); going on without it",
+                RecognizerWarning,
+                stacklevel=2,
+            )
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._database is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(self.folder / NAME, timeout=PATIENCE)
+            weakref.finalize(self, self._database.close)
+            self._database.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS analyses (number INTEGER PRIMARY KEY, key BLOB UNIQUE, known BLOB)"
+            )
+        return self._database
+
+    def _bound(self) -> None:
+        """Let the oldest go, whose room is used again."""
+        database = self._opened()
+        [used] = database.execute(
+            "SELECT (page_count - freelist_count) * page_size "
+            "FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+        ).fetchone()
+        if used > self.largest:
+            [count] = database.execute("SELECT count(*) FROM analyses").fetchone()
+            with database:
+                database.execute(
+                    "DELETE FROM analyses WHERE number IN (SELECT number FROM analyses ORDER BY number LIMIT ?)",
+                    (max(1, round(GOING * count)),),
+                )
+
+
+def _packed(about: Mapping[str, object], arrays: Sequence[np.ndarray]) -> bytes:
+    header = json.dumps({"about": about, "shapes": [array.shape for array in arrays]}).encode()
+    content = [np.ascontiguousarray(array, dtype="<f4").tobytes() for array in arrays]
+    return b"".join([SIZE.pack(len(header)), header, *content])
+
+
+def _unpacked(packed: bytes) -> Known:
+    end = SIZE.size + SIZE.unpack_from(packed)[0]
+    header, arrays = json.loads(packed[SIZE.size : end]), []
+    for frames, dims in header["shapes"]:
+        arrays.append(np.frombuffer(packed, "<f4", frames * dims, end).reshape(frames, dims))
+        end += 4 * frames * dims
+    return header["about"], arrays

@@ -1,0 +1,132 @@
+"""Training that grows: memory and cost from 1,000 to 100,000 recordings, two threads against one, kills.
+
+The recordings are those of a corpus over and over, each time at another level and with other noise. Every training is
+the real command in a process of its own.
+"""
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # CPU time is then the work itself
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from protocols import load, write_results
+
+from recognizer.model import Model
+from recognizer.sound import audio
+
+COUNTS = (1_000, 10_000, 100_000)
+MEMORY = "300MB"
+KILLED, OF = 40, 3_000  # times, in trainings from so many recordings
+RATE = 8000
+GAIN, NOISE = (0.3, 0.9), (-4.0, -2.5)  # of full scale; powers of ten of it
+
+
+def repeated(takes: list, count: int, folder: Path) -> Path:
+    """So many recordings of the corpus, written to a folder."""
+    source, loaded = np.random.default_rng(0), {}
+    for number in range(count):
+        time_, place = divmod(number, len(takes))
+        take = takes[place]
+        if take.path not in loaded:
+            loaded[take.path] = audio.load(take.path, RATE).samples
+        samples = loaded[take.path]
+        level = source.uniform(*GAIN) / max(1e-3, np.abs(samples).max())
+        samples = level * samples + source.normal(0, 10 ** source.uniform(*NOISE), len(samples))
+        path = folder / take.word / f"{take.speaker}{time_}_nohash_{place}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        audio.save(path, samples.astype(np.float32), RATE)
+    return folder
+
+
+def started(corpus: Path, output: Path, *options: str) -> subprocess.Popen:
+    """The command at work."""
+    command = [sys.executable, "-m", "recognizer", "train", corpus, "--output", output, "--quiet", *options]
+    return subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL)
+
+
+def trained(corpus: Path, output: Path, *options: str) -> tuple[float, float, float]:
+    """Seconds, seconds of CPU, and MB at most, of a training."""
+    began, process = time.perf_counter(), started(corpus, output, *options)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"training from {corpus} failed")
+    return time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+
+
+def growth(takes: list, folder: Path) -> list[str]:
+    """Rows: memory and cost by the number of recordings."""
+    rows = []
+    for count in COUNTS:
+        corpus, output = repeated(takes, count, folder / str(count)), folder / f"{count}.npz"
+        _, cpu, most = trained(corpus, output, "--memory", MEMORY)
+        rounds = sum(map(len, Model.load(output).acoustics.history.values()))
+        rows.append(
+            f"| {count:,} recordings, `--memory {MEMORY}` | {most:.0f} MB at most; {1000 * cpu / count:.2f} ms of CPU a "
+            f"recording, {rounds} iterations of the model |"
+        )
+    return rows
+
+
+def workers(folder: Path) -> list[str]:
+    """A row: two threads against one, by turns, and whether the models are the same."""
+    corpus, one, two = folder / str(COUNTS[1]), folder / "one.npz", folder / "two.npz"
+    ratios = []
+    for _ in range(3):
+        alone, *_ = trained(corpus, one, "--jobs", "1")
+        both, *_ = trained(corpus, two, "--jobs", "2", "--memory", "10MB")
+        ratios.append(alone / both)
+    same = "the same" if one.read_bytes() == two.read_bytes() else "NOT the same"
+    return [
+        f"| `--jobs 2` against 1, {COUNTS[1]:,} recordings | {np.median(ratios):.2f} times as fast (three times: "
+        f"{min(ratios):.2f} to {max(ratios):.2f}); {same} to the bit, one in memory and one in 10 MB |"
+    ]
+
+
+def kills(takes: list, folder: Path) -> list[str]:
+    """A row: trainings killed at random moments, and gone on with."""
+    corpus, whole, resumed = repeated(takes, OF, folder / "killed"), folder / "whole.npz", folder / "resumed.npz"
+    seconds, *_ = trained(corpus, whole)
+    moments, same, gone_on = random.Random(0), 0, 0
+    for _ in range(KILLED):
+        resumed.unlink(missing_ok=True)
+        process = started(corpus, resumed)
+        try:
+            process.wait(moments.uniform(0, seconds))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        gone_on += resumed.with_name("resumed.npz.checkpoints").exists()
+        trained(corpus, resumed, "--resume")
+        same += whole.read_bytes() == resumed.read_bytes()
+    return [
+        f"| killed {KILLED} times at random moments, then `--resume` | {same} times the same model to the bit; "
+        f"{gone_on} times there was a checkpoint to go on from |"
+    ]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog="fsdd: https://github.com/Jakobovski/free-spoken-digit-dataset (CC BY-SA 4.0)"
+    )
+    parser.add_argument("folder", type=Path, help="holds the corpus fsdd")
+    takes = load(parser.parse_args().folder / "fsdd")
+    rows = ["| what | measured |", "|---|---|"]
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        for part in (lambda: growth(takes, place), lambda: workers(place), lambda: kills(takes, place)):
+            for row in part():
+                rows.append(row)
+                print(row, file=sys.stderr, flush=True)
+    write_results(
+        Path(__file__),
+        "\n".join(rows),
+    )

@@ -15,7 +15,7 @@ import numpy as np
 from recognizer.acoustics.density import Density
 from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.statistics import Statistics
-from recognizer.adaptation.mllr import columns, extended, identity
+from recognizer.adaptation.mllr import columns, extended, identity, products
 from recognizer.training.training import Expectation
 
 ROUNDS = 200  # over all rows, at most, each of which depends on the others through the determinant; rarely over 50
@@ -111,10 +111,7 @@ def after(statistics: Statistics, transform: np.ndarray) -> Statistics:
 
 def _sums(inputs: np.ndarray, precision: np.ndarray, pull: np.ndarray, shares: np.ndarray) -> FeatureStatistics:
     """From [1, o] (T, D + 1), and by frame and dimension the summed gamma / sigma**2 and gamma mu / sigma**2 (T, D)."""
-    products = (inputs[:, :, None] * inputs[:, None, :]).reshape(len(inputs), -1)
-    size = inputs.shape[1]
-    outer = (precision.T @ products).reshape(-1, size, size)
-    return FeatureStatistics(outer, pull.T @ inputs, float(shares.sum()))
+    return FeatureStatistics(products(precision, inputs), pull.T @ inputs, float(shares.sum()))
 
 
 def prior(bank: GaussianBank, frames: float) -> FeatureStatistics:

@@ -20,13 +20,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from recognizer.errors import RecognizerWarning
 from recognizer.features.analysis import low_rate
-from recognizer.live.adapting import Adaptation, Answering
 from recognizer.live.events import (
     MISHAPS,
     Adapted,
@@ -57,6 +56,9 @@ from recognizer.sound.listener import (
 from recognizer.sound.quality import CLIPPED, FULL, measure
 from recognizer.sound.segmenter import Segmentation
 from recognizer.sound.source import Block, Sound
+
+if TYPE_CHECKING:
+    from recognizer.live.adapting import Answering
 
 DEAD = 0.05  # seconds of digital silence at an end of an utterance, from which on it is left out
 BREATH = 0.2  # seconds from the end of a sound to the pre-roll of the next: with that 0.5, as long as sentences pause
@@ -116,7 +118,11 @@ class Session:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.tally = Tally()
-        self._adaptation = Adaptation(recognizer, words=words, threshold=threshold) if adapt else None
+        self._adaptation = None
+        if adapt:
+            from recognizer.live.adapting import Adaptation  # and with it all that training is made of
+
+            self._adaptation = Adaptation(recognizer, words=words, threshold=threshold)
         self._answered: tuple[np.ndarray, Result] | None = None  # and not yet learned from
         self._recognizer, self._words = recognizer, words
         self._least = least_probability(threshold, recognizer.model.rejection)

@@ -59,12 +59,25 @@ def libraries(modules: set[str]) -> set[str]:
     return {module.partition(".")[0] for module in modules}
 
 
+def rooms(modules: set[str]) -> set[str]:
+    """The rooms of the package that modules stand in."""
+    return {module.split(".")[1] for module in modules if module.startswith(f"{recognizer.__name__}.")}
+
+
 def test_the_front_door_opens_on_few_rooms(loaded):
     _, modules = loaded(FRONT_DOOR)
     ours = {module for module in modules if module.partition(".")[0] == recognizer.__name__}
-    assert {module.split(".")[1] for module in ours if "." in module} == FRONT_DOOR_ROOMS
+    assert rooms(modules) == FRONT_DOOR_ROOMS
     assert len(ours) <= FRONT_DOOR_MODULES
     assert not HEAVY & libraries(modules)
+
+
+def test_listening_needs_nothing_that_models_are_made_with(loaded):
+    """On a small machine, that would be a second before it listens."""
+    _, modules = loaded(COMMAND, "live", "--from-file", SAMPLE, "--fast")
+    assert rooms(modules) == FRONT_DOOR_ROOMS | {"cli", "live"}
+    _, modules = loaded(COMMAND, "live", "--from-file", SAMPLE, "--fast", "--adapt")
+    assert rooms(modules) > {"adaptation", "training"}
 
 
 def test_an_answer_needs_no_more_than_the_front_door(loaded):

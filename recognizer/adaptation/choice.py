@@ -180,7 +180,7 @@ def _without(
     One step from the prior's own posteriors does it, but for transforms of the features that mix dimensions: those
     need the features again.
     """
-    if method.transforms == "cmllr" and method.shape not in ("bias", "diagonal"):
+    if method.transforms == "cmllr" and method.shape not in cmllr.UNMIXED:
         others = np.setdiff1d(np.arange(len(data.words)), left_out)
         return adapt(models, data.chunks(others), method, data.share)
     return _fitted(models, rest, method, tree)

@@ -14,10 +14,11 @@ import numpy as np
 
 from recognizer.acoustics.density import Density
 from recognizer.acoustics.gaussians import GaussianBank
-from recognizer.acoustics.statistics import Statistics
-from recognizer.adaptation.mllr import columns, extended, identity
+from recognizer.acoustics.statistics import Statistics, no_transitions
+from recognizer.adaptation.mllr import columns, extended, identity, products
 from recognizer.training.training import Expectation
 
+UNMIXED = ("bias", "diagonal")  # shapes of transforms in which no dimension depends on another
 ROUNDS = 200  # over all rows, at most, each of which depends on the others through the determinant; rarely over 50
 CONVERGED = 1e-6  # change of any entry
 
@@ -111,22 +112,30 @@ def after(statistics: Statistics, transform: np.ndarray) -> Statistics:
 
 def _sums(inputs: np.ndarray, precision: np.ndarray, pull: np.ndarray, shares: np.ndarray) -> FeatureStatistics:
     """From [1, o] (T, D + 1), and by frame and dimension the summed gamma / sigma**2 and gamma mu / sigma**2 (T, D)."""
-    products = (inputs[:, :, None] * inputs[:, None, :]).reshape(len(inputs), -1)
-    size = inputs.shape[1]
-    outer = (precision.T @ products).reshape(-1, size, size)
-    return FeatureStatistics(outer, pull.T @ inputs, float(shares.sum()))
+    return FeatureStatistics(products(precision, inputs), pull.T @ inputs, float(shares.sum()))
 
 
-def prior(bank: GaussianBank, frames: float) -> FeatureStatistics:
-    """Statistics of frames drawn from the bank itself, which ask for no transform at all."""
+def prior(bank: GaussianBank, frames: float, shape: str = "full") -> FeatureStatistics:
+    """Statistics of frames drawn from the bank itself, which ask for no transform at all.
+
+    Parameters
+    ----------
+    bank : S mixtures
+    frames : so many
+    shape : of the transform, one of `mllr.SHAPES`; one that mixes no dimensions needs what `diagonal` gives
+    """
     dims = bank.means.shape[-1]
-    shares = (frames * bank.weights / len(bank.weights)).reshape(-1, 1)
+    shares = (frames * bank.weights / len(bank.weights))[..., None]
+    if shape in UNMIXED:
+        moments = shares * bank.means, shares * (bank.means**2 + bank.variances)
+        return diagonal(bank, Statistics(shares[..., 0], *moments, no_transitions()))
+    shares = shares.reshape(-1, 1)
     mean, variance = bank.means.reshape(-1, dims), bank.variances.reshape(-1, dims)
     weight = shares / variance
     statistics = _sums(extended(mean), weight, weight * mean, shares)
     spread = weight.T @ variance  # E[o_j**2] exceeds mu_j**2 by sigma_j**2
-    diagonal = np.arange(1, dims + 1)
-    statistics.outer[:, diagonal, diagonal] += spread
+    own = np.arange(1, dims + 1)
+    statistics.outer[:, own, own] += spread
     return statistics
 
 

@@ -164,7 +164,7 @@ def of_features(models: WordModels, heard: cmllr.FeatureStatistics, shape: str) 
     shape : of the transform, one of `mllr.SHAPES`
     """
     gaussians, _ = models.bank.gaussians(models.bank.statistics(), WORDS)
-    own = cmllr.estimate(heard + cmllr.prior(gaussians, TRANSFORM_PRIOR), shape)
+    own = cmllr.estimate(heard + cmllr.prior(gaussians, TRANSFORM_PRIOR, shape), shape)
     return replace(models, transform=cmllr.composed(own, models.transform)), own
 
 

@@ -19,6 +19,7 @@ from recognizer.adaptation.regression import RegressionTree
 
 SHAPES = ("bias", "diagonal", "block", "full")
 RIDGE = 1e-10  # of the diagonal: fewer Gaussians than columns leave a system without it unsolvable
+INPUTS_AT_ONCE = 512  # whose products are held, 6 MB of full transforms: a voice has thousands, and no cache holds them
 STREAMS = 3  # statics, deltas, accelerations: the blocks of a block-diagonal transform
 
 
@@ -79,11 +80,21 @@ def estimate(
     transform = prior.copy()
     for rows, used in _alike(columns(shape, dims)):
         inputs = mean[:, used]
-        products = (inputs[:, :, None] * inputs[:, None, :]).reshape(len(inputs), -1)
-        normal = (weight[:, rows].T @ products).reshape(len(rows), len(used), len(used))
+        normal = products(weight[:, rows], inputs)
         target = surprise[:, rows].T @ inputs
         transform[np.ix_(rows, used)] += _solve(normal, target)
     return transform
+
+
+def products(weights: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """Sums of x x' over the inputs x, (T, C), each as often as it weighs, (T, R): (R, C, C)."""
+    size = inputs.shape[1]
+    total = np.zeros((weights.shape[1], size**2))
+    for first in range(0, len(inputs), INPUTS_AT_ONCE):
+        part = inputs[first : first + INPUTS_AT_ONCE]
+        outer = (part[:, :, None] * part[:, None, :]).reshape(len(part), -1)
+        total += weights[first : first + INPUTS_AT_ONCE].T @ outer
+    return total.reshape(-1, size, size)
 
 
 def _alike(used: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:

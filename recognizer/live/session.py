@@ -20,13 +20,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from recognizer.errors import RecognizerWarning
 from recognizer.features.analysis import low_rate
-from recognizer.live.adapting import Adaptation, Answering
 from recognizer.live.events import (
     MISHAPS,
     Adapted,
@@ -58,6 +57,9 @@ from recognizer.sound.quality import CLIPPED, FULL, measure
 from recognizer.sound.segmenter import Segmentation
 from recognizer.sound.source import Block, Sound
 
+if TYPE_CHECKING:
+    from recognizer.live.adapting import Answering
+
 DEAD = 0.05  # seconds of digital silence at an end of an utterance, from which on it is left out
 BREATH = 0.2  # seconds from the end of a sound to the pre-roll of the next: with that 0.5, as long as sentences pause
 SOFTER = 20.0  # dB under the sound after it, from which on a sound is a breath or a rustle, and no part of a sentence
@@ -65,6 +67,7 @@ FIRST_PARTIAL = 0.2  # seconds of a word before its first partial result: half o
 PARTIAL_EVERY = 0.1  # seconds between partial results: as fast as anybody reads
 CLIPPED_NOTE = "clipped: turn the input level down or move back"
 PARTIAL_SHARE = 0.25  # of the time, at most, goes into partial results, however large the vocabulary
+LATE = 0.2  # seconds that sound has waited, from which on answers go before partial results: a slow machine catches up
 
 
 class _Utterance(NamedTuple):
@@ -89,7 +92,8 @@ class Session:
     segmentation : how words are told from silence
     adapt : learn from answers that are sure, each time after the answer was given, see `live.adapting`
     partial : tell what a word seems to be while it is spoken, and have its answer ready: not where nobody waits
-    spare : whether there is time now to tell what a word seems to be; none where others wait for their answers
+    spare : whether there is time now to tell what a word seems to be; none where others wait for their answers, and in
+        any case where sound has waited
     clock : seconds, monotonic; the one the source stamps its blocks with
 
     Attributes
@@ -116,7 +120,11 @@ class Session:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.tally = Tally()
-        self._adaptation = Adaptation(recognizer, words=words, threshold=threshold) if adapt else None
+        self._adaptation = None
+        if adapt:
+            from recognizer.live.adapting import Adaptation  # and with it all that training is made of
+
+            self._adaptation = Adaptation(recognizer, words=words, threshold=threshold)
         self._answered: tuple[np.ndarray, Result] | None = None  # and not yet learned from
         self._recognizer, self._words = recognizer, words
         self._least = least_probability(threshold, recognizer.model.rejection)
@@ -126,6 +134,7 @@ class Session:
         self._rate = recognizer.model.front_end.sample_rate
         self._warm_up()
         self._warned = False
+        self._arrived = 0.0  # when the last of the sound was there, by the clock
         self._foreseen: _Utterance | None = None
         self._next_partial = 0
         self.listener = Listener(self._rate, segmentation, clock=clock)
@@ -150,6 +159,7 @@ class Session:
         if isinstance(sound, Block) and sound.sample_rate < self._rate and not self._warned:
             self._warned = True
             warnings.warn(low_rate(str(sound.sample_rate), self._rate), RecognizerWarning, stacklevel=2)
+        self._arrived = sound.arrived if isinstance(sound, Block) else self._arrived
         events = self._learn()  # only now, when the answer to the last block has been shown
         return events + self._told(self.listener.hear(sound))
 
@@ -262,6 +272,8 @@ class Session:
         if position < self._next_partial or not self._spare():
             return []
         began = self._clock()
+        if began - self._arrived > LATE:
+            return []
         result = (self._foreseen or self._recognize(speech, (first, position))).result
         spent = self._clock() - began
         self._next_partial = position + round(max(PARTIAL_EVERY, spent / PARTIAL_SHARE) * self._rate)

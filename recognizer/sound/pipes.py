@@ -13,7 +13,7 @@ import numpy as np
 from recognizer.errors import AudioError
 from recognizer.sound.audio import HIGHEST_RATE, LOWEST_RATE, MOST_CHANNELS
 from recognizer.sound.channels import floats, one
-from recognizer.sound.source import BLOCK, Block
+from recognizer.sound.source import AT_ONCE, BLOCK, Block
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE  # formats of samples in a WAV file
 TYPES = {(PCM, 8): "u1", (PCM, 16): "<i2", (PCM, 24): "u1", (PCM, 32): "<i4", (FLOAT, 32): "<f4", (FLOAT, 64): "<f8"}
@@ -59,9 +59,11 @@ def piped(
 ) -> Iterator[Block]:
     """Blocks of sound as they come: a WAV file, or 16-bit integers, little-endian, of one channel.
 
+    Who asks late gets all that waits, up to a second: long blocks take less time, so that a slow machine catches up.
+
     Parameters
     ----------
-    stream : whose `read` gives what is there, at least one byte, and none at the end
+    stream : whose `read1` gives what is there, at least one byte, and none at the end
     raw : rate of samples that come alone, Hz; None where a WAV file says it
     clock : time, for tests
 
@@ -71,9 +73,10 @@ def piped(
         if it is no WAV file, or of a kind that is not read; if there are no samples, or some are not finite.
     """
     form = _header(stream) if raw is None else Samples(raw)
-    size, left, empty = form.frame * max(1, round(BLOCK * form.rate)), form.size, True
+    least, most = (form.frame * max(1, round(seconds * form.rate)) for seconds in (BLOCK, AT_ONCE))
+    left, empty = form.size, True
     while left is None or left >= form.frame:
-        data = _bytes(stream, size if left is None else min(size, left))
+        data = _waiting(stream, least, most if left is None else min(most, left), form.frame)
         data = data[: len(data) // form.frame * form.frame]  # what is torn at the end is no sample
         if not data:
             break
@@ -81,6 +84,13 @@ def piped(
         yield Block(form.read(data), form.rate, clock())
     if empty:
         raise AudioError("no samples came; see what the program before the pipe says")
+
+
+def _waiting(stream: BinaryIO, least: int, most: int, frame: int) -> bytes:
+    """What is there, in whole frames, or as many bytes as are wanted at least once they are there."""
+    data = stream.read1(most)
+    wanted = min(most, max(least, -(-len(data) // frame) * frame))
+    return data + _bytes(stream, wanted - len(data)) if data else data
 
 
 def _bytes(stream: BinaryIO, count: int) -> bytes:

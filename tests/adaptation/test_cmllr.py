@@ -184,6 +184,18 @@ def test_the_prior_alone_asks_for_no_transform(seed, shape, frames):
     np.testing.assert_allclose(cmllr.estimate(prior, shape), mllr.identity(DIMS), atol=1e-5)
 
 
+@quick
+@given(seeds, shapes, st.sampled_from([0.5, 200.0]))
+def test_what_the_prior_of_a_shape_leaves_out_is_not_needed(seed, shape, frames):
+    random = np.random.default_rng(seed)
+    bank = random_bank(random, 5, 2, DIMS)
+    heard = some_sums(random, bank)
+    own, whole = (
+        cmllr.estimate(heard + prior, shape) for prior in (cmllr.prior(bank, frames, shape), cmllr.prior(bank, frames))
+    )
+    np.testing.assert_allclose(own, whole, rtol=1e-7, atol=1e-7)
+
+
 def test_the_prior_is_what_frames_drawn_from_the_bank_sum_up_to():
     random = np.random.default_rng(3)
     bank = random_bank(random, 2, 2, DIMS, unused=0)

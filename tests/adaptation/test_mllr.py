@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from adapting import heard, mllr_auxiliary, random_bank, same_bank, seeds, shapes
@@ -43,6 +45,27 @@ def test_the_columns_of_every_row_are_those_of_the_shape(shape, dims):
     free = free_entries(shape, dims)
     used = mllr.columns(shape, dims)
     assert [list(c) for c in used] == [list(np.flatnonzero(row)) for row in free]
+
+
+@quick
+@given(seeds, st.sampled_from([1, mllr.INPUTS_AT_ONCE, mllr.INPUTS_AT_ONCE + 1, 3 * mllr.INPUTS_AT_ONCE + 7]))
+def test_products_are_sums_over_all_inputs(seed, count):
+    random = np.random.default_rng(seed)
+    weights, inputs = random.uniform(0, 2, (count, 4)), random.normal(0, 1, (count, 5))
+    expected = sum(w[:, None, None] * np.outer(x, x) for w, x in zip(weights, inputs))
+    np.testing.assert_allclose(mllr.products(weights, inputs), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_products_of_many_inputs_are_never_held_at_once():
+    """Of a minute of speech, they would be as large as all else that the program needs."""
+    weights, inputs = np.ones((6000, 39)), np.ones((6000, 40))
+    tracemalloc.start()
+    try:
+        mllr.products(weights, inputs)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 20e6 < len(inputs) * 40**2 * 8
 
 
 @settings(max_examples=12, deadline=None)

@@ -20,7 +20,7 @@ from synthetic import RATE, SILENCE, WORDS, quiet, say
 from recognizer.errors import ModelError, RecognizerWarning
 from recognizer.live.adapting import Adaptation
 from recognizer.live.events import Tally
-from recognizer.live.session import PARTIAL_SHARE, Session, listen
+from recognizer.live.session import LATE, PARTIAL_SHARE, Session, listen
 from recognizer.recognition.verification import NO_WORD, SURE, least_beside
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
@@ -308,8 +308,23 @@ def test_guesses_that_take_long_are_rarer(recognizer):
     moments = iter(np.arange(0, 1000, 0.1))
     events = heard(Session(recognizer, clock=lambda: float(next(moments))), blocks(talk(*WORDS)[0]))
     assert [event.result.word for event in of(events, "result")] == list(WORDS)
+    assert of(events, "partial")
     for _, partial in guesses(events):
         assert all(b.time - a.time >= 0.1 / PARTIAL_SHARE - 1e-6 for a, b in pairwise(partial))
+
+
+def test_there_are_no_guesses_while_sound_waits(recognizer):
+    """A machine that is behind has no time for them; answers are the same, and once it has caught up there are some."""
+    now, events = 0.0, []
+    session = Session(recognizer, clock=lambda: now)
+    samples, places = talk("hum", "fall")
+    between = (places[0][1] + places[1][0]) / 2
+    for block in blocks(samples):
+        now = block.arrived + (LATE + 0.01 if block.arrived < between else LATE - 0.01)
+        events += session.hear(block)
+    assert [event.result.word for event in of(events, "result")] == ["hum", "fall"]
+    assert of(events, "partial")
+    assert all(event.start > between for event in of(events, "partial"))
 
 
 # Time
@@ -468,7 +483,7 @@ def test_an_overflow_is_told_and_moves_the_times_on(recognizer, rate):
 @pytest.mark.parametrize("times", [1, 2])
 def test_an_overflow_within_a_word_makes_it_longer_and_moves_nothing_else(recognizer, rate, times):
     samples, places = talk("hum", "fall", rate=rate)
-    session, sounds = Session(recognizer), blocks(samples, rate)
+    session, sounds = Session(recognizer, clock=lambda: 0.0), blocks(samples, rate)
     at = round((places[0][0] + 0.2) / BLOCK)
     nothing = Block(np.zeros(0, np.float32), rate, sounds[at].arrived, lost=rate)
     sounds[at:at] = [nothing] * times

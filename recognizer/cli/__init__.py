@@ -49,6 +49,9 @@ COMMANDS = {
 }
 PLACEHOLDERS = {"int": "N", "float": "X", "path": "PATH"}  # by what the names of types begin with
 WILDCARDS = "*?["
+# A thread for every core, to multiply matrices as small as these, means waiting for the slowest of them: beside another
+# program that works, a command takes three times as long. Cores are used by --jobs.
+BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def _watched(call: Callable, *errors: type[Exception]) -> Callable:
@@ -220,6 +223,8 @@ def recognizer(
 
 def main() -> None:
     """Entry point of the console script."""
+    for name in BLAS_THREADS:  # which NumPy's library heeds if they are there before it is loaded
+        os.environ.setdefault(name, "1")
     if None in (sys.stdin, sys.stdout, sys.stderr):
         from recognizer.cli.streams import open_missing
 

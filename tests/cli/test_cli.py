@@ -632,3 +632,20 @@ def test_lines_of_wide_letters_are_wrapped_too(monkeypatch, capsys, columns):
     assert max(map(cell_len, (first, *others))) <= columns
     assert all(line.startswith("    北京") for line in others[:-1])
     assert " ".join(line.strip() for line in (first, *others)) == "北京 " * 30 + "end"
+
+
+@pytest.mark.parametrize(("own", "threads"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "2"}, "2")])
+def test_matrices_are_multiplied_by_one_thread_unless_somebody_wants_more(own, threads):
+    """Two that wait for each other take three times as long where anything else works."""
+    program = (
+        "import sys, recognizer.cli as cli\n"
+        "def app(**_):\n"
+        "    assert 'numpy' not in sys.modules\n"
+        "    import os, numpy; print(os.environ['OPENBLAS_NUM_THREADS'], os.environ['OMP_NUM_THREADS'])\n"
+        "cli.app = app; cli.main()"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment | own, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == [threads, "1"]

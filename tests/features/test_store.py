@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recognizer.features.store import Stored, Store
+from recognizer.features.store import Store, Stored
 
 
 def some(count: int, seed: int = 0, dtype: type = np.float32) -> list[np.ndarray]:

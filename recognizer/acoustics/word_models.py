@@ -9,6 +9,7 @@ import numpy as np
 
 from recognizer.acoustics.chain import Chain, shortest
 from recognizer.acoustics.density import Density
+from recognizer.acoustics.fast_match import FastMatch
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class WordModels:
     def least_frames(self) -> int:
         """Frames that an utterance must have for a path through any word."""
         return int(shortest(self.chain).min())
+
+    @cached_property
+    def fast_match(self) -> FastMatch:
+        """What tells in little time which words fit an utterance best."""
+        return FastMatch.of(*self.bank.moments(np.arange(len(self.bank.weights))), self.states)
 
     def rows(self, word: int | np.ndarray) -> np.ndarray:
         """Rows of the bank that the positions of a word stand on, (P,): silence, the states, silence.

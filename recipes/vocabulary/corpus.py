@@ -1,8 +1,8 @@
 """A large vocabulary that real people say: words cut in pieces, and pieces of one speaker joined to new words.
 
-No corpus of ten thousand words is at hand. Every recording of forty Arabic words and of twenty Mandarin and English ones
-is aligned with a small model and cut in three; two to four pieces of one language, drawn at random, are a new word,
-and every speaker of that language says it by pieces of the speaker's own takes.
+No corpus of ten thousand words is at hand. Every recording of forty Arabic words and of twenty Mandarin and English
+ones is aligned with a small model and cut in three; two to four pieces of one corpus, drawn at random, are a new word,
+and every speaker of that corpus says it by pieces of the speaker's own takes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +97,7 @@ def _pieces(utterance: Utterance, analysis: Analysis, path: np.ndarray | None) -
     frames = np.searchsorted(path, 1 + STATES * np.arange(PIECES + 1))
     first = round(analysis.start * RATE) + round((analysis.window - analysis.hop) / 2 * RATE)
     bounds = first + frames * round(analysis.hop * RATE)
-    found = [samples[start:end] for start, end in zip(bounds, bounds[1:])]
+    found = [samples[start:end] for start, end in pairwise(bounds)]
     return found if min(map(len, found)) > 4 * FADE * RATE else []
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recognizer.acoustics.chain import Chain, shortest
 from recognizer.acoustics.density import Density
-from recognizer.acoustics.fast_match import FastMatch
+
+if TYPE_CHECKING:
+    from recognizer.acoustics.fast_match import FastMatch
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class WordModels:
     @cached_property
     def fast_match(self) -> FastMatch:
         """What tells in little time which words fit an utterance best."""
+        from recognizer.acoustics.fast_match import FastMatch  # here, for few words need none
+
         return FastMatch.of(*self.bank.moments(np.arange(len(self.bank.weights))), self.states)
 
     def rows(self, word: int | np.ndarray) -> np.ndarray:

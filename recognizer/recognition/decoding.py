@@ -14,8 +14,8 @@ from recognizer.acoustics.word_models import WordModels, position_rows
 
 CHUNK_VALUES = 4_000_000  # densities held at once, of Gaussians and of states; bounds the memory
 LARGE = 200  # words, over which a fast match costs less than it saves
-SHORTLIST = 50  # words that it leaves to be scored exactly
-TYPICAL = 50  # words that are scored whatever is said: what a vocabulary has that was not said
+SHORTLIST = 100  # words that it leaves to be scored exactly
+TYPICAL = 30  # words that are scored whatever is said: what a vocabulary has that was not said
 
 
 def score_words(models: WordModels, features: Sequence[np.ndarray], words: np.ndarray | None = None) -> np.ndarray:

@@ -21,7 +21,7 @@ import numpy as np
 from recognizer.acoustics import recursions
 from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.word_models import WordModels
-from recognizer.recognition.decoding import Decoded, best_paths, decode, is_large, list_length, shortlisted, scored
+from recognizer.recognition.decoding import Decoded, best_paths, decode, is_large, list_length, scored, shortlisted
 
 SUMMARY = ("lead", "duration", "loop", "rivals", "noise")
 PENALTY = 8.0  # nats that a change of state costs in a free loop: sounds that last pay it, a lucky frame does not

@@ -14,7 +14,7 @@ from recognizer.acoustics.word_models import WordModels, position_rows
 
 CHUNK_VALUES = 4_000_000  # densities held at once, of Gaussians and of states; bounds the memory
 LARGE = 200  # words, over which a fast match costs less than it saves
-SHORTLIST = 100  # words that it leaves to be scored exactly
+SHORTLIST = 150  # words that it leaves to be scored exactly
 TYPICAL = 30  # words that are scored whatever is said: what a vocabulary has that was not said
 
 

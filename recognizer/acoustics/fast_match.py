@@ -40,12 +40,13 @@ class FastMatch:
     def of(cls, means: np.ndarray, variances: np.ndarray, states: int) -> FastMatch:
         """From the moments of all densities, (W * S + 1, D), word by word and silence last; S states a word."""
         centre, scale = means.mean(0), np.sqrt(variances.mean(0))
-        means = np.clip((means - centre) / scale, -FARTHEST, FARTHEST)
-        precision = np.clip(scale**2 / variances, 1 / WIDEST, WIDEST)
-        constant = 0.5 * (np.log(precision).sum(1) - (means**2 * precision).sum(1))
-        rows = np.arange(len(means) - 1).reshape(-1, states).T
-        affine = np.column_stack([means * precision, -0.5 * precision, constant])
-        return cls(centre, scale, affine[np.append(rows, len(means) - 1)].astype(np.float32), states)
+        affine = np.empty((len(means), 2 * len(centre) + 1), dtype=np.float32)
+        words = (len(means) - 1) // states
+        for state in range(states):
+            mean, variance = means[state:-1:states], variances[state:-1:states]
+            affine[state * words : (state + 1) * words] = _affine((mean - centre) / scale, scale**2 / variance)
+        affine[-1:] = _affine((means[-1:] - centre) / scale, scale**2 / variances[-1:])
+        return cls(centre, scale, affine, states)
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """How well each word fits an utterance, (W,) float32; differences compare with those of log likelihoods.
@@ -54,7 +55,7 @@ class FastMatch:
         ----------
         features : (T, D), as the densities know them; T at least one
         """
-        frames, states, words = len(features), self.states, len(self.affine) // self.states
+        frames, states, words = len(features), self.states, (len(self.affine) - 1) // self.states
         starts = np.arange(0, frames, max(1, min(POOLED, frames // states)))
         heard = np.clip((features - self.centre) / self.scale, -FARTHEST, FARTHEST)
         sums = np.add.reduceat(np.column_stack([heard, heard**2, np.ones(frames)]), starts).astype(np.float32)
@@ -73,3 +74,10 @@ class FastMatch:
                 np.maximum(ended, best[-2:].max(0), out=ended)
                 quiet += log_density[-1]
         return ended
+
+
+def _affine(means: np.ndarray, precision: np.ndarray) -> np.ndarray:
+    """Rows by which [x, x**2, 1] becomes log densities, but for what all share."""
+    means, precision = np.clip(means, -FARTHEST, FARTHEST), np.clip(precision, 1 / WIDEST, WIDEST)
+    constant = 0.5 * (np.log(precision).sum(1) - (means**2 * precision).sum(1))
+    return np.column_stack([means * precision, -0.5 * precision, constant])

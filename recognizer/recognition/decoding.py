@@ -130,6 +130,11 @@ def positions_scored(models: WordModels) -> int:
     return (2 * SHORTLIST + TYPICAL if is_large(models) else words) * positions
 
 
+def most_listed(models: WordModels) -> int:
+    """Words to choose from that an utterance has a score of, at most."""
+    return TYPICAL + SHORTLIST if is_large(models) else len(models.chain.log_stay)
+
+
 def list_length(models: WordModels, words: np.ndarray | None = None) -> int:
     """Words that `shortlisted` scores every utterance under."""
     typical, *choices = _choices(models, words)

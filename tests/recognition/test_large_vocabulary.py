@@ -18,7 +18,7 @@ from recognizer.acoustics.tied import TiedBank
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import find
 from recognizer.recognition import decoding, evidence
-from recognizer.recognition.decoding import list_length, positions_scored, score_words
+from recognizer.recognition.decoding import list_length, most_listed, positions_scored, score_words
 from recognizer.recognition.evidence import examine
 from recognizer.training import trials
 from recognizer.training.building import training_data
@@ -113,7 +113,9 @@ def test_only_words_to_choose_from_are_answered(words, models, heard, noise):
     found, full = examine(models, noise, heard, words), score_words(models, heard, words)
     np.testing.assert_array_equal(found.best, words[full.argmax(1)])
     assert set(found.words[np.isfinite(found.scores)]) <= set(words)
-    assert np.isfinite(found.scores).sum(1).min() >= min(len(words), decoding.SHORTLIST)
+    count = np.isfinite(found.scores).sum(1)
+    assert count.min() >= min(len(words), decoding.SHORTLIST)
+    assert count.max() <= min(len(words), most_listed(models))
 
 
 def test_words_that_cannot_be_chosen_speak_against_those_that_can(models, heard, noise):
@@ -182,6 +184,15 @@ def test_a_long_utterance_of_many_words_takes_little_memory(noise):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 200e6
+
+
+def test_words_of_one_state(noise):
+    random = np.random.default_rng(3)
+    means = random.normal(0, 3, (301, 1, DIMS))
+    models = WordModels(GaussianBank(np.ones((301, 1)), means, np.ones_like(means)), Chain.of_topology(300, 1))
+    said = np.arange(0, 300, 7)
+    heard = [means[word] + random.normal(size=(frames, DIMS)) for word, frames in zip(said, 1 + said % 9)]
+    np.testing.assert_array_equal(examine(models, noise, heard).best, score_words(models, heard).argmax(1))
 
 
 def test_a_fast_match_in_parts_is_the_same(models, heard, monkeypatch):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthetic import RATE, WORDS, say
+from synthetic import RATE, WORDS, say, write
 
 from recognizer import Recognizer
 from recognizer.acoustics import fast_match
@@ -17,6 +17,7 @@ from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.tied import TiedBank
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import find
+from recognizer.live.asking import objection
 from recognizer.recognition import decoding, evidence
 from recognizer.recognition.decoding import list_length, most_listed, positions_scored, score_words
 from recognizer.recognition.evidence import examine
@@ -229,6 +230,27 @@ def test_a_recognizer_answers_from_its_list(fitted, monkeypatch):
             assert candidate.score == pytest.approx(scores[candidate.word])
         some = recognizer.recognize(say(word), RATE, words=["rise", "hum"])
         assert {candidate.word for candidate in some.nbest} == {"rise", "hum"}
+
+
+def test_a_table_has_columns_for_words_that_can_be_listed(fitted, monkeypatch, tmp_path, run):
+    for name, value in (("LARGE", 1), ("TYPICAL", 1), ("SHORTLIST", 1)):
+        monkeypatch.setattr(decoding, name, value)
+    fitted.save(tmp_path / "m.npz")
+    sample = write(tmp_path / "rise.wav", say("rise"))
+    assert run("batch", "--csv", "-m", tmp_path / "m.npz", sample, "-o", tmp_path / "a.csv", "-q").status == 0
+    head, row = (tmp_path / "a.csv").read_text("utf-8-sig").splitlines()
+    assert head.endswith("word_1,confidence_1,word_2,confidence_2")
+    assert "rise" in row
+
+
+def test_who_says_a_word_that_is_not_listed_said_another(fitted, monkeypatch):
+    """The two words that are listed beside it never hold the one that was asked for."""
+    for name, value in (("LARGE", 1), ("TYPICAL", 1), ("SHORTLIST", 1)):
+        monkeypatch.setattr(decoding, name, value)
+    objects = objection(Recognizer(fitted), RATE)
+    said = [objects(word, say("rise")) for word in WORDS]
+    assert said[WORDS.index("rise")] is None
+    assert sum(told == f"that sounded like rise, not {word}: say {word}" for told, word in zip(said, WORDS)) >= 2
 
 
 def test_a_word_that_a_trial_did_not_list_counts_as_its_last(recordings, small, monkeypatch):

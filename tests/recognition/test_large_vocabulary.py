@@ -219,7 +219,7 @@ def test_numbers_of_any_size_leave_the_fast_match_finite(far, models, heard):
 
 def test_densities_of_any_width_leave_the_fast_match_finite(models, heard):
     means, variances = models.bank.means.copy(), models.bank.variances.copy()
-    means[0], variances[1], variances[2] = 1e15, 1e-20, 1e30
+    means[0], means[1], variances[1], variances[2] = 1e15, 0.0, 1e-20, 1e30
     odd = replace(models, bank=replace(models.bank, means=means, variances=variances))
     assert np.isfinite([odd.fast_match.scores(features) for features in heard[:5]]).all()
 

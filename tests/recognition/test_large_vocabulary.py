@@ -198,6 +198,18 @@ def test_words_of_one_state(noise):
     np.testing.assert_array_equal(examine(models, noise, heard).best, score_words(models, heard).argmax(1))
 
 
+def test_words_said_as_fast_as_can_be(noise):
+    """One frame a state: of every three of them, some would be lost."""
+    random, states = np.random.default_rng(4), 9
+    means = random.normal(0, 3, (300 * states + 1, 1, DIMS))
+    models = WordModels(
+        GaussianBank(np.ones((len(means), 1)), means, np.ones_like(means)), Chain.of_topology(300, states)
+    )
+    said = np.arange(0, 300, 7)
+    heard = [means[word * states : (word + 1) * states, 0] + random.normal(size=(states, DIMS)) for word in said]
+    np.testing.assert_array_equal(examine(models, noise, heard).best, said)
+
+
 def test_a_fast_match_in_parts_is_the_same(models, heard, monkeypatch):
     whole = [models.fast_match.scores(features) for features in heard[:20]]
     monkeypatch.setattr(fast_match, "CHUNK_VALUES", 1)

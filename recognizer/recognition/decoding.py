@@ -13,7 +13,7 @@ from recognizer.acoustics.recursions import Batch
 from recognizer.acoustics.word_models import WordModels, position_rows
 
 CHUNK_VALUES = 4_000_000  # densities held at once, of Gaussians and of states; bounds the memory
-LARGE = 200  # words, over which a fast match costs less than it saves
+LARGE = 300  # words; over so many a fast match costs less than it saves, see recipes/vocabulary
 SHORTLIST = 150  # words that it leaves to be scored exactly
 TYPICAL = 30  # words that are scored whatever is said: what a vocabulary has that was not said
 

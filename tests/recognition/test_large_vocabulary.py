@@ -173,8 +173,8 @@ def test_up_to_a_size_all_words_are_scored(noise, monkeypatch):
 
 
 def test_what_is_scored_does_not_grow_with_the_vocabulary():
-    assert positions_scored(vocabulary(300)) == positions_scored(vocabulary(3000))
-    assert list_length(vocabulary(300)) == list_length(vocabulary(3000))
+    assert positions_scored(vocabulary(350)) == positions_scored(vocabulary(3000))
+    assert list_length(vocabulary(350)) == list_length(vocabulary(3000))
 
 
 def test_a_long_utterance_of_many_words_takes_little_memory(noise):
@@ -191,9 +191,9 @@ def test_a_long_utterance_of_many_words_takes_little_memory(noise):
 
 def test_words_of_one_state(noise):
     random = np.random.default_rng(3)
-    means = random.normal(0, 3, (301, 1, DIMS))
-    models = WordModels(GaussianBank(np.ones((301, 1)), means, np.ones_like(means)), Chain.of_topology(300, 1))
-    said = np.arange(0, 300, 7)
+    means = random.normal(0, 3, (351, 1, DIMS))
+    models = WordModels(GaussianBank(np.ones((351, 1)), means, np.ones_like(means)), Chain.of_topology(350, 1))
+    said = np.arange(0, 350, 7)
     heard = [means[word] + random.normal(size=(frames, DIMS)) for word, frames in zip(said, 1 + said % 9)]
     np.testing.assert_array_equal(examine(models, noise, heard).best, score_words(models, heard).argmax(1))
 
@@ -201,11 +201,11 @@ def test_words_of_one_state(noise):
 def test_words_said_as_fast_as_can_be(noise):
     """One frame a state: of every three of them, some would be lost."""
     random, states = np.random.default_rng(4), 9
-    means = random.normal(0, 3, (300 * states + 1, 1, DIMS))
+    means = random.normal(0, 3, (350 * states + 1, 1, DIMS))
     models = WordModels(
-        GaussianBank(np.ones((len(means), 1)), means, np.ones_like(means)), Chain.of_topology(300, states)
+        GaussianBank(np.ones((len(means), 1)), means, np.ones_like(means)), Chain.of_topology(350, states)
     )
-    said = np.arange(0, 300, 7)
+    said = np.arange(0, 350, 7)
     heard = [means[word * states : (word + 1) * states, 0] + random.normal(size=(states, DIMS)) for word in said]
     np.testing.assert_array_equal(examine(models, noise, heard).best, said)
 

@@ -16,6 +16,7 @@ import numpy as np
 from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning, cited, listed, shown
 from recognizer.features.analysis import FILES_AT_ONCE, Analysis, finished, low_rate
 from recognizer.model import Model, facts, in_few_words, locate
+from recognizer.recognition.decoding import positions_scored
 from recognizer.recognition.evidence import examine
 from recognizer.recognition.result import Candidate, Result
 from recognizer.recognition.verification import NO_NUMBER, NO_WORD, TOO_CLOSE, belief, least_probability
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
     from recognizer.training.settings import TrainingSettings
     from recognizer.training.trials import Progress
 
-# Frames of an utterance times positions of all words, at most: each takes 30 to 80 bytes while it is recognised. Four
-# seconds of a thousand words are so many, and of the ten digits it is seven minutes.
+# Frames of an utterance times positions of all words that are scored, at most: each takes 30 to 80 bytes while it is
+# recognised. Forty seconds of a large vocabulary are so many, and of the ten digits it is seven minutes.
 MOST_CELLS = 5_000_000
 ENROLLED = "enrolled"  # what the card of a model that was fitted to a voice tells of that
 
@@ -634,14 +635,15 @@ class Recognizer:
         words = [unicodedata.normalize("NFC", word) for word in words]
         if not words:
             raise ModelError(f"no words to choose from were given; the model has {listed(self.words)}")
-        unknown = [word for word in words if word not in self.words]
+        known, wanted = set(self.words), set(words)
+        unknown = [word for word in words if word not in known]
         if unknown:
             raise ModelError(f"the model has no word {listed(map(cited, unknown))}; it has {listed(self.words)}")
-        return np.array([i for i, word in enumerate(self.words) if word in words])
+        return np.array([i for i, word in enumerate(self.words) if word in wanted])
 
     def _decode(self, analyses: Sequence[Analysis], indices: np.ndarray, least: float) -> list[Result]:
         """Results of analyses, scored together."""
-        most = MOST_CELLS // self.model.acoustics.chain.log_stay.size
+        most = MOST_CELLS // positions_scored(self.model.acoustics)
         long = [bool(analysis.features) and len(analysis.features[0]) > most for analysis in analyses]
         speech = [i for i, analysis in enumerate(analyses) if analysis.features and not long[i]]
         results = [_nothing(a, "too long" if is_long else a.reason) for a, is_long in zip(analyses, long)]
@@ -650,11 +652,10 @@ class Recognizer:
             found = examine(self.model.acoustics, noise, [analyses[i].features[0] for i in speech], indices)
             believed = belief(found.scores, found.evidence, self.model.calibration, self.model.rejection)
             ranked = np.argsort(-found.scores, axis=1, kind="stable")
-            by_utterance = zip(
-                speech, found.scores, found.spans, ranked, believed.confidence, believed.known, believed.lesser
-            )
-            words = [self.words[i] for i in indices]
-            for i, scores, span, order, confidence, known, lesser in by_utterance:
+            labels = [[self.words[word] for word in words] for words in found.words.tolist()]
+            numbers = found.scores, found.spans, ranked, believed.confidence, believed.known, believed.lesser
+            by_utterance = zip(speech, labels, *numbers)
+            for i, words, scores, span, order, confidence, known, lesser in by_utterance:
                 if not (np.isfinite([known, *confidence]).all() and (scores < np.inf).all()):
                     results[i] = _nothing(analyses[i], NO_NUMBER)
                     continue

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from recognizer.acoustics.chain import Chain, shortest
 from recognizer.acoustics.density import Density
+
+if TYPE_CHECKING:
+    from recognizer.acoustics.fast_match import FastMatch
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,15 @@ class WordModels:
     def least_frames(self) -> int:
         """Frames that an utterance must have for a path through any word."""
         return int(shortest(self.chain).min())
+
+    @cached_property
+    def fast_match(self) -> FastMatch:
+        """What tells in little time which words fit an utterance best."""
+        from recognizer.acoustics.fast_match import FastMatch  # here, for few words need none
+
+        rows = np.arange(len(self.bank.weights))
+        parts = [self.bank.moments(rows[start : start + 4096]) for start in range(0, len(rows), 4096)]  # little memory
+        return FastMatch.of(*(np.concatenate(moments) for moments in zip(*parts, strict=True)), self.states)
 
     def rows(self, word: int | np.ndarray) -> np.ndarray:
         """Rows of the bank that the positions of a word stand on, (P,): silence, the states, silence.

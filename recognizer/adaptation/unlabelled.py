@@ -97,4 +97,4 @@ def sure_words(
     # Who wants everything answered does not want noises learned from.
     least = max(least_probability(point, model.rejection) for point in (threshold, "normal"))
     sure = is_sure(believed, least)
-    return np.where(sure, allowed[found.scores.argmax(1)], -1)
+    return np.where(sure, found.best, -1)

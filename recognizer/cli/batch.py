@@ -140,7 +140,9 @@ def batch(
         progress = stack.enter_context(progress_bar(quiet or (output is None and sys.stdout.isatty())))  # tears tables
         if output is not None:
             check_file(output, "--output", recordings=files)
-            candidates = len(recognizer.indices(how["words"]))
+            from recognizer.recognition.decoding import most_listed
+
+            candidates = min(len(recognizer.indices(how["words"])), most_listed(recognizer.model.acoustics))
             show = stack.enter_context(_to_file(output, as_json, candidates))
         elif as_json or as_csv:
             show = _json_line if as_json else _csv_line()

@@ -298,7 +298,7 @@ def _before(told: str, fault: str) -> str:
 
 MOST_WORDS = 10_000
 MOST_STATES = 1000  # of a word, which could last no less than ten seconds
-MOST_POSITIONS = 50_000  # of all words together, for which every frame of a recording has a number
+MOST_POSITIONS = 200_000  # of all words together; of so many every frame has a number in little memory
 MOST_MOVES = 500_000  # of all words together, from any position to another
 LONGEST_WORD = 1000  # characters
 SINGLE = 3.5e38  # more than single precision holds

@@ -79,7 +79,7 @@ def objection(recognizer: Answering, rate: int) -> Check:
             return f"no word was found in it: say {word} again, closer to the microphone"
         confidence = {candidate.word: candidate.confidence for candidate in candidates}
         heard = candidates[0].word
-        if confidence[heard] >= CLEARLY and confidence[word] <= HARDLY:
+        if confidence[heard] >= CLEARLY and confidence.get(word, 0.0) <= HARDLY:
             return f"that sounded like {heard}, not {word}: say {word}"
         return None
 

@@ -21,7 +21,7 @@ import numpy as np
 from recognizer.acoustics import recursions
 from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.word_models import WordModels
-from recognizer.recognition.decoding import Decoded, best_paths, decode, scored
+from recognizer.recognition.decoding import Decoded, best_paths, decode, is_large, list_length, scored, shortlisted
 
 SUMMARY = ("lead", "duration", "loop", "rivals", "noise")
 PENALTY = 8.0  # nats that a change of state costs in a free loop: sounds that last pay it, a lucky frame does not
@@ -37,11 +37,19 @@ class Examination:
     scores : (U, W) log likelihoods of the words to choose from, -inf where an utterance is too short
     spans : (U, 2), first and past-the-last frame of the best of them, meaningless where there is none
     evidence : (U, `evidence_size`), the summary first; zero where there is none
+    words : (U, W), which words these are, as indices of the vocabulary; of a large one each utterance has a list of
+        its own, see `decoding.shortlisted`, on which words that are not to be chosen from have the score -inf
     """
 
     scores: np.ndarray
     spans: np.ndarray
     evidence: np.ndarray
+    words: np.ndarray
+
+    @property
+    def best(self) -> np.ndarray:
+        """The word of the highest score, (U,)."""
+        return self.words[np.arange(len(self.words)), self.scores.argmax(1)]
 
 
 def examine(
@@ -53,7 +61,8 @@ def examine(
 ) -> Examination:
     """Decode, and gather evidence on the best word.
 
-    Words that are not to be chosen from still speak against those that are.
+    Words that are not to be chosen from still speak against those that are. Where the vocabulary is large, all words
+    are those that `decoding.shortlisted` lists, and the mean of the others is that of words spread over the vocabulary.
 
     Parameters
     ----------
@@ -63,29 +72,41 @@ def examine(
     words : indices of the words to choose from; all when None
     left_out : (U,) the word that the vocabulary is to lack for each utterance, as if it had never been trained
     """
-    if noise is None:
-        return Examination(*decode(models, features, words), np.zeros((len(features), 0)))
-    everything = np.arange(len(models.chain.log_stay))
+    everything, large = np.arange(len(models.chain.log_stay)), is_large(models)
     words = everything if words is None else words
-    scores = np.full((len(features), len(words)), -np.inf)
-    spans = np.zeros((len(features), 2), dtype=np.intp)
-    evidence = np.zeros((len(features), evidence_size(models)))
+    if noise is None and not large:
+        every = np.broadcast_to(words, (len(features), len(words)))
+        return Examination(*decode(models, features, words), np.zeros((len(features), 0)), every)
     members = np.array([i for i, f in enumerate(features) if len(f) >= models.least_frames], dtype=np.intp)
-    for place, all_scores, decoded in scored(models, [features[i] for i in members]):
+    heard = [features[i] for i in members]
+    if large:
+        columns = np.arange(list_length(models, words))
+        scored_groups = shortlisted(models, heard, words, None if left_out is None else left_out[members])
+    else:
+        columns, scored_groups = words, scored(models, heard)
+    scores = np.full((len(features), len(columns)), -np.inf)
+    listing = np.tile(words[:1] if large else words, (len(features), len(columns) if large else 1))
+    spans = np.zeros((len(features), 2), dtype=np.intp)
+    evidence = np.zeros((len(features), evidence_size(models) if noise else 0))
+    for place, all_scores, decoded in scored_groups:
         group = members[place]
         lacking = np.zeros(all_scores.shape, dtype=bool)
         if left_out is not None:
-            lacking[np.arange(len(group)), left_out[group]] = True
+            lacking = decoded.words == left_out[group, None]
         fitting = all_scores.argmax(1)  # stands in where no word to choose from is short enough
         all_scores = np.where(lacking, -np.inf, all_scores)
-        scores[group] = all_scores[:, words]
+        listing[group] = decoded.words[:, columns]
+        chosen = np.isin(listing[group], words) if large else True
+        scores[group] = np.where(chosen, all_scores[:, columns], -np.inf)
         possible = np.isfinite(scores[group]).any(1)
-        best = np.where(possible, words[scores[group].argmax(1)], fitting)
+        best = np.where(possible, columns[scores[group].argmax(1)], fitting)
         log_density, path, spans[group] = best_paths(decoded, best)
+        if noise is None:
+            continue
         aligned = _Aligned(decoded, all_scores, lacking, best, log_density, path)
         found = np.concatenate([_summary(aligned, noise), _details(aligned, models)], axis=1)
         evidence[group] = np.where(possible[:, None], found, 0.0)
-    return Examination(scores, spans, evidence)
+    return Examination(scores, spans, evidence, listing)
 
 
 def evidence_size(models: WordModels) -> int:
@@ -109,7 +130,7 @@ class _Aligned:
     decoded : the group
     scores : (U, W), -inf where a word lacks or is too long
     lacking : (U, W), words that are as if they had never been
-    best : (U,), the word
+    best : (U,), the word, by its column
     log_density : (T, U, P), of its positions
     path : (T, U), positions
     """
@@ -174,7 +195,7 @@ class _Aligned:
 def _summary(aligned: _Aligned, noise: GaussianBank) -> np.ndarray:
     """What else could explain the sound, (U, len(SUMMARY)), all but the duration in nats a frame.
 
-    * lead: over the mean of the other words' scores
+    * lead: over the mean of the other words' scores; of a large vocabulary, of those that stand for all
     * duration: log of the frames in the word's own states
     * loop: over the free loop through all states
     * rivals: over the free loop that lacks the word's own states, the mean of the word's states that the path visits,
@@ -183,8 +204,9 @@ def _summary(aligned: _Aligned, noise: GaussianBank) -> np.ndarray:
     """
     batch, frames, others = aligned.decoded.batch, aligned.frames, aligned.others
     score = aligned.scores[np.arange(len(aligned.best)), aligned.best]
-    others_mean = np.where(others, aligned.scores, 0.0).sum(1) / np.maximum(others.sum(1), 1)
-    lead = np.where(others.any(1), score - others_mean, 0.0)
+    typical, usual = (x[:, : aligned.decoded.typical] for x in (others, aligned.scores))
+    others_mean = np.where(typical, usual, 0.0).sum(1) / np.maximum(typical.sum(1), 1)
+    lead = np.where(typical.any(1), score - others_mean, 0.0)
     free, _ = recursions.free_loop(aligned.states, batch, PENALTY)
     _, rival = recursions.free_loop(aligned.without(~others), batch, PENALTY)
     over_rival = aligned.by_position(np.where(batch.inside, aligned.along - rival, 0.0))[:, 1:-1]
@@ -207,7 +229,8 @@ def _details(aligned: _Aligned, models: WordModels) -> np.ndarray:
     batch, utterances = aligned.decoded.batch, len(aligned.best)
     frames = aligned.frames[:, None]
     lead = np.where(batch.inside, aligned.along - aligned.states.max(-1), 0.0)
-    needed, row = np.unique(models.rows(aligned.best), return_inverse=True)
+    words = aligned.decoded.words[np.arange(utterances), aligned.best]
+    needed, row = np.unique(models.rows(words), return_inverse=True)
     means, variances = models.bank.moments(needed)
     heard = models.transformed(aligned.decoded.frames)[0][batch.frame]
     departures = (aligned.by_position(heard) - means[row]) / np.sqrt(variances[row])

@@ -35,7 +35,8 @@ _HEARD = {
     "confidence": SHARE,
     "accepted": YES_NO,
     "reason": _or_null(TEXT) | {"description": "why there is no answer"},
-    "nbest": _list(_of("Candidate")) | {"description": "all words, best first; none in silence"},
+    "nbest": _list(_of("Candidate"))
+    | {"description": "all words, best first; of over 300 those that fit best; none in silence"},
 }
 _SPAN = {"start": NUMBER | {"description": "seconds"}, "end": NUMBER | {"description": "seconds"}}
 SCHEMAS = {

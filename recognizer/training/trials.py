@@ -39,7 +39,7 @@ HELD_OUT = 3  # every third speaker, or take, is held out to calibrate: two thir
 FEWEST_TO_CALIBRATE = 30  # held-out utterances; below, REFUSED's share at `normal` is not even one of them
 FEWEST_TO_REJECT = 1000  # held-out utterances to learn rejection from; of fewer, the default is better (recipes/owners)
 ENOUGH_TO_CALIBRATE = 300  # held-out utterances; a trial more, of other speakers, is made until there are so many
-MOST_HELD_OUT = 5000  # of a trial that are recognised: of more, the evidence takes much memory and tells no more
+MOST_HELD_OUT = 5000  # of a trial that are recognised: more tell no more, and take a GB where words are many
 FEWEST_WORDS = 3  # to leave one out: two must stay, for the lead of one over the other is evidence
 PARTS = 5  # for cross-fitting: with more, hardly less is left out (Breiman and Spector 1992: five or ten)
 SIGNIFICANT = 0.05  # chance does as well as this more rarely, by convention
@@ -145,7 +145,7 @@ class Trial:
     ----------
     members : (U,) which utterances were held out
     truth : (U,) indices of their words
-    scores : (U, W), -inf for words that the trial's model lacks
+    scores : (U, W), -inf for words that the trial's model lacks, or did not score since the vocabulary is large
     evidence : (U, E)
     left_out : (U, E), where the word itself was left out of the vocabulary; (0, E) with too few words
     noises, strangers : (N, E) and (M, E)
@@ -239,8 +239,8 @@ def hold_out(
             if not tried:
                 break
             continue
-        progress("held-out test", len(tried), HELD_OUT, "")
         members = np.array(members)[:: -(-len(members) // MOST_HELD_OUT)]
+        progress("held-out test", len(tried), HELD_OUT, "")
         tried.append(_try(data, f"trial-{len(tried)}", seen, members, noise, noises[1::2], others))
         right = int((tried[-1].scores.argmax(1) == tried[-1].truth).sum())
         progress("held-out test", len(tried), HELD_OUT, f"{right} of {len(members)} right")
@@ -266,7 +266,11 @@ def _try(
     found = examine(models, noise, features)
     scores = np.full((len(members), len(data.words)), -np.inf)
     column = np.array([data.words.index(word) for word in known])
-    scores[:, column] = found.scores
+    np.put_along_axis(scores, column[found.words], found.scores, 1)
+    # Of a word that was not scored it is only known that it fits less than all that were.
+    own, everyone = column[truth], np.arange(len(members))
+    lowest = np.where(np.isfinite(found.scores), found.scores, np.inf).min(1)
+    scores[everyone, own] = np.where((found.words == truth[:, None]).any(1), scores[everyone, own], lowest)
     left_out = found.evidence[:0]
     if len(known) >= FEWEST_WORDS:
         left_out = examine(models, noise, features, left_out=truth).evidence

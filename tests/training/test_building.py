@@ -561,7 +561,7 @@ def test_one_take_of_each_word_is_enough_for_the_same_voice(recordings):
 
 
 @pytest.mark.parametrize(
-    ("words", "states"), [(10_001, 1), (2, 999), (5001, 8)], ids=["words", "states of a word", "states of all"]
+    ("words", "states"), [(10_001, 1), (2, 999), (5001, 38)], ids=["words", "states of a word", "states of all"]
 )
 def test_what_could_not_be_read_again_is_not_trained(tmp_path, words, states):
     """Known before a recording is read, and not when a model that took hours is to be used."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from recognizer.training.trials import Progress
 
 # Frames of an utterance times positions of all words that are scored, at most: each takes 30 to 80 bytes while it is
-# recognised. Forty seconds of a large vocabulary are so many, and of the ten digits it is seven minutes.
+# recognised. Twenty seconds of a large vocabulary are so many, and of the ten digits it is seven minutes.
 MOST_CELLS = 5_000_000
 ENROLLED = "enrolled"  # what the card of a model that was fitted to a voice tells of that
 

@@ -279,7 +279,8 @@ def main(folder: Path) -> None:
         "python recipes/vocabulary/run.py FOLDER",
         "The words are two to four pieces of real words, joined: see `corpus.py`. Speakers are never those trained on.",
         "## What an utterance costs",
-        "CPU time after the features, with verification; ms an utterance, 64 at a time and each by itself.\n\n"
+        "CPU time after the features, with verification; ms an utterance, 64 at a time and each by itself; where all "
+        "words are scored, without making results of scores.\n\n"
         "| words | Gaussians a state | 64 at a time | by itself | all words scored |\n|---|---|---|---|---|\n"
         + "\n".join(rows)
         + f"\n\nFrom 10 to 1,000 words: {ratios[0]:.1f} times, by itself {ratios[1]:.1f}; from 1,000 to 10,000: "

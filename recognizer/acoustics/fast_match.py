@@ -29,15 +29,17 @@ class FastMatch:
     affine : (S * W + 1, 2 D + 1) float32, log densities as a linear map of [x, x**2, 1]; the first states of all words
         first, silence last
     states : S
+    reach : how many states a path may go on at once
     """
 
     centre: np.ndarray
     scale: np.ndarray
     affine: np.ndarray
     states: int
+    reach: int = 2
 
     @classmethod
-    def of(cls, means: np.ndarray, variances: np.ndarray, states: int) -> FastMatch:
+    def of(cls, means: np.ndarray, variances: np.ndarray, states: int, reach: int = 2) -> FastMatch:
         """From the moments of all densities, (W * S + 1, D), word by word and silence last; S states a word."""
         centre, scale = means.mean(0), np.sqrt(variances.mean(0))
         affine = np.empty((len(means), 2 * len(centre) + 1), dtype=np.float32)
@@ -46,7 +48,7 @@ class FastMatch:
             mean, variance = means[state:-1:states], variances[state:-1:states]
             affine[state * words : (state + 1) * words] = _affine((mean - centre) / scale, scale**2 / variance)
         affine[-1:] = _affine((means[-1:] - centre) / scale, scale**2 / variances[-1:])
-        return cls(centre, scale, affine, states)
+        return cls(centre, scale, affine, states, reach)
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """How well each word fits an utterance, (W,) float32; differences compare with those of log likelihoods.
@@ -66,12 +68,12 @@ class FastMatch:
         for part in (sums[start : start + size] for start in range(0, len(sums), size)):
             for log_density in part @ self.affine.T:
                 before = best.copy()
-                for far in range(1, min(3, states + 1)):
+                for far in range(1, min(self.reach, states) + 1):
                     np.maximum(best[far:], before[:-far], out=best[far:])
                     np.maximum(best[far - 1], quiet, out=best[far - 1])
                 best += log_density[:-1].reshape(states, words)
                 ended += log_density[-1]
-                np.maximum(ended, best[-2:].max(0), out=ended)
+                np.maximum(ended, best[-self.reach :].max(0), out=ended)
                 quiet += log_density[-1]
         return ended
 

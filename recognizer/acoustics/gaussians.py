@@ -56,6 +56,16 @@ class WeightedFrames:
     frames: np.ndarray
     weights: np.ndarray
 
+    @property
+    def dims(self) -> int:
+        """D."""
+        return self.frames.shape[1]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the frames."""
+        return self.frames.dtype
+
     def __len__(self) -> int:
         return len(self.frames)
 
@@ -241,12 +251,12 @@ class GaussianBank:
         groups : of each state
         sizes : of which the codebook is of no use, for every state has its own
         """
-        lengths, some = np.array([len(group) for group in groups]), groups[0][:1].frames
-        shape = (len(groups), sizes.mixtures, some.shape[1])
+        lengths = np.array([len(group) for group in groups])
+        shape = (len(groups), sizes.mixtures, groups[0].dims)
         means, variances = np.empty(shape), np.empty(shape)
         statistics = Statistics.zeros(shape[:2], shape)
         for members in of_similar_length(lengths, STACKED_FRAMES):
-            stack = np.zeros((len(members), lengths[members].max(), shape[2]), some.dtype)
+            stack = np.zeros((len(members), lengths[members].max(), shape[2]), groups[0].dtype)
             weights = np.zeros(stack.shape[:2])
             for place, member in enumerate(members):
                 group, inside = groups[member], slice(lengths[member])

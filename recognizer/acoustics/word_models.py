@@ -48,9 +48,9 @@ class WordModels:
         """What tells in little time which words fit an utterance best."""
         from recognizer.acoustics.fast_match import FastMatch  # here, for few words need none
 
-        rows = np.arange(len(self.bank.weights))
+        rows, reach = np.arange(len(self.bank.weights)), max(2, *self.chain.log_jumps, 0)
         parts = [self.bank.moments(rows[start : start + 4096]) for start in range(0, len(rows), 4096)]  # little memory
-        return FastMatch.of(*(np.concatenate(moments) for moments in zip(*parts, strict=True)), self.states)
+        return FastMatch.of(*(np.concatenate(moments) for moments in zip(*parts, strict=True)), self.states, reach)
 
     def rows(self, word: int | np.ndarray) -> np.ndarray:
         """Rows of the bank that the positions of a word stand on, (P,): silence, the states, silence.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +38,8 @@ from recognizer.cli.reporting import (
     working,
 )
 from recognizer.errors import cited, listed, shown
+
+CONTAINERS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # what they may have, bytes
 
 
 @does_work
@@ -140,8 +142,8 @@ def train(
     memory: Annotated[
         str | None,
         typer.Option(
-            help="For the features of the recordings; what has no room goes to a file. A quarter of the computer's by "
-            "default.",
+            help="For the features of the recordings; what has no room goes to a file. By default a quarter of what "
+            "the system has, where it tells.",
             metavar="SIZE",
             show_default=False,
         ),
@@ -280,11 +282,15 @@ def _room(memory: str | None) -> int | None:
     """Bytes that `--memory` allows; None where nobody knows how many there are."""
     if memory is None:
         known = hasattr(os, "sysconf") and {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= os.sysconf_names.keys()
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4 if known else None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kMGT])i?B?", memory.strip())
+        found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")] if known else []
+        for place in CONTAINERS:
+            with suppress(OSError, ValueError):  # there is none, or it has no limit
+                found.append(int(Path(place).read_text()))
+        return min(found) // 4 if found else None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt])b?", memory.strip(), re.IGNORECASE)
     if not found:
         raise usage_error(f"--memory {shown(memory)} is no size, such as 500MB or 2GB")
-    return round(float(found[1]) * 1000 ** (1 + "kMGT".index(found[2])))
+    return round(float(found[1]) * 1000 ** (1 + "kmgt".index(found[2].lower())))
 
 
 def _weight(text: str, number: Callable[[str, str], float]) -> tuple[Path, float]:

@@ -26,6 +26,7 @@ from recognizer.files.textgrid import textgrid
 from recognizer.files.writing import replacing
 from recognizer.model import Model
 from recognizer.recognition import decoding
+from recognizer.recognition.evidence import examine
 from recognizer.sound.audio import Recording
 
 SHOWN_AROUND = 0.25  # seconds of the recording that a picture has on both sides of what was analysed
@@ -119,8 +120,8 @@ def align(analysis: Analysis, model: Model, word: str | None = None) -> Alignmen
     if not analysis.features:
         raise AudioError(f"no word can be aligned, it is {analysis.reason}; record a whole word, closer or louder")
     (features,) = analysis.features
-    scores = decoding.score_words(models, [features], candidates)[0]
-    best = int(candidates[scores.argmax()])
+    heard = examine(models, None, [features], candidates)
+    best, scores = int(heard.best[0]), heard.scores[0]
     found = decoding.along_path(models, features, best)
     if found is None:
         what = "any word" if word is None else cited(model.words[best])

@@ -11,6 +11,7 @@ from recognizer.evaluation.alignment import Segment, segments_of
 from recognizer.features.analysis import Analysis
 from recognizer.model import Model
 from recognizer.recognition import decoding
+from recognizer.recognition.evidence import examine
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def explain(analysis: Analysis, model: Model, words: np.ndarray, most: int) -> l
     if not analysis.features:
         raise AudioError(f"no word can be laid over it, it is {analysis.reason}; record a whole word, closer or louder")
     (features,) = analysis.features
-    scores = decoding.score_words(model.acoustics, [features], words)[0]
+    found = examine(model.acoustics, None, [features], words)
+    scores, words = found.scores[0], found.words[0]
     ranked = [i for i in np.argsort(-scores, kind="stable")[:most] if np.isfinite(scores[i])]
     if not ranked:
         raise AudioError(f"its {analysis.duration:.3f} s are too short for any word; record a whole word")

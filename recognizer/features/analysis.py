@@ -31,8 +31,8 @@ PARALLEL_FROM = 200  # files; below, starting workers takes longer than the work
 SEVERAL, SEVERAL_FROM = "several words", 2.5  # seconds; a shorter recording is taken for one of a word unseen
 WHOLE = 4.0  # seconds; a longer recording is not of one word
 LONGEST = 6000  # frames, a minute as they usually follow each other: no word lasts so long
-CACHED = 1  # version of what is cached; another one whenever the same recording would give another analysis
 PIECE = 2.0  # seconds, of what is cut from it
+CACHED = 1  # version of what is cached; another one whenever the same recording would give another analysis
 
 
 @dataclass(frozen=True)
@@ -235,9 +235,13 @@ class Analyser:
                 if key and (known := self.cache.get(key)):
                     found[i] = _as_known(*known)
                     continue
+                if not key:
+                    held[i] = audio.load(path, _rate(path, self.front_end))
+                    continue
                 with _told() as said:
                     held[i] = audio.load(path, _rate(path, self.front_end))
-                if key and not said:  # what is wrong with it is to be told each time
+                # What is wrong with it is to be told each time, and what was replaced meanwhile is another recording.
+                if not said and self._key(path, copies) == key:
                     new[i] = key
             except AudioError as error:
                 found[i] = error
@@ -251,8 +255,19 @@ class Analyser:
 
     def _key(self, path: Path, copies: Sequence[Perturbation]) -> bytes | None:
         """What a recording is cached under."""
+        from soundfile import __libsndfile_version__
+
         backgrounds = [p.background for p in (*self.perturbations, *copies) if p.background]
-        how = [CACHED, self.front_end.settings, asdict(self.endpointer), self.finish, *self.perturbations, *copies]
+        how = [
+            CACHED,
+            np.__version__,
+            __libsndfile_version__,
+            self.front_end.settings,
+            asdict(self.endpointer),
+            self.finish,
+            *self.perturbations,
+            *copies,
+        ]
         return self.cache.key(path, repr(how), [each for background in backgrounds for each in background.files])
 
     def _pieces(self, paths: Sequence[Path]) -> list[list[Analysis] | AudioError]:
@@ -274,11 +289,14 @@ class Analyser:
 
 @contextmanager
 def _told() -> Iterator[list[warnings.WarningMessage]]:
-    """What is warned of, which is warned of at the end all the same."""
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        yield said
-    _warn_again(said)
+    """What is warned of, which is warned of at the end all the same; not for several threads at once."""
+    said: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            yield said
+    finally:
+        _warn_again(said)
 
 
 def _to_know(analysis: Analysis) -> Known:

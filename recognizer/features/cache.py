@@ -2,7 +2,8 @@
 
 An SQLite database, because it is what it takes: processes read and write it at the same time, what a killed one had
 begun is not there, and it does not grow without bound. What is kept is found by everything that it was made of: the
-bytes of the recording, and how it is read. So nothing in it is ever out of date, and another front end finds nothing.
+bytes of the recording, how it is read, and by which libraries. So nothing in it is out of date, and another front end
+finds nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import sqlite3
 import struct
+import time
 import warnings
 import weakref
 from collections.abc import Mapping, Sequence
@@ -21,12 +23,14 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.errors import RecognizerError, RecognizerWarning, shown
+from recognizer.files.writing import remedy
 
 NAME = "analyses.sqlite"
 LARGEST = 10 << 30  # bytes; beyond, the oldest go first
-CHECKED = 1000  # put into it before it is looked at again how large it is
 GOING = 0.1  # share of all that goes then
 PATIENCE = 60.0  # seconds to wait for another process that writes
+WAITING = 0.05  # seconds until it is asked again
+LOCKED = "locked"  # in what SQLite says where another process is at it, which it does not always wait for
 SIZE = struct.Struct("<I")
 
 Known = tuple[dict, Sequence[np.ndarray]]
@@ -45,7 +49,6 @@ class Cache:
     folder: Path
     largest: int = LARGEST
     _database: sqlite3.Connection | None = field(default=None, init=False, repr=False)
-    _new: int = field(default=0, init=False, repr=False)
     _broken: bool = field(default=False, init=False, repr=False)
 
     def __getstate__(self) -> dict:
@@ -84,15 +87,22 @@ class Cache:
         Raises
         ------
         RecognizerError
-            if the folder has no cache in it, but something else of that name, or cannot be made.
+            if the folder has no cache in it, but something else of that name, or cannot be made or written to.
         """
+        name = shown(self.folder / NAME)
         try:
             row = self._opened().execute("SELECT known FROM analyses WHERE key = ?", (key,)).fetchone()
-        except (sqlite3.Error, OSError) as error:
-            raise RecognizerError(
-                f"{shown(self.folder / NAME)}: is no cache ({error}); delete it, or name another folder"
-            ) from error
-        return row and _unpacked(row[0])
+        except sqlite3.OperationalError as error:
+            raise RecognizerError(f"{name}: {error}; name another folder for the cache, or leave it out") from error
+        except sqlite3.Error as error:
+            raise RecognizerError(f"{name}: is no cache ({error}); delete it, or name another folder") from error
+        except OSError as error:
+            what_to_do = remedy(error, "name another folder for the cache, or leave it out")
+            raise RecognizerError(f"{name}: {error.strerror}; {what_to_do}") from error
+        try:
+            return row and _unpacked(row[0])
+        except (ValueError, KeyError, TypeError, struct.error):  # damaged: it is heard again
+            return None
 
     def put(self, known: Mapping[bytes, Known]) -> None:
         """Keep what became known, all of it or nothing.
@@ -107,11 +117,8 @@ class Cache:
         rows = [(key, _packed(*value)) for key, value in known.items()]
         try:
             with self._opened() as database:
-                database.executemany("INSERT OR IGNORE INTO analyses (key, known) VALUES (?, ?)", rows)
-            self._new += len(rows)
-            if self._new >= CHECKED:
-                self._new = 0
-                self._bound()
+                database.executemany("INSERT OR REPLACE INTO analyses (key, known) VALUES (?, ?)", rows)
+            self._bound()
         except sqlite3.Error as error:
             self._broken = True
             warnings.warn(
@@ -123,29 +130,47 @@ class Cache:
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(self.folder / NAME, timeout=PATIENCE)
-            weakref.finalize(self, self._database.close)
-            self._database.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.execute(
-                "CREATE TABLE IF NOT EXISTS analyses (number INTEGER PRIMARY KEY, key BLOB UNIQUE, known BLOB)"
-            )
+            database = sqlite3.connect(self.folder / NAME, timeout=PATIENCE)
+            weakref.finalize(self, database.close)
+            end = time.monotonic() + PATIENCE
+            while True:
+                try:
+                    _begin(database)
+                    break
+                except sqlite3.OperationalError as error:
+                    if LOCKED not in str(error) or time.monotonic() > end:
+                        raise
+                    time.sleep(WAITING)
+            self._database = database
         return self._database
 
     def _bound(self) -> None:
         """Let the oldest go, whose room is used again."""
         database = self._opened()
-        [used] = database.execute(
-            "SELECT (page_count - freelist_count) * page_size "
-            "FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
-        ).fetchone()
-        if used > self.largest:
+        while _used(database) > self.largest:
             [count] = database.execute("SELECT count(*) FROM analyses").fetchone()
             with database:
                 database.execute(
                     "DELETE FROM analyses WHERE number IN (SELECT number FROM analyses ORDER BY number LIMIT ?)",
                     (max(1, round(GOING * count)),),
                 )
+            if count <= 1:
+                return
+
+
+def _begin(database: sqlite3.Connection) -> None:
+    database.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
+    database.execute("PRAGMA synchronous = NORMAL")
+    database.execute("CREATE TABLE IF NOT EXISTS analyses (number INTEGER PRIMARY KEY, key BLOB UNIQUE, known BLOB)")
+
+
+def _used(database: sqlite3.Connection) -> int:
+    """Bytes of what is in it."""
+    [used] = database.execute(
+        "SELECT (page_count - freelist_count) * page_size "
+        "FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
+    ).fetchone()
+    return used
 
 
 def _packed(about: Mapping[str, object], arrays: Sequence[np.ndarray]) -> bytes:

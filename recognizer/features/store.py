@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import threading
 import weakref
-from pathlib import Path
 
 import numpy as np
+
+from recognizer.errors import TrainingError, shown
 
 
 class Store:
@@ -20,11 +20,10 @@ class Store:
     Parameters
     ----------
     room : bytes in memory; all when None
-    folder : that the file is in; where the system keeps what is temporary when None
     """
 
-    def __init__(self, room: int | None = None, folder: Path | None = None) -> None:
-        self._room, self._folder = room, folder
+    def __init__(self, room: int | None = None) -> None:
+        self._room = room
         self._file, self._size = None, 0
         self._lock = threading.Lock()
 
@@ -33,29 +32,44 @@ class Store:
 
         Raises
         ------
-        OSError
-            if the disk is full.
+        TrainingError
+            if there is no room for such a file.
         """
         if self._room is None:
             return frames
         if frames.nbytes <= self._room:
             self._room -= frames.nbytes
             return frames
+        try:
+            return self._written(frames)
+        except OSError as error:
+            raise TrainingError(
+                f"{shown(tempfile.gettempdir())}: has no room for features ({error.strerror}); make room there, name "
+                "another folder in the environment variable TMPDIR, or allow more memory"
+            ) from error
+
+    def _written(self, frames: np.ndarray) -> Stored:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115, it lives as long as this
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115, it lives as long as this
             weakref.finalize(self, self._file.close)
         place = self._size
+        left = memoryview(np.ascontiguousarray(frames)).cast("B")
         with self._lock:
             self._file.seek(place)
-            self._file.write(np.ascontiguousarray(frames).data)
+            while left:  # a full disk may take a part
+                left = left[self._file.write(left) :]
         self._size += frames.nbytes
         return Stored(self, place, frames.shape, frames.dtype)
 
     def read(self, place: int, into: np.ndarray) -> None:
         """Fill an array with what stands in the file from a place on; threads may do so at the same time."""
+        left = memoryview(into).cast("B")
         with self._lock:
-            self._file.seek(place, os.SEEK_SET)
-            self._file.readinto(into.data)
+            self._file.seek(place)
+            while left:
+                if not (count := self._file.readinto(left)):
+                    raise OSError(f"{len(left)} bytes of a temporary file are gone; train again")
+                left = left[count:]
 
     def close(self) -> None:
         """Give the file's room back; what was kept in it cannot be read any more."""

@@ -121,9 +121,10 @@ def build(
         cache=cache,
         progress=progress,
     )
-    data = replace(data, checkpoints=Checkpoints(checkpoints, _identity(data)))
-    if not resume:
-        data.checkpoints.remove()
+    if checkpoints is not None:
+        data = replace(data, checkpoints=Checkpoints(checkpoints, _identity(data)))
+        if not resume:
+            data.checkpoints.remove()
     held_out = HeldOut()
     if calibrate:
         strangers, unreadable = unknown_features(unknown, data.analyser, jobs)
@@ -186,6 +187,7 @@ def training_data(
     data, refused = analysed(utterances)
     if conflicts := conflicting(data.utterances):  # only of what could be trained on: all silence is the same
         doubtful = {utterance for group in conflicts for utterance in group}
+        del data  # and its memory
         data, refused = analysed([utterance for utterance in utterances if utterance not in doubtful])
         refused = [*(Refusal(group[0], conflict(group)) for group in conflicts), *refused]
     _check_words(words, data, refused)
@@ -193,13 +195,14 @@ def training_data(
 
 
 def _identity(data: TrainingData) -> str:
-    """What tells a training from others: of what its models are made; the mean of all speech stands for the sound."""
-    utterances = [
-        (u.word, u.speaker, u.weight, *map(len, analysis.features))
-        for u, analysis in zip(data.utterances, data.analyses, strict=True)
-    ]
-    told = [data.analyser.front_end.settings, asdict(data.settings), utterances]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    """What tells a training from others: all that its models are made of."""
+    digest = hashlib.sha256(json.dumps([data.analyser.front_end.settings, asdict(data.settings)]).encode())
+    for utterance, analysis in zip(data.utterances, data.analyses, strict=True):
+        about = utterance.word, utterance.speaker, utterance.weight, analysis.spans
+        digest.update(json.dumps(about).encode())
+        for features in analysis.features:
+            digest.update(np.ascontiguousarray(features))
+    return digest.hexdigest()
 
 
 def _check_sound(front_end: FrontEnd | GivenFeatures, wanted: object) -> None:

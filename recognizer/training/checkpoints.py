@@ -6,15 +6,16 @@ double precision, and the log likelihoods before. Whatever goes on from them end
 
 from __future__ import annotations
 
-import shutil
 import time
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from recognizer.acoustics.chain import Chain
 from recognizer.acoustics.density import arrays_of, of_arrays
 from recognizer.acoustics.word_models import WordModels
-from recognizer.errors import TrainingError, shown
+from recognizer.errors import RecognizerWarning, TrainingError, shown
 from recognizer.files import archive
 from recognizer.files.writing import remedy
 
@@ -22,6 +23,8 @@ FORMAT, VERSION = "recognizer-checkpoint", 1
 BANK, CHAIN, JUMP = "bank_", "chain_", "chain_jump_"
 MOVES = ("log_entry", "log_stay", "log_next", "log_exit")
 EVERY = 1.0  # seconds, at least, between two: iterations that take less are soon done again
+TIMES = 10.0  # as long as one takes to write, at least: so it costs a tenth of the time
+ALL = "*.npz"  # the names of what is written
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class Checkpoint:
     of: str = ""
 
     def __post_init__(self) -> None:
-        self._last = time.monotonic()
+        self._next = time.monotonic() + EVERY
+        self._given_up = False
 
     def load(self) -> Reached | None:
         """What was kept last; None if there is nothing.
@@ -80,15 +84,16 @@ class Checkpoint:
         bank = of_arrays({n.removeprefix(BANK): array for n, array in arrays.items() if n.startswith(BANK)})
         return Reached(WordModels(bank, chain, header["history"]), header["stage"], header["curve"])
 
-    def save(self, models: WordModels, stage: str, curve: list[float]) -> None:
-        """Keep what was reached, unless something was a moment ago.
+    def save(self, models: WordModels, stage: str, curve: list[float], ended: bool = False) -> None:
+        """Keep what was reached, unless something was a moment ago, or the stage has ended with it.
 
-        Raises
-        ------
-        TrainingError
-            if it cannot be written.
+        Warns
+        -----
+        RecognizerWarning
+            if it cannot be written, once: the training itself needs it not.
         """
-        if self.path is None or time.monotonic() < self._last + EVERY:
+        began = time.monotonic()
+        if self.path is None or self._given_up or (began < self._next and not (ended and self.path.exists())):
             return
         chain, bank = models.chain, models.bank
         arrays = {CHAIN + name: getattr(chain, name) for name in MOVES}
@@ -99,9 +104,16 @@ class Checkpoint:
             self.path.parent.mkdir(exist_ok=True)
             archive.write(self.path, {**header, "history": models.history}, arrays)
         except OSError as error:
+            self._given_up = True
             what_to_do = remedy(error, "write the model elsewhere")
-            raise TrainingError(f"{shown(self.path)} cannot be written: {error.strerror}; {what_to_do}") from error
-        self._last = time.monotonic()
+            warnings.warn(
+                f"{shown(self.path)} cannot be written: {error.strerror}; going on, but this training cannot be "
+                f"resumed; for another one, {what_to_do}",
+                RecognizerWarning,
+                stacklevel=2,
+            )
+        now = time.monotonic()
+        self._next = now + max(EVERY, TIMES * (now - began))
 
 
 @dataclass(frozen=True)
@@ -122,6 +134,9 @@ class Checkpoints:
         return Checkpoint(self.folder and self.folder / f"{name}.npz", self.of)
 
     def remove(self) -> None:
-        """When all is done, or begins anew."""
+        """When all is done, or begins anew; what else is in the folder stays."""
         if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            with suppress(OSError):
+                for path in self.folder.glob(ALL):
+                    path.unlink()
+                self.folder.rmdir()

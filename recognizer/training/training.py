@@ -198,12 +198,12 @@ def converge(
             break
         bank = models.bank.update(statistics, variance_floor, settings.borrowed_frames)
         models = replace(models, bank=bank, chain=models.chain.update(statistics.transition_counts))
-        if checkpoint:
+        if checkpoint and len(curve) < settings.max_iterations:  # else there is no iteration left to go on with
             checkpoint.save(models, stage, curve)
     bank = models.bank.drop_starved(statistics, MIN_FRAMES / 2)
     models = replace(models, bank=bank, history={**models.history, stage: curve})
     if checkpoint:
-        checkpoint.save(models, stage, [])
+        checkpoint.save(models, stage, [], ended=True)
     return models
 
 
@@ -425,6 +425,16 @@ class Group:
     pieces: np.ndarray
     step: int = 1
 
+    @property
+    def dims(self) -> int:
+        """D."""
+        return self.features[0].shape[1]
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Of the frames."""
+        return self.features[0].dtype
+
     def __len__(self) -> int:
         return -(-int(self._sizes.sum()) // self.step)
 
@@ -440,8 +450,7 @@ class Group:
     @property
     def frames(self) -> np.ndarray:
         """(T, D)."""
-        some = self.features[self.pieces[0, 0]]
-        frames, place = np.empty((len(self), some.shape[1]), some.dtype), 0
+        frames, place = np.empty((len(self), self.dims), self.dtype), 0
         for (utterance, _, last), start in zip(self.pieces, self.pieces[:, 1] + self._firsts):
             part = self.features[utterance][start : last : self.step]
             frames[place : place + len(part)] = part
@@ -499,7 +508,7 @@ def _quietest(speech: LaidOut, least: int) -> np.ndarray:
     ----------
     least : how many
     """
-    energy = np.concatenate([np.asarray(features)[:, 0] for features in speech.features])
+    energy = np.concatenate([np.asarray(features)[:, 0].copy() for features in speech.features])  # no view of all
     quiet = np.argsort(energy, kind="stable")[: max(least, len(energy) // 50)]
     ends = np.cumsum(speech.lengths)
     utterance = np.searchsorted(ends, quiet, side="right")

@@ -80,7 +80,7 @@ class TrainingData:
     settings: TrainingSettings
     jobs: int
     perturbations: Sequence[Perturbation] = ()
-    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    checkpoints: Checkpoints = Checkpoints()  # noqa: RUF009, it is frozen
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -270,6 +270,7 @@ def _try(
     # Of a word that was not scored it is only known that it fits less than all that were.
     own, everyone = column[truth], np.arange(len(members))
     lowest = np.where(np.isfinite(found.scores), found.scores, np.inf).min(1)
+    lowest[np.isposinf(lowest)] = -np.inf  # where none has a path
     scores[everyone, own] = np.where((found.words == truth[:, None]).any(1), scores[everyone, own], lowest)
     left_out = found.evidence[:0]
     if len(known) >= FEWEST_WORDS:

@@ -113,10 +113,10 @@ def test_what_is_wrong_with_a_recording_is_told_each_time(cache, tmp_path, monke
     assert told[0][1:] == (1, ["its header lies"])
 
 
-def test_a_cache_does_not_grow_without_bound(cache, monkeypatch):
+def test_a_cache_does_not_grow_without_bound(cache):
     cache.largest = 200_000
-    monkeypatch.setattr("recognizer.features.cache.CHECKED", 10)
     for number in range(300):
+        cache = pickle.loads(pickle.dumps(cache))  # as each task of a worker has it
         cache.put({str(number).encode(): ({"n": number}, [np.zeros((100, 13), np.float32)])})
     assert (cache.folder / NAME).stat().st_size < 3 * cache.largest
     assert cache.get(b"0") is None
@@ -142,6 +142,32 @@ def test_what_is_no_cache_is_named(cache, tmp_path):
     (cache.folder / NAME).write_bytes(b"something else" * 100)
     with pytest.raises(RecognizerError, match=r"analyses\.sqlite: is no cache .*; delete it, or name another folder"):
         cache.get(b"x")
+
+
+def test_what_is_damaged_in_a_cache_is_heard_again(cache):
+    known = {b"x": ({}, [np.zeros((1, 1), np.float32)])}
+    cache.put(known)
+    with sqlite3.connect(cache.folder / NAME) as database:
+        database.execute("UPDATE analyses SET known = x'00'")
+    database.close()
+    assert cache.get(b"x") is None
+    cache.put(known)
+    assert cache.get(b"x")[0] == {}
+
+
+def test_many_open_a_new_cache_at_once(cache):
+    program = "import sys; from pathlib import Path; from recognizer.features.cache import Cache\n"
+    program += "Cache(Path(sys.argv[1])).get(b'x')"
+    many = [subprocess.Popen([sys.executable, "-c", program, str(cache.folder)]) for _ in range(8)]
+    assert [one.wait(120) for one in many] == [0] * 8
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(
+        RecognizerError, match=r"analyses\.sqlite: .*; name another folder for the cache, or leave it out"
+    ):
+        Cache(tmp_path / "file" / "cache").get(b"x")
 
 
 def test_a_cache_that_cannot_be_written_is_warned_of_once(cache):

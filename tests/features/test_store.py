@@ -47,8 +47,9 @@ def test_threads_may_read_at_the_same_time():
     store.close()
 
 
-def test_nothing_stays_on_the_disk(tmp_path):
-    store = Store(0, tmp_path)
+def test_nothing_stays_on_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    store = Store(0)
     store.keep(np.ones((3, 3), np.float32))
     store.close()
     assert list(tmp_path.iterdir()) == []

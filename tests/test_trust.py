@@ -35,6 +35,7 @@ from recognizer.files.contents import Array, Listing, Named, Nullable, Number, T
 from recognizer.htk.exchange import import_model
 from recognizer.model import REJECTION, Model, flaw
 from recognizer.recognition.calibration import Calibration
+from recognizer.recognition.decoding import LARGE
 from recognizer.recognition.verification import REFUSED
 from recognizer.recognizer import MOST_CELLS, Recognizer
 from recognizer.sound import audio
@@ -485,13 +486,14 @@ def test_states_that_many_words_refer_to_are_counted_before_they_are_made(tmp_pa
     assert len(line) < 500
 
 
-def test_an_utterance_too_long_for_so_many_words_is_told_so(built):
+def test_an_utterance_too_long_for_so_many_words_is_told_so(built, monkeypatch):
     recognizer, sound = Recognizer(built), say("rise")
     frames = MOST_CELLS // built.acoustics.chain.log_stay.size
     assert frames * built.front_end.hop > 60, (
         "of a few words, no word is too long for them before it is too long for any"
     )
-    words = 1 + MOST_CELLS // (20 * built.acoustics.chain.log_stay.shape[1])
+    words = LARGE  # the most of which all are scored
+    monkeypatch.setattr("recognizer.recognizer.MOST_CELLS", 20 * words * built.acoustics.chain.log_stay.shape[1])
     chain = built.acoustics.chain.word(np.zeros(words, dtype=int))
     many = replace(built, acoustics=replace(built.acoustics, chain=chain), words=tuple(map(str, range(words))))
     assert recognizer.recognize(sound, RATE).reason is None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recognizer.acoustics.chain import Chain, shortest
+from recognizer.acoustics.chain import JUMP, MOVES, Chain, shortest
 from recognizer.acoustics.density import Density, arrays_of, of_arrays
 from recognizer.acoustics.gaussians import GaussianBank
 from recognizer.acoustics.word_models import WordModels
@@ -32,9 +32,8 @@ FORMAT = "recognizer-model"
 # 3: the front end is in the file as its matrices, no background mixture.
 VERSION = 5
 BANKS = ("bank", "noise")
-CHAIN = ("log_entry", "log_stay", "log_next", "log_exit")
+CHAIN = "chain_"
 REJECTION = ("least", "most", "weights", "hidden", "output")
-JUMP = "chain_jump_"
 DISTANCE = re.compile("-?[1-9][0-9]{0,4}")  # that a jump goes
 EVIDENCE = "rejection_"
 FRONT_END = "front_end_"
@@ -147,9 +146,7 @@ def _read(path: Path) -> tuple[dict, dict[str, np.ndarray]]:
 
 
 def _arrays(model: Model) -> dict[str, np.ndarray]:
-    chain = model.acoustics.chain
-    arrays = {f"chain_{name}": getattr(chain, name) for name in CHAIN}
-    arrays |= {f"{JUMP}{distance}": log_jump for distance, log_jump in chain.log_jumps.items()}
+    arrays = {f"{CHAIN}{name}": array for name, array in model.acoustics.chain.arrays.items()}
     for name, bank in _banks(model).items():
         arrays |= {f"{name}_{key}": array for key, array in arrays_of(bank).items()}
     if model.rejection:
@@ -212,12 +209,11 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
     if "noise" in banks:
         own = {name: arrays[f"{EVIDENCE}{name}"] for name in REJECTION}
         rejection = Rejection(noise=banks["noise"], **own, **header["rejection"])
-    jumps = {int(distance): array for distance, array in _starting(arrays, JUMP).items()}
     model = Model(
         tuple(header["words"]),
         of_settings(header["front_end"], _starting(arrays, FRONT_END)),
         Endpointer(**header["endpointer"]),
-        WordModels(banks["bank"], Chain(*(arrays[f"chain_{name}"] for name in CHAIN), jumps), header["history"]),
+        WordModels(banks["bank"], Chain.of_arrays(_starting(arrays, CHAIN)), header["history"]),
         Calibration(**header["calibration"]),
         rejection,
         card,
@@ -294,8 +290,9 @@ def _unfit(header: dict, arrays: dict[str, np.ndarray]) -> str | None:
     if found := Table(table).fault(settings, ""):
         return found
     sizes = {"words": len(header["words"]), "dims": front_end["dims"] if given else 3 * front_end["cepstra"]}
-    expected = {f"chain_{name}": contents.CHAIN for name in CHAIN}
-    expected |= {f"{JUMP}{far}": contents.CHAIN for far in _starting(arrays, JUMP) if DISTANCE.fullmatch(far)}
+    jumps = _starting(arrays, f"{CHAIN}{JUMP}")
+    expected = {f"{CHAIN}{name}": contents.CHAIN for name in MOVES}
+    expected |= {f"{CHAIN}{JUMP}{far}": contents.CHAIN for far in jumps if DISTANCE.fullmatch(far)}
     for name in _bank_names(header):
         own = frozenset(_starting(arrays, f"{name}_"))
         kind = contents.density(name).get(own)

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # CPU time is then the work itself
@@ -34,14 +36,14 @@ def repeated(takes: list, count: int, folder: Path) -> Path:
     """So many recordings of the corpus, written to a folder."""
     source, loaded = np.random.default_rng(0), {}
     for number in range(count):
-        time_, place = divmod(number, len(takes))
+        round_, place = divmod(number, len(takes))
         take = takes[place]
         if take.path not in loaded:
             loaded[take.path] = audio.load(take.path, RATE).samples
         samples = loaded[take.path]
         level = source.uniform(*GAIN) / max(1e-3, np.abs(samples).max())
         samples = level * samples + source.normal(0, 10 ** source.uniform(*NOISE), len(samples))
-        path = folder / take.word / f"{take.speaker}{time_}_nohash_{place}.wav"
+        path = folder / take.word / f"{take.speaker}{round_}_nohash_{place}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
         audio.save(path, samples.astype(np.float32), RATE)
     return folder
@@ -62,21 +64,19 @@ def trained(corpus: Path, output: Path, *options: str) -> tuple[float, float, fl
     return time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
-def growth(takes: list, folder: Path) -> list[str]:
+def growth(takes: list, folder: Path) -> Iterator[str]:
     """Rows: memory and cost by the number of recordings."""
-    rows = []
     for count in COUNTS:
         corpus, output = repeated(takes, count, folder / str(count)), folder / f"{count}.npz"
         _, cpu, most = trained(corpus, output, "--memory", MEMORY)
         rounds = sum(map(len, Model.load(output).acoustics.history.values()))
-        rows.append(
+        yield (
             f"| {count:,} recordings, `--memory {MEMORY}` | {most:.0f} MB at most; {1000 * cpu / count:.2f} ms of CPU "
             f"a recording, {rounds} iterations of the model |"
         )
-    return rows
 
 
-def workers(folder: Path) -> list[str]:
+def workers(folder: Path) -> Iterator[str]:
     """A row: two threads against one, by turns, and whether the models are the same."""
     corpus, one, two = folder / str(COUNTS[1]), folder / "one.npz", folder / "two.npz"
     ratios = []
@@ -85,13 +85,34 @@ def workers(folder: Path) -> list[str]:
         both, *_ = trained(corpus, two, "--jobs", "2", "--memory", "10MB")
         ratios.append(alone / both)
     same = "the same" if one.read_bytes() == two.read_bytes() else "NOT the same"
-    return [
+    yield (
         f"| `--jobs 2` against 1, {COUNTS[1]:,} recordings | {np.median(ratios):.2f} times as fast (three times: "
         f"{min(ratios):.2f} to {max(ratios):.2f}); {same} to the bit, one in memory and one in 10 MB |"
-    ]
+    )
 
 
-def kills(takes: list, folder: Path) -> list[str]:
+def blas(folder: Path) -> Iterator[str]:
+    """A row: recognising beside a program that keeps a core busy, with a thread of BLAS, and with one for each core."""
+    command = [sys.executable, "-m", "recognizer", "batch", str(folder / str(COUNTS[0])), "--quiet", "--csv"]
+    seconds = {}
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        for threads in ("1", str(os.cpu_count())):
+            environment = os.environ | {"OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads}
+            times = []
+            for _ in range(3):
+                began = time.perf_counter()
+                subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=True)
+                times.append(time.perf_counter() - began)
+            seconds[threads] = np.median(times)
+        busy.kill()
+    one, many = seconds.values()
+    yield (
+        f"| `batch` of {COUNTS[0]:,} recordings beside a program that keeps one of {os.cpu_count()} cores busy | with "
+        f"a thread of BLAS for each core {many / one:.1f} times as long as with one |"
+    )
+
+
+def kills(takes: list, folder: Path) -> Iterator[str]:
     """A row: trainings killed at random moments, and gone on with."""
     corpus, whole, resumed = repeated(takes, OF, folder / "killed"), folder / "whole.npz", folder / "resumed.npz"
     seconds, *_ = trained(corpus, whole)
@@ -107,10 +128,10 @@ def kills(takes: list, folder: Path) -> list[str]:
         gone_on += resumed.with_name("resumed.npz.checkpoints").exists()
         trained(corpus, resumed, "--resume")
         same += whole.read_bytes() == resumed.read_bytes()
-    return [
+    yield (
         f"| killed {KILLED} times at random moments, then `--resume` | {same} times the same model to the bit; "
         f"{gone_on} times there was a checkpoint to go on from |"
-    ]
+    )
 
 
 if __name__ == "__main__":
@@ -119,13 +140,13 @@ if __name__ == "__main__":
     )
     parser.add_argument("folder", type=Path, help="holds the corpus fsdd")
     takes = load(parser.parse_args().folder / "fsdd")
+    random.Random(0).shuffle(takes)  # so that a part of them is of all words and speakers
     rows = ["| what | measured |", "|---|---|"]
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        for part in (lambda: growth(takes, place), lambda: workers(place), lambda: kills(takes, place)):
-            for row in part():
-                rows.append(row)
-                print(row, file=sys.stderr, flush=True)
+        for row in chain(growth(takes, place), blas(place), workers(place), kills(takes, place)):
+            rows.append(row)
+            print(row, file=sys.stderr, flush=True)
     write_results(
         Path(__file__),
         "Training that grows",

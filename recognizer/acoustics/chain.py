@@ -14,6 +14,7 @@ MIN_VISITS = 1e-3  # frames below which a state's transitions have no data of th
 TOPOLOGIES = ("left-right", "skip")
 LEAK = 1e-13  # share of all moves that leave a chain, where some never would
 SKIPPED = 0.1  # share of the ways out of a state that skip the next one, before it is re-estimated
+MOVES, JUMP = ("log_entry", "log_stay", "log_next", "log_exit"), "jump_"  # how a file names its arrays
 ENTERED, KEPT, ADVANCED, LEFT, JUMPED = range(5)  # columns of transition counts; one a jump, from JUMPED on
 
 
@@ -106,6 +107,19 @@ class Chain:
         yield 0, self.log_stay
         yield 1, self.log_next
         yield from self.log_jumps.items()
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All of it by name, for a file."""
+        return {name: getattr(self, name) for name in MOVES} | {
+            f"{JUMP}{distance}": log_jump for distance, log_jump in self.log_jumps.items()
+        }
+
+    @classmethod
+    def of_arrays(cls, arrays: dict[str, np.ndarray]) -> Chain:
+        """The chain that has these arrays."""
+        jumps = {int(name.removeprefix(JUMP)): array for name, array in arrays.items() if name.startswith(JUMP)}
+        return cls(*(arrays[name] for name in MOVES), jumps)
 
     def word(self, index: object) -> Chain:
         """The chain of one word, arrays (P,), or of several."""

@@ -116,9 +116,9 @@ def threshold_of(option: str) -> str | float:
     from recognizer.recognition.chosen import operating_point
 
     try:
-        return operating_point(option)
+        return operating_point(option, f"--threshold {shown(option)}")
     except ModelError as error:
-        raise usage_error(f"--threshold {shown(option)} {error}") from error
+        raise usage_error(str(error)) from error
 
 
 def workers(jobs: int) -> int:

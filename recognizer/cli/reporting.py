@@ -55,6 +55,8 @@ OPTION_FOR = {
     "or let this one take its place": "or add --replace to lose that one",
     "write the model elsewhere": "choose another --output",
     "write the report elsewhere": "choose another --report",
+    "train without resuming": "leave --resume out",
+    "allow more memory": "allow more with --memory",
     "train with fewer states": "train with fewer --states",
     r"train with mixtures of (\d+)": r"train with --mixtures \1",
     r"train with a codebook of (\d+)": r"train with --codebook \1",

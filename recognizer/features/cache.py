@@ -17,7 +17,6 @@ import time
 import warnings
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,20 +35,19 @@ SIZE = struct.Struct("<I")
 Known = tuple[dict, Sequence[np.ndarray]]
 
 
-@dataclass
 class Cache:
     """A folder with what is known of recordings: plain data, and arrays (T, D) float32.
 
-    Attributes
+    Parameters
     ----------
     folder : made when it is needed
     largest : bytes
     """
 
-    folder: Path
-    largest: int = LARGEST
-    _database: sqlite3.Connection | None = field(default=None, init=False, repr=False)
-    _broken: bool = field(default=False, init=False, repr=False)
+    def __init__(self, folder: Path, largest: int = LARGEST) -> None:
+        self.folder, self.largest = folder, largest
+        self._database: sqlite3.Connection | None = None
+        self._broken = False
 
     def __getstate__(self) -> dict:
         """For another process, which opens it for itself."""

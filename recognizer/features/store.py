@@ -14,8 +14,8 @@ from recognizer.errors import TrainingError, shown
 class Store:
     """Keeps arrays of frames, and gives of each what it is asked for.
 
-    What has no room in memory goes to a file without a name, which is gone however the program ends. It is read, and
-    not mapped: pages of a map count as memory of the process as long as nobody else wants them.
+    What has no room in memory goes to a file without a name, which is gone with the store, and however the program
+    ends. It is read, and not mapped: pages of a map count as memory of the process as long as nobody else wants them.
 
     Parameters
     ----------
@@ -62,19 +62,20 @@ class Store:
         return Stored(self, place, frames.shape, frames.dtype)
 
     def read(self, place: int, into: np.ndarray) -> None:
-        """Fill an array with what stands in the file from a place on; threads may do so at the same time."""
+        """Fill an array with what stands in the file from a place on; threads may do so at the same time.
+
+        Raises
+        ------
+        TrainingError
+            if there is not so much.
+        """
         left = memoryview(into).cast("B")
         with self._lock:
             self._file.seek(place)
             while left:
                 if not (count := self._file.readinto(left)):
-                    raise OSError(f"{len(left)} bytes of a temporary file are gone; train again")
+                    raise TrainingError(f"{len(left)} bytes of a temporary file are gone; train again")
                 left = left[count:]
-
-    def close(self) -> None:
-        """Give the file's room back; what was kept in it cannot be read any more."""
-        if self._file is not None:
-            self._file.close()
 
 
 class Stored:

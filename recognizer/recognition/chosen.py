@@ -23,13 +23,13 @@ def chosen_words(given: Sequence[str] | None, vocabulary: Collection[str]) -> li
     return chosen
 
 
-def operating_point(text: str) -> str | float:
-    """A threshold: the name of an operating point, or a number from 0 to 1.
+def operating_point(text: str, called: str) -> str | float:
+    """A threshold: the name of an operating point, or a number from 0 to 1; messages call it so.
 
     Raises
     ------
     ModelError
-        if it is neither; what it is not, for whoever names it first.
+        if it is neither.
     """
     from recognizer.recognition.verification import REFUSED  # which takes a while, and options are read before
 
@@ -40,5 +40,5 @@ def operating_point(text: str) -> str | float:
     except ValueError:
         number = -1.0
     if not 0 <= number <= 1:
-        raise ModelError(f"is not {', '.join(REFUSED)} or a number from 0 to 1")
+        raise ModelError(f"{called} is not {', '.join(REFUSED)} or a number from 0 to 1")
     return number

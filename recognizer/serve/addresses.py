@@ -79,7 +79,7 @@ def listening_on(host: str, port: int, called: str) -> socket.socket:
     listening = socket.socket(family, kind, protocol)
     if os.name != "nt":  # there it would let two programs have the same port
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    return _bound(listening, called, place)
+    return _bound(listening, called, place, "choose another address, or port 0 for any that is free")
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def _unix(address: str, path: str) -> Iterator[socket.socket]:
     _clear(address, path)
     before = os.umask(OWNERS_ALONE)
     try:
-        listening = _bound(socket.socket(socket.AF_UNIX), cited(address), path)
+        listening = _bound(socket.socket(socket.AF_UNIX), cited(address), path, "choose another address")
     finally:
         os.umask(before)
     try:
@@ -111,13 +111,12 @@ def _clear(address: str, path: str) -> None:
                     os.unlink(path)
 
 
-def _bound(listening: socket.socket, called: str, place: object) -> socket.socket:
+def _bound(listening: socket.socket, called: str, place: object, what_to_do: str) -> socket.socket:
     try:
         listening.bind(place)
         listening.listen()
     except (OSError, OverflowError, ValueError) as error:
         listening.close()
         reason = getattr(error, "strerror", None) or error
-        what_to_do = "choose another address, or port 0 for any that is free"
         raise RecognizerError(f"cannot listen at {called} ({reason}); {what_to_do}") from error
     return listening

@@ -27,9 +27,12 @@ def of_file(path: Path) -> dict | None:
 @lru_cache(MOST_KNOWN)
 def _of_file(path: Path, state: tuple | None) -> dict | None:
     try:
-        model = Model.load(path)
+        return _described(Model.load(path))
     except ModelError:
         return None
+
+
+def _described(model: Model) -> dict:
     return {
         "words": list(model.words),
         "spoken": model.spoken,
@@ -55,7 +58,7 @@ def _whole(name: str, path: Path, state: tuple | None) -> dict:
     """What is asked for by name; to compare the words takes seconds."""
     model = Model.load(path)
     history = {stage: curve for stage, curve in model.acoustics.history.items() if curve}
-    return {"name": name} | of_file(path) | {"confusable": most_alike(model), "history": history}
+    return {"name": name} | _described(model) | {"confusable": most_alike(model), "history": history}
 
 
 def models(usual: str) -> list[dict]:

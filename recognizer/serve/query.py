@@ -104,9 +104,9 @@ def _text(name: str, value: str) -> str:
 
 def _threshold(name: str, value: str) -> str | float:
     try:
-        return operating_point(value)
+        return operating_point(value, f"threshold {cited(value)}")
     except ModelError as error:
-        raise WishError(f"threshold {cited(value)} {error}") from error
+        raise WishError(str(error)) from error
 
 
 def _whole(name: str, value: str, least: int, most: int) -> int:

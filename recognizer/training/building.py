@@ -299,7 +299,6 @@ def _analyse(
         part = slice(first, first + FILES_AT_ONCE)
         done = finished(analyses[part], front_end)
         analyses[part] = [replace(a, features=tuple(map(store.keep, a.features))) for a in done]
-    static.close()
     own = Analyser(front_end, analyser.endpointer)
     return TrainingData(kept, analyses, own, settings, jobs, analyser.perturbations[1:]), refused
 

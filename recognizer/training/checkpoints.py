@@ -20,8 +20,7 @@ from recognizer.files import archive
 from recognizer.files.writing import remedy
 
 FORMAT, VERSION = "recognizer-checkpoint", 1
-BANK, CHAIN, JUMP = "bank_", "chain_", "chain_jump_"
-MOVES = ("log_entry", "log_stay", "log_next", "log_exit")
+BANK, CHAIN = "bank_", "chain_"
 EVERY = 1.0  # seconds, at least, between two: iterations that take less are soon done again
 TIMES = 10.0  # as long as one takes to write, at least: so it costs a tenth of the time
 ALL = "*.npz"  # the names of what is written
@@ -74,15 +73,17 @@ class Checkpoint:
             header, arrays = archive.read(self.path, FORMAT)
         except (OSError, ValueError) as error:
             raise TrainingError(f"{shown(self.path)} cannot be read ({error}); train without resuming") from error
-        if (header["version"], header["of"]) != (VERSION, self.of):
+        if (header.get("version"), header.get("of")) != (VERSION, self.of):
             raise TrainingError(
                 f"{shown(self.path)} is of a training with other recordings, settings or another version; "
                 "give it those, or train without resuming"
             )
-        jumps = {int(name.removeprefix(JUMP)): array for name, array in arrays.items() if name.startswith(JUMP)}
-        chain = Chain(*(arrays[CHAIN + name] for name in MOVES), jumps)
-        bank = of_arrays({n.removeprefix(BANK): array for n, array in arrays.items() if n.startswith(BANK)})
-        return Reached(WordModels(bank, chain, header["history"]), header["stage"], header["curve"])
+        chain, bank = (
+            {name.removeprefix(own): array for name, array in arrays.items() if name.startswith(own)}
+            for own in (CHAIN, BANK)
+        )
+        models = WordModels(of_arrays(bank), Chain.of_arrays(chain), header["history"])
+        return Reached(models, header["stage"], header["curve"])
 
     def save(self, models: WordModels, stage: str, curve: list[float], ended: bool = False) -> None:
         """Keep what was reached, unless something was a moment ago, or the stage has ended with it.
@@ -95,10 +96,8 @@ class Checkpoint:
         began = time.monotonic()
         if self.path is None or self._given_up or (began < self._next and not (ended and self.path.exists())):
             return
-        chain, bank = models.chain, models.bank
-        arrays = {CHAIN + name: getattr(chain, name) for name in MOVES}
-        arrays |= {f"{JUMP}{far}": array for far, array in chain.log_jumps.items()}
-        arrays |= {BANK + name: array for name, array in arrays_of(bank).items()}
+        arrays = {CHAIN + name: array for name, array in models.chain.arrays.items()}
+        arrays |= {BANK + name: array for name, array in arrays_of(models.bank).items()}
         header = {"format": FORMAT, "version": VERSION, "of": self.of, "stage": stage, "curve": curve}
         try:
             self.path.parent.mkdir(exist_ok=True)
@@ -114,6 +113,9 @@ class Checkpoint:
             )
         now = time.monotonic()
         self._next = now + max(EVERY, TIMES * (now - began))
+
+
+NOT_KEPT = Checkpoint()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from recognizer.acoustics.recursions import Batch
 from recognizer.acoustics.statistics import Statistics
 from recognizer.acoustics.word_models import WordModels
 from recognizer.errors import RecognizerWarning, TrainingError
-from recognizer.training.checkpoints import Checkpoint, Reached
+from recognizer.training.checkpoints import NOT_KEPT, Checkpoint, Reached
 from recognizer.training.settings import TrainingSettings
 
 CHUNK_FRAMES = 8192  # frames whose densities are computed at once: small enough to stay in the cache
@@ -80,7 +80,7 @@ def train(
     *,
     weights: np.ndarray | None = None,
     jobs: int = 1,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoint = NOT_KEPT,
     after_iteration: AfterIteration = lambda stage, iteration, log_likelihood: None,
 ) -> WordModels:
     """Estimate the models of all words.
@@ -118,7 +118,6 @@ def train(
     weights = np.ones(len(features)) if weights is None else relative(weights)
     speech = laid_out(features, words, weights)
     floor = variance_floor(features, settings, weights)
-    checkpoint = checkpoint or Checkpoint()
     if (reached := checkpoint.load()) is None:
         start = WordModels(*cut_and_cluster(speech, words, spans, settings, floor))
         reached = Reached(start, next(iter(STAGES)), [])
@@ -176,7 +175,7 @@ def converge(
     *,
     curve: Sequence[float] = (),
     jobs: int = 1,
-    checkpoint: Checkpoint | None = None,
+    checkpoint: Checkpoint = NOT_KEPT,
     after_iteration: AfterIteration = lambda stage, iteration, log_likelihood: None,
 ) -> WordModels:
     """Re-estimate all parameters until the log likelihood has converged, then drop what has starved.
@@ -198,12 +197,11 @@ def converge(
             break
         bank = models.bank.update(statistics, variance_floor, settings.borrowed_frames)
         models = replace(models, bank=bank, chain=models.chain.update(statistics.transition_counts))
-        if checkpoint and len(curve) < settings.max_iterations:  # else there is no iteration left to go on with
+        if len(curve) < settings.max_iterations:  # else there is no iteration left to go on with
             checkpoint.save(models, stage, curve)
     bank = models.bank.drop_starved(statistics, MIN_FRAMES / 2)
     models = replace(models, bank=bank, history={**models.history, stage: curve})
-    if checkpoint:
-        checkpoint.save(models, stage, [], ended=True)
+    checkpoint.save(models, stage, [], ended=True)
     return models
 
 

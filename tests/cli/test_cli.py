@@ -636,7 +636,7 @@ def test_lines_of_wide_letters_are_wrapped_too(monkeypatch, capsys, columns):
 
 @pytest.mark.parametrize(("own", "threads"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "2"}, "2")])
 def test_matrices_are_multiplied_by_one_thread_unless_somebody_wants_more(own, threads):
-    """Two that wait for each other take three times as long where anything else works."""
+    """Two that wait for each other take longer where anything else works."""
     program = (
         "import sys, recognizer.cli as cli\n"
         "def app(**_):\n"

@@ -27,7 +27,6 @@ def test_what_is_kept_is_what_was_given(room, dtype, data):
         np.testing.assert_array_equal(np.asarray(frames), array)
         np.testing.assert_array_equal(frames[part], array[part])
     np.testing.assert_array_equal(np.concatenate(list(map(np.asarray, kept))), np.concatenate(arrays))
-    store.close()
 
 
 def test_memory_holds_what_has_room_and_no_more():
@@ -35,7 +34,6 @@ def test_memory_holds_what_has_room_and_no_more():
     for room, inside in ((None, 10), (0, 0), (119, 0), (120, 1), (500, 4)):
         store = Store(room)
         assert [isinstance(store.keep(array), Stored) for array in arrays] == [False] * inside + [True] * (10 - inside)
-        store.close()
 
 
 def test_threads_may_read_at_the_same_time():
@@ -44,14 +42,15 @@ def test_threads_may_read_at_the_same_time():
     with ThreadPoolExecutor(8) as pool:
         for array, read in zip(arrays * 5, pool.map(np.asarray, kept * 5)):
             np.testing.assert_array_equal(read, array)
-    store.close()
 
 
 def test_nothing_stays_on_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     store = Store(0)
     store.keep(np.ones((3, 3), np.float32))
-    store.close()
+    file = store._file
+    del store
+    assert file.closed
     assert list(tmp_path.iterdir()) == []
 
 
@@ -61,4 +60,3 @@ def test_frames_in_a_file_are_only_had_as_a_copy():
     with pytest.raises(ValueError, match="without a copy"):
         np.array(kept, copy=False)
     assert np.asarray(kept, np.float64).dtype == np.float64
-    store.close()

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from recognizer.recognition.evidence import SUMMARY, evidence_size, stays
 from recognizer.recognition.verification import Rejection
 from recognizer.sound.endpoint import Endpointer
 
+PACKAGE = Path(__file__).resolve().parent
 FORMAT = "recognizer-model"
 # 5: deviations are normalised, cepstra smoothed; 4: a network weighs the evidence;
 # 3: the front end is in the file as its matrices, no background mixture.
@@ -349,16 +351,17 @@ def _farthest(chain: Chain) -> list[np.ndarray]:
 
 def folders() -> list[Path]:
     """Where models are looked for by name: the user's own, then those installed with the package."""
-    package = Path(__file__).resolve().parent
-    return [home() / "models", package / "models", package.parent / "models"]
+    return [home() / "models", PACKAGE / "models", PACKAGE.parent / "models"]
 
 
 def installed() -> dict[str, Path]:
     """All models that have a name, with their files; a user's model hides an installed one of that name."""
-    files = [
-        file for folder in reversed(folders()) if os.access(folder, os.R_OK) for file in sorted(folder.glob("*.npz"))
-    ]
-    return {file.stem: file for file in files}
+    found = {}
+    for folder in reversed(folders()):
+        with suppress(OSError):
+            files = sorted(file for file in os.listdir(folder) if os.path.splitext(file)[1] == ".npz")
+            found |= {file.removesuffix(".npz"): folder / file for file in files}
+    return found
 
 
 def _hides_another(path: Path) -> bool:

@@ -289,23 +289,25 @@ def free_loop(log_density: np.ndarray, batch: Batch, penalty: float) -> tuple[np
 
     Parameters
     ----------
-    log_density : (T, U, S), -inf for states that may not be visited; at least one may
+    log_density : (T, U, ..., S), -inf for states that may not be visited; at least one may
     batch : the utterances' layout
     penalty : what a change of state costs, nats
 
     Returns
     -------
-    score : (U,), log likelihood of the best path
-    along : (T, U), log density of the state it is in; meaningless after an utterance's end
+    score : (U, ...), log likelihood of the best path
+    along : (T, U, ...), log density of the state it is in; meaningless after an utterance's end
     """
-    frames, utterances, _ = log_density.shape
-    best = log_density[0]
-    source = np.zeros((frames, utterances), dtype=np.intp)
-    changed = np.zeros(log_density.shape, dtype=bool)
-    score, state = np.empty(utterances), np.empty(utterances, dtype=np.intp)
-    everyone = np.arange(utterances)
+    frames, *shape, states = log_density.shape
+    density = log_density.reshape(frames, -1, states)
+    rows = np.arange(density.shape[1])
+    reach = batch.running * (len(rows) // shape[0])
+    best = density[0]
+    source = np.zeros(density.shape[:2], dtype=np.intp)
+    changed = np.zeros(density.shape, dtype=bool)
+    score, state = np.empty(len(rows)), np.empty(len(rows), dtype=np.intp)
     for t in range(1, frames + 1):
-        running = batch.running[t] if t < frames else 0
+        running = reach[t] if t < frames else 0
         ending = best[running:]
         state[running : len(best)] = ending.argmax(1)
         score[running : len(best)] = ending.max(1)
@@ -313,16 +315,16 @@ def free_loop(log_density: np.ndarray, batch: Batch, penalty: float) -> tuple[np
             break
         before = best[:running]
         source[t, :running] = peak = before.argmax(1)
-        change = before[everyone[:running], peak, None] - penalty
+        change = before[rows[:running], peak, None] - penalty
         changed[t, :running] = change > before
-        best = np.maximum(before, change) + log_density[t, :running]
-    along = np.zeros((frames, utterances))
+        best = np.maximum(before, change) + density[t, :running]
+    along = np.zeros(density.shape[:2])
     for t in range(frames - 1, -1, -1):
-        running = batch.running[t]
-        now, who = state[:running], everyone[:running]
-        along[t, :running] = log_density[t, who, now]
+        running = reach[t]
+        now, who = state[:running], rows[:running]
+        along[t, :running] = density[t, who, now]
         state[:running] = np.where(changed[t, who, now], source[t, :running], now)
-    return score, along
+    return score.reshape(shape), along.reshape(frames, *shape)
 
 
 def path_posteriors(path: np.ndarray, batch: Batch, chain: Chain) -> tuple[np.ndarray, np.ndarray]:

@@ -178,12 +178,12 @@ class _Aligned:
         return np.where(self._closed(self.lacking), -np.inf, states)
 
     def without(self, words: np.ndarray) -> np.ndarray:
-        """`states`, without those of some words, (U, W)."""
-        return np.where(self._closed(words), -np.inf, self.states)
+        """`states` for each of some sets of words, (U, N, W), without those of the words; (T, U, N, S)."""
+        return np.where(self._closed(words), -np.inf, self.states[:, :, None])
 
     def _closed(self, words: np.ndarray) -> np.ndarray:
-        states = np.repeat(words, self.log_density.shape[-1] - 2, axis=1)
-        return np.append(states, np.zeros((len(words), 1), dtype=bool), axis=1)
+        states = np.repeat(words, self.log_density.shape[-1] - 2, axis=-1)
+        return np.concatenate([states, np.zeros((*words.shape[:-1], 1), dtype=bool)], axis=-1)
 
     def by_position(self, values: np.ndarray) -> np.ndarray:
         """The mean of values by frame, (T, U) or (T, U, D), over the frames on each position, zero over none."""
@@ -207,14 +207,14 @@ def _summary(aligned: _Aligned, noise: GaussianBank) -> np.ndarray:
     typical, usual = (x[:, : aligned.decoded.typical] for x in (others, aligned.scores))
     others_mean = np.where(typical, usual, 0.0).sum(1) / np.maximum(typical.sum(1), 1)
     lead = np.where(typical.any(1), score - others_mean, 0.0)
-    free, _ = recursions.free_loop(aligned.states, batch, PENALTY)
-    _, rival = recursions.free_loop(aligned.without(~others), batch, PENALTY)
-    over_rival = aligned.by_position(np.where(batch.inside, aligned.along - rival, 0.0))[:, 1:-1]
+    closed = np.stack([aligned.lacking, ~others], axis=1)  # both loops at once, which takes half the time
+    free, along = recursions.free_loop(aligned.without(closed), batch, PENALTY)
+    over_rival = aligned.by_position(np.where(batch.inside, aligned.along - along[..., 1], 0.0))[:, 1:-1]
     rivals = over_rival.sum(1) / (aligned.visits[:, 1:-1] > 0).sum(1)  # none of a state that the path leaves out
     silence = aligned.log_density[..., 0]
     noisy = np.maximum(noise.log_density(aligned.decoded.frames)[:, 0][batch.frame], silence)
     over_noise = np.where(batch.inside, aligned.along - noisy, 0.0).sum(0)
-    return np.column_stack([lead / frames, np.log(frames), (score - free) / frames, rivals, over_noise / frames])
+    return np.column_stack([lead / frames, np.log(frames), (score - free[:, 0]) / frames, rivals, over_noise / frames])
 
 
 def _details(aligned: _Aligned, models: WordModels) -> np.ndarray:

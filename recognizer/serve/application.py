@@ -183,7 +183,8 @@ class _Server:
         """What a call asks for, and the recording that comes with it."""
         with self._engine.place(RECORDINGS):
             wishes = wishes_of(request.query_params, known)
-            recognizer = await self._engine.run(self._shelf.take, wishes.model, wishes.speaker)
+            wanted = wishes.model, wishes.speaker
+            recognizer = self._shelf.at_hand(*wanted) or await self._engine.run(self._shelf.take, *wanted)
             async with self._uploads.kept(request, wishes.rate) as path:
                 yield recognizer, path, wishes
 

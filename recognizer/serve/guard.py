@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,7 +21,7 @@ API = "/v1/"  # the rest is the page, and whether the server works, which say no
 OWN = (None, "same-origin", "none")  # what browsers say of calls of the server's own page, or of nobody's
 BEARER = "bearer."  # begins a subprotocol that is the token: a page cannot send other headers with a WebSocket
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
-SECURITY = {
+_SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "media-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
@@ -32,6 +32,7 @@ SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+SECURITY = [(name.lower().encode(), value.encode()) for name, value in _SECURITY.items()]
 
 
 class Guard:
@@ -54,7 +55,7 @@ class Guard:
 
         async def secured(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
-                MutableHeaders(scope=message).update(SECURITY)
+                message["headers"] = [*message["headers"], *SECURITY]  # which no answer has of its own
             await send(message)
 
         refusal = self._refusal(scope)

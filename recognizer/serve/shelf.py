@@ -51,15 +51,35 @@ class Shelf:
         NamingError, ProfileError
             if there is no such speaker, or no profile for that model.
         """
-        name = self.usual if model is None else model
-        key = name, state(self.path(name)), speaker, _profile_state(speaker)
+        key = self._key(model, speaker)
         with self._alone:
             if key not in self._loaded:
-                self._loaded[key] = Recognizer.load(name, speaker)
+                self._loaded[key] = Recognizer.load(key[0], speaker)
                 while len(self._loaded) > self._most:
                     self._loaded.popitem(last=False)
             self._loaded.move_to_end(key)
             return self._loaded[key]
+
+    def at_hand(self, model: str | None = None, speaker: str | None = None) -> Recognizer | None:
+        """What `take` gives, if that takes no time; None where it is to be loaded, or others are at it.
+
+        Raises
+        ------
+        As `take`.
+        """
+        key = self._key(model, speaker)
+        if not self._alone.acquire(blocking=False):
+            return None
+        try:
+            if key in self._loaded:
+                self._loaded.move_to_end(key)
+            return self._loaded.get(key)
+        finally:
+            self._alone.release()
+
+    def _key(self, model: str | None, speaker: str | None) -> tuple:
+        name = self.usual if model is None else model
+        return name, state(self.path(name)), speaker, _profile_state(speaker)
 
 
 def state(path: Path) -> tuple | None:

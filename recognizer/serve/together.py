@@ -12,6 +12,8 @@ from recognizer.serve.query import Wishes
 from recognizer.serve.recordings import recognized
 
 MOST = 16  # recordings of a group: more gain little, and streams wait for them
+STEPS = 4  # of the event loop, in which a call that has come gets here
+ENOUGH = 8  # that wait, for another group beside one that is being recognised: two small ones gain nothing
 
 
 class Together:
@@ -27,6 +29,7 @@ class Together:
         self._engine, self._threads = engine, threads
         self._waiting: defaultdict[tuple, list[tuple[Path, asyncio.Future]]] = defaultdict(list)
         self._working: Counter[tuple] = Counter()
+        self._gathering: set[tuple] = set()
         self._tasks: set[asyncio.Task] = set()
 
     async def recognize(self, recognizer: Recognizer, path: Path, wishes: Wishes) -> dict:
@@ -34,21 +37,30 @@ class Together:
         kind = id(recognizer), wishes.words, wishes.threshold
         answer = asyncio.get_running_loop().create_future()
         self._waiting[kind].append((path, answer))
-        if self._working[kind] < self._threads:
-            self._working[kind] += 1
+        if self._wanted(kind):
+            self._gathering.add(kind)
             task = asyncio.create_task(self._work(kind, recognizer, wishes))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return await answer
 
+    def _wanted(self, kind: tuple) -> bool:
+        """Whether another group is worth being begun."""
+        if kind in self._gathering:
+            return False
+        working = self._working[kind]
+        return not working or (working < self._threads and len(self._waiting[kind]) >= ENOUGH)
+
     async def _work(self, kind: tuple, recognizer: Recognizer, wishes: Wishes) -> None:
-        """Recognise until nothing waits."""
-        while group := self._waiting[kind][:MOST]:
-            del self._waiting[kind][:MOST]
+        """Recognise until nothing waits that nobody else gathers."""
+        while True:
+            group = await self._gathered(kind)
+            self._working[kind] += 1
             try:
                 found = await self._engine.run(recognized, recognizer, [path for path, _ in group], wishes)
             except Exception as error:
                 found = [error] * len(group)
+            self._working[kind] -= 1
             for (_, answer), each in zip(group, found, strict=True):
                 if answer.done():  # its caller has gone
                     continue
@@ -56,6 +68,20 @@ class Together:
                     answer.set_exception(each)
                 else:
                     answer.set_result(each)
-        self._working[kind] -= 1
-        if not self._working[kind]:
+            if kind in self._gathering or not self._waiting[kind]:
+                break
+            self._gathering.add(kind)
+        if not (self._working[kind] or self._waiting[kind]):
             del self._waiting[kind], self._working[kind]
+
+    async def _gathered(self, kind: tuple) -> list[tuple[Path, asyncio.Future]]:
+        """Take what waits, and what has come already: callers who were answered together ask again together."""
+        waiting, before = self._waiting[kind], 0
+        while before < len(waiting) < MOST:
+            before = len(waiting)
+            for _ in range(STEPS):
+                await asyncio.sleep(0)
+        group = waiting[:MOST]
+        del waiting[:MOST]
+        self._gathering.discard(kind)
+        return group

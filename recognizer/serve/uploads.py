@@ -78,38 +78,35 @@ class Uploads:
         told = request.headers.get("content-length", "")
         if told.isdigit() and int(told) > most:
             raise too_large
-        size = 0
+        size, late = 0, TooSlowError(f"the recording did not come in {self._limits.patience:.0f} s; send it again")
         try:
-            with _made_in(Path(self._folder.name)) as file:
-                with _telling_of_room(), _written(file, rate) as write:
-                    async for part in self._in_time(request):
-                        size, self._bytes = size + len(part), self._bytes + len(part)
-                        if size > most:
-                            raise too_large
-                        if self._bytes > self._limits.uploads:
-                            raise BusyError("too many recordings are being sent; try again soon")
-                        write(part)
+            with _made_in(Path(self._folder.name)) as (file, path):
+                async with _in_time(self._limits.patience, late):
+                    with _telling_of_room(), _written(file, rate) as write:
+                        async for part in request.stream():
+                            size, self._bytes = size + len(part), self._bytes + len(part)
+                            if size > most:
+                                raise too_large
+                            if self._bytes > self._limits.uploads:
+                                raise BusyError("too many recordings are being sent; try again soon")
+                            write(part)
                 if rate is not None:
                     check_samples(size)
                 with _telling_of_room():
                     file.flush()
-                yield Path(file.name)
+                yield path
         finally:
             self._bytes -= size
 
-    async def _in_time(self, request: Request) -> AsyncIterator[bytes]:
-        """The parts of a body."""
-        parts, patience = request.stream(), self._limits.patience
-        end = asyncio.get_running_loop().time() + patience
-        while True:
-            try:
-                async with asyncio.timeout_at(end):
-                    part = await anext(parts, None)
-            except TimeoutError:
-                raise TooSlowError(f"the recording did not come in {patience:.0f} s; send it again") from None
-            if part is None:
-                return
-            yield part
+
+@asynccontextmanager
+async def _in_time(seconds: float, late: TooSlowError) -> AsyncIterator[None]:
+    """Give up when the block takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise late from None
 
 
 @contextmanager
@@ -124,16 +121,17 @@ def _written(file: BinaryIO, rate: int | None) -> Iterator[Write]:
 
 
 @contextmanager
-def _made_in(folder: Path) -> Iterator[BinaryIO]:
-    """A file that is gone after the block, also where its last bytes find no room."""
+def _made_in(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A file, and its name, that is gone after the block, also where its last bytes find no room."""
+    path = folder / secrets.token_hex(8)
     with _telling_of_room():
-        file = tempfile.NamedTemporaryFile(dir=folder, delete=False)  # noqa: SIM115 - closed below
+        file = open(path, "xb")  # noqa: SIM115 - closed below
     try:
-        yield file
+        yield file, path
     finally:
         with suppress(OSError):
             file.close()
-        os.unlink(file.name)
+        os.unlink(path)
 
 
 @contextmanager

@@ -388,3 +388,10 @@ def test_the_free_loop_is_the_best_of_all_paths(penalty):
         np.testing.assert_allclose(along[:length, u], [log_density[t, u, s] for t, s in enumerate(best)])
     if penalty == 0:
         np.testing.assert_allclose(along[: batch.lengths[-1]], log_density.max(-1)[: batch.lengths[-1]])
+    both = np.stack([log_density, -log_density[..., ::-1]], axis=2)
+    both[:, 2, 1] = log_density[:, 2]  # where some state may be visited
+    scores, alongs = free_loop(both, batch, penalty)
+    for n in range(2):
+        alone = free_loop(both[:, :, n], batch, penalty)
+        np.testing.assert_array_equal(scores[:, n], alone[0])
+        np.testing.assert_array_equal(alongs[:, :, n][batch.inside], alone[1][batch.inside])

@@ -8,6 +8,8 @@ import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from recognizer.adaptation.unlabelled import SelfAdaptation
     from recognizer.live.events import Heard, Rejected
     from recognizer.live.stream import Stream
+    from recognizer.parallel import Workers
     from recognizer.training.augmentation import Augmentation
     from recognizer.training.cutting import Cut
     from recognizer.training.given import Corpora, Recordings
@@ -37,6 +40,24 @@ if TYPE_CHECKING:
 # recognised. Twenty seconds of a large vocabulary are so many, and of the ten digits it is seven minutes.
 MOST_CELLS = 5_000_000
 ENROLLED = "enrolled"  # what the card of a model that was fitted to a voice tells of that
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What became of one long file.
+
+    Attributes
+    ----------
+    path : the file
+    answers : what was heard, in order
+    seconds : how much of it was heard
+    error : what ended it early, else None
+    """
+
+    path: Path
+    answers: tuple[Heard | Rejected, ...]
+    seconds: float
+    error: str | None = None
 
 
 @dataclass(frozen=True)
@@ -267,7 +288,7 @@ class Recognizer:
             is kept when None
         voice : which of the speakers whom the recordings tell of
         method : how, or its kind, as "map", see `adaptation.method.Method`; chosen by trial when None
-        jobs : processes that read and analyse, when there are many files
+        jobs : processes that read and analyse, when there are many files, or what else works
 
         Returns
         -------
@@ -460,7 +481,7 @@ class Recognizer:
         *,
         words: Sequence[str] | None = None,
         threshold: str | float = "normal",
-        jobs: int = 1,
+        jobs: int | Workers = 1,
     ) -> Iterator[FileResult]:
         """Recognise many files, in order; one that cannot be read does not stop the others.
 
@@ -469,7 +490,7 @@ class Recognizer:
         paths : the files
         words : the only words to choose from
         threshold : as in `recognize`
-        jobs : processes that read and analyse, when there are many files
+        jobs : processes that read and analyse, when there are many files, or what else works
 
         Returns
         -------
@@ -482,6 +503,10 @@ class Recognizer:
         """
         indices, least = self.indices(words), least_probability(threshold, self.model.rejection)
         paths = [Path(path) for path in paths]
+        if not isinstance(jobs, int):  # others do all of it
+            work = partial(_recognized, self, {"words": words, "threshold": threshold})
+            groups = jobs.map("recognition", work, list(batched(jobs.sees(paths), FILES_AT_ONCE)))
+            return map(_named, paths, chain.from_iterable(groups))
         return self._file_results(paths, self.model.analyser.analyse_files(paths, jobs=jobs), indices, least)
 
     def recognize_adapted(
@@ -490,7 +515,7 @@ class Recognizer:
         *,
         words: Sequence[str] | None = None,
         threshold: str | float = "normal",
-        jobs: int = 1,
+        jobs: int | Workers = 1,
         progress: Callable[[int], None] = lambda done: None,
     ) -> tuple[Iterator[FileResult], SelfAdaptation]:
         """Recognise recordings of one speaker, whom nobody knows, by models fitted to these very recordings.
@@ -502,7 +527,7 @@ class Recognizer:
         paths : the files
         words : the only words to choose from, and to learn from
         threshold : as in `recognize`; what is rejected is not learned from
-        jobs : processes that read and analyse, when there are many files
+        jobs : processes that read and analyse, when there are many files, or what else works
         progress : called with the number of files read
 
         Returns
@@ -601,6 +626,39 @@ class Recognizer:
 
         return answers()
 
+    def transcribe_files(
+        self,
+        paths: Sequence[str | Path],
+        *,
+        words: Sequence[str] | None = None,
+        threshold: str | float = "normal",
+        hangover: float = 0.25,
+        jobs: int | Workers = 1,
+    ) -> Iterator[Transcript]:
+        """`transcribe` many files, in order; one that cannot be read does not stop the others.
+
+        Parameters
+        ----------
+        paths : the files
+        words, threshold, hangover : as in `transcribe`
+        jobs : processes, or what else works
+
+        Returns
+        -------
+        A `Transcript` each, when it is whole
+
+        Raises
+        ------
+        ModelError
+            at once, if a word is not in the vocabulary, or there is no such threshold.
+        """
+        from recognizer.parallel import workers_of
+
+        self.indices(words), least_probability(threshold, self.model.rejection)
+        them, paths = workers_of(jobs), [Path(path) for path in paths]
+        work = partial(_transcribed, self, {"words": words, "threshold": threshold, "hangover": hangover})
+        return map(_named, paths, them.map("transcription", work, them.sees(paths)))
+
     def _file_results(
         self, paths: Sequence[Path], analyses: Iterable[Analysis | AudioError], indices: np.ndarray, least: float
     ) -> Iterator[FileResult]:
@@ -695,6 +753,29 @@ def _result(
         reason=reason,
         channel=analysis.channel,
     )
+
+
+def _recognized(recognizer: Recognizer, how: dict, paths: Sequence[Path]) -> list[FileResult]:
+    """What `recognize_files` says of some."""
+    return list(recognizer.recognize_files(paths, **how))
+
+
+def _transcribed(recognizer: Recognizer, how: dict, path: Path) -> Transcript:
+    """What `transcribe` says of one, whole."""
+    answers: list[Heard | Rejected] = []
+    times, error = [0.0], None
+    try:
+        for answer in recognizer.transcribe(path, **how, progress=times.append):
+            answers.append(answer)  # one by one: those before an error stay
+    except AudioError as wrong:
+        error = str(wrong)
+    return Transcript(path, tuple(answers), times[-1], error)
+
+
+def _named(path: Path, result: FileResult | Transcript) -> FileResult | Transcript:
+    """What was found in a file that was read under another name, by its own."""
+    error = result.error and result.error.replace(shown(result.path), shown(path))
+    return replace(result, path=path, error=error)
 
 
 def batched(items: Iterable, size: int) -> Iterator[list]:

@@ -19,8 +19,9 @@ PACKAGE = Path(recognizer.__file__).parent
 NAME = PACKAGE.name
 # From top to bottom: a room imports only from rooms above it.
 ORDER = (
-    *("errors", "intervals", "files", "acoustics", "sound", "features", "corpus", "recognition", "model", "training"),
-    *("adaptation", "speakers", "own_models", "live", "recognizer", "evaluation", "htk", "serve", "cli", "__main__"),
+    *("errors", "intervals", "files", "parallel", "acoustics", "sound", "features", "corpus", "recognition", "model"),
+    *("training", "adaptation", "speakers", "own_models", "live", "recognizer", "evaluation", "htk", "serve", "cli"),
+    "__main__",
 )
 MOST_ROOMS = 20  # that one can keep in mind, and a listing shows at a glance
 NO_ROOMS = {"__init__", "__main__", "__pycache__", "py", "THEORY"}

@@ -17,6 +17,7 @@ import typer
 
 from recognizer.cli.options import (
     AdaptOption,
+    ClusterOption,
     CsvOption,
     DebugOption,
     JobsOption,
@@ -27,11 +28,11 @@ from recognizer.cli.options import (
     SpeakerOption,
     ThresholdOption,
     WordsOption,
+    at_work,
     check_file,
     checked_speaker,
     threshold_of,
     usage_error,
-    workers,
 )
 from recognizer.cli.outputs import SPREADSHEETS, spreadsheet_row, written_whole
 from recognizer.cli.piped import as_given, read_from, standard_input_kept, told_of
@@ -104,6 +105,7 @@ def batch(
         ),
     ] = None,
     jobs: JobsOption = 1,
+    cluster: ClusterOption = None,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -125,7 +127,9 @@ def batch(
 
             recognizer = Recognizer.load(model, None if speaker is None else checked_speaker(speaker))
             files, refused = _listed([read_from(path, kept) for path in paths])
-        how = {"words": chosen_words(words, recognizer.words), "threshold": least, "jobs": workers(jobs)}
+        with working("asking the cluster", quiet or cluster is None, SOON):
+            power = stack.enter_context(at_work(jobs, cluster))
+        how = {"words": chosen_words(words, recognizer.words), "threshold": least, "jobs": power}
         count = len(refused) + len(files)
         failed, rates, channels, flawed, adaptation = 0, Counter(), {}, {}, None
         if adapt:

@@ -13,6 +13,7 @@ import typer
 from recognizer.cli.corpora import recordings_of
 from recognizer.cli.options import (
     AdaptOption,
+    ClusterOption,
     CsvOption,
     DebugOption,
     JobsOption,
@@ -22,11 +23,11 @@ from recognizer.cli.options import (
     QuietOption,
     SpeakerOption,
     ThresholdOption,
+    at_work,
     check_folder,
     checked_speaker,
     threshold_of,
     usage_error,
-    workers,
 )
 from recognizer.cli.reporting import (
     SOON,
@@ -73,6 +74,7 @@ def evaluate(
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
     jobs: JobsOption = 1,
+    cluster: ClusterOption = None,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -106,8 +108,8 @@ def evaluate(
     rates, channels, adaptations = Counter(), {}, []
 
     def answers():
-        how = {"threshold": least, "jobs": workers(jobs)}
-        with progress_bar(quiet) as progress:
+        with at_work(jobs, cluster) as power, progress_bar(quiet) as progress:
+            how = {"threshold": least, "jobs": power}
             progress("recognising", 0, len(utterances))
             if adapt:
                 found = _adapted(recognizer, utterances, adaptations, **how)

@@ -6,11 +6,14 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from recognizer.errors import ModelError, NamingError, shown
+
+if TYPE_CHECKING:
+    from recognizer.parallel import Workers
 
 FIRST_MODEL = "digits"  # where neither a call nor its user names one
 RecordingsArgument = Annotated[
@@ -42,6 +45,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 JobsOption = Annotated[
     int, typer.Option("--jobs", "-j", help="Processes to use; 0 for one a core.", min=0, metavar="N")
+]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster",
+        help="Let other computers do the work: the address of a Dask scheduler, such as tcp://10.0.0.5:8786.",
+        metavar="ADDRESS",
+        show_default=False,
+    ),
 ]
 WordsOption = Annotated[
     list[str] | None,
@@ -128,6 +140,20 @@ def workers(jobs: int) -> int:
     import joblib
 
     return joblib.cpu_count()
+
+
+@contextmanager
+def at_work(jobs: int, cluster: str | None) -> Iterator[int | Workers]:
+    """Who does the work: so many processes, or the computers of a cluster."""
+    if cluster is None:
+        yield workers(jobs)
+        return
+    if jobs != 1:
+        raise usage_error("--jobs is for this computer, and --cluster for others; leave one out")
+    from recognizer.parallel.cluster import Cluster
+
+    with Cluster(cluster) as them:
+        yield them
 
 
 def check_file(path: Path | None, option: str, suffix: str = "", recordings: Collection[Path] = ()) -> None:

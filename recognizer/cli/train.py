@@ -16,15 +16,16 @@ from recognizer import own_models
 from recognizer.cli.corpora import recordings_of
 from recognizer.cli.defaults import model_option
 from recognizer.cli.options import (
+    ClusterOption,
     DebugOption,
     JobsOption,
     JsonOption,
     LayoutOption,
     QuietOption,
+    at_work,
     check_file,
     names_checked,
     usage_error,
-    workers,
 )
 from recognizer.cli.reporting import (
     SOON,
@@ -162,6 +163,7 @@ def train(
     ] = False,
     as_json: JsonOption = False,
     jobs: JobsOption = 1,
+    cluster: ClusterOption = None,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -210,7 +212,7 @@ def train(
     foreign, known = corpora.unknown_files(unknown or [], {u.word for u in utterances})
     if known and not quiet:
         complain(f"left out of --unknown: {len(known)} recordings of words that the model shall know")
-    with _told_how_to_go_on(checkpoints.folder), progress_bar(quiet) as progress:
+    with at_work(jobs, cluster) as power, _told_how_to_go_on(checkpoints.folder), progress_bar(quiet) as progress:
         progress("analysis", 0, len(utterances))
         model, refused = build(
             utterances,
@@ -218,7 +220,7 @@ def train(
             settings=settings,
             augmentation=augmentation,
             unknown=foreign,
-            jobs=workers(jobs),
+            jobs=power,
             memory=room,
             cache=cache,
             checkpoints=checkpoints.folder,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recognizer.cli.options import (
+    ClusterOption,
     CsvOption,
     DebugOption,
     HangoverOption,
@@ -23,6 +24,7 @@ from recognizer.cli.options import (
     SpeakerOption,
     ThresholdOption,
     WordsOption,
+    at_work,
     check_file,
     check_folder,
     checked_speaker,
@@ -47,6 +49,7 @@ from recognizer.recognition.chosen import chosen_words
 
 if TYPE_CHECKING:
     from recognizer.live.events import Answer
+    from recognizer.recognizer import Transcript
 
 
 @reports_errors
@@ -73,6 +76,7 @@ def transcribe(
             show_default=False,
         ),
     ] = None,
+    cluster: ClusterOption = None,
     quiet: QuietOption = False,
     debug: DebugOption = False,
 ) -> ExitStatus:
@@ -103,8 +107,13 @@ def transcribe(
             _refuse(str(path), error, form, output)
         if form.head and output is None:
             form.show(form.head)
-        with progress_bar(quiet or (output is None and form.of_many and sys.stdout.isatty())) as progress:
-            whole = _duration([read_from(file, kept) for file in files])
+        with (
+            at_work(1, cluster) as power,
+            progress_bar(quiet or (output is None and form.of_many and sys.stdout.isatty())) as progress,
+        ):
+            reads = [read_from(file, kept) for file in files]
+            whole = _duration(reads)
+            elsewhere = None if cluster is None else recognizer.transcribe_files(reads, **how, jobs=power)
             for file in files:
                 tally, before = _Tally(), total.seconds
 
@@ -112,7 +121,11 @@ def transcribe(
                     tally.seconds = seconds
                     progress("transcribing", int(before + seconds), whole, "s")
 
-                answers = _counted(recognizer.transcribe(read_from(file, kept), **how, progress=advance), tally)
+                if elsewhere is None:
+                    heard = recognizer.transcribe(read_from(file, kept), **how, progress=advance)
+                else:
+                    heard = _told_again(next(elsewhere), advance)
+                answers = _counted(heard, tally)
                 _write(str(as_given(file, kept)), answers, tally, form, places.get(file), kept)
                 total += tally
     if not quiet:
@@ -187,6 +200,14 @@ def _duration(files: Sequence[Path]) -> int | None:
 
     known = [duration(file) for file in files]
     return None if None in known else int(sum(known))
+
+
+def _told_again(transcript: Transcript, progress: Callable[[float], None]) -> Iterator[Answer]:
+    """What was heard elsewhere, as if it were heard now."""
+    progress(transcript.seconds)
+    yield from transcript.answers
+    if transcript.error is not None:
+        raise AudioError(transcript.error)
 
 
 def _counted(answers: Iterator[Answer], tally: _Tally) -> Iterator[Answer]:

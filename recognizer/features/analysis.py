@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from recognizer.sound.perturbation import PLAIN, Perturbation
 
 if TYPE_CHECKING:  # who recognises needs no database
     from recognizer.features.cache import Cache, Known
+    from recognizer.parallel import Workers
 
 FILES_AT_ONCE = 64  # analysed together: enough for long matrix products, few enough for little memory
 SAMPLES_AT_ONCE = 4_000_000  # of recordings held for that, 16 MB: hours of sound are analysed one by one
@@ -161,19 +161,25 @@ class Analyser:
         return found
 
     def analyse_files(
-        self, paths: Sequence[Path], copies: Sequence[Sequence[Perturbation]] | None = None, *, jobs: int = 1
+        self, paths: Sequence[Path], copies: Sequence[Sequence[Perturbation]] | None = None, *, jobs: int | Workers = 1
     ) -> Iterator[Analysis | AudioError]:
         """Analyse many files, in order, some at a time, on `jobs` processes when there are enough.
 
         An unreadable one gives its error as the value, so that the others go on. Each is read in the analyser's ways
         and, where there are copies, in as many of its own.
         """
-        copies = copies or [()] * len(paths)
-        return _map(self._group, list(zip(paths, copies, strict=True)), jobs)
+        from recognizer.parallel import workers_of  # here, for one recording needs no workers
 
-    def analyse_pieces(self, paths: Sequence[Path], *, jobs: int = 1) -> Iterator[list[Analysis] | AudioError]:
+        copies, seen = copies or [()] * len(paths), workers_of(jobs).sees(paths)
+        return _map(self._group, list(zip(seen, copies, strict=True)), jobs)
+
+    def analyse_pieces(
+        self, paths: Sequence[Path], *, jobs: int | Workers = 1
+    ) -> Iterator[list[Analysis] | AudioError]:
         """Analyse files of whatever sounds, likewise: whole where they are short enough for a word, else in pieces."""
-        return _map(self._pieces, paths, jobs)
+        from recognizer.parallel import workers_of
+
+        return _map(self._pieces, workers_of(jobs).sees(paths), jobs)
 
     def read_parameters(self, path: Path) -> Analysis:
         """The features in one of HTK's parameter files, as an analysis of whatever recording they come from.
@@ -296,7 +302,8 @@ def _told() -> Iterator[list[warnings.WarningMessage]]:
             warnings.simplefilter("always")
             yield said
     finally:
-        _warn_again(said)
+        for each in said:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
 
 
 def _to_know(analysis: Analysis) -> Known:
@@ -374,34 +381,12 @@ def _rate(path: Path, front_end: FrontEnd | GivenFeatures) -> int:
         raise AudioError(f"{shown(path)}: {error}") from error
 
 
-def _map(function: Callable, files: Sequence, jobs: int) -> Iterator:
+def _map(function: Callable, files: Sequence, jobs: int | Workers) -> Iterator:
     groups = [files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE)]
-    if jobs == 1 or len(files) < PARALLEL_FROM:
-        return chain.from_iterable(function(group) for group in groups)
-    from joblib import Parallel, delayed
+    from recognizer.parallel import workers_of  # here, for one recording needs no workers
 
-    pool = Parallel(n_jobs=jobs, return_as="generator")
-    return chain.from_iterable(map(_warned, pool(delayed(_in_worker)(function, group) for group in groups)))
-
-
-def _in_worker(function: Callable, group: Sequence[Path]) -> tuple[list, list[warnings.WarningMessage]]:
-    """Call it in a process that leaves Ctrl-C, which every process of a terminal gets, to its parent; and warnings."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        return function(group), said
-
-
-def _warned(outcome: tuple[list, list[warnings.WarningMessage]]) -> list:
-    """What a worker found, and its warnings heard here, where they are wanted or not."""
-    found, said = outcome
-    _warn_again(said)
-    return found
-
-
-def _warn_again(said: Sequence[warnings.WarningMessage]) -> None:
-    for each in said:
-        warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    few = isinstance(jobs, int) and len(files) < PARALLEL_FROM
+    return chain.from_iterable(workers_of(1 if few else jobs).map("analysis", function, groups))
 
 
 def low_rate(rates: str, model_rate: int) -> str:

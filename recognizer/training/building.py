@@ -21,6 +21,7 @@ from recognizer.features.cache import Cache
 from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.features.store import Store
 from recognizer.model import Model, too_large
+from recognizer.parallel import Workers
 from recognizer.sound.audio import opened
 from recognizer.sound.channels import told
 from recognizer.sound.endpoint import Endpointer
@@ -56,7 +57,7 @@ def build(
     calibrate: bool = True,
     enough: int = ENOUGH_TO_CALIBRATE,
     few: bool | None = None,
-    jobs: int = 1,
+    jobs: int | Workers = 1,
     memory: int | None = None,
     cache: Path | None = None,
     checkpoints: Path | None = None,
@@ -82,7 +83,7 @@ def build(
         speakers, until there are so many
     few : train as few recordings of a word demand: on mild copies of them beside what is asked for, with
         variances borrowed from all words; when None, if there are up to FEW_TAKES of a word
-    jobs : processes for the analysis, threads for the training
+    jobs : processes for the analysis, threads for the training, or what else works
     memory : bytes for features, all when None; what has no room goes to a file. The model is the same
     cache : a folder where what was heard in recordings is kept, for the next training from them
     checkpoints : a folder for what a later call needs to go on where this one was ended; of no use once the model is
@@ -158,7 +159,7 @@ def training_data(
     perturbations: Sequence[Perturbation] = (),
     augmentation: Augmentation | None = None,
     few: bool | None = None,
-    jobs: int = 1,
+    jobs: int | Workers = 1,
     memory: int | None = None,
     cache: Path | None = None,
     progress: Progress = lambda stage, done, total, note: None,
@@ -258,7 +259,7 @@ def _analyse(
     analyser: Analyser,
     copies: Sequence[Sequence[Perturbation]] | None,
     settings: TrainingSettings,
-    jobs: int,
+    jobs: int | Workers,
     memory: int | None,
     progress: Progress,
 ) -> tuple[TrainingData, list[Refusal]]:

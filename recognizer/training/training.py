@@ -8,8 +8,9 @@ density, that of silence.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from recognizer.acoustics.recursions import Batch
 from recognizer.acoustics.statistics import Statistics
 from recognizer.acoustics.word_models import WordModels
 from recognizer.errors import RecognizerWarning, TrainingError
+from recognizer.parallel import Workers, workers_of
 from recognizer.training.checkpoints import NOT_KEPT, Checkpoint, Reached
 from recognizer.training.settings import TrainingSettings
 
@@ -79,7 +81,7 @@ def train(
     settings: TrainingSettings = TrainingSettings(),
     *,
     weights: np.ndarray | None = None,
-    jobs: int = 1,
+    jobs: int | Workers = 1,
     checkpoint: Checkpoint = NOT_KEPT,
     after_iteration: AfterIteration = lambda stage, iteration, log_likelihood: None,
 ) -> WordModels:
@@ -93,7 +95,7 @@ def train(
     settings : sizes and limits
     weights : (U,), how much each utterance counts, over 0, relative to the mean of all; alike when None. One of
         weight two counts as two of weight one would; nothing is copied
-    jobs : threads; the result does not depend on it
+    jobs : threads, or what else works; the result does not depend on it
     checkpoint : where it goes on from, if something is there, and what it leaves for another time
     after_iteration : called with stage, iteration and log likelihood per frame
 
@@ -121,11 +123,12 @@ def train(
     if (reached := checkpoint.load()) is None:
         start = WordModels(*cut_and_cluster(speech, words, spans, settings, floor))
         reached = Reached(start, next(iter(STAGES)), [])
+    chunks = workers_of(jobs).hold(speech.chunks, _read_in)
     models, how = reached.models, {"jobs": jobs, "checkpoint": checkpoint, "after_iteration": after_iteration}
     for stage in STAGES:
         if stage not in models.history:
             curve = reached.curve if stage == reached.stage else []
-            models = converge(models, speech.chunks, stage, settings, floor, curve=curve, **how)
+            models = converge(models, chunks, stage, settings, floor, curve=curve, **how)
     # Borrowed frames say that few recordings are expected.
     if not settings.borrowed_frames and (shortage := settings.shortage(models.bank)):
         warnings.warn(shortage, RecognizerWarning, stacklevel=2)
@@ -174,7 +177,7 @@ def converge(
     variance_floor: np.ndarray,
     *,
     curve: Sequence[float] = (),
-    jobs: int = 1,
+    jobs: int | Workers = 1,
     checkpoint: Checkpoint = NOT_KEPT,
     after_iteration: AfterIteration = lambda stage, iteration, log_likelihood: None,
 ) -> WordModels:
@@ -190,7 +193,7 @@ def converge(
     """
     curve = list(curve)
     while len(curve) < settings.max_iterations:
-        statistics = accumulate(models, chunks, STAGES[stage], jobs)
+        statistics = accumulate(models, chunks, STAGES[stage], jobs, stage)
         curve.append(statistics.log_likelihood / statistics.frames)
         after_iteration(stage, len(curve), curve[-1])
         if len(curve) > 1 and curve[-1] - curve[-2] < settings.tolerance:
@@ -203,6 +206,11 @@ def converge(
     models = replace(models, bank=bank, history={**models.history, stage: curve})
     checkpoint.save(models, stage, [], ended=True)
     return models
+
+
+def _read_in(chunk: Chunk) -> Chunk:
+    """With its features in memory, to be sent."""
+    return replace(chunk, utterances=[chunk.features])
 
 
 def viterbi_occupation(log_density: np.ndarray, batch: Batch, chain: Chain) -> tuple:
@@ -244,19 +252,37 @@ def accumulate(
     models: WordModels,
     chunks: Sequence[Chunk],
     occupation: Callable = recursions.soft_posteriors,
-    jobs: int = 1,
+    jobs: int | Workers = 1,
+    stage: str = "statistics",
 ) -> Statistics:
-    """E-step over all chunks: each on its own, then summed in order."""
+    """E-step over all chunks: each on its own, then summed."""
     total = models.bank.statistics()
     moves = 4 + len(models.chain.log_jumps)
     total.transition_counts = np.zeros((*models.chain.log_stay.shape, moves))
-    for rows, words, part in _map(lambda chunk: _sums(expect(models, chunk, occupation)), chunks, jobs):
-        total.add(part, rows, words)
+    found = workers_of(jobs).total(stage, partial(_sums, models, occupation), chunks, _added)
+    if found:
+        total.add(found.statistics, found.rows, found.words)
     return total
 
 
-def _sums(found: Expectation) -> tuple[np.ndarray, np.ndarray, Statistics]:
-    """Rows of the bank, words, and their statistics; all words share the silence, which stands first."""
+@dataclass(frozen=True)
+class Sums:
+    """Statistics of some rows of a bank and of some words.
+
+    Attributes
+    ----------
+    rows, words : which these are, each once
+    statistics : of them
+    """
+
+    rows: np.ndarray
+    words: np.ndarray
+    statistics: Statistics
+
+
+def _sums(models: WordModels, occupation: Callable, chunk: Chunk) -> Sums:
+    """E-step over one chunk; all words share the silence, which stands first."""
+    found = expect(models, chunk, occupation)
     sums = found.frames.statistics(found.occupation)
 
     def by_row(x: np.ndarray) -> np.ndarray:
@@ -274,7 +300,21 @@ def _sums(found: Expectation) -> tuple[np.ndarray, np.ndarray, Statistics]:
         found.count,
         sums.shared,
     )
-    return rows, found.words, part
+    return Sums(rows, found.words, part)
+
+
+def _added(parts: Sequence[Sums]) -> Sums:
+    """The sum over all rows and words that are in any of them."""
+    if len(parts) == 1:
+        return parts[0]
+    rows, words = (np.unique(np.concatenate([getattr(p, name) for p in parts])) for name in ("rows", "words"))
+    one = parts[0].statistics
+    moments = one.first_order.shape if one.shared else (len(rows), *one.first_order.shape[1:])
+    total = Statistics.zeros((len(rows), *one.occupancy.shape[1:]), moments, one.shared)
+    total.transition_counts = np.zeros((len(words), *one.transition_counts.shape[1:]))
+    for part in parts:
+        total.add(part.statistics, np.searchsorted(rows, part.rows), np.searchsorted(words, part.words))
+    return Sums(rows, words, total)
 
 
 def expect(models: WordModels, chunk: Chunk, occupation: Callable = recursions.soft_posteriors) -> Expectation:
@@ -297,14 +337,6 @@ def expect(models: WordModels, chunk: Chunk, occupation: Callable = recursions.s
     counts = (owners @ counts.reshape(len(words), -1)).reshape(-1, *counts.shape[1:])
     total, count = float((chunk.weights * score).sum()), float((chunk.weights * batch.lengths).sum())
     return Expectation(chunk.words, rows, features, frames, by_row, counts, total, count)
-
-
-def _map(function: Callable, items: Sequence, jobs: int) -> Iterator:
-    if jobs == 1:
-        return map(function, items)
-    from joblib import Parallel, delayed
-
-    return Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(delayed(function)(item) for item in items)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from recognizer.corpus import Utterance
 from recognizer.errors import AudioError, RecognizerWarning
 from recognizer.features.analysis import Analyser, Analysis
 from recognizer.intervals import Proportion
+from recognizer.parallel import Workers, workers_of
 from recognizer.recognition.calibration import Calibration, fit_calibration
 from recognizer.recognition.evidence import examine
 from recognizer.recognition.verification import (
@@ -69,7 +70,7 @@ class TrainingData:
     analyses : of each; its plain features come first, then those of its copies
     analyser : how recordings become such features
     settings : of the training
-    jobs : processes for the analysis, threads for the training
+    jobs : processes for the analysis, threads for the training, or what else works
     perturbations : of the copies that every recording has
     checkpoints : of the training
     """
@@ -78,7 +79,7 @@ class TrainingData:
     analyses: list[Analysis]
     analyser: Analyser
     settings: TrainingSettings
-    jobs: int
+    jobs: int | Workers
     perturbations: Sequence[Perturbation] = ()
     checkpoints: Checkpoints = Checkpoints()  # noqa: RUF009, it is frozen
 
@@ -204,7 +205,9 @@ class Trials:
         weights = np.array([u.weight for u in self.data.utterances])
         folders = [folder for folder, wanted in zip(self.folders, chosen) if wanted]
         few = sum(len(trial.members) for trial in trials) < FEWEST_TO_REJECT and not folders
-        calibration, rejection = _fit(None if few else self.noise, trials, self.groups, weights, folders)
+        calibration, rejection = _fit(
+            None if few else self.noise, trials, self.groups, weights, folders, self.data.jobs
+        )
         return HeldOut(calibration, rejection or standard, self.first)
 
 
@@ -301,46 +304,75 @@ def _warn_of_chance(answers: np.ndarray, truth: np.ndarray) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Pooled:
+    """What all trials together found, for weighing it.
+
+    Attributes
+    ----------
+    scores, truth, evidence, right : (U, ...), of the held-out utterances
+    weight : (U,)
+    left_out : (U,), which of them were also tried with their word left out
+    left_out_evidence : of those
+    noises, strangers, stranger_weight : of what is to be rejected
+    """
+
+    scores: np.ndarray
+    truth: np.ndarray
+    evidence: np.ndarray
+    right: np.ndarray
+    weight: np.ndarray
+    left_out: np.ndarray
+    left_out_evidence: np.ndarray
+    noises: np.ndarray
+    strangers: np.ndarray
+    stranger_weight: np.ndarray
+
+
+def _weighed(noise: GaussianBank, pooled: _Pooled, kept: np.ndarray) -> tuple[Calibration, Rejection]:
+    """What some of the held-out utterances, (U,) bool, tell."""
+    sounds = [(pooled.left_out_evidence[kept[pooled.left_out]], pooled.weight[kept & pooled.left_out], 1.0)]
+    sounds += [(pooled.noises, np.ones(len(pooled.noises)), NOISES_COUNT)]
+    sounds += [(pooled.strangers, pooled.stranger_weight, 1.0)]
+    sounds = [(found, w * count / w.sum()) for found, w, count in sounds if len(found)]
+    other, other_weight = (np.concatenate(parts) for parts in zip(*sounds))
+    known = kept & pooled.right
+    calibration = fit_calibration(pooled.scores[kept], pooled.truth[kept], pooled.weight[kept])
+    return calibration, fit_rejection(noise, pooled.evidence[known], pooled.weight[known], other, other_weight)
+
+
 def _fit(
     noise: GaussianBank | None,
     trials: Sequence[Trial],
     groups: np.ndarray,
     weights: np.ndarray,
     folders: Sequence[Path],
+    jobs: int | Workers = 1,
 ) -> tuple[Calibration, Rejection | None]:
     """Calibration and rejection from all trials together; no rejection without noise, or of hardly anybody.
 
     What the trials mistake for another word is no example of a word known: to reject it is right. The thresholds are
     set on probabilities that each part of the speakers (or takes) has by weights fitted without that part.
     """
-    pooled = {f.name: np.concatenate([getattr(trial, f.name) for trial in trials]) for f in fields(Trial)}
-    scores, truth, evidence = pooled["scores"], pooled["truth"], pooled["evidence"]
+    found = {f.name: np.concatenate([getattr(trial, f.name) for trial in trials]) for f in fields(Trial)}
+    scores, truth, evidence, members = (found[name] for name in ("scores", "truth", "evidence", "members"))
     # A speaker's takes are alike: a hundred of them tell less than takes of a hundred speakers.
-    shares, source = _shares(groups[pooled["members"]]), weights[pooled["members"]]
+    shares, source = _shares(groups[members]), weights[members]
     takes, weight = shares * source, np.sqrt(shares) * source
-    right = scores.argmax(1) == truth
+    right, part = scores.argmax(1) == truth, _parts(groups[members])
+    numbers = sorted(set(part[right]))
+    if noise is None or len(numbers) < 2:
+        return fit_calibration(scores, truth, weight), None
     left_out = np.concatenate([np.full(len(trial.truth), len(trial.left_out) > 0) for trial in trials])
     strangers = np.tile(_shares(folders), len(trials))
-
-    def weighed(kept: np.ndarray) -> tuple[Calibration, Rejection]:
-        """What some of the held-out utterances tell."""
-        sounds = [(pooled["left_out"][kept[left_out]], weight[kept & left_out], 1.0)]
-        sounds += [(pooled["noises"], np.ones(len(pooled["noises"])), NOISES_COUNT)]
-        sounds += [(pooled["strangers"], strangers, 1.0)]
-        sounds = [(found, w * count / w.sum()) for found, w, count in sounds if len(found)]
-        other, other_weight = (np.concatenate(parts) for parts in zip(*sounds))
-        known = kept & right
-        calibration = fit_calibration(scores[kept], truth[kept], weight[kept])
-        return calibration, fit_rejection(noise, evidence[known], weight[known], other, other_weight)
-
-    part = _parts(groups[pooled["members"]])
-    if noise is None or len(set(part[right])) < 2:
-        return fit_calibration(scores, truth, weight), None
+    sounds = found["left_out"], found["noises"], found["strangers"], strangers
+    pooled = _Pooled(scores, truth, evidence, right, weight, left_out, *sounds)
+    kept = [*(part != number for number in numbers), np.ones(len(truth), dtype=bool)]
+    *without, (calibration, rejection) = workers_of(jobs).map("rejection", partial(_weighed, noise, pooled), kept)
     probable = np.zeros(len(truth))
-    for number in set(part[right]):
+    for number, fitted in zip(numbers, without, strict=True):
         own = part == number
-        probable[own] = belief(scores[own], evidence[own], *weighed(~own)).lesser
-    calibration, rejection = weighed(np.ones(len(truth), dtype=bool))
+        probable[own] = belief(scores[own], evidence[own], *fitted).lesser
     return calibration, with_operating_points(rejection, probable[right], takes[right])
 
 
@@ -364,7 +396,7 @@ def made_up_noises(analyser: Analyser) -> list[np.ndarray]:
 
 
 def unknown_features(
-    unknown: Mapping[Path, Path], analyser: Analyser, jobs: int
+    unknown: Mapping[Path, Path], analyser: Analyser, jobs: int | Workers
 ) -> tuple[list[tuple[Path, np.ndarray]], list[Refusal]]:
     """Features of unknown recordings, each with the folder it was given in, and those that cannot be read."""
     strangers, refused = [], []

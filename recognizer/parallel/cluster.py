@@ -1,0 +1,320 @@
+"""Many computers at work, by Dask: a scheduler deals out the work, and its workers do it.
+
+What a worker had done or held that is lost is done or sent again, and nothing else. A scheduler that is lost is waited
+for, and what it was at begins anew: of a training, one iteration.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Self
+
+from recognizer.errors import RecognizerError, cited, listed, shown
+from recognizer.parallel import tree
+from recognizer.parallel.here import listened, said_here
+
+PATIENCE = 10.0  # seconds for somebody to answer at an address
+FIRST_WORKER = 60.0  # seconds for a scheduler to have a worker
+AWAITED = 600.0  # seconds for a scheduler that was lost to be back
+AHEAD = 4  # pieces of work that are sent for each thread of a worker
+SAMPLE = 3  # files, of many, that every worker is asked for
+AGAIN = 100  # times that something is lost before anything is done
+ADDRESS = re.compile(r"[a-z]+://\S+:\d+")
+OURS = (
+    "recognizer",
+    "numpy",
+)  # of which workers must have the same: another rounds differently, or knows not what to do
+
+
+class ClusterError(RecognizerError):
+    """Computers that cannot work together."""
+
+
+class _LostError(Exception):
+    """What was being done, or what it needs, is gone."""
+
+
+@dataclass
+class Held:
+    """Items that workers hold.
+
+    Attributes
+    ----------
+    branches : of the items, each held by one worker
+    whole : gives of an item one that can be sent
+    sent : where, by the number of the branch
+    """
+
+    branches: list[Sequence]
+    whole: Callable
+    sent: dict = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.branches)
+
+
+class Cluster:
+    """See `parallel.Workers`; as a context manager, it takes leave of the cluster.
+
+    Parameters
+    ----------
+    address : of the scheduler, such as tcp://10.0.0.5:8786
+
+    Raises
+    ------
+    ClusterError
+        if nobody answers there, no worker comes, or one has other versions than this computer.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            import distributed  # noqa: F401
+        except ModuleNotFoundError as error:
+            raise ClusterError(
+                "a cluster needs Dask; install it with: pip install 'recognizer[cluster]', here and on its computers"
+            ) from error
+        for name in list(logging.root.manager.loggerDict):
+            if name.partition(".")[0] == "distributed":
+                logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what matters is told in one line
+        if not ADDRESS.fullmatch(address):
+            raise ClusterError(f"{shown(address)} is no address of a scheduler; give one such as tcp://10.0.0.5:8786")
+        self.address, self._client = address, None
+        self._connect(PATIENCE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take leave."""
+        with suppress(Exception):
+            self._client.close(timeout=PATIENCE)
+
+    def sees(self, paths: Sequence[Path]) -> list[Path]:
+        """The paths of files as workers find them, which are asked for some of those that this computer has.
+
+        Raises
+        ------
+        ClusterError
+            if one has not.
+        """
+        paths = [Path(os.path.abspath(path)) for path in paths]
+        here = [path for path in paths[:: max(1, len(paths) // SAMPLE)] if path.exists()]
+        for worker, missing in self._client.run(_missing, here).items():
+            if missing:
+                raise ClusterError(
+                    f"{worker} has no {shown(missing[0])}; give recordings in a folder that all computers have under "
+                    "the same name, or an address such as s3://bucket/folder"
+                )
+        return paths
+
+    def map(self, stage: str, function: Callable, items: Sequence) -> Iterator:
+        name, done, losses = _name(stage), 0, 0
+        sent, shared = {}, {}
+        while done < len(items):
+            try:
+                with self._losing():
+                    work = self._shared(shared, name, function)
+                    ahead = AHEAD * max(1, sum(self._client.nthreads().values()))
+                    for number in range(done, min(len(items), done + ahead)):
+                        if number not in sent:
+                            sent[number] = self._client.submit(_call, work, items[number], key=(name, number, losses))
+                found = self._result(sent[done], stage)
+            except _LostError as error:
+                losses = self._recover(losses, error)
+                sent.clear()
+                continue
+            del sent[done]
+            done, losses = done + 1, 0
+            yield said_here(found)
+
+    def hold(self, items: Sequence, whole: Callable = lambda item: item) -> Held:
+        return Held(tree.branches(items), whole)
+
+    def total(self, stage: str, function: Callable, held: Held | Sequence, add: Callable[[Sequence], object]) -> object:
+        held = held if isinstance(held, Held) else self.hold(held)
+        if not len(held):
+            return None
+        name, shared, nodes, losses = _name(stage), {}, {}, 0
+        while True:
+            try:
+                with self._losing():
+                    top = self._planted(name, shared, partial(_leaf, function, add), held, add, nodes)
+                return said_here(self._result(top, stage))
+            except _LostError as error:
+                losses = self._recover(losses, error)
+
+    def _planted(self, name: str, shared: dict, leaf: Callable, held: Held, add: Callable, nodes: dict) -> object:
+        """The top of a tree that the cluster adds up; what stands of it already is left as it is."""
+        work, adding = self._shared(shared, name, leaf), self._shared(shared, f"{name}-sum", partial(_sum, add))
+        level = []
+        for number, branch in enumerate(held.branches):
+            if not _stands(held.sent.get(number)):
+                key = f"held-{secrets.token_hex(4)}"
+                [held.sent[number]] = self._client.scatter({key: list(map(held.whole, branch))}).values()
+            level.append(self._node(nodes, (name, number), work, held.sent[number]))
+        height = 0
+        while len(level) > 1:
+            height += 1
+            level = [
+                self._node(nodes, (f"{name}-sum", height, number), adding, *together)
+                for number, together in enumerate(tree.branches(level))
+            ]
+        return level[0]
+
+    def _node(self, nodes: dict, key: tuple, work: object, *arguments: object) -> object:
+        """What is being done under a key, begun if it was not, or is lost."""
+        if not _stands(nodes.get(key)):
+            again = secrets.token_hex(4)  # what was lost under a name stays lost under it
+            nodes[key] = self._client.submit(_call_all, work, *arguments, key=(*key, again))
+        return nodes[key]
+
+    def _shared(self, shared: dict, name: str, function: Callable) -> object:
+        """A function, with all that is bound to it, on every worker."""
+        if not _stands(shared.get(name)):
+            key = f"{name}-what-{secrets.token_hex(4)}"
+            [shared[name]] = self._client.scatter({key: (_versions(), function)}, broadcast=True).values()
+        return shared[name]
+
+    def _result(self, future: object, stage: str) -> object:
+        """What was found.
+
+        Raises
+        ------
+        ClusterError, or the worker's own
+            if the work failed.
+        _LostError
+            if it is lost.
+        """
+        from distributed import KilledWorker
+
+        try:
+            return future.result()
+        except Exception as error:
+            if future.status != "error":
+                raise _LostError from error
+            if isinstance(error, RecognizerError):
+                raise
+            if isinstance(error, KilledWorker):
+                raise ClusterError(
+                    f"{stage}: several workers died one after the other at the same piece of work; they may lack "
+                    "memory: give each more, or start fewer"
+                ) from error
+            raise ClusterError(f"{stage}: a worker failed ({cited(repr(error))}); see its terminal") from error
+
+    @contextmanager
+    def _losing(self) -> Iterator[None]:
+        """Whatever a connection says when it is lost."""
+        from concurrent.futures import CancelledError
+
+        try:
+            yield
+        except (CancelledError, OSError, RuntimeError, TimeoutError) as error:
+            raise _LostError from error
+
+    def _recover(self, losses: int, error: Exception) -> int:
+        """Be connected again; how many losses there were in a row."""
+        if losses >= AGAIN:
+            raise ClusterError(f"{self.address}: is lost again and again; see the terminals of its workers") from error
+        try:
+            if self._client.status == "running":
+                self._client.sync(self._client.scheduler.identity, callback_timeout=PATIENCE)
+                return losses + 1
+        except Exception:
+            pass
+        self.close()
+        self._connect(AWAITED)
+        return losses + 1
+
+    def _connect(self, patience: float) -> None:
+        from distributed import Client
+
+        end = time.monotonic() + patience
+        while True:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of versions, which are compared below
+                    self._client = Client(self.address, timeout=PATIENCE, set_as_default=False)
+                break
+            except (OSError, TimeoutError) as error:
+                if time.monotonic() >= end:
+                    raise ClusterError(
+                        f"{shown(self.address)}: nobody answers there; start a scheduler with: dask "
+                        "scheduler, or correct the address"
+                    ) from error
+                time.sleep(0.5)
+        try:
+            self._client.wait_for_workers(1, timeout=max(FIRST_WORKER, end - time.monotonic()))
+        except (OSError, TimeoutError) as error:
+            raise ClusterError(
+                f"{shown(self.address)}: has no workers; start some with: dask worker {self.address}"
+            ) from error
+        self._compare()
+
+    def _compare(self) -> None:
+        """Refuse workers that have other versions."""
+        for name in OURS:
+            for worker, found in self._client.run(version, name, on_error="return").items():
+                if isinstance(found, Exception):
+                    raise ClusterError(f"{worker} has no {name}; install {name} {version(name)} there")
+                _check(worker, {name: found}, {name: version(name)})
+
+
+def _name(stage: str) -> str:
+    """Under which the dashboard shows a stage, and nothing else is known."""
+    return f"{stage.replace(' ', '_')}-{secrets.token_hex(4)}"
+
+
+def _stands(future: object) -> bool:
+    """Whether something is there, or being done."""
+    return future is not None and future.status in ("pending", "finished")
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in OURS}
+
+
+def _check(worker: str, own: dict[str, str], wanted: dict[str, str]) -> None:
+    if other := [f"{name} {own[name]}" for name in own if own[name] != wanted[name]]:
+        right = [f"{name} {wanted[name]}" for name in own if own[name] != wanted[name]]
+        raise ClusterError(f"{worker} has {listed(other)}; install {listed(right)} there, as here")
+
+
+def _call_all(shared: tuple[dict, Callable], *arguments: object) -> object:
+    """On a worker: what is shared, of what is sent."""
+    from distributed import get_worker
+
+    wanted, function = shared
+    _check(get_worker().address, _versions(), wanted)
+    return listened(function, *arguments)
+
+
+def _call(shared: tuple[dict, Callable], item: object) -> object:
+    return _call_all(shared, item)
+
+
+def _leaf(function: Callable, add: Callable, branch: Sequence) -> object:
+    """On a worker: the sum over what it holds."""
+    return add([function(item) for item in branch])
+
+
+def _sum(add: Callable, *outcomes: tuple) -> object:
+    """On a worker: the sum of sums, each with the warnings that were heard there."""
+    return add([said_here(outcome) for outcome in outcomes])
+
+
+def _missing(paths: Sequence[Path]) -> list[Path]:
+    return [path for path in paths if not os.path.exists(path)]

@@ -22,6 +22,7 @@ from synthetic import RATE, SILENCE, SPEAKERS, WORDS, say, write
 from test_html import read
 
 import recognizer
+from recognizer import parallel
 from recognizer import recognizer as front_door
 from recognizer.adaptation.method import Method
 from recognizer.errors import (
@@ -279,7 +280,7 @@ def test_many_files_keep_their_order_past_bad_ones(tones, files, tmp_path, monke
 
 def test_workers_give_the_same(tones, files, monkeypatch):
     serial = list(tones.recognize_files(files, jobs=1))
-    monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
+    monkeypatch.setattr(parallel, "WORTH", 1)
     assert list(tones.recognize_files(files, jobs=2)) == serial
 
 
@@ -479,7 +480,7 @@ def test_reading_is_told_and_may_be_shared_out(tones, of_eve, monkeypatch):
     told = []
     results, adaptation = tones.recognize_adapted(of_eve, progress=told.append)
     assert told == list(range(1, len(of_eve) + 1))
-    monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
+    monkeypatch.setattr(parallel, "WORTH", 1)
     shared, other = tones.recognize_adapted(of_eve, jobs=2)
     assert list(shared) == list(results)
     assert other.model.fingerprint == adaptation.model.fingerprint

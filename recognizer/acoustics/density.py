@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Protocol, Self
 
@@ -59,7 +59,7 @@ class Density(Protocol):
     values: int
 
     @classmethod
-    def start(cls, groups: Sequence[WeightedFrames], sizes: Sizes) -> Self:
+    def start(cls, groups: Sequence[WeightedFrames], sizes: Sizes, mapped: Callable = map) -> Self:
         """From frames of each state, by k-means."""
 
     def log_density(self, features: np.ndarray) -> np.ndarray:

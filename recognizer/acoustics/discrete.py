@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
@@ -64,13 +64,14 @@ class DiscreteBank(CodebookBank):
         return mean, np.broadcast_to(1.0 / self.precision.sum(0), mean.shape)
 
     @classmethod
-    def start(cls, groups: Sequence[WeightedFrames], sizes: Sizes) -> DiscreteBank:
+    def start(cls, groups: Sequence[WeightedFrames], sizes: Sizes, mapped: Callable = map) -> DiscreteBank:
         """Cells from k-means of all frames together, stream by stream, and how the frames of each state fall into them.
 
         Parameters
         ----------
         groups : of each state, the width of its frames a multiple of STREAMS
         sizes : of which the codebook counts, for each stream; differences finer than the variance floor do not
+        mapped : gives a function of the frames of each state
         """
         sample = sample_frames(groups)
         frames, weights = sample.frames, sample.weights
@@ -87,9 +88,7 @@ class DiscreteBank(CodebookBank):
         scale = np.where(of_stream, 1.0 / np.sqrt(np.where(of_stream, precision, 1.0)), 0.0)
         centres = np.stack([c[:size] for c in found]) * scale[:, None]
         blank = cls(np.full((len(groups), STREAMS, size), 1.0 / size), centres, precision)
-        counts = [
-            [np.bincount(s, group.weights, minlength=size) for s in blank.symbols(group.frames).T] for group in groups
-        ]
+        counts = list(mapped(partial(_counted, blank), (group[:] for group in groups)))
         return blank.update(replace(blank.statistics(), occupancy=np.array(counts)), sizes.variance_floor)
 
     def symbols(self, features: np.ndarray) -> np.ndarray:
@@ -149,3 +148,9 @@ class DiscreteBank(CodebookBank):
         if not (np.isfinite(self.centres).all() and ((self.precision >= 0) & (self.precision < np.inf)).all()):
             return "cells are not finite"
         return distribution_fault(self.weights)
+
+
+def _counted(bank: DiscreteBank, group: WeightedFrames) -> list[np.ndarray]:
+    """How many frames of a state fall into each cell, stream by stream, as they weigh."""
+    cells = bank.centres.shape[1]
+    return [np.bincount(s, group.weights, minlength=cells) for s in bank.symbols(group.frames).T]

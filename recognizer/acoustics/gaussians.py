@@ -6,9 +6,9 @@ all words are one matrix product. A mixture with fewer than K components has wei
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
@@ -243,29 +243,37 @@ class GaussianBank:
         return GaussianBank(weights / weights.sum(1, keepdims=True), self.means, self.variances)
 
     @classmethod
-    def start(cls, groups: Sequence[WeightedFrames], sizes: Sizes) -> GaussianBank:
+    def start(cls, groups: Sequence[WeightedFrames], sizes: Sizes, mapped: Callable = map) -> GaussianBank:
         """A mixture for each group of frames, from k-means within it.
 
         Parameters
         ----------
         groups : of each state
         sizes : of which the codebook is of no use, for every state has its own
+        mapped : gives a function of each of many stacks of frames
         """
         lengths = np.array([len(group) for group in groups])
         shape = (len(groups), sizes.mixtures, groups[0].dims)
         means, variances = np.empty(shape), np.empty(shape)
         statistics = Statistics.zeros(shape[:2], shape)
-        for members in of_similar_length(lengths, STACKED_FRAMES):
-            stack = np.zeros((len(members), lengths[members].max(), shape[2]), groups[0].dtype)
-            weights = np.zeros(stack.shape[:2])
-            for place, member in enumerate(members):
-                group, inside = groups[member], slice(lengths[member])
-                stack[place, inside], weights[place, inside] = group.frames, group.weights
-            blank, found = _clustered(stack, weights, lengths[members], sizes.mixtures, sizes.variance_floor)
+        parts = list(of_similar_length(lengths, STACKED_FRAMES))
+        stacks = (_stack([groups[member] for member in members]) for members in parts)
+        for members, (blank, found) in zip(parts, mapped(partial(_clustered, sizes), stacks), strict=True):
             means[members], variances[members] = blank.means, blank.variances
             statistics.add(found, members)
         start = cls((statistics.occupancy > 0).astype(np.float64), means, variances)
         return start.update(statistics, sizes.variance_floor, sizes.borrowed_frames)
+
+
+def _stack(groups: Sequence[WeightedFrames]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Frames (G, T, D), their weights (G, T), and the frames of each group (G,); past those, zeros."""
+    lengths = np.array([len(group) for group in groups])
+    frames = np.zeros((len(groups), lengths.max(), groups[0].dims), groups[0].dtype)
+    weights = np.zeros(frames.shape[:2])
+    for place, group in enumerate(groups):
+        inside = slice(lengths[place])
+        frames[place, inside], weights[place, inside] = group.frames, group.weights
+    return frames, weights, lengths
 
 
 @dataclass(frozen=True)
@@ -404,13 +412,9 @@ def from_clusters(
     return GaussianBank.start([WeightedFrames(features, weights)], Sizes(mixtures, None, variance_floor))
 
 
-def _clustered(
-    stack: np.ndarray, weights: np.ndarray, lengths: np.ndarray, mixtures: int, variance_floor: np.ndarray
-) -> tuple[GaussianBank, Statistics]:
-    """Of groups of frames (G, T, D) that weigh (G, T): single Gaussians in all places, and sums by cluster.
-
-    Past the lengths, (G,), frames and weights are zero.
-    """
+def _clustered(sizes: Sizes, of: tuple[np.ndarray, np.ndarray, np.ndarray]) -> tuple[GaussianBank, Statistics]:
+    """Of groups of frames, see `_stack`: single Gaussians in all places, and sums by cluster."""
+    (stack, weights, lengths), mixtures, variance_floor = of, sizes.mixtures, sizes.variance_floor
     counts, total = weights.sum(1), weights.sum(1)[:, None, None]
     parts = list(slices(stack.shape[1], CHUNK_VALUES // stack[:, 0].size))  # in double precision, but not all at once
     mean = sum(weights[:, None, part] @ stack[:, part] for part in parts) / total

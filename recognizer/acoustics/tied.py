@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar
 
 import numpy as np
@@ -70,20 +70,22 @@ class TiedBank(CodebookBank):
         return (own * means).sum(0), (own * variances).sum(0)
 
     @classmethod
-    def start(cls, groups: Sequence[WeightedFrames], sizes: Sizes) -> TiedBank:
+    def start(cls, groups: Sequence[WeightedFrames], sizes: Sizes, mapped: Callable = map) -> TiedBank:
         """A codebook from all frames together, and the weights from how the frames of each state fall into it.
 
         Parameters
         ----------
         groups : of each state
         sizes : of which the codebook counts, smaller where there are too few frames
+        mapped : gives a function of the frames of each state
         """
         floor, sample = sizes.variance_floor, sample_frames(groups)
         shared = from_clusters(sample.frames, sizes.codebook or GAUSSIANS, floor, sample.weights)
         shared = GaussianBank(*(x[:, shared.weights[0] > 0] for x in (shared.weights, shared.means, shared.variances)))
         for _ in range(EM_ITERATIONS):
             shared = shared.update(_seen(shared, sample), floor)
-        occupancy = [_seen(shared, group).occupancy[0] for group in groups]
+        seen = mapped(partial(_seen, shared), (group[:] for group in groups))
+        occupancy = [statistics.occupancy[0] for statistics in seen]
         bank = cls(
             shared.weights[None].repeat(len(groups), 0),
             shared.means,

@@ -27,7 +27,6 @@ if TYPE_CHECKING:  # who recognises needs no database
 
 FILES_AT_ONCE = 64  # analysed together: enough for long matrix products, few enough for little memory
 SAMPLES_AT_ONCE = 4_000_000  # of recordings held for that, 16 MB: hours of sound are analysed one by one
-PARALLEL_FROM = 200  # files; below, starting workers takes longer than the work
 SEVERAL, SEVERAL_FROM = "several words", 2.5  # seconds; a shorter recording is taken for one of a word unseen
 WHOLE = 4.0  # seconds; a longer recording is not of one word
 LONGEST = 6000  # frames, a minute as they usually follow each other: no word lasts so long
@@ -385,8 +384,7 @@ def _map(function: Callable, files: Sequence, jobs: int | Workers) -> Iterator:
     groups = [files[start : start + FILES_AT_ONCE] for start in range(0, len(files), FILES_AT_ONCE)]
     from recognizer.parallel import workers_of  # here, for one recording needs no workers
 
-    few = isinstance(jobs, int) and len(files) < PARALLEL_FROM
-    return chain.from_iterable(workers_of(1 if few else jobs).map("analysis", function, groups))
+    return chain.from_iterable(workers_of(jobs, len(files)).map("analysis", function, groups))
 
 
 def low_rate(rates: str, model_rate: int) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from recognizer.parallel.here import Here
+
+WORTH = 200  # recordings, for which processes are started
 
 
 class Workers(Protocol):
@@ -15,14 +17,14 @@ class Workers(Protocol):
     def sees(self, paths: Sequence[Path]) -> Sequence[Path]:
         """The paths of files as whoever works finds them."""
 
-    def map(self, stage: str, function: Callable, items: Sequence) -> Iterator:
+    def map(self, stage: str, function: Callable, items: Iterable) -> Iterator:
         """The function of each item, in order, a few at a time.
 
         Parameters
         ----------
         stage : what people call this work
         function : with whatever it needs bound to it
-        items : small ones
+        items : taken as they are needed
         """
 
     def hold(self, items: Sequence, whole: Callable = lambda item: item) -> Sequence:
@@ -38,6 +40,14 @@ class Workers(Protocol):
         """The sum of the function of each item, see `tree.total`; None of no items."""
 
 
-def workers_of(jobs: int | Workers) -> Workers:
-    """Of a number, so many processes or threads of this computer."""
-    return Here(jobs) if isinstance(jobs, int) else jobs
+def workers_of(jobs: int | Workers, recordings: int | None = None) -> Workers:
+    """Of a number, so many processes or threads of this computer.
+
+    Parameters
+    ----------
+    jobs : such a number, or workers
+    recordings : that the work is on; of few, processes take longer to start than the work does
+    """
+    if not isinstance(jobs, int):
+        return jobs
+    return Here(1 if recordings is not None and recordings < WORTH else jobs)

@@ -12,11 +12,12 @@ import re
 import secrets
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -121,24 +122,29 @@ class Cluster:
                 )
         return paths
 
-    def map(self, stage: str, function: Callable, items: Sequence) -> Iterator:
-        name, done, losses = _name(stage), 0, 0
-        sent, shared = {}, {}
-        while done < len(items):
+    def map(self, stage: str, function: Callable, items: Iterable) -> Iterator:
+        name, shared, losses = _name(stage), {}, 0
+        numbered, waiting, sent = enumerate(items), {}, {}  # what is not done yet, and where it is being done
+        while True:
             try:
                 with self._losing():
                     work = self._shared(shared, name, function)
                     ahead = AHEAD * max(1, sum(self._client.nthreads().values()))
-                    for number in range(done, min(len(items), done + ahead)):
+                    waiting |= dict(islice(numbered, max(0, ahead - len(waiting))))
+                    for number in waiting:
                         if number not in sent:
-                            sent[number] = self._client.submit(_call, work, items[number], key=(name, number, losses))
-                found = self._result(sent[done], stage)
+                            [item] = self._client.scatter([waiting[number]], hash=False)
+                            sent[number] = self._client.submit(_call, work, item, key=(name, number, losses))
+                if not waiting:
+                    return
+                first = next(iter(waiting))
+                found = self._result(sent[first], stage)
             except _LostError as error:
                 losses = self._recover(losses, error)
                 sent.clear()
                 continue
-            del sent[done]
-            done, losses = done + 1, 0
+            del sent[first], waiting[first]
+            losses = 0
             yield said_here(found)
 
     def hold(self, items: Sequence, whole: Callable = lambda item: item) -> Held:
@@ -179,7 +185,7 @@ class Cluster:
         """What is being done under a key, begun if it was not, or is lost."""
         if not _stands(nodes.get(key)):
             again = secrets.token_hex(4)  # what was lost under a name stays lost under it
-            nodes[key] = self._client.submit(_call_all, work, *arguments, key=(*key, again))
+            nodes[key] = self._client.submit(_call, work, *arguments, key=(*key, again))
         return nodes[key]
 
     def _shared(self, shared: dict, name: str, function: Callable) -> object:
@@ -293,17 +299,13 @@ def _check(worker: str, own: dict[str, str], wanted: dict[str, str]) -> None:
         raise ClusterError(f"{worker} has {listed(other)}; install {listed(right)} there, as here")
 
 
-def _call_all(shared: tuple[dict, Callable], *arguments: object) -> object:
+def _call(shared: tuple[dict, Callable], *arguments: object) -> object:
     """On a worker: what is shared, of what is sent."""
     from distributed import get_worker
 
     wanted, function = shared
     _check(get_worker().address, _versions(), wanted)
     return listened(function, *arguments)
-
-
-def _call(shared: tuple[dict, Callable], item: object) -> object:
-    return _call_all(shared, item)
 
 
 def _leaf(function: Callable, add: Callable, branch: Sequence) -> object:

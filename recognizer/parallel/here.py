@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +27,8 @@ class Here:
     def sees(self, paths: Sequence[Path]) -> Sequence[Path]:
         return paths
 
-    def map(self, stage: str, function: Callable, items: Sequence) -> Iterator:
-        if self.jobs == 1 or len(items) < 2:
+    def map(self, stage: str, function: Callable, items: Iterable) -> Iterator:
+        if self.jobs == 1:
             return map(function, items)
         from joblib import Parallel, delayed
 

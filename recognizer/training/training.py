@@ -121,7 +121,7 @@ def train(
     speech = laid_out(features, words, weights)
     floor = variance_floor(features, settings, weights)
     if (reached := checkpoint.load()) is None:
-        start = WordModels(*cut_and_cluster(speech, words, spans, settings, floor))
+        start = WordModels(*cut_and_cluster(speech, words, spans, settings, floor, jobs))
         reached = Reached(start, next(iter(STAGES)), [])
     chunks = workers_of(jobs).hold(speech.chunks, _read_in)
     models, how = reached.models, {"jobs": jobs, "checkpoint": checkpoint, "after_iteration": after_iteration}
@@ -503,6 +503,7 @@ def cut_and_cluster(
     spans: np.ndarray,
     settings: TrainingSettings,
     variance_floor: np.ndarray,
+    jobs: int | Workers = 1,
 ) -> tuple[Density, Chain]:
     """The start: uniform cut, then k-means over the frames of the states of all words, and of silence.
 
@@ -527,7 +528,8 @@ def cut_and_cluster(
         group = Group(features, speech.weights, own)
         groups.append(replace(group, step=-(-len(group) // START_FRAMES) or 1))
     sizes = Sizes(mixtures, settings.codebook, variance_floor, settings.borrowed_frames)
-    bank = KINDS[settings.density].start(groups, sizes)
+    mapped = partial(workers_of(jobs, len(words)).map, "start")
+    bank = KINDS[settings.density].start(groups, sizes, mapped)
     return bank, Chain.of_topology(count, states, settings.topology)
 
 

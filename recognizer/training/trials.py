@@ -19,7 +19,7 @@ from recognizer.features.analysis import Analyser, Analysis
 from recognizer.intervals import Proportion
 from recognizer.parallel import Workers, workers_of
 from recognizer.recognition.calibration import Calibration, fit_calibration
-from recognizer.recognition.evidence import examine
+from recognizer.recognition.evidence import Examination, examine
 from recognizer.recognition.verification import (
     Rejection,
     belief,
@@ -41,6 +41,7 @@ FEWEST_TO_CALIBRATE = 30  # held-out utterances; below, REFUSED's share at `norm
 FEWEST_TO_REJECT = 1000  # held-out utterances to learn rejection from; of fewer, the default is better (recipes/owners)
 ENOUGH_TO_CALIBRATE = 300  # held-out utterances; a trial more, of other speakers, is made until there are so many
 MOST_HELD_OUT = 5000  # of a trial that are recognised, so that their scores and evidence take half a GB at most
+EXAMINED = 512  # of these at once
 FEWEST_WORDS = 3  # to leave one out: two must stay, for the lead of one over the other is evidence
 PARTS = 5  # for cross-fitting: with more, hardly less is left out (Breiman and Spector 1992: five or ten)
 SIGNIFICANT = 0.05  # chance does as well as this more rarely, by convention
@@ -266,7 +267,7 @@ def _try(
         models = data.train(seen, known, name=name)
     features = [data.analyses[i].features[0] for i in members]
     truth = np.array([known.index(data.utterances[i].word) for i in members])
-    found = examine(models, noise, features)
+    found = _examined(data, models, noise, features)
     scores = np.full((len(members), len(data.words)), -np.inf)
     column = np.array([data.words.index(word) for word in known])
     np.put_along_axis(scores, column[found.words], found.scores, 1)
@@ -277,9 +278,31 @@ def _try(
     scores[everyone, own] = np.where((found.words == truth[:, None]).any(1), scores[everyone, own], lowest)
     left_out = found.evidence[:0]
     if len(known) >= FEWEST_WORDS:
-        left_out = examine(models, noise, features, left_out=truth).evidence
+        left_out = _examined(data, models, noise, features, truth).evidence
     sounds = [examine(models, noise, sound).evidence for sound in (noises, strangers)]
     return Trial(members, column[truth], scores, found.evidence, left_out, *sounds)
+
+
+def _examined(
+    data: TrainingData,
+    models: WordModels,
+    noise: GaussianBank | None,
+    features: Sequence[np.ndarray],
+    left_out: np.ndarray | None = None,
+) -> Examination:
+    """`evidence.examine`, some at a time."""
+    parts = [slice(first, first + EXAMINED) for first in range(0, len(features), EXAMINED)]
+    items = ((list(map(np.asarray, features[part])), None if left_out is None else left_out[part]) for part in parts)
+    work = partial(_examine_part, models, noise)
+    found = list(workers_of(data.jobs, len(features)).map("held-out test", work, items))
+    names = [f.name for f in fields(Examination)]
+    return Examination(*(np.concatenate([getattr(each, name) for each in found]) for name in names))
+
+
+def _examine_part(
+    models: WordModels, noise: GaussianBank | None, part: tuple[Sequence[np.ndarray], np.ndarray | None]
+) -> Examination:
+    return examine(models, noise, part[0], left_out=part[1])
 
 
 def _warn_of_chance(answers: np.ndarray, truth: np.ndarray) -> None:
@@ -368,7 +391,9 @@ def _fit(
     sounds = found["left_out"], found["noises"], found["strangers"], strangers
     pooled = _Pooled(scores, truth, evidence, right, weight, left_out, *sounds)
     kept = [*(part != number for number in numbers), np.ones(len(truth), dtype=bool)]
-    *without, (calibration, rejection) = workers_of(jobs).map("rejection", partial(_weighed, noise, pooled), kept)
+    *without, (calibration, rejection) = workers_of(jobs, len(truth)).map(
+        "rejection", partial(_weighed, noise, pooled), kept
+    )
     probable = np.zeros(len(truth))
     for number, fitted in zip(numbers, without, strict=True):
         own = part == number

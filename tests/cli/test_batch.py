@@ -17,8 +17,8 @@ from rich.cells import cell_len
 from synthetic import RATE, WORDS, say, write
 from typer.testing import CliRunner
 
+from recognizer import parallel
 from recognizer.cli import app, batch
-from recognizer.features import analysis
 from recognizer.model import Model
 from recognizer.recognizer import Recognizer
 from recognizer.speakers import store
@@ -383,7 +383,7 @@ def test_the_default_model_is_digits(run, model_file, files, home):
 def test_workers_give_the_same(run, model_file, files, monkeypatch):
     serial = run("batch", "--json", "-m", model_file, *files)
     assert run("batch", "--json", "-m", model_file, "--jobs", 0, *files) == serial
-    monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
+    monkeypatch.setattr(parallel, "WORTH", 1)
     assert run("batch", "--json", "-m", model_file, "--jobs", 2, *files) == serial
 
 

@@ -28,6 +28,7 @@ from hypothesis.extra import numpy as hnp
 from refusing import refusal
 from scipy.signal import fftconvolve, firwin
 
+from recognizer import parallel
 from recognizer.errors import AudioError, HeaderWarning
 from recognizer.features import analysis
 from recognizer.recognizer import Recognizer
@@ -819,7 +820,7 @@ def test_damaged_mp3s_write_nothing_wherever_they_are_read(tmp_path, start, buil
         said = start("live", "--from-file", file, "--fast", "--json", "--quiet").stderr
         assert [line for line in said.splitlines() if not line.startswith("error: ")] == []
     capfd.readouterr()
-    monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
+    monkeypatch.setattr(parallel, "WORTH", 1)
     monkeypatch.setattr(analysis, "FILES_AT_ONCE", 4)
     assert len(list(Recognizer(built).recognize_files(files, jobs=2))) == len(files)
     assert capfd.readouterr() == ("", "")

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import say
 
+from recognizer import parallel
 from recognizer.errors import AudioError, HeaderWarning, RecognizerWarning
-from recognizer.features import analysis
 from recognizer.features.analysis import Analyser
 from recognizer.sound import audio, riff
 
@@ -274,7 +274,7 @@ def test_a_command_tells_of_wrong_headers_in_a_few_lines(tmp_path, run, model_fi
 
 
 def test_warnings_of_workers_are_heard(tmp_path, built, monkeypatch):
-    monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
+    monkeypatch.setattr(parallel, "WORTH", 1)
     files = sorted(hidden(tmp_path / "files", 2).iterdir())
     with pytest.warns(HeaderWarning) as said:
         found = list(Analyser(built.front_end, built.endpointer).analyse_files(files, jobs=2))

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from synthetic import RATE, SPEAKERS, WORDS, record, say, write
 
-from recognizer import corpus
+from recognizer import corpus, parallel
 from recognizer.corpus import Utterance
 from recognizer.errors import RecognizerWarning, TrainingError
 from recognizer.features import analysis
@@ -113,7 +113,7 @@ def test_the_same_recordings_give_the_same_model(utterances, small, monkeypatch)
     once, _ = build(utterances, settings=small)
     assert build(utterances, settings=small)[0].fingerprint == once.fingerprint
     assert build(utterances, settings=small, jobs=2)[0].fingerprint == once.fingerprint, "threads"
-    monkeypatch.setattr(analysis, "PARALLEL_FROM", 1)
+    monkeypatch.setattr(parallel, "WORTH", 1)
     assert build(utterances, settings=small, jobs=2)[0].fingerprint == once.fingerprint, "processes"
 
 
@@ -294,7 +294,7 @@ def test_copies_are_trained_on_but_are_no_recordings(utterances, small, training
 
 
 def test_drawn_copies_are_the_same_on_two_processes(utterances, small, trainings, monkeypatch):
-    monkeypatch.setattr(analysis, "PARALLEL_FROM", 2)
+    monkeypatch.setattr(parallel, "WORTH", 2)
     monkeypatch.setattr(analysis, "FILES_AT_ONCE", 16)
     drawing = Augmentation(KINDS, copies=2)
     one, two = (build(utterances, settings=small, augmentation=drawing, jobs=jobs)[0] for jobs in (1, 2))

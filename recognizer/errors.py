@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from itertools import accumulate
+from pathlib import PurePath
 
 LONGEST = 500  # characters of a name or a value in a message: paths are mostly whole
 LONGEST_LINE = 1000  # characters of a message, with all names in it
+_ADDRESS = re.compile(r"^([a-z][a-z0-9+.-]+:)/(?!/)")  # of which a path has lost a slash
 _PARTS = re.compile(r"\\(?:x..|u.{4}|U.{8}|.)|.", re.DOTALL)  # a character, or what escapes one
 
 
@@ -75,8 +77,13 @@ def shown(name: object) -> str:
     As it is; in quotes and escaped where a character would break the line, move the cursor or not be seen; without its
     middle where it is long.
     """
-    name = str(name)
+    name = name_of(name) if isinstance(name, PurePath) else str(name)
     return in_short(name) if name.isprintable() else cited(name)
+
+
+def name_of(path: PurePath) -> str:
+    """A path as whoever gave it wrote it, also one that is an address and has lost a slash."""
+    return _ADDRESS.sub(r"\1//", str(path))
 
 
 def cited(value: object) -> str:

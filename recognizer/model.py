@@ -28,7 +28,6 @@ from recognizer.recognition.evidence import SUMMARY, evidence_size, stays
 from recognizer.recognition.verification import Rejection
 from recognizer.sound.endpoint import Endpointer
 
-PACKAGE = Path(__file__).resolve().parent
 FORMAT = "recognizer-model"
 # 5: deviations are normalised, cepstra smoothed; 4: a network weighs the evidence;
 # 3: the front end is in the file as its matrices, no background mixture.
@@ -351,7 +350,8 @@ def _farthest(chain: Chain) -> list[np.ndarray]:
 
 def folders() -> list[Path]:
     """Where models are looked for by name: the user's own, then those installed with the package."""
-    return [home() / "models", PACKAGE / "models", PACKAGE.parent / "models"]
+    package = Path(__file__).resolve().parent
+    return [home() / "models", package / "models", package.parent / "models"]
 
 
 def installed() -> dict[str, Path]:

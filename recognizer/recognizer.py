@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning, cited, listed, shown
+from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning, cited, listed, name_of, shown
 from recognizer.features.analysis import FILES_AT_ONCE, Analysis, finished, low_rate
 from recognizer.model import Model, facts, in_few_words, locate
 from recognizer.recognition.decoding import positions_scored
@@ -83,10 +83,10 @@ class FileResult:
         """What became of it as plain JSON data."""
         if self.result is None:
             unknown = dict.fromkeys(("word", "confidence", "start", "end", "duration", "reason", "warnings"))
-            return unknown | {"file": str(self.path), "accepted": False, "nbest": [], "error": self.error}
+            return unknown | {"file": name_of(self.path), "accepted": False, "nbest": [], "error": self.error}
         times = {name: getattr(self.result, name) for name in ("start", "end", "duration")}
         return {
-            "file": str(self.path),
+            "file": name_of(self.path),
             **self.result.record(),
             **{name: None if seconds is None else round(seconds, 3) for name, seconds in times.items()},
             "error": None,

@@ -44,7 +44,7 @@ from recognizer.cli.reporting import (
     writing,
 )
 from recognizer.cli.transcripts import FORMS, TABLE, Form
-from recognizer.errors import AudioError, CorpusError, RecognizerWarning, shown
+from recognizer.errors import AudioError, CorpusError, RecognizerWarning, name_of, shown
 from recognizer.recognition.chosen import chosen_words
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def transcribe(
                 else:
                     heard = _told_again(next(elsewhere), advance)
                 answers = _counted(heard, tally)
-                _write(str(as_given(file, kept)), answers, tally, form, places.get(file), kept)
+                _write(name_of(as_given(file, kept)), answers, tally, form, places.get(file), kept)
                 total += tally
     if not quiet:
         _sum_up(total, len(files) + len(refused), output)

@@ -12,6 +12,7 @@ from recognizer.corpus.tables import SUFFIXES as TABLE_SUFFIXES
 from recognizer.corpus.tables import of_table
 from recognizer.errors import CorpusError, shown
 from recognizer.features.parameter_files import SUFFIXES as PARAMETER_SUFFIXES
+from recognizer.files.elsewhere import files_below, is_elsewhere
 from recognizer.sound.formats import AUDIO_SUFFIXES, looks_like_recording
 
 _SKIPPED = (".", "_background_noise_")
@@ -40,7 +41,7 @@ def audio_files(paths: Iterable[str | Path]) -> list[Path]:
     """
     found = []
     for path in map(Path, paths):
-        if os.path.isdir(path):
+        if is_folder(path):
             files, closed = search(path)
             found += sorted([*files, *closed])
         elif path.suffix.lower() in TABLE_SUFFIXES and os.path.isfile(path):
@@ -50,12 +51,19 @@ def audio_files(paths: Iterable[str | Path]) -> list[Path]:
     return found
 
 
+def is_folder(path: Path) -> bool:
+    """Whether recordings are to be searched for in it; elsewhere, whatever has no ending of a recording is a folder."""
+    return os.path.isdir(path) or (is_elsewhere(path) and not looks_like_recording(path.name))
+
+
 def search(root: Path) -> tuple[list[Path], dict[Path, CorpusError]]:
     """All recordings below a folder, sorted, and the folders that cannot be opened; one of the two is not empty.
 
     Where there is no sound, parameter files take its place.
     """
     files, closed, entered, waiting = [], {}, set(), deque([root])
+    if is_elsewhere(root):
+        files, waiting = _search_elsewhere(root), deque()
     while waiting:
         folder = waiting.popleft()
         try:
@@ -86,6 +94,15 @@ def search(root: Path) -> tuple[list[Path], dict[Path, CorpusError]]:
         suffixes = " ".join(sorted(AUDIO_SUFFIXES))
         raise CorpusError(f"{shown(root)}: no audio in this folder; put files there that end in {suffixes}")
     return sorted(files), closed
+
+
+def _search_elsewhere(root: Path) -> list[Path]:
+    try:
+        found = files_below(root)
+    except OSError as error:
+        raise CorpusError(f"{shown(root)}: cannot be opened ({error.strerror}); check the address") from error
+    inside = [file for file in found if not any(p.startswith(_SKIPPED) for p in file.relative_to(root).parts)]
+    return [file for file in inside if looks_like_recording(file.name) or _holds_parameters(file.name)]
 
 
 def names_of(file: Path, root: Path) -> tuple[str, ...]:

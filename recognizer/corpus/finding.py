@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from recognizer.corpus.files import audio_files, names_of, search, tables_in
+from recognizer.corpus.files import audio_files, is_folder, names_of, search, tables_in
 from recognizer.corpus.layouts import SHOWN, WORD_FOLDER, LayoutError, labels_of, of_files, written
 from recognizer.corpus.patterns import Pattern
 from recognizer.corpus.tables import MANIFEST, is_kaldi, of_kaldi, of_table
 from recognizer.corpus.utterance import Utterance, look_alikes, nfc, with_labels
 from recognizer.errors import CorpusError, counted, listed, shown
+from recognizer.files.elsewhere import is_elsewhere
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def _of_one(
     corpus: Path, pattern: Pattern | None, known: Collection[str]
 ) -> tuple[list[Utterance], str | None, list[str]]:
     """The recordings of a folder or a table, by what layout they were read, and what does not fit it."""
-    if os.path.isdir(corpus):
+    if is_folder(corpus):
         if pattern is None and is_kaldi(corpus):
             return of_kaldi(corpus), None, []
         return _of_folder(corpus, pattern, known)
@@ -193,7 +194,7 @@ def _by_names(root: Path, files: list[Path], known: Collection[str]) -> str:
         return of_files(root, files, known)
     except CorpusError as error:
         readable = []
-        for table in tables_in(root):
+        for table in () if is_elsewhere(root) else tables_in(root):
             try:
                 of_table(table)
             except CorpusError:
@@ -209,7 +210,7 @@ def _by_names(root: Path, files: list[Path], known: Collection[str]) -> str:
 
 def _told(corpus: Path, layout: str | None, utterances: list[Utterance]) -> str:
     """In one line what was taken for words and speakers."""
-    folder = os.path.isdir(corpus)
+    folder = is_folder(corpus)
     how = f"names are {layout}" if layout else "wav.scp and text tell" if folder else "a table tells"
     words = sorted({utterance.word for utterance in utterances})
     speakers = sorted({utterance.speaker for utterance in utterances if utterance.speaker})

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from recognizer.corpus.utterance import Utterance, with_labels
 from recognizer.errors import CorpusError, cited, shown
+from recognizer.files.elsewhere import is_elsewhere
 from recognizer.sound.formats import looks_like_recording
 
 SUFFIXES = (".csv", ".tsv")  # compare in lower case
@@ -79,6 +80,8 @@ def of_table(table: Path) -> list[Utterance]:
 
 def placed(folder: Path, written: str) -> Path:
     """The file that a table in a folder means: some are written on Windows, some stand beside a folder of clips."""
+    if is_elsewhere(written):
+        return Path(written)
     path = folder / written
     if os.path.lexists(path):
         return path

@@ -16,6 +16,7 @@ from recognizer.errors import AudioError, shown
 from recognizer.features import parameter_files
 from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.files.contents import FARTHEST
+from recognizer.files.elsewhere import brought
 from recognizer.sound import audio, level
 from recognizer.sound.audio import Recording
 from recognizer.sound.endpoint import Endpointer
@@ -221,6 +222,10 @@ class Analyser:
 
     def _group(self, files: Sequence[tuple[Path, Sequence[Perturbation]]]) -> list[Analysis | AudioError]:
         """Some files, each with its analysis, or its error where it cannot be read, so that the others go on."""
+        with brought([path for path, _ in files]):
+            return self._group_here(files)
+
+    def _group_here(self, files: Sequence[tuple[Path, Sequence[Perturbation]]]) -> list[Analysis | AudioError]:
         found: list[Analysis | AudioError | None] = [None] * len(files)
         held: dict[int, Recording] = {}  # read and not yet analysed
         new: dict[int, bytes] = {}  # to be cached, under which key

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.errors import AudioError, cited, shown
+from recognizer.files.elsewhere import here
 from recognizer.files.writing import remedy, replacing
 
 # As such files are usually named, by what is in them; compare in lower case.
@@ -133,7 +134,8 @@ def _name(code: int) -> str:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with here(path) as local:
+            return local.read_bytes()
     except FileNotFoundError as error:
         raise AudioError("no such file; check the name") from error
     except OSError as error:

@@ -22,15 +22,18 @@ from pathlib import Path
 from typing import Self
 
 from recognizer.errors import RecognizerError, cited, listed, shown
+from recognizer.files.elsewhere import is_elsewhere
 from recognizer.parallel import tree
 from recognizer.parallel.here import listened, said_here
 
 PATIENCE = 10.0  # seconds for somebody to answer at an address
 FIRST_WORKER = 60.0  # seconds for a scheduler to have a worker
-AWAITED = 600.0  # seconds for a scheduler that was lost to be back
+AWAITED = 600.0  # seconds for a scheduler that was lost, or for any worker, to be back
 AHEAD = 4  # pieces of work that are sent for each thread of a worker
 SAMPLE = 3  # files, of many, that every worker is asked for
-AGAIN = 100  # times that something is lost before anything is done
+AGAIN = 30  # times in a row that something is lost
+LOOK = 5.0  # seconds from one look at whether there are workers to the next
+LARGE = 1_000_000  # bytes; what is smaller goes through the scheduler, which can send it again
 ADDRESS = re.compile(r"[a-z]+://\S+:\d+")
 OURS = (
     "recognizer",
@@ -112,7 +115,7 @@ class Cluster:
         ClusterError
             if one has not.
         """
-        paths = [Path(os.path.abspath(path)) for path in paths]
+        paths = [path if is_elsewhere(path) else Path(os.path.abspath(path)) for path in paths]
         here = [path for path in paths[:: max(1, len(paths) // SAMPLE)] if path.exists()]
         for worker, missing in self._client.run(_missing, here).items():
             if missing:
@@ -133,7 +136,7 @@ class Cluster:
                     waiting |= dict(islice(numbered, max(0, ahead - len(waiting))))
                     for number in waiting:
                         if number not in sent:
-                            [item] = self._client.scatter([waiting[number]], hash=False)
+                            item = self._sent(waiting[number])
                             sent[number] = self._client.submit(_call, work, item, key=(name, number, losses))
                 if not waiting:
                     return
@@ -162,6 +165,12 @@ class Cluster:
                 return said_here(self._result(top, stage))
             except _LostError as error:
                 losses = self._recover(losses, error)
+
+    def _sent(self, item: object) -> object:
+        """An item, or where it is on a worker."""
+        from dask.sizeof import sizeof
+
+        return item if sizeof(item) < LARGE else self._client.scatter([item], hash=False)[0]
 
     def _planted(self, name: str, shared: dict, leaf: Callable, held: Held, add: Callable, nodes: dict) -> object:
         """The top of a tree that the cluster adds up; what stands of it already is left as it is."""
@@ -208,7 +217,10 @@ class Cluster:
         from distributed import KilledWorker
 
         try:
+            self._wait_for(future)
             return future.result()
+        except ClusterError:
+            raise
         except Exception as error:
             if future.status != "error":
                 raise _LostError from error
@@ -220,6 +232,19 @@ class Cluster:
                     "memory: give each more, or start fewer"
                 ) from error
             raise ClusterError(f"{stage}: a worker failed ({cited(repr(error))}); see its terminal") from error
+
+    def _wait_for(self, future: object) -> None:
+        """Wait until it is done, as long as there is somebody who might do it."""
+        deserted = None
+        while future.status == "pending":
+            with suppress(TimeoutError):
+                future.exception(timeout=LOOK)
+            with self._losing():
+                workers = self._client.nthreads()
+            now = time.monotonic()
+            deserted = None if workers else deserted or now
+            if deserted and now - deserted > AWAITED:
+                raise ClusterError(f"{shown(self.address)}: has no workers any more; start some, and begin again")
 
     @contextmanager
     def _losing(self) -> Iterator[None]:
@@ -235,12 +260,11 @@ class Cluster:
         """Be connected again; how many losses there were in a row."""
         if losses >= AGAIN:
             raise ClusterError(f"{self.address}: is lost again and again; see the terminals of its workers") from error
-        try:
+        with suppress(Exception):  # whatever it says, it is connected anew
             if self._client.status == "running":
                 self._client.sync(self._client.scheduler.identity, callback_timeout=PATIENCE)
-                return losses + 1
-        except Exception:
-            pass
+                if self._client.nthreads():
+                    return losses + 1
         self.close()
         self._connect(AWAITED)
         return losses + 1
@@ -273,10 +297,14 @@ class Cluster:
     def _compare(self) -> None:
         """Refuse workers that have other versions."""
         for name in OURS:
-            for worker, found in self._client.run(version, name, on_error="return").items():
+            for worker, found in self._found(name).items():
                 if isinstance(found, Exception):
                     raise ClusterError(f"{worker} has no {name}; install {name} {version(name)} there")
                 _check(worker, {name: found}, {name: version(name)})
+
+    def _found(self, name: str) -> dict[str, str | Exception]:
+        """The version of a package, by worker."""
+        return self._client.run(version, name, on_error="return")
 
 
 def _name(stage: str) -> str:

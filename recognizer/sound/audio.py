@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from recognizer.errors import AudioError, HeaderWarning, shown
+from recognizer.files.elsewhere import here
 from recognizer.files.writing import remedy, replacing
 from recognizer.sound.channels import floats, one, with_speech
 
@@ -314,7 +315,7 @@ def _blocks(
     import soundfile
 
     try:
-        with open(path, "rb") as file, _by_name(path, file) as named:
+        with here(path) as local, open(local, "rb") as file, _by_name(local, file) as named:
             if not os.path.getsize(named):
                 raise AudioError("is empty (0 bytes); record or copy it again")
             with opened(named, start) as sound:
@@ -352,7 +353,7 @@ def opened(path: Path, start: float = 0.0) -> Iterator[soundfile.SoundFile | Dec
     """
     import soundfile
 
-    with open(path, "rb") as file:
+    with here(path) as path, open(path, "rb") as file:
         try:
             sound = _by_libsndfile(path, file)
         except (soundfile.SoundFileError, TypeError):  # TypeError: a headerless file named .raw

@@ -1,0 +1,117 @@
+"""Files that are not on this computer, at any address that fsspec knows, such as s3://bucket/folder.
+
+A path holds an address as `Path` writes it, with one slash of the two. What is read is copied here first, and gone when
+it has been read.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):[/\\]+(.+)")  # two letters at least, for C: is a drive
+EXTRA = "needs fsspec; install it with: pip install 'recognizer[cluster]'"
+
+_here: ContextVar[dict[Path, Path]] = ContextVar("_here", default={})  # noqa: B039, nobody changes it
+
+
+def is_elsewhere(path: str | Path) -> bool:
+    """Whether a path is an address, and no file or folder of such a name is here."""
+    return ADDRESS.fullmatch(str(path)) is not None and not os.path.lexists(path)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files below an address, sorted; itself if it is a file.
+
+    Raises
+    ------
+    OSError
+        if it cannot be asked.
+    """
+    protocol, _ = _parts(folder)
+    with _telling(folder):
+        system, name = _system(folder)
+        return sorted(Path(f"{protocol}://{found}") for found in system.find(name))
+
+
+@contextmanager
+def brought(paths: Sequence[Path]) -> Iterator[None]:
+    """Copy files at once, those that are elsewhere; `here` finds them so inside the block, if they could be had."""
+    far = [path for path in paths if is_elsewhere(path)]
+    if not far:
+        yield
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        local = {path: Path(folder) / f"{number}{path.suffix}" for number, path in enumerate(far)}
+        by_system: dict[str, list[Path]] = {}
+        for path in far:
+            by_system.setdefault(_parts(path)[0], []).append(path)
+        for group in by_system.values():
+            with suppress(OSError), _telling(group[0]):  # who reads a file that could not be had is told
+                system, _ = _system(group[0])
+                names = [_system(path)[1] for path in group]
+                system.get(names, [str(local[path]) for path in group], on_error="ignore")
+        token = _here.set({path: place for path, place in local.items() if place.exists()})
+        try:
+            yield
+        finally:
+            _here.reset(token)
+
+
+@contextmanager
+def here(path: Path) -> Iterator[Path]:
+    """A file of this computer with what is at a path: itself, unless it is elsewhere.
+
+    Raises
+    ------
+    OSError
+        if it cannot be had.
+    """
+    if path in _here.get():
+        yield _here.get()[path]
+    elif not is_elsewhere(path):
+        yield path
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            local = Path(folder) / f"0{path.suffix}"
+            with _telling(path):
+                system, name = _system(path)
+                system.get_file(name, str(local))
+            yield local
+
+
+def _parts(path: Path) -> tuple[str, str]:
+    protocol, name = ADDRESS.fullmatch(str(path)).groups()
+    return protocol, name.replace(os.sep, "/")
+
+
+def _system(path: Path) -> tuple[AbstractFileSystem, str]:
+    """What knows an address, and the name that it has there."""
+    from fsspec.core import url_to_fs
+
+    return url_to_fs("://".join(_parts(path)))
+
+
+@contextmanager
+def _telling(path: Path) -> Iterator[None]:
+    """Whatever a library says of a file that it cannot give, as an error of files."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(errno.ENOENT, "no such file there") from error
+    except ModuleNotFoundError as error:
+        raise OSError(errno.EIO, EXTRA) from error
+    except Exception as error:  # each kind of storage has errors of its own
+        protocol, _ = _parts(path)
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise OSError(errno.EIO, f"{protocol} says: {text}") from error

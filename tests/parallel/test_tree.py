@@ -1,0 +1,63 @@
+"""Sums are added up in a tree that depends on nothing but the number of its leaves."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from enumerating import thorough
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recognizer.parallel import workers_of
+from recognizer.parallel.here import Here
+from recognizer.parallel.tree import BRANCH, branches, total
+
+
+def bracketed(parts):
+    """What is added to what."""
+    return parts[0] if len(parts) == 1 else f"({' '.join(parts)})"
+
+
+def by_levels(parts):
+    """The same tree, made level by level, as who has all leaves at once would."""
+    while len(parts) > 1:
+        parts = [bracketed(branch) for branch in branches(parts)]
+    return parts[0]
+
+
+@thorough
+@given(st.integers(1, 5 * BRANCH**3))
+def test_leaves_that_come_one_by_one_make_the_tree_of_all(count):
+    leaves = [str(number) for number in range(count)]
+    assert total(iter(leaves), bracketed) == by_levels(leaves)
+
+
+def test_of_nothing_there_is_no_sum():
+    assert total([], sum) is None
+
+
+@thorough
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200))
+def test_a_sum_is_the_same_whoever_adds_it_up(numbers):
+    one, two = (Here(jobs).total("sum", float, numbers, sum) for jobs in (1, 2))
+    assert one == two == pytest.approx(sum(numbers), abs=1e-6)
+
+
+def twice(number):
+    warnings.warn(f"this was {number}", UserWarning, stacklevel=1)
+    return 2 * number
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_is_mapped_comes_in_order_with_its_warnings(jobs):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert list(Here(jobs).map("twice", twice, iter(range(9)))) == list(range(0, 18, 2))
+    assert [str(each.message) for each in told] == [f"this was {number}" for number in range(9)]
+
+
+def test_few_recordings_are_not_worth_a_process():
+    assert workers_of(4, 3) == Here(1)
+    assert workers_of(4, 3000) == workers_of(4) == Here(4)
+    assert workers_of(Here(3), 1) == Here(3)

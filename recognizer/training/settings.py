@@ -54,7 +54,9 @@ class TrainingSettings:
         if self.codebook is not None and self.codebook < 1:
             raise TrainingError(f"codebook is {self.codebook}; it must be 1 or more")
         if self.tie is not None and self.tie < self.states:
-            raise TrainingError(f"{self.tie} tied states are fewer than the {self.states} of a word; tie to more of them")
+            raise TrainingError(
+                f"{self.tie} tied states are fewer than the {self.states} of a word; tie to more of them"
+            )
         for name in ("states", "mixtures", "max_iterations"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} is {getattr(self, name)}; it must be 1 or more")

@@ -54,9 +54,7 @@ class TrainingSettings:
         if self.codebook is not None and self.codebook < 1:
             raise TrainingError(f"codebook is {self.codebook}; it must be 1 or more")
         if self.tie is not None and self.tie < self.states:
-            raise TrainingError(
-                f"{self.tie} tied states are fewer than the {self.states} of a word; tie to more of them"
-            )
+            raise TrainingError(f"tie is {self.tie}; it must be {self.states} or more, the states of a word")
         for name in ("states", "mixtures", "max_iterations"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} is {getattr(self, name)}; it must be 1 or more")

@@ -1,13 +1,13 @@
 """Which states of all words sound so much alike that they may be one: tied states, or senones (Hwang and Huang 1993).
 
 Each state is a single Gaussian here, and what it costs to tie some of them is by how much less likely all their frames
-are to one Gaussian, that of their sums, than to one each (Young and Woodland 1994). Clusters are cut in two from the top
-down, always the one that gains most by it; then every state goes where it costs least.
+are to one Gaussian, that of their sums, than to one each (Young and Woodland 1994). Clusters are cut in two from the
+top down, always the one that gains most by it; then every state goes where it costs least.
 """
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 
 import numpy as np
 
@@ -77,7 +77,7 @@ def _cut(sums: np.ndarray, count: int, variance_floor: np.ndarray) -> np.ndarray
 
 
 def _halved(sums: np.ndarray, variance_floor: np.ndarray) -> np.ndarray:
-    """Which states belong to the second of two clusters, (S,), by 2-means from the axis along which they differ most."""
+    """Which states are in the second of two clusters, (S,), by 2-means from the axis along which they differ most."""
     dims, total = len(variance_floor), sums.sum(0)
     frames = np.maximum(sums[:, :1], np.finfo(float).tiny)
     mean = total[1 : dims + 1] / max(total[0], np.finfo(float).tiny)

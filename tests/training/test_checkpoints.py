@@ -39,6 +39,7 @@ def same(one: Model, other: Model) -> None:
     for name, array in arrays_of(one.acoustics.bank).items():
         np.testing.assert_array_equal(getattr(other.acoustics.bank, name), array)
     np.testing.assert_array_equal(one.acoustics.chain.log_stay, other.acoustics.chain.log_stay)
+    np.testing.assert_array_equal(one.acoustics.tying, other.acoustics.tying)
     assert one.acoustics.history == other.acoustics.history
     assert asdict(one.calibration) == asdict(other.calibration)
     assert one.rejection.thresholds == other.rejection.thresholds
@@ -46,19 +47,21 @@ def same(one: Model, other: Model) -> None:
 
 
 @pytest.mark.parametrize(
-    ("density", "topology"),
+    ("density", "topology", "tie"),
     [
-        ("continuous", "skip"),
-        pytest.param("continuous", "left-right", marks=pytest.mark.slow),
-        pytest.param("semi-continuous", "skip", marks=pytest.mark.slow),
-        pytest.param("discrete", "skip", marks=pytest.mark.slow),
+        ("continuous", "skip", None),
+        pytest.param("continuous", "left-right", None, marks=pytest.mark.slow),
+        pytest.param("continuous", "left-right", 5, marks=pytest.mark.slow),
+        pytest.param("semi-continuous", "skip", None, marks=pytest.mark.slow),
+        pytest.param("discrete", "skip", None, marks=pytest.mark.slow),
     ],
 )
-def test_ended_after_any_iteration_it_gives_the_same_model(few, tmp_path, monkeypatch, density, topology):
+def test_ended_after_any_iteration_it_gives_the_same_model(few, tmp_path, monkeypatch, density, topology, tie):
     codebook = 8 if KINDS[density].has_codebook else None
-    settings = TrainingSettings(3, topology, density, 2, codebook, max_iterations=4)
+    settings = TrainingSettings(3, topology, density, 2, codebook, tie, max_iterations=4)
     utterances, folder = few, tmp_path / "checkpoints"
     whole, _ = build(utterances, settings=settings)
+    assert whole.acoustics.tied_states == tie
     save, left = kept.Checkpoint.save, [0]
 
     def ending(self, *what, **how):
@@ -90,6 +93,7 @@ def test_what_is_of_another_training_is_not_gone_on_with(few, small, tmp_path):
         (utterances[1:], small),
         (few, small, {"perturbations": VTLP[:2]}),
         (utterances, TrainingSettings(mixtures=1, states=4)),
+        (utterances, TrainingSettings(mixtures=1, tie=9)),
         (find(record(tmp_path / "others", WORDS[:3], SPEAKERS[1:4], 2)), small),
     ]
     for corpus, settings, *more in others:

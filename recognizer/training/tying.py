@@ -1,20 +1,19 @@
 """Which states of all words sound so much alike that they may be one: tied states, or senones (Hwang and Huang 1993).
 
 Each state is a single Gaussian here, and what it costs to tie some of them is by how much less likely all their frames
-are to one Gaussian, that of their sums, than to one each (Young and Woodland 1994). Clusters are cut in two from the
-top down, always the one that gains most by it; then every state goes where it costs least.
+are to one Gaussian, that of their sums, than to one each (Young and Woodland 1994). States are tied from the bottom up,
+always the two clusters by which least is lost; then every state goes where it costs least.
 """
 
 from __future__ import annotations
-
-from heapq import heappop, heappush
 
 import numpy as np
 
 from recognizer.acoustics.kmeans import slices
 from recognizer.acoustics.statistics import Statistics
 
-CUT_ITERATIONS, ITERATIONS = 10, 10  # of a cut into two, and of all clusters, at most
+GROUP = 256  # clusters of which any two may become one: the time grows with their number, and beyond it with its square
+ITERATIONS = 10  # in which states go where they cost least, at most
 CHUNK_VALUES = 4_000_000  # costs held at once: 32 MB
 
 
@@ -24,11 +23,11 @@ def tied(statistics: Statistics, count: int, variance_floor: np.ndarray) -> np.n
     Parameters
     ----------
     statistics : of S states of a single Gaussian each
-    count : of clusters; there are fewer where states are the same
+    count : of clusters; there may be fewer where states are the same
     variance_floor : (D,), smallest variance of a Gaussian
     """
     sums = np.concatenate([statistics.occupancy, statistics.first_order[:, 0], statistics.second_order[:, 0]], axis=1)
-    clusters = _refined(sums, _cut(sums, count, variance_floor), variance_floor)
+    clusters = _refined(sums, _clustered(sums, count, variance_floor), variance_floor)
     _, first, number = np.unique(clusters, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[number]
 
@@ -45,66 +44,84 @@ def loss(sums: np.ndarray, variance_floor: np.ndarray) -> np.ndarray:
 
 
 def _costs(sums: np.ndarray, variance_floor: np.ndarray) -> np.ndarray:
-    """What each of the numbers in `sums` costs under the Gaussians that fit some of them best, (..., 1 + 2 D)."""
-    dims = len(variance_floor)
-    mean, square = np.split(sums[..., 1:] / np.maximum(sums[..., :1], np.finfo(float).tiny), [dims], axis=-1)
-    variance = np.maximum(square - mean**2, variance_floor)
+    """What each of the numbers in `sums` costs under the Gaussians that fit them best, (..., 1 + 2 D)."""
+    mean, variance = _moments(sums, variance_floor)
     constant = (np.log(variance) + mean**2 / variance).sum(-1, keepdims=True)
     return 0.5 * np.concatenate([constant, -2 * mean / variance, 1 / variance], axis=-1)
 
 
-def _cut(sums: np.ndarray, count: int, variance_floor: np.ndarray) -> np.ndarray:
-    """Clusters, (S,), from the top down."""
-    clusters = np.zeros(len(sums), dtype=np.intp)
+def _moments(sums: np.ndarray, variance_floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance, (..., D) each; where there is no frame, zero and the floor."""
+    mean, square = np.split(sums[..., 1:] / np.where(sums[..., :1] > 0, sums[..., :1], 1.0), 2, axis=-1)
+    return mean, np.maximum(square - mean**2, variance_floor)
 
-    def cut(number: int) -> tuple[float, int, np.ndarray]:
-        """What is lost if a cluster is cut in two, its number, and the states that go; less than nothing."""
-        members = np.flatnonzero(clusters == number)
-        right = _halved(sums[members], variance_floor)
-        halves = np.stack([sums[members[~right]].sum(0), sums[members[right]].sum(0)])
-        gain = loss(halves.sum(0), variance_floor) - loss(halves, variance_floor).sum()
-        return -gain if right.any() else 0.0, number, members[right]
 
-    heap = [cut(0)]
-    for number in range(1, count):
-        lost, old, leaving = heappop(heap)
-        if lost >= 0:
-            break
-        clusters[leaving] = number
-        heappush(heap, cut(old))
-        heappush(heap, cut(number))
+def _clustered(sums: np.ndarray, count: int, variance_floor: np.ndarray) -> np.ndarray:
+    """Clusters, (S,), from the bottom up: of many, half at a time, for the next half others are neighbours."""
+    clusters = np.arange(len(sums))
+    while (left := len(sums)) > count:
+        groups = _groups(sums, variance_floor)
+        fewer = _fewer(sums, groups, count if len(groups) == 1 else max(count, left // 2), variance_floor)
+        clusters, sums = fewer[clusters], totals(sums, fewer)
     return clusters
 
 
-def _halved(sums: np.ndarray, variance_floor: np.ndarray) -> np.ndarray:
-    """Which states are in the second of two clusters, (S,), by 2-means from the axis along which they differ most."""
-    dims, total = len(variance_floor), sums.sum(0)
-    frames = np.maximum(sums[:, :1], np.finfo(float).tiny)
-    mean = total[1 : dims + 1] / max(total[0], np.finfo(float).tiny)
-    deviation = np.sqrt(np.maximum(total[dims + 1 :] / max(total[0], np.finfo(float).tiny) - mean**2, variance_floor))
-    places = (sums[:, 1 : dims + 1] / frames - mean) / deviation
-    axis = np.linalg.eigh((frames * places).T @ places)[1][:, -1]
-    axis *= np.sign(axis[np.abs(axis).argmax()])  # whose sign is the library's choice otherwise
-    right = places @ axis > 0
-    for _ in range(CUT_ITERATIONS):
-        if right.all() or not right.any():
-            return np.zeros(len(sums), dtype=bool)
-        halves = np.stack([sums[~right].sum(0), sums[right].sum(0)])
-        cost = sums @ _costs(halves, variance_floor).T
-        now = cost[:, 1] < cost[:, 0]
-        if (now == right).all():
-            break
-        right = now
-    return right
+def _groups(sums: np.ndarray, variance_floor: np.ndarray) -> list[np.ndarray]:
+    """Neighbours, up to GROUP together: all are cut in the middle of the axis along which they differ most, and again."""
+    means, _ = _moments(sums, variance_floor)
+    groups, large = [], [np.arange(len(sums))]
+    while large:
+        members = large.pop()
+        if len(members) <= GROUP:
+            groups.append(members)
+            continue
+        _, deviation = _moments(sums[members].sum(0), variance_floor)
+        places = (means[members] - means[members].mean(0)) / np.sqrt(deviation)
+        axis = np.linalg.eigh(places.T @ places)[1][:, -1]
+        axis *= np.sign(axis[np.abs(axis).argmax()])  # whose sign is the library's choice otherwise
+        large += np.array_split(members[np.argsort(places @ axis, kind="stable")], 2)
+    return groups
+
+
+def _fewer(sums: np.ndarray, groups: list[np.ndarray], count: int, variance_floor: np.ndarray) -> np.ndarray:
+    """Of clusters, in which of so many each is, (C,), when the cheapest merges in all groups are done."""
+    merges = [_merges(sums[members], variance_floor) for members in groups]
+    # Of a group, no merge before those that it follows.
+    price = np.concatenate([np.maximum.accumulate(lost) for _, lost in merges])
+    pairs = np.concatenate([members[pair] for members, (pair, _) in zip(groups, merges)])
+    into = np.arange(len(sums))
+    for one, other in pairs[np.sort(np.argsort(price, kind="stable")[: len(sums) - count])]:
+        into[into == other] = one
+    return np.unique(into, return_inverse=True)[1]
+
+
+def _merges(sums: np.ndarray, variance_floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of clusters to become one, in turn, the second part of the first from then on; (G - 1, 2), and the losses."""
+    sums, own = sums.copy(), loss(sums, variance_floor)
+    lost = np.stack([loss(sums + one, variance_floor) for one in sums]) - own - own[:, None]
+    np.fill_diagonal(lost, np.inf)
+    pairs, losses = np.empty((len(sums) - 1, 2), dtype=np.intp), np.empty(len(sums) - 1)
+    gone = np.zeros(len(sums), dtype=bool)
+    for place in range(len(pairs)):
+        one, other = pairs[place] = np.unravel_index(lost.argmin(), lost.shape)
+        losses[place] = lost[one, other]
+        gone[other] = True
+        sums[one] += sums[other]
+        own[one] = loss(sums[one], variance_floor)
+        anew = loss(sums + sums[one], variance_floor) - own - own[one]
+        anew[gone] = anew[one] = np.inf
+        lost[other] = lost[:, other] = np.inf
+        lost[one] = lost[:, one] = anew
+    return pairs, losses
 
 
 def _refined(sums: np.ndarray, clusters: np.ndarray, variance_floor: np.ndarray) -> np.ndarray:
     """Clusters, (S,), after each state has gone where it costs least, until none does."""
     for _ in range(ITERATIONS):
         costs = _costs(totals(sums, clusters), variance_floor).T
-        parts = slices(len(sums), CHUNK_VALUES // costs.shape[1] + 1)
+        parts = slices(len(sums), CHUNK_VALUES // costs.shape[1])
         now = np.concatenate([(sums[part] @ costs).argmin(1) for part in parts])
-        _, now = np.unique(now, return_inverse=True)
+        now = np.unique(now, return_inverse=True)[1]
         if (now == clusters).all():
             break
         clusters = now

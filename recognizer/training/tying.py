@@ -3,6 +3,10 @@
 Each state is a single Gaussian here, and what it costs to tie some of them is by how much less likely all their frames
 are to one Gaussian, that of their sums, than to one each (Young and Woodland 1994). States are tied from the bottom up,
 always the two clusters by which least is lost; then every state goes where it costs least.
+
+Of 8,000 states that became 2,000 (recipes/vocabulary), 66.7 % of new takes were then right; 65.5 % where clusters were
+cut in two from the top down, always the one that gained most. Any two clusters of all, not only of a GROUP, gave 67.2 %,
+in fifty times the time.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import numpy as np
 from recognizer.acoustics.kmeans import slices
 from recognizer.acoustics.statistics import Statistics
 
-GROUP = 256  # clusters of which any two may become one: the time grows with their number, and beyond it with its square
+GROUP = 256  # clusters of which any two may become one; the time grows with it
 ITERATIONS = 10  # in which states go where they cost least, at most
 CHUNK_VALUES = 4_000_000  # costs held at once: 32 MB
 
@@ -57,7 +61,7 @@ def _moments(sums: np.ndarray, variance_floor: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _clustered(sums: np.ndarray, count: int, variance_floor: np.ndarray) -> np.ndarray:
-    """Clusters, (S,), from the bottom up: of many, half at a time, for the next half others are neighbours."""
+    """Clusters, (S,), from the bottom up; where they are many, half at a time, for then others are neighbours."""
     clusters = np.arange(len(sums))
     while (left := len(sums)) > count:
         groups = _groups(sums, variance_floor)
@@ -67,7 +71,7 @@ def _clustered(sums: np.ndarray, count: int, variance_floor: np.ndarray) -> np.n
 
 
 def _groups(sums: np.ndarray, variance_floor: np.ndarray) -> list[np.ndarray]:
-    """Neighbours, up to GROUP together: all are cut in the middle of the axis along which they differ most, and again."""
+    """Neighbours, up to GROUP together: all are cut in half along the axis on which they differ most, and those again."""
     means, _ = _moments(sums, variance_floor)
     groups, large = [], [np.arange(len(sums))]
     while large:
@@ -96,7 +100,7 @@ def _fewer(sums: np.ndarray, groups: list[np.ndarray], count: int, variance_floo
 
 
 def _merges(sums: np.ndarray, variance_floor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of clusters to become one, in turn, the second part of the first from then on; (G - 1, 2), and the losses."""
+    """Pairs of clusters to become one, in turn, (G - 1, 2), and what each loses; the second is then in the first."""
     sums, own = sums.copy(), loss(sums, variance_floor)
     lost = np.stack([loss(sums + one, variance_floor) for one in sums]) - own - own[:, None]
     np.fill_diagonal(lost, np.inf)

@@ -5,8 +5,9 @@ are to one Gaussian, that of their sums, than to one each (Young and Woodland 19
 always the two clusters by which least is lost; then every state goes where it costs least.
 
 Of 8,000 states that became 2,000 (recipes/vocabulary), 66.7 % of new takes were then right; 65.5 % where clusters were
-cut in two from the top down, always the one that gained most. Any two clusters of all, not only of a GROUP, gave 67.2 %,
-in fifty times the time.
+cut in two from the top down, always the one that gained most. With an eighth of the states of forty real words it was
+88.5 and 85.1 %. Where any two clusters of all 8,000 might become one, and not only of a GROUP, 67.2 % were right, in
+fifty times the time.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _moments(sums: np.ndarray, variance_floor: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _clustered(sums: np.ndarray, count: int, variance_floor: np.ndarray) -> np.ndarray:
-    """Clusters, (S,), from the bottom up; where they are many, half at a time, for then others are neighbours."""
+    """Clusters, (S,), from the bottom up; of many, half at a time, for then others are neighbours."""
     clusters = np.arange(len(sums))
     while (left := len(sums)) > count:
         groups = _groups(sums, variance_floor)
@@ -71,7 +72,7 @@ def _clustered(sums: np.ndarray, count: int, variance_floor: np.ndarray) -> np.n
 
 
 def _groups(sums: np.ndarray, variance_floor: np.ndarray) -> list[np.ndarray]:
-    """Neighbours, up to GROUP together: all are cut in half along the axis on which they differ most, and those again."""
+    """Neighbours, up to GROUP together: all, cut in half where they differ most, and the halves again."""
     means, _ = _moments(sums, variance_floor)
     groups, large = [], [np.arange(len(sums))]
     while large:

@@ -9,6 +9,7 @@ import pytest
 from synthetic import SPEAKERS, WORDS, record
 
 from recognizer.acoustics.density import KINDS, arrays_of
+from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import Utterance, find
 from recognizer.errors import RecognizerWarning, TrainingError
 from recognizer.model import Model
@@ -84,6 +85,16 @@ def test_ended_after_any_iteration_it_gives_the_same_model(few, tmp_path, monkey
         resumed, _ = build(utterances, settings=settings, checkpoints=folder, resume=True)
         same(whole, resumed)
         assert -1 - left[0] < saved, "not all of it was done again"
+
+
+def test_which_states_are_tied_is_kept(built, tmp_path):
+    tying = np.array([[0, 1], [2, 0]])
+    chain = built.acoustics.chain.word(np.array([0, 1]))
+    models = WordModels(built.acoustics.bank.take(np.arange(4)), chain, {"viterbi": [-2.0]}, tying=tying)
+    kept.Checkpoint(tmp_path / "kept" / "c.npz", "this").save(models, "baum-welch", [-1.0])
+    found = kept.Checkpoint(tmp_path / "kept" / "c.npz", "this").load()
+    np.testing.assert_array_equal(found.models.tying, tying)
+    assert (found.stage, found.curve, found.models.history) == ("baum-welch", [-1.0], {"viterbi": [-2.0]})
 
 
 def test_what_is_of_another_training_is_not_gone_on_with(few, small, tmp_path):

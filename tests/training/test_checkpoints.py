@@ -67,8 +67,8 @@ def test_ended_after_any_iteration_it_gives_the_same_model(few, tmp_path, monkey
 
     def ending(self, *what, **how):
         save(self, *what, **how)
-        left[0] -= 1
-        if left[0] == 0:
+        left[0] -= self.path is not None  # to decide which states are tied takes a training, too, that is not kept
+        if left[0] == 0 and self.path is not None:
             raise EndedError
 
     monkeypatch.setattr(kept.Checkpoint, "save", ending)

@@ -121,7 +121,7 @@ def train(
     speech = laid_out(features, words, weights)
     floor = variance_floor(features, settings, weights)
     if (reached := checkpoint.load()) is None:
-        tying = _tying(speech, words, spans, settings, floor, jobs)
+        tying = _tying(speech, words, spans, settings, floor, jobs, after_iteration)
         start = WordModels(*cut_and_cluster(speech, words, spans, settings, floor, tying), tying=tying)
         reached = Reached(start, next(iter(STAGES)), [])
     models, how = reached.models, {"jobs": jobs, "checkpoint": checkpoint, "after_iteration": after_iteration}
@@ -253,13 +253,13 @@ def accumulate(
     total = models.bank.statistics()
     moves = 4 + len(models.chain.log_jumps)
     total.transition_counts = np.zeros((*models.chain.log_stay.shape, moves))
-    for rows, part, words in _map(lambda chunk: _sums(expect(models, chunk, occupation)), chunks, jobs):
+    for rows, words, part in _map(lambda chunk: _sums(expect(models, chunk, occupation)), chunks, jobs):
         total.add(part, rows, words)
     return total
 
 
-def _sums(found: Expectation) -> tuple[np.ndarray, Statistics, np.ndarray]:
-    """Rows of the bank, their statistics, and the words; all words share the silence, which stands first."""
+def _sums(found: Expectation) -> tuple[np.ndarray, np.ndarray, Statistics]:
+    """Rows of the bank, words, and their statistics; all words share the silence, which stands first."""
     sums = found.frames.statistics(found.occupation)
 
     def by_row(x: np.ndarray) -> np.ndarray:
@@ -277,7 +277,8 @@ def _sums(found: Expectation) -> tuple[np.ndarray, Statistics, np.ndarray]:
         found.count,
         sums.shared,
     )
-    return *part.each_once(rows), found.words
+    rows, part = part.each_once(rows)  # of tied states there may be several
+    return rows, found.words, part
 
 
 def expect(models: WordModels, chunk: Chunk, occupation: Callable = recursions.soft_posteriors) -> Expectation:
@@ -515,7 +516,13 @@ def _by_row(pieces: Sequence[np.ndarray], rows: np.ndarray) -> list[list[np.ndar
 
 
 def _tying(
-    speech: LaidOut, words: np.ndarray, spans: np.ndarray, settings: TrainingSettings, floor: np.ndarray, jobs: int
+    speech: LaidOut,
+    words: np.ndarray,
+    spans: np.ndarray,
+    settings: TrainingSettings,
+    floor: np.ndarray,
+    jobs: int,
+    after_iteration: AfterIteration,
 ) -> np.ndarray | None:
     """Which states are tied, (W, states), by what single Gaussians make of them; None where each has its own."""
     count = (words.max() + 1) * settings.states
@@ -523,7 +530,11 @@ def _tying(
         return None
     single = replace(settings, density="continuous", mixtures=1, codebook=None, tie=None, max_iterations=ALIGNED)
     models = WordModels(*cut_and_cluster(speech, words, spans, single, floor))
-    models = converge(models, speech.chunks, "viterbi", single, floor, jobs=jobs)
+
+    def report(stage: str, iteration: int, log_likelihood: float) -> None:
+        after_iteration("tying", iteration, log_likelihood)
+
+    models = converge(models, speech.chunks, "viterbi", single, floor, jobs=jobs, after_iteration=report)
     statistics = accumulate(models, speech.chunks, viterbi_occupation, jobs)
     return tied(statistics.take(slice(0, -1)), settings.tie, floor).reshape(-1, settings.states)
 

@@ -123,6 +123,16 @@ def test_states_of_the_same_sounds_are_tied():
     assert (score_words(models, unseen).argmax(1) == truth).all()
 
 
+def test_progress_tells_of_the_decision_first():
+    features, words, spans, _ = corpus()
+    seen = []
+    models = trained(features, words, spans, sizes(tie=5), after_iteration=lambda *step: seen.append(step))
+    stages = list(dict.fromkeys(stage for stage, *_ in seen))
+    assert stages == ["tying", *models.history]
+    expected = [(stage, i, x) for stage, curve in models.history.items() for i, x in enumerate(curve, 1)]
+    assert [step for step in seen if step[0] != "tying"] == expected
+
+
 @pytest.mark.parametrize("tie", [9, 10, 10**6])
 def test_as_many_tied_states_as_there_are_states_are_none(tie):
     features, words, spans, _ = corpus()

@@ -209,7 +209,7 @@ def train(
             "'{speaker}/{word}_{take}'"
         )
     if tie is not None and tie >= (own := len(words) * states) and not quiet:
-        complain(f"--tie {tie} ties nothing: {counted(len(words), 'word')} of {states} states have {own} of their own")
+        complain(f"--tie {tie} ties nothing: {counted(len(words), 'word')} of {states} states have {own}; give fewer")
     with working("looking at the recordings", quiet):
         noises, silent = clips(noise or [])
         augmentation = augmentation and replace(augmentation, noises=noises)

@@ -34,6 +34,7 @@ FORMAT = "recognizer-model"
 VERSION = 5
 BANKS = ("bank", "noise")
 CHAIN = "chain_"
+TYING = "tying"
 REJECTION = ("least", "most", "weights", "hidden", "output")
 DISTANCE = re.compile("-?[1-9][0-9]{0,4}")  # that a jump goes
 EVIDENCE = "rejection_"
@@ -150,6 +151,8 @@ def _arrays(model: Model) -> dict[str, np.ndarray]:
     arrays = {f"{CHAIN}{name}": array for name, array in model.acoustics.chain.arrays.items()}
     for name, bank in _banks(model).items():
         arrays |= {f"{name}_{key}": array for key, array in arrays_of(bank).items()}
+    if model.acoustics.tying is not None:
+        arrays[TYING] = model.acoustics.tying
     if model.rejection:
         arrays |= {f"{EVIDENCE}{name}": getattr(model.rejection, name) for name in REJECTION}
     return arrays | {f"{FRONT_END}{name}": array for name, array in model.front_end.arrays.items()}
@@ -210,11 +213,12 @@ def _assemble(path: Path, header: dict, arrays: dict[str, np.ndarray]) -> Model:
     if "noise" in banks:
         own = {name: arrays[f"{EVIDENCE}{name}"] for name in REJECTION}
         rejection = Rejection(noise=banks["noise"], **own, **header["rejection"])
+    tying = arrays[TYING].astype(np.intp) if TYING in arrays else None
     model = Model(
         tuple(header["words"]),
         of_settings(header["front_end"], _starting(arrays, FRONT_END)),
         Endpointer(**header["endpointer"]),
-        WordModels(banks["bank"], Chain.of_arrays(_starting(arrays, CHAIN)), header["history"]),
+        WordModels(banks["bank"], Chain.of_arrays(_starting(arrays, CHAIN)), header["history"], tying=tying),
         Calibration(**header["calibration"]),
         rejection,
         card,
@@ -237,10 +241,12 @@ def in_few_words(model: Model) -> str:
 
 def facts(model: Model) -> list[tuple[str, str]]:
     """What a person may want to know of a model, line by line; what is not as a card has it is passed over."""
+    tied = model.acoustics.tied_states
+    shared = f", {tied} of all words together" if tied else ""
     told = {
         "words": f"{len(model.words)}: {listed(model.words, len(model.words))}",
         "front end": f"{model.front_end.source}, {model.front_end.dims} features a frame",
-        "states of a word": str(model.acoustics.states),
+        "states of a word": f"{model.acoustics.states}{shared}",
         "density": f"{model.acoustics.bank.name}, {np.count_nonzero(model.acoustics.bank.weights)} components",
         "size": f"{sum(array.size for array in _arrays(model).values())} numbers",
         "rejects other words": "yes" if model.rejection else "no",
@@ -294,6 +300,7 @@ def _unfit(header: dict, arrays: dict[str, np.ndarray]) -> str | None:
     jumps = _starting(arrays, f"{CHAIN}{JUMP}")
     expected = {f"{CHAIN}{name}": contents.CHAIN for name in MOVES}
     expected |= {f"{CHAIN}{JUMP}{far}": contents.CHAIN for far in jumps if DISTANCE.fullmatch(far)}
+    expected |= {TYING: contents.TYING} if TYING in arrays else {}
     for name in _bank_names(header):
         own = frozenset(_starting(arrays, f"{name}_"))
         kind = contents.density(name).get(own)
@@ -323,13 +330,27 @@ def _contradiction(model: Model) -> str | None:
         return f"its words have more than {contents.MOST_MOVES} transitions"
     if wrong := [distance for distance in jumps if distance == 1 or abs(distance) >= positions]:
         return f"its transitions go {wrong[0]} states far, and it has {positions}"
+    if found := _tying_fault(model.acoustics):
+        return found
     for name, bank in _banks(model).items():
-        rows = words * (positions - 2) + 1 if name == "bank" else 1
+        rows = 1 + (model.acoustics.tied_states or words * (positions - 2)) if name == "bank" else 1
         if found := bank.fault(rows, model.front_end.dims):
             return f"the {name}'s {found}"
     if not shortest(model.acoustics.chain).all():
         return "a word has no path through its states"
     return _rejection_fault(model.rejection, model.acoustics) if model.rejection else None
+
+
+def _tying_fault(models: WordModels) -> str | None:
+    """What keeps the states that words have in common from being all those that there are; None when nothing does."""
+    if models.tying is None:
+        return None
+    needed = (len(models.chain.log_stay), models.states)
+    if models.tying.shape != needed:
+        return f"tying has the shape {models.tying.shape}, not {needed}"
+    if not np.array_equal(np.unique(models.tying), np.arange(models.tied_states)):
+        return f"tying does not name each of {models.tied_states} tied states and no other"
+    return None
 
 
 def _rejection_fault(rejection: Rejection, models: WordModels) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 import sys
 import zipfile
@@ -48,6 +49,16 @@ def networked_file(networked, tmp_path_factory) -> Path:
     """The file of `networked`; not to be changed."""
     networked.save(path := tmp_path_factory.mktemp("networks") / "tones.npz")
     return path
+
+
+@pytest.fixture(scope="module")
+def tied(built) -> Model:
+    """`built`, but its words share states: each its first one with the last one of the word before."""
+    tying = np.arange(20).reshape(4, 5)
+    tying[1:, 0] = tying[:-1, -1]
+    kept, tying = np.unique(tying, return_inverse=True)
+    bank = built.acoustics.bank.take(np.append(kept, 20))
+    return replace(built, acoustics=replace(built.acoustics, bank=bank, tying=tying.reshape(4, 5)))
 
 
 def arrays(model: Model) -> dict[str, np.ndarray]:
@@ -142,6 +153,53 @@ def test_a_model_replaces_another(built, tmp_path):
 
 
 # Fingerprint
+
+
+def test_which_states_are_tied_comes_back(tied, built, tmp_path):
+    tied.save(tmp_path / "m.npz")
+    loaded = Model.load(tmp_path / "m.npz")
+    np.testing.assert_array_equal(loaded.acoustics.tying, tied.acoustics.tying)
+    assert loaded.fingerprint == tied.fingerprint != built.fingerprint
+    assert loaded.acoustics.tied_states == 17
+    for word in WORDS:
+        assert Recognizer(loaded).recognize(say(word), 8000) == Recognizer(tied).recognize(say(word), 8000)
+    np.testing.assert_array_equal(loaded.acoustics.rows(1), [17, 4, 5, 6, 7, 8, 17])
+    np.testing.assert_array_equal(loaded.acoustics.rows(np.array([1, 3]))[1, 1:3], [12, 13])
+
+
+def test_a_model_without_tied_states_says_nothing_of_them(built, model_file):
+    with np.load(model_file) as file:
+        assert "tying" not in file.files
+    assert Model.load(model_file).acoustics.tying is None
+    assert built.acoustics.tied_states is None
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda t: t[:-1], r"tying has the shape \(3, 5\), not \(4, states\)"),
+        (lambda t: t[:, :-1], r"tying has the shape \(4, 4\), not \(4, 5\)"),
+        (lambda t: t[0], r"tying has the shape \(5,\), not \(4, states\)"),
+        (lambda t: t.astype(float), "tying holds numbers of the type float64, not integers"),
+        (lambda t: with_item(t, 7, 17), "tying does not name each of 17 tied states and no other"),
+        (lambda t: np.maximum(t, 1), "tying does not name each of 17 tied states and no other"),
+        (lambda t: with_item(t, 7, -1), "tying holds -1, not numbers from 0 to 200000"),
+        (lambda t: with_item(t, 7, 10**9), r"tying holds 1e\+09, not numbers from 0 to 200000"),
+        (lambda t: t[:0], r"tying has the shape \(0, 5\), not \(4, states\)"),
+    ],
+)
+def test_tied_states_that_are_none(tied, tmp_path, change, fault):
+    wrong = replace(tied.acoustics, tying=change(tied.acoustics.tying))
+    replace(tied, acoustics=wrong).save(tmp_path / "m.npz")
+    assert re.search(fault, refused(tmp_path / "m.npz", "no working model (", "train it again or fetch a new copy"))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int32, np.uint64])
+def test_tied_states_of_any_integers(tied, tmp_path, kind):
+    replace(tied, acoustics=replace(tied.acoustics, tying=tied.acoustics.tying.astype(kind))).save(tmp_path / "m.npz")
+    loaded = Model.load(tmp_path / "m.npz")
+    assert loaded.acoustics.tying.dtype == np.intp
+    assert Recognizer(loaded).recognize(say("fall"), 8000) == Recognizer(tied).recognize(say("fall"), 8000)
 
 
 def changes(model: Model) -> Iterator[tuple[str, Model]]:

@@ -52,6 +52,7 @@ TAKES = {MANY: 4, MOST: 2}  # of a word to train on
 CHOOSING, TESTING = 2, 3  # takes of a word
 STRANGE = 1000  # words that the model of a thousand lacks, one take each
 SETTINGS = TrainingSettings(states=8, mixtures=2, borrowed_frames=20.0, variance_floor=0.1)
+SHARED = (1, 2, 4, 8)  # states of words that are one tied state, on average
 PLACES = (50, 100, 150, 200)
 TIMED, RUNS = 2 * FILES_AT_ONCE, 5
 
@@ -200,6 +201,22 @@ def places(model: Model, analyses: Sequence[Analysis]) -> list[str]:
     return rows
 
 
+def tied(data: TrainingData, features: Sequence[np.ndarray], truth: np.ndarray) -> list[str]:
+    """Rows: what becomes of models whose words share states."""
+    rows = []
+    for shared in SHARED:
+        count = len(data.words) * data.settings.states // shared
+        model = trained(replace(data, settings=replace(data.settings, tie=count)), calibrate=False)
+        found = examine(model.acoustics, None, features)
+        best = found.words[np.arange(len(truth)), found.scores.argmax(1)]
+        with TemporaryDirectory() as folder:
+            model.save(path := Path(folder) / "words.npz")
+            size = path.stat().st_size / 1e6
+        gaussians = int((model.acoustics.bank.weights > 0).sum())
+        rows.append(f"| {count:,} | {gaussians:,} | {size:.1f} | {share(best == truth)} |")
+    return rows
+
+
 def share(right: np.ndarray, digits: int = 2) -> str:
     """A share in %, with Wilson's interval."""
     score = Proportion.of(int(right.sum()), len(right))
@@ -254,6 +271,9 @@ def main(folder: Path) -> None:
         say("rejection learned from all words", start)
         full = answers(full_model, heard)
     say("tested with all words", start)
+    known = truth >= 0
+    tied_rows = tied(data, [a.features[0] for a, wanted in zip(heard, known) if wanted], truth[known])
+    say("states tied", start)
     choosing = said(words, [(word, CHOSEN_ON, take) for word in range(MANY) for take in range(CHOOSING)], analyser)
     place_rows = places(model, choosing)
     say("places", start)
@@ -294,6 +314,9 @@ def main(folder: Path) -> None:
         "fast match.\n\n"
         f"| frames that are one | {' | '.join(f'first {count}' for count in PLACES)} | farthest |\n"
         f"|---|{'---|' * (len(PLACES) + 1)}\n" + "\n".join(place_rows),
+        "## Tied states, 1,000 words",
+        "Takes of known words, were nothing rejected; the first row is of words that share no states.\n\n"
+        "| states of all words | Gaussians | file, MB | right, % |\n|---|---|---|---|\n" + "\n".join(tied_rows),
         "## Reading a model",
         "| words | file, MB | CPU, s | most memory, MB |\n|---|---|---|---|\n" + "\n".join(map(loading, (model, most))),
     )

@@ -26,10 +26,11 @@ class FastMatch:
     Attributes
     ----------
     centre, scale : (D,), mean of all densities and their standard deviation, in which features are measured
-    affine : (S * W + 1, 2 D + 1) float32, log densities as a linear map of [x, x**2, 1]; the first states of all words
-        first, silence last
+    affine : (R + 1, 2 D + 1) float32, log densities as a linear map of [x, x**2, 1]; silence last, and before it the
+        first states of all words first, or in any order if they are tied
     states : S
     reach : how many states a path may go on at once
+    tied : (S * W,), which of these rows the first states of all words have, and the next ones; None if each its own
     """
 
     centre: np.ndarray
@@ -37,11 +38,20 @@ class FastMatch:
     affine: np.ndarray
     states: int
     reach: int = 2
+    tied: np.ndarray | None = None
 
     @classmethod
-    def of(cls, means: np.ndarray, variances: np.ndarray, states: int, reach: int = 2) -> FastMatch:
-        """From the moments of all densities, (W * S + 1, D), word by word and silence last; S states a word."""
+    def of(
+        cls, means: np.ndarray, variances: np.ndarray, states: int, reach: int = 2, tying: np.ndarray | None = None
+    ) -> FastMatch:
+        """From the moments of all densities, (W * S + 1, D), word by word and silence last; S states a word.
+
+        Of tied states, (R + 1, D), and which of them each state of a word has, (W, S).
+        """
         centre, scale = means.mean(0), np.sqrt(variances.mean(0))
+        if tying is not None:
+            affine = _affine((means - centre) / scale, scale**2 / variances).astype(np.float32)
+            return cls(centre, scale, affine, states, reach, tying.T.ravel())
         affine = np.empty((len(means), 2 * len(centre) + 1), dtype=np.float32)
         words = (len(means) - 1) // states
         for state in range(states):
@@ -57,7 +67,9 @@ class FastMatch:
         ----------
         features : (T, D), as the densities know them; T at least one
         """
-        frames, states, words = len(features), self.states, (len(self.affine) - 1) // self.states
+        own = slice(-1) if self.tied is None else self.tied
+        frames, states = len(features), self.states
+        words = (len(self.affine) - 1 if self.tied is None else len(self.tied)) // states
         starts = np.arange(0, frames, max(1, min(POOLED, frames // states)))
         heard = np.clip((features - self.centre) / self.scale, -FARTHEST, FARTHEST)
         sums = np.add.reduceat(np.column_stack([heard, heard**2, np.ones(frames)]), starts).astype(np.float32)
@@ -71,7 +83,7 @@ class FastMatch:
                 for far in range(1, min(self.reach, states) + 1):
                     np.maximum(best[far:], before[:-far], out=best[far:])
                     np.maximum(best[far - 1], quiet, out=best[far - 1])
-                best += log_density[:-1].reshape(states, words)
+                best += log_density[own].reshape(states, words)
                 ended += log_density[-1]
                 np.maximum(ended, best[-self.reach :].max(0), out=ended)
                 quiet += log_density[-1]

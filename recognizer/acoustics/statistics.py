@@ -86,6 +86,21 @@ class Statistics:
         self.log_likelihood += part.log_likelihood
         self.frames += part.frames
 
+    def each_once(self, states: np.ndarray) -> tuple[np.ndarray, Statistics]:
+        """Rows of a bank, (S,), each once, and the sums over those of these mixtures that have the same."""
+        order = np.argsort(states, kind="stable")
+        first = np.flatnonzero(np.diff(states[order], prepend=-1))
+        if len(first) == len(states):
+            return states, self
+
+        def summed(sums: np.ndarray) -> np.ndarray:
+            return np.add.reduceat(sums[order], first)
+
+        moments = (self.first_order, self.second_order)
+        moments = moments if self.shared else map(summed, moments)
+        rest = (self.transition_counts, self.log_likelihood, self.frames, self.shared)
+        return states[order][first], Statistics(summed(self.occupancy), *moments, *rest)
+
     def scaled(self, share: float) -> Statistics:
         """As if every frame counted for `share` of a frame."""
         return Statistics(

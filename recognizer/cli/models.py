@@ -342,6 +342,7 @@ def _record(model: Model, path: Path) -> dict:
         "words": list(model.words),
         "spoken": model.spoken,
         "states": models.states,
+        **({"tied_states": tied} if (tied := models.tied_states) else {}),
         "density": models.bank.name,
         **sizes(models.bank),
         "dims": model.front_end.dims,

@@ -38,7 +38,7 @@ from recognizer.cli.reporting import (
     tell_of_refusals,
     working,
 )
-from recognizer.errors import cited, listed, shown
+from recognizer.errors import cited, counted, listed, shown
 
 CONTAINERS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")  # what they may have, bytes
 
@@ -82,6 +82,15 @@ def train(
             "(128).",
             min=1,
             max=1024,
+            metavar="N",
+            show_default=False,
+        ),
+    ] = None,
+    tie: Annotated[
+        int | None,
+        typer.Option(
+            help="States that all words have together: those that sound alike are one. By default each has its own.",
+            min=1,
             metavar="N",
             show_default=False,
         ),
@@ -189,7 +198,7 @@ def train(
         raise usage_error(f"--noise {shown(noise[0])} is for copies with noise; add --augment noise")
     try:
         augmentation = None if augment is None else Augmentation(kinds, copies, seed)
-        settings = TrainingSettings(states, topology, density, mixtures, codebook, even_speakers)
+        settings = TrainingSettings(states, topology, density, mixtures, codebook, tie, even_speakers)
         weights = dict(_weight(text, corpora.weight) for text in weight or [])
     except (TrainingError, CorpusError) as error:
         raise usage_error(str(error)) from error
@@ -201,6 +210,8 @@ def train(
             f"say so with --layout '{read_as}'; else say where the word is, as in --layout "
             "'{speaker}/{word}_{take}'"
         )
+    if tie is not None and tie >= (own := len(words) * states) and not quiet:
+        complain(f"--tie {tie} ties nothing: {counted(len(words), 'word')} of {states} states have {own}; give fewer")
     with working("looking at the recordings", quiet):
         noises, silent = clips(noise or [])
         augmentation = augmentation and replace(augmentation, noises=noises)

@@ -12,7 +12,8 @@ from recognizer.corpus.tables import SUFFIXES as TABLE_SUFFIXES
 from recognizer.corpus.tables import of_table
 from recognizer.errors import CorpusError, shown
 from recognizer.features.parameter_files import SUFFIXES as PARAMETER_SUFFIXES
-from recognizer.files.elsewhere import files_below, is_elsewhere
+from recognizer.files import is_elsewhere
+from recognizer.files.elsewhere import files_below
 from recognizer.sound.formats import AUDIO_SUFFIXES, looks_like_recording
 
 _SKIPPED = (".", "_background_noise_")

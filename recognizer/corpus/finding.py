@@ -13,7 +13,7 @@ from recognizer.corpus.patterns import Pattern
 from recognizer.corpus.tables import MANIFEST, is_kaldi, of_kaldi, of_table
 from recognizer.corpus.utterance import Utterance, look_alikes, nfc, with_labels
 from recognizer.errors import CorpusError, counted, listed, shown
-from recognizer.files.elsewhere import is_elsewhere
+from recognizer.files import is_elsewhere
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from pathlib import Path
 from recognizer.corpus.files import names_of, search
 from recognizer.corpus.patterns import COPY, Pattern
 from recognizer.errors import CorpusError, cited, counted, listed, shown
+from recognizer.files import is_elsewhere
+from recognizer.files.elsewhere import here
 
 WORD_FOLDER = "{word}/*"
 SPEAKER_MARK = "_nohash_"  # what stands before it in a name is the speaker
@@ -126,10 +128,13 @@ def written(folder: Path) -> str | None:
         if the file cannot be read.
     """
     file = folder / LAYOUT_FILE
-    if not os.path.isfile(file):
+    if not (os.path.isfile(file) or is_elsewhere(file)):
         return None
     try:
-        return file.read_text(encoding="utf-8-sig").strip()
+        with here(file) as local:
+            return local.read_text(encoding="utf-8-sig").strip()
+    except FileNotFoundError:  # which nobody knows before of one that is elsewhere
+        return None
     except (OSError, UnicodeDecodeError) as error:
         raise CorpusError(f"{shown(file)}: cannot be read; write a layout in it, such as {WORD_FOLDER}") from error
 

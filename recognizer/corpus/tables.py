@@ -13,7 +13,7 @@ from pathlib import Path
 
 from recognizer.corpus.utterance import Utterance, with_labels
 from recognizer.errors import CorpusError, cited, shown
-from recognizer.files.elsewhere import is_elsewhere
+from recognizer.files import is_elsewhere
 from recognizer.sound.formats import looks_like_recording
 
 SUFFIXES = (".csv", ".tsv")  # compare in lower case

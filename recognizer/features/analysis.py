@@ -15,8 +15,8 @@ import numpy as np
 from recognizer.errors import AudioError, shown
 from recognizer.features import parameter_files
 from recognizer.features.front_end import FrontEnd, GivenFeatures
+from recognizer.files import is_elsewhere
 from recognizer.files.contents import FARTHEST
-from recognizer.files.elsewhere import brought
 from recognizer.sound import audio, level
 from recognizer.sound.audio import Recording
 from recognizer.sound.endpoint import Endpointer
@@ -222,7 +222,11 @@ class Analyser:
 
     def _group(self, files: Sequence[tuple[Path, Sequence[Perturbation]]]) -> list[Analysis | AudioError]:
         """Some files, each with its analysis, or its error where it cannot be read, so that the others go on."""
-        with brought([path for path, _ in files]):
+        if not (far := [path for path, _ in files if is_elsewhere(path)]):
+            return self._group_here(files)
+        from recognizer.files.elsewhere import brought
+
+        with brought(far):
             return self._group_here(files)
 
     def _group_here(self, files: Sequence[tuple[Path, Sequence[Perturbation]]]) -> list[Analysis | AudioError]:

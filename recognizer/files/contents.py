@@ -221,12 +221,13 @@ class Plain:
 
 @dataclass(frozen=True)
 class Array:
-    """An array of float64.
+    """An array of float64, or of integers.
 
     Attributes
     ----------
     shape : numbers, or names of sizes that are the same wherever they stand, as in "dims" or "dims+1"
     least, most : the range
+    whole : it is of integers
     impossible : minus infinity is allowed, too, the logarithm of a probability of zero
     told : said before what is wrong with its shape, for people
     of_values : the same of its values
@@ -235,14 +236,16 @@ class Array:
     shape: tuple[str | int, ...]
     least: float
     most: float
+    whole: bool = False
     impossible: bool = False
     told: str = ""
     of_values: str = ""
 
     def fault(self, array: np.ndarray, where: str, sizes: dict[str, int]) -> str | None:
         """What is wrong with an array; sizes that are not known yet are those that it has, and noted."""
-        if array.dtype != np.float64:
-            return _before(self.told, f"{where} holds numbers of the type {array.dtype}, not float64")
+        if array.dtype.kind not in "iu" if self.whole else array.dtype != np.float64:
+            needed = "integers" if self.whole else "float64"
+            return _before(self.told, f"{where} holds numbers of the type {array.dtype}, not {needed}")
         if array.ndim != len(self.shape):
             return _before(self.told, f"{where} has the shape {array.shape}, not {self._needed(sizes)}")
         for size, needed in zip(array.shape, self.shape):
@@ -368,6 +371,7 @@ REJECTION = Table(
 CARD = Named(Plain(), 1000)
 
 CHAIN = Array(("words", "positions"), -SETTING, 1e-6, impossible=True)
+TYING = Array(("words", "states"), 0, MOST_POSITIONS, whole=True)
 MATRICES = {
     "window": Array(("window",), -1000, 1000),
     "filters": Array(("filters", "bins"), 0, 1000),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,18 +15,14 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recognizer.files import ADDRESS, is_elsewhere
+
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):[/\\]+(.+)")  # two letters at least, for C: is a drive
 EXTRA = "needs fsspec; install it with: pip install 'recognizer[cluster]'"
 
 _here: ContextVar[dict[Path, Path]] = ContextVar("_here", default={})  # noqa: B039, nobody changes it
-
-
-def is_elsewhere(path: str | Path) -> bool:
-    """Whether a path is an address, and no file or folder of such a name is here."""
-    return ADDRESS.fullmatch(str(path)) is not None and not os.path.lexists(path)
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -46,15 +41,11 @@ def files_below(folder: Path) -> list[Path]:
 
 @contextmanager
 def brought(paths: Sequence[Path]) -> Iterator[None]:
-    """Copy files at once, those that are elsewhere; `here` finds them so inside the block, if they could be had."""
-    far = [path for path in paths if is_elsewhere(path)]
-    if not far:
-        yield
-        return
+    """Copy files that are elsewhere, all at once; `here` finds them so inside the block, if they could be had."""
     with tempfile.TemporaryDirectory() as folder:
-        local = {path: Path(folder) / f"{number}{path.suffix}" for number, path in enumerate(far)}
+        local = {path: Path(folder) / f"{number}{path.suffix}" for number, path in enumerate(paths)}
         by_system: dict[str, list[Path]] = {}
-        for path in far:
+        for path in paths:
             by_system.setdefault(_parts(path)[0], []).append(path)
         for group in by_system.values():
             with suppress(OSError), _telling(group[0]):  # who reads a file that could not be had is told

@@ -36,6 +36,7 @@ from recognizer.recognition.calibration import Calibration
 from recognizer.sound.endpoint import Endpointer
 
 SILENCE = "silence"  # macro of the state that words share at both ends
+TIED = "tied"  # begins the macros of states that words share otherwise
 HEAD, TAIL = "silB", "silE"  # models that Julius puts around every word
 NO_WORDS = frozenset({HEAD, TAIL, SILENCE, "sil", "sp", "SIL", "SP"})  # silence, as HTK's Book and Julius name it
 RENAMED = "word_"  # begins the HMM names of words that are no names to HTK
@@ -69,7 +70,8 @@ def to_definitions(model: Model) -> Definitions:
     if len(streams[0]) > MOST_STREAMS:
         raise ModelError(f"the model has {len(streams[0])} streams, and HTK reads {MOST_STREAMS}; train one with fewer")
     silence = State(SILENCE, streams[-1])
-    states = [State(None, stream) for stream in streams[:-1]] + [silence]
+    own = [None if models.tying is None else f"{TIED}{number}" for number in range(1, len(streams))]
+    states = [State(name, stream) for name, stream in zip(own, streams[:-1])] + [silence]
     entry, moves = chain.matrices()
     hmms = []
     for word, name in enumerate(model_names(model.words)):

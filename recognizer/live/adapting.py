@@ -122,7 +122,7 @@ class Adaptation:
             if sure_words(asked, [features], self._allowed, self._threshold)[0] != word:
                 return False
         chunks = chunks_of([features], np.array([word]))
-        rows = model.acoustics.rows(word)[:-1]
+        rows = np.unique(model.acoustics.rows(word))
         statistics = accumulate(model.acoustics, chunks, recursions.soft_posteriors).take(rows)
         self._recent.append(Learned(result.word, rows, statistics))
         if len(self._recent) > KEPT:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Self
 
 from recognizer.errors import RecognizerError, cited, listed, shown
-from recognizer.files.elsewhere import is_elsewhere
+from recognizer.files import is_elsewhere
 from recognizer.parallel import tree
 from recognizer.parallel.here import listened, said_here
 

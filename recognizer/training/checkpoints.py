@@ -20,7 +20,7 @@ from recognizer.files import archive
 from recognizer.files.writing import remedy
 
 FORMAT, VERSION = "recognizer-checkpoint", 1
-BANK, CHAIN = "bank_", "chain_"
+BANK, CHAIN, TYING = "bank_", "chain_", "tying"
 EVERY = 1.0  # seconds, at least, between two: iterations that take less are soon done again
 TIMES = 10.0  # as long as one takes to write, at least: so it costs a tenth of the time
 ALL = "*.npz"  # the names of what is written
@@ -82,7 +82,7 @@ class Checkpoint:
             {name.removeprefix(own): array for name, array in arrays.items() if name.startswith(own)}
             for own in (CHAIN, BANK)
         )
-        models = WordModels(of_arrays(bank), Chain.of_arrays(chain), header["history"])
+        models = WordModels(of_arrays(bank), Chain.of_arrays(chain), header["history"], tying=arrays.get(TYING))
         return Reached(models, header["stage"], header["curve"])
 
     def save(self, models: WordModels, stage: str, curve: list[float], ended: bool = False) -> None:
@@ -98,6 +98,7 @@ class Checkpoint:
             return
         arrays = {CHAIN + name: array for name, array in models.chain.arrays.items()}
         arrays |= {BANK + name: array for name, array in arrays_of(models.bank).items()}
+        arrays |= {} if models.tying is None else {TYING: models.tying}
         header = {"format": FORMAT, "version": VERSION, "of": self.of, "stage": stage, "curve": curve}
         try:
             self.path.parent.mkdir(exist_ok=True)

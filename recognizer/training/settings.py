@@ -20,6 +20,7 @@ class TrainingSettings:
     density : kind of the states' densities, a name in `density.KINDS`
     mixtures : Gaussians of a state of its own, fewer where the data do not support them
     codebook : Gaussians that all states share, or cells of each stream; as is usual for the density when None
+    tie : tied states, which the states of all words have together; each has its own when None, or if there are no more
     even_speakers : 0 to 1, how far speakers of many takes are brought down to those of few; see `weighing`
     variance_floor : smallest variance, as a fraction of the variance of all training frames
     borrowed_frames : that every Gaussian counts as having seen, which spread about its mean as the frames of a
@@ -33,6 +34,7 @@ class TrainingSettings:
     density: str = "continuous"
     mixtures: int = 8
     codebook: int | None = None
+    tie: int | None = None
     even_speakers: float = 0.0
     variance_floor: float = 0.3
     borrowed_frames: float = 0.0
@@ -51,6 +53,8 @@ class TrainingSettings:
             )
         if self.codebook is not None and self.codebook < 1:
             raise TrainingError(f"codebook is {self.codebook}; it must be 1 or more")
+        if self.tie is not None and self.tie < self.states:
+            raise TrainingError(f"tie is {self.tie}; it must be {self.states} or more, the states of a word")
         for name in ("states", "mixtures", "max_iterations"):
             if getattr(self, name) < 1:
                 raise TrainingError(f"{name} is {getattr(self, name)}; it must be 1 or more")

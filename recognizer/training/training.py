@@ -25,10 +25,12 @@ from recognizer.errors import RecognizerWarning, TrainingError
 from recognizer.parallel import Workers, workers_of
 from recognizer.training.checkpoints import NOT_KEPT, Checkpoint, Reached
 from recognizer.training.settings import TrainingSettings
+from recognizer.training.tying import tied
 
 CHUNK_FRAMES = 8192  # frames whose densities are computed at once: small enough to stay in the cache
 PADDING = 4  # times the frames of a chunk that its utterances may take, each as long as the longest
 TOGETHER = 256  # utterances read at once where chunks are of no use
+ALIGNED = 5  # iterations of Viterbi training before it is decided which states are tied
 NEGLIGIBLE = 1e-20  # occupation; less is lost in the rounding of any sum that says something
 ABSOLUTE_VARIANCE_FLOOR = 1e-4  # for features that do not vary at all in the training data
 START_FRAMES = 500_000  # of one state, to start from: half a GB; with a tenth, 0.15 % fewer strangers are understood
@@ -120,10 +122,11 @@ def train(
     weights = np.ones(len(features)) if weights is None else relative(weights)
     speech = laid_out(features, words, weights)
     floor = variance_floor(features, settings, weights)
-    if (reached := checkpoint.load()) is None:
-        start = WordModels(*cut_and_cluster(speech, words, spans, settings, floor, jobs))
-        reached = Reached(start, next(iter(STAGES)), [])
     chunks = workers_of(jobs).hold(speech.chunks, _read_in)
+    if (reached := checkpoint.load()) is None:
+        tying = _tying(speech, chunks, words, spans, settings, floor, jobs, after_iteration)
+        start = WordModels(*cut_and_cluster(speech, words, spans, settings, floor, tying, jobs), tying=tying)
+        reached = Reached(start, next(iter(STAGES)), [])
     models, how = reached.models, {"jobs": jobs, "checkpoint": checkpoint, "after_iteration": after_iteration}
     for stage in STAGES:
         if stage not in models.history:
@@ -300,6 +303,7 @@ def _sums(models: WordModels, occupation: Callable, chunk: Chunk) -> Sums:
         found.count,
         sums.shared,
     )
+    rows, part = part.each_once(rows)  # of tied states there may be several
     return Sums(rows, found.words, part)
 
 
@@ -503,6 +507,7 @@ def cut_and_cluster(
     spans: np.ndarray,
     settings: TrainingSettings,
     variance_floor: np.ndarray,
+    tying: np.ndarray | None = None,
     jobs: int | Workers = 1,
 ) -> tuple[Density, Chain]:
     """The start: uniform cut, then k-means over the frames of the states of all words, and of silence.
@@ -511,12 +516,15 @@ def cut_and_cluster(
     ----------
     speech : the corpus
     words, spans : (U,) and (U, 2), of the utterances
+    tying : (W, states), see `WordModels`; the frames of tied states are clustered together
     """
     states, mixtures, features = settings.states, settings.mixtures, speech.features
     count, everyone = words.max() + 1, np.arange(len(words))
     cuts = uniform_cut(speech.lengths, np.asarray(spans), states)
     by_word = np.split(np.argsort(words, kind="stable"), np.cumsum(np.bincount(words))[:-1])
     pieces = [np.stack([m, *cuts[m, s : s + 2].T], 1) for m in by_word for s in range(states)]
+    if tying is not None:
+        pieces = [np.concatenate(alike) for alike in _by_row(pieces, tying.ravel())]
     before = np.stack([everyone, np.zeros_like(everyone), cuts[:, 0]], 1)
     after = np.stack([everyone, cuts[:, -1], speech.lengths], 1)
     silence = np.stack([before, after], 1).reshape(-1, 3)
@@ -531,6 +539,39 @@ def cut_and_cluster(
     mapped = partial(workers_of(jobs, len(words)).map, "start")
     bank = KINDS[settings.density].start(groups, sizes, mapped)
     return bank, Chain.of_topology(count, states, settings.topology)
+
+
+def _by_row(pieces: Sequence[np.ndarray], rows: np.ndarray) -> list[list[np.ndarray]]:
+    """Of every row of the bank, the pieces of the states that have it."""
+    shared: list[list[np.ndarray]] = [[] for _ in range(rows.max() + 1)]
+    for own, row in zip(pieces, rows, strict=True):
+        shared[row].append(own)
+    return shared
+
+
+def _tying(
+    speech: LaidOut,
+    chunks: Sequence[Chunk],
+    words: np.ndarray,
+    spans: np.ndarray,
+    settings: TrainingSettings,
+    floor: np.ndarray,
+    jobs: int | Workers,
+    after_iteration: AfterIteration,
+) -> np.ndarray | None:
+    """Which states are tied, (W, states), by what single Gaussians make of them; None where each has its own."""
+    count = (words.max() + 1) * settings.states
+    if settings.tie is None or settings.tie >= count:
+        return None
+    single = replace(settings, density="continuous", mixtures=1, codebook=None, tie=None, max_iterations=ALIGNED)
+    models = WordModels(*cut_and_cluster(speech, words, spans, single, floor, jobs=jobs))
+
+    def report(stage: str, iteration: int, log_likelihood: float) -> None:
+        after_iteration("tying", iteration, log_likelihood)
+
+    models = converge(models, chunks, "viterbi", single, floor, jobs=jobs, after_iteration=report)
+    statistics = accumulate(models, chunks, viterbi_occupation, jobs)
+    return tied(statistics.take(slice(0, -1)), settings.tie, floor).reshape(-1, settings.states)
 
 
 def _quietest(speech: LaidOut, least: int) -> np.ndarray:

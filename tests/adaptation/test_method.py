@@ -53,6 +53,34 @@ def every_method():
     return [Method(kind, shape) for kind in KINDS for shape in mllr.SHAPES]
 
 
+# Tied states
+
+
+@pytest.mark.parametrize("how", every_method(), ids=lambda how: f"{how.kind}-{how.shape}")
+def test_a_tied_state_is_fitted_once_for_all_words_that_have_it(how):
+    """To what all of them said, as a bank would be of which one word had it twice."""
+    random = np.random.default_rng(7)
+    models = random_models(random, words=3, states=2)
+    tying = np.array([[0, 1], [1, 2], [3, 0]])
+    models = replace(models, bank=models.bank.take(np.array([0, 1, 2, 3, 6])), tying=tying)
+    said = np.array([0, 0, 1])
+    features = speech(random, models, said, shifted_voice(random))
+    before = log_likelihood(models, features, said)
+    result = adapt(models, chunks_of(features, said), how)
+    assert result.tying is tying
+    assert log_likelihood(result, features, said) >= before - 1e-9 * abs(before)
+    sound_bank(result.bank)
+    apart = replace(models, bank=models.bank.take(np.append(tying.ravel(), 4)), tying=None)
+    heard = accumulate(apart, chunks_of(features, said), soft_posteriors)
+    sums = accumulate(models, chunks_of(features, said), soft_posteriors)
+    for row in range(4):
+        own = np.flatnonzero(tying.ravel() == row)
+        np.testing.assert_allclose(sums.first_order[row], heard.first_order[own].sum(0), rtol=1e-9, atol=1e-9)
+    moved = np.abs(result.bank.means[:4] - models.bank.means[:4]).max((1, 2)) > 1e-6
+    if how.kind == "map":
+        assert moved.tolist() == [True, True, True, False], "what nobody said, not even in another word, stays"
+
+
 # The likelihood
 
 

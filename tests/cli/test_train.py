@@ -90,6 +90,40 @@ def test_options_are_in_the_model(run, recordings, output):
     assert [Perturbation(**p) for p in model.card["perturbations"]] == list(MILD), "for there are few recordings"
 
 
+def test_states_are_tied(run, recordings, output):
+    outcome = run("train", recordings, "-o", output, *SMALL, "--tie", 8)
+    assert (outcome.status, outcome.after_told) == (0, "")
+    assert hears_everything(output)
+    assert Model.load(output).acoustics.tied_states == 8
+    assert "tied_states: 8" in run("models", "show", output).stdout
+    assert json.loads(run("models", "show", output, "--json").stdout)["tied_states"] == 8
+
+
+def test_where_there_is_nothing_to_tie_that_is_told(run, recordings, output):
+    outcome = run("train", recordings, "-o", output, *SMALL, "--tie", 20)
+    assert outcome.status == 0
+    assert "--tie 20 ties nothing: 4 words of 5 states have 20; give fewer" in outcome.stderr
+    assert Model.load(output).acoustics.tying is None
+    assert "tied" not in run("models", "show", output).stdout
+    assert run("train", recordings, "-o", output, *SMALL, "--tie", 20, "--quiet").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("tie", "told"),
+    [
+        ("0", "0 is not in the range x>=1"),
+        ("-3", "-3 is not in the range x>=1"),
+        ("half", "'half' is not a valid"),
+        ("4", "tie is 4; it must be 5 or more, the states of a word"),
+    ],
+)
+def test_tied_states_that_cannot_be(run, recordings, output, tie, told):
+    outcome = run("train", recordings, "-o", output, *SMALL, "--tie", tie)
+    assert outcome.status == 2
+    assert told in outcome.stderr
+    assert not output.exists()
+
+
 @pytest.mark.parametrize("kinds", ["noise,rooms,vtlp,pace,level,band", "vtlp", " noise, level,noise"])
 def test_copies(run, output, tmp_path, kinds):
     few = record(tmp_path / "few", takes=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from synthetic import SPEAKERS, WORDS, record
 
 from recognizer.corpus import audio_files, find
 from recognizer.errors import AudioError, CorpusError, name_of, shown
-from recognizer.files.elsewhere import brought, files_below, here, is_elsewhere
+from recognizer.files import is_elsewhere
+from recognizer.files.elsewhere import brought, files_below, here
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
 
@@ -36,7 +38,7 @@ def bucket(recorded):
             patch.setenv(name, value)
         system = S3FileSystem(skip_instance_cache=True)
         system.mkdir("speech")
-        for file in recorded.rglob("*.wav"):
+        for file in filter(Path.is_file, recorded.rglob("*")):
             system.put_file(str(file), f"speech/far/{file.relative_to(recorded).as_posix()}")
         system.put_file(str(recorded / next(recorded.rglob("*.wav"))), "speech/far/.hidden/x_1.wav")
         system.pipe_file("speech/far/readme.txt", b"no sound")
@@ -51,7 +53,7 @@ def test_an_address_is_written_as_it_was_given(text):
     assert name_of(Path(text)) == shown(Path(text)) == text
 
 
-@pytest.mark.parametrize("text", ["a.wav", "/s3:/a.wav", "C:/a.wav", "./s3:/a", "s3:", "folder/a:b.wav"])
+@pytest.mark.parametrize("text", ["a.wav", "/s3:/a.wav", "C:/a.wav", "s3:", "folder/a:b.wav"])
 def test_what_is_here_is_no_address(text):
     assert not is_elsewhere(Path(text))
     assert name_of(Path(text)) == str(Path(text))
@@ -71,7 +73,7 @@ def test_recordings_are_found_as_in_a_folder(recorded, bucket):
     assert [name_of(path) for path in audio_files([bucket])] == [
         f"s3://speech/far/{path.relative_to(recorded).as_posix()}" for path in audio_files([recorded])
     ]
-    assert len(files_below(bucket)) == len(near) + 3
+    assert {path.name for path in files_below(bucket)} >= {"x_1.wav", "no.wav", "readme.txt", "layout.txt"}
 
 
 def test_samples_are_the_same(recorded, bucket):
@@ -85,16 +87,15 @@ def test_samples_are_the_same(recorded, bucket):
         assert local == file
 
 
-def test_many_are_brought_at_once(recorded, bucket):
-    files = [*audio_files([bucket]), bucket / "not-there.wav", next(recorded.rglob("*.wav"))]
+def test_many_are_brought_at_once(bucket):
+    files, places = [*audio_files([bucket]), bucket / "not-there.wav"], []
     with brought(files):
-        places = []
-        for file in files[:-2]:
+        for file in files[:-1]:
             with here(file) as local:
                 places.append(local)
             assert local.exists()  # until all have been read
-        assert len(set(places)) == len(files) - 2
-        with pytest.raises(FileNotFoundError), here(files[-2]):
+        assert len(set(places)) == len(files) - 1
+        with pytest.raises(FileNotFoundError), here(files[-1]):
             pass
     assert not any(place.exists() for place in places)
 
@@ -114,7 +115,8 @@ def test_commands_take_addresses(run, recorded, bucket, tmp_path, model_file):
         near = run(command, recorded, "--csv", "--quiet", "--model", model_file)
         assert (far.status, far.stdout) == (0, near.stdout.replace(str(recorded), "s3://speech/far"))
     how = ("train", "--states", "3", "--mixtures", "1", "--quiet", "--output")
-    far, near = (run(*how, tmp_path / name, place) for name, place in (("a.npz", bucket), ("b.npz", recorded)))
+    places = ("a.npz", "s3://speech/far"), ("b.npz", recorded)
+    far, near = (run(*how, tmp_path / name, place) for name, place in places)
     assert (far.status, near.status) == (0, 0)
     assert far.stdout.splitlines()[1:] == near.stdout.splitlines()[1:]
 
@@ -153,6 +155,6 @@ def test_nobody_answers_there(bucket, monkeypatch):
 
 
 def test_it_is_told_who_lacks_the_library(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "fsspec.core", None)
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
     with pytest.raises(AudioError, match=r"needs fsspec; install it with: pip install 'recognizer\[cluster\]'"):
         audio.load(Path("s3://speech/a.wav"), 8000)

@@ -199,6 +199,21 @@ def test_there_and_back(trained, recordings, tmp_path, density, topology):
         assert copy.read_bytes() == source.read_bytes()
 
 
+def test_tied_states_are_written_once_and_heard_wherever_they_are(recordings, tmp_path):
+    settings = TrainingSettings(mixtures=2, tie=7)
+    model, _ = build(find(recordings), settings=settings, few=False, calibrate=False)
+    hvite, targets = exported(model, tmp_path, sorted(recordings.glob("*_2.wav")))
+    compare(hvite, model, targets)
+    lines = (tmp_path / "models.mmf").read_text().splitlines()
+    used = [line for line in lines if line.startswith('~s "tied')]
+    assert set(used) == {f'~s "tied{number}"' for number in range(1, 8)}
+    assert len(used) == 7 + 4 * 5, "each is defined, and each state of a word names one"
+    assert sum(line.startswith("<MEAN>") for line in lines) == (model.acoustics.bank.weights > 0).sum()
+    again = import_model(tmp_path / "models.mmf")
+    for path, target in targets.items():
+        assert scores(again, target) == pytest.approx(scores(model, path), rel=1e-6)
+
+
 # Names
 
 AWKWARD = [

@@ -14,18 +14,24 @@ from synthetic import RATE, WORDS, say
 from recognizer.acoustics import recursions
 from recognizer.adaptation.method import Method, maximise, tree_of
 from recognizer.adaptation.unlabelled import sure_words
+from recognizer.corpus import find
 from recognizer.live.adapting import METHOD, Adaptation
 from recognizer.recognition.result import Result
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
+from recognizer.training.building import build
+from recognizer.training.settings import TrainingSettings
 from recognizer.training.training import accumulate, chunks_of
 
 Said = tuple[np.ndarray, Result]
 
 
-@pytest.fixture(scope="module")
-def recognizer(built) -> Recognizer:
-    return Recognizer(built)
+@pytest.fixture(scope="module", params=["states of their own", "tied states"])
+def recognizer(request, built, recordings) -> Recognizer:
+    if request.param == "states of their own":
+        return Recognizer(built)
+    chosen = TrainingSettings(mixtures=2, tie=12)
+    return Recognizer(build(find(recordings), settings=chosen, few=False)[0])
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 from synthetic import SPEAKERS, WORDS, record
 
 from recognizer.acoustics.density import KINDS, arrays_of
+from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import Utterance, find
 from recognizer.errors import RecognizerWarning, TrainingError
 from recognizer.model import Model
@@ -39,6 +40,7 @@ def same(one: Model, other: Model) -> None:
     for name, array in arrays_of(one.acoustics.bank).items():
         np.testing.assert_array_equal(getattr(other.acoustics.bank, name), array)
     np.testing.assert_array_equal(one.acoustics.chain.log_stay, other.acoustics.chain.log_stay)
+    np.testing.assert_array_equal(one.acoustics.tying, other.acoustics.tying)
     assert one.acoustics.history == other.acoustics.history
     assert asdict(one.calibration) == asdict(other.calibration)
     assert one.rejection.thresholds == other.rejection.thresholds
@@ -46,25 +48,27 @@ def same(one: Model, other: Model) -> None:
 
 
 @pytest.mark.parametrize(
-    ("density", "topology"),
+    ("density", "topology", "tie"),
     [
-        ("continuous", "skip"),
-        pytest.param("continuous", "left-right", marks=pytest.mark.slow),
-        pytest.param("semi-continuous", "skip", marks=pytest.mark.slow),
-        pytest.param("discrete", "skip", marks=pytest.mark.slow),
+        ("continuous", "skip", None),
+        pytest.param("continuous", "left-right", None, marks=pytest.mark.slow),
+        pytest.param("continuous", "left-right", 5, marks=pytest.mark.slow),
+        pytest.param("semi-continuous", "skip", None, marks=pytest.mark.slow),
+        pytest.param("discrete", "skip", None, marks=pytest.mark.slow),
     ],
 )
-def test_ended_after_any_iteration_it_gives_the_same_model(few, tmp_path, monkeypatch, density, topology):
+def test_ended_after_any_iteration_it_gives_the_same_model(few, tmp_path, monkeypatch, density, topology, tie):
     codebook = 8 if KINDS[density].has_codebook else None
-    settings = TrainingSettings(3, topology, density, 2, codebook, max_iterations=4)
+    settings = TrainingSettings(3, topology, density, 2, codebook, tie, max_iterations=4)
     utterances, folder = few, tmp_path / "checkpoints"
     whole, _ = build(utterances, settings=settings)
+    assert whole.acoustics.tied_states == tie
     save, left = kept.Checkpoint.save, [0]
 
     def ending(self, *what, **how):
         save(self, *what, **how)
-        left[0] -= 1
-        if left[0] == 0:
+        left[0] -= self.path is not None  # to decide which states are tied takes a training, too, that is not kept
+        if left[0] == 0 and self.path is not None:
             raise EndedError
 
     monkeypatch.setattr(kept.Checkpoint, "save", ending)
@@ -83,6 +87,16 @@ def test_ended_after_any_iteration_it_gives_the_same_model(few, tmp_path, monkey
         assert -1 - left[0] < saved, "not all of it was done again"
 
 
+def test_which_states_are_tied_is_kept(built, tmp_path):
+    tying = np.array([[0, 1], [2, 0]])
+    chain = built.acoustics.chain.word(np.array([0, 1]))
+    models = WordModels(built.acoustics.bank.take(np.arange(4)), chain, {"viterbi": [-2.0]}, tying=tying)
+    kept.Checkpoint(tmp_path / "kept" / "c.npz", "this").save(models, "baum-welch", [-1.0])
+    found = kept.Checkpoint(tmp_path / "kept" / "c.npz", "this").load()
+    np.testing.assert_array_equal(found.models.tying, tying)
+    assert (found.stage, found.curve, found.models.history) == ("baum-welch", [-1.0], {"viterbi": [-2.0]})
+
+
 def test_what_is_of_another_training_is_not_gone_on_with(few, small, tmp_path):
     utterances, folder = few, tmp_path / "checkpoints"
     build(utterances, settings=small, checkpoints=folder)
@@ -90,6 +104,7 @@ def test_what_is_of_another_training_is_not_gone_on_with(few, small, tmp_path):
         (utterances[1:], small),
         (few, small, {"perturbations": VTLP[:2]}),
         (utterances, TrainingSettings(mixtures=1, states=4)),
+        (utterances, TrainingSettings(mixtures=1, tie=9)),
         (find(record(tmp_path / "others", WORDS[:3], SPEAKERS[1:4], 2)), small),
     ]
     for corpus, settings, *more in others:

@@ -231,6 +231,7 @@ def test_what_is_no_address(address):
 
 def test_a_scheduler_without_workers(folder, monkeypatch):
     monkeypatch.setattr(clusters, "FIRST_WORKER", 0.5)
+    monkeypatch.setattr(clusters, "PATIENCE", 3.0)
     with computers(str(folder), 0) as none, pytest.raises(ClusterError, match="has no workers; start some with"):
         Cluster(none.address)
 

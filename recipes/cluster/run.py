@@ -77,21 +77,26 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         found.end()
 
 
-def gain(corpus: Path, folder: Path) -> str:
-    """A row: two workers against one process without Dask, by turns."""
+def gain(corpus: Path, few: Path, folder: Path) -> str:
+    """Rows: two workers against one process without Dask, by turns; and what the calling process does itself."""
     alone, there = folder / "alone.npz", folder / "there.npz"
-    ratios, seconds = [], []
+    ratios, seconds, own, whole = [], [], [], []
     with cluster(folder) as found:
+        _, least, _ = trained(few, there, "--cluster", found.address)
         for _ in range(TIMES):
-            one, *_ = trained(corpus, alone)
-            many, *_ = trained(corpus, there, "--cluster", found.address)
+            one, cpu, _ = trained(corpus, alone)
+            many, rest, _ = trained(corpus, there, "--cluster", found.address)
             ratios.append(one / many)
             seconds.append(one)
+            whole.append(cpu)
+            own.append(rest)
     same = "the same" if alone.read_bytes() == there.read_bytes() else "NOT the same"
     return (
         f"| {COUNT:,} recordings, {WORKERS} workers against one process without Dask | {np.median(ratios):.2f} times "
         f"as fast ({min(ratios):.2f} to {max(ratios):.2f}, {TIMES} times; {np.median(seconds):.0f} s alone); {same} to "
-        "the bit |"
+        f"the bit |\n| of {1000 * np.median(whole) / COUNT:.2f} ms of CPU a recording, alone | "
+        f"{1000 * (np.median(own) - least) / (COUNT - FEW):.2f} ms stay with the computer that calls, by the "
+        f"difference to {FEW:,} recordings |"
     )
 
 
@@ -128,7 +133,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         many, few = (repeated(takes, count, place / str(count)) for count in (COUNT, FEW))
-        for row in (lambda: gain(many, place), *(lambda what=what: kills(what, few, place) for what in KILLS)):
+        for row in (lambda: gain(many, few, place), *(lambda what=what: kills(what, few, place) for what in KILLS)):
             rows.append(row())
             print(rows[-1], file=sys.stderr, flush=True)
     write_results(

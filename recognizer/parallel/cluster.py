@@ -151,7 +151,7 @@ class Cluster:
             yield said_here(found)
 
     def hold(self, items: Sequence, whole: Callable = lambda item: item) -> Held:
-        return Held(tree.branches(items), whole)
+        return Held(tree.branches(items, tree.width(len(items))), whole)
 
     def total(self, stage: str, function: Callable, held: Held | Sequence, add: Callable[[Sequence], object]) -> object:
         held = held if isinstance(held, Held) else self.hold(held)

@@ -40,11 +40,11 @@ class Here:
 
     def total(self, stage: str, function: Callable, held: Sequence, add: Callable[[Sequence], object]) -> object:
         if self.jobs == 1 or len(held) < 2:
-            return tree.total(map(function, held), add)
+            return tree.total(map(function, held), len(held), add)
         from joblib import Parallel, delayed
 
         pool = Parallel(n_jobs=self.jobs, prefer="threads", return_as="generator")
-        return tree.total(pool(delayed(function)(item) for item in held), add)
+        return tree.total(pool(delayed(function)(item) for item in held), len(held), add)
 
 
 def _in_worker(function: Callable, item: object) -> tuple[object, Said]:

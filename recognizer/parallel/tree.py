@@ -7,30 +7,38 @@ neighbours first, so many at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, repeat
 from typing import TypeVar
 
 BRANCH = 4  # that are added up at a time: few enough for the work on as many leaves to be shared out evenly
+FIRST = 2048  # branches of leaves at most: a scheduler needs a millisecond or more for each
 Part = TypeVar("Part")
 
 
-def branches(parts: Sequence[Part]) -> list[Sequence[Part]]:
+def branches(parts: Sequence[Part], size: int = BRANCH) -> list[Sequence[Part]]:
     """The parts, in order, those together that are added up together."""
-    return [parts[first : first + BRANCH] for first in range(0, len(parts), BRANCH)]
+    return [parts[first : first + size] for first in range(0, len(parts), size)]
 
 
-def total(parts: Iterable[Part], add: Callable[[Sequence[Part]], Part]) -> Part | None:
+def width(leaves: int) -> int:
+    """How many leaves, of so many, are added up at a time."""
+    return max(BRANCH, -(-leaves // FIRST))
+
+
+def total(parts: Iterable[Part], leaves: int, add: Callable[[Sequence[Part]], Part]) -> Part | None:
     """The sum of parts that come one by one; of each level of the tree only a few are held.
 
     Parameters
     ----------
-    parts : in order
-    add : gives the sum of up to BRANCH parts, and of one the same
+    parts : the leaves, in order
+    leaves : how many
+    add : gives the sum of some parts, and of one the same
     """
-    levels: list[list[Part]] = []
+    levels: list[list[Part]] = [[]]
     for part in parts:
-        for level in levels:
+        for level, size in zip(levels, chain([width(leaves)], repeat(BRANCH))):
             level.append(part)
-            if len(level) < BRANCH:
+            if len(level) < size:
                 break
             part = add(level)
             level.clear()

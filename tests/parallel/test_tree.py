@@ -9,9 +9,9 @@ from enumerating import thorough
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recognizer.parallel import workers_of
+from recognizer.parallel import tree, workers_of
 from recognizer.parallel.here import Here
-from recognizer.parallel.tree import BRANCH, branches, total
+from recognizer.parallel.tree import BRANCH, branches, total, width
 
 
 def bracketed(parts):
@@ -19,22 +19,26 @@ def bracketed(parts):
     return parts[0] if len(parts) == 1 else f"({' '.join(parts)})"
 
 
-def by_levels(parts):
+def by_levels(leaves):
     """The same tree, made level by level, as who has all leaves at once would."""
+    parts = [bracketed(branch) for branch in branches(leaves, width(len(leaves)))]
     while len(parts) > 1:
         parts = [bracketed(branch) for branch in branches(parts)]
     return parts[0]
 
 
 @thorough
-@given(st.integers(1, 5 * BRANCH**3))
-def test_leaves_that_come_one_by_one_make_the_tree_of_all(count):
-    leaves = [str(number) for number in range(count)]
-    assert total(iter(leaves), bracketed) == by_levels(leaves)
+@given(st.integers(1, 5 * BRANCH**3), st.sampled_from([2, 7, tree.FIRST]))
+def test_leaves_that_come_one_by_one_make_the_tree_of_all(count, first):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree, "FIRST", first)
+        leaves = [str(number) for number in range(count)]
+        assert total(iter(leaves), count, bracketed) == by_levels(leaves)
+        assert len(branches(leaves, width(count))) <= first
 
 
 def test_of_nothing_there_is_no_sum():
-    assert total([], sum) is None
+    assert total([], 0, sum) is None
 
 
 @thorough

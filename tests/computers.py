@@ -35,9 +35,9 @@ class Computers:
     def _scheduler(self) -> subprocess.Popen:
         return self._started("dask_scheduler", "--port", str(self._port), "--host", "127.0.0.1")
 
-    def add(self) -> None:
+    def add(self, threads: int = 1) -> None:
         """A worker more."""
-        options = ("--nthreads", "1", "--no-nanny", "--local-directory", self._folder)
+        options = ("--nthreads", str(threads), "--no-nanny", "--local-directory", self._folder)
         self.workers.append(self._started("dask_worker", self.address, *options))
 
     def ready(self, count: int) -> None:

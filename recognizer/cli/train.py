@@ -177,6 +177,10 @@ def train(
     debug: DebugOption = False,
 ) -> ExitStatus:
     """Train a model on labelled recordings."""
+    if cache is not None and cluster is not None:
+        raise usage_error(
+            f"--cache {shown(cache)} is for recordings that this computer reads; with --cluster, leave it out"
+        )
     output = _target(output, name, instead)
     room = _room(memory)
     with working("loading", quiet, SOON):

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recognizer.files import ADDRESS, is_elsewhere
+from recognizer.files.writing import FULL
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
+LOCAL = ("file", "local")  # whose names begin with a slash
 EXTRA = "needs fsspec; install it with: pip install 'recognizer[cluster]'"
 
 _here: ContextVar[dict[Path, Path]] = ContextVar("_here", default={})  # noqa: B039, nobody changes it
@@ -33,10 +35,9 @@ def files_below(folder: Path) -> list[Path]:
     OSError
         if it cannot be asked.
     """
-    protocol, _ = _parts(folder)
     with _telling(folder):
         system, name = _system(folder)
-        return sorted(Path(f"{protocol}://{found}") for found in system.find(name))
+        return sorted(folder / found[len(name) :].lstrip("/") for found in system.find(name))
 
 
 @contextmanager
@@ -47,12 +48,13 @@ def brought(paths: Sequence[Path]) -> Iterator[None]:
         by_system: dict[str, list[Path]] = {}
         for path in paths:
             by_system.setdefault(_parts(path)[0], []).append(path)
+        had: dict[Path, Path] = {}
         for group in by_system.values():
-            with suppress(OSError), _telling(group[0]):  # who reads a file that could not be had is told
+            with suppress(OSError), _telling(group[0]):  # each is then fetched alone, and whoever reads it is told
                 system, _ = _system(group[0])
-                names = [_system(path)[1] for path in group]
-                system.get(names, [str(local[path]) for path in group], on_error="ignore")
-        token = _here.set({path: place for path, place in local.items() if place.exists()})
+                system.get([_system(path)[1] for path in group], [str(local[path]) for path in group])
+                had |= {path: local[path] for path in group}  # all of them, and whole
+        token = _here.set(had)
         try:
             yield
         finally:
@@ -90,7 +92,8 @@ def _system(path: Path) -> tuple[AbstractFileSystem, str]:
     """What knows an address, and the name that it has there."""
     from fsspec.core import url_to_fs
 
-    return url_to_fs("://".join(_parts(path)))
+    protocol, name = _parts(path)
+    return url_to_fs(f"{protocol}://{'/' if protocol in LOCAL else ''}{name}")
 
 
 @contextmanager
@@ -102,7 +105,14 @@ def _telling(path: Path) -> Iterator[None]:
         raise FileNotFoundError(errno.ENOENT, "no such file there") from error
     except ModuleNotFoundError as error:
         raise OSError(errno.EIO, EXTRA) from error
+    except OSError as error:
+        if error.errno in FULL:  # here, and not there
+            raise
+        raise OSError(errno.EIO, _what(path, error)) from error
     except Exception as error:  # each kind of storage has errors of its own
-        protocol, _ = _parts(path)
-        text = " ".join(str(error).split()) or type(error).__name__
-        raise OSError(errno.EIO, f"{protocol} says: {text}") from error
+        raise OSError(errno.EIO, _what(path, error)) from error
+
+
+def _what(path: Path, error: Exception) -> str:
+    protocol, _ = _parts(path)
+    return f"{protocol} says: {' '.join(str(error).split()) or type(error).__name__}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import re
 import secrets
 import time
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -34,7 +35,7 @@ SAMPLE = 3  # files, of many, that every worker is asked for
 AGAIN = 30  # times in a row that something is lost
 LOOK = 5.0  # seconds from one look at whether there are workers to the next
 LARGE = 1_000_000  # bytes; what is smaller goes through the scheduler, which can send it again
-ADDRESS = re.compile(r"[a-z]+://\S+:\d+")
+ADDRESS = re.compile(r"(?:tcp|tls|wss?|ucx)://\S+:\d+")
 OURS = (
     "recognizer",
     "numpy",
@@ -117,10 +118,18 @@ class Cluster:
         """
         paths = [path if is_elsewhere(path) else Path(os.path.abspath(path)) for path in paths]
         here = [path for path in paths[:: max(1, len(paths) // SAMPLE)] if path.exists()]
-        for worker, missing in self._client.run(_missing, here).items():
-            if missing:
+        losses = 0
+        while here:
+            try:
+                with self._losing():
+                    missing = self._client.run(_missing, here, on_error="ignore")
+                break
+            except _LostError as error:
+                losses = self._recover(losses, error)
+        for worker, gone in missing.items() if here else ():
+            if gone:
                 raise ClusterError(
-                    f"{worker} has no {shown(missing[0])}; give recordings in a folder that all computers have under "
+                    f"{worker} has no {shown(gone[0])}; give recordings in a folder that all computers have under "
                     "the same name, or an address such as s3://bucket/folder"
                 )
         return paths
@@ -131,15 +140,16 @@ class Cluster:
         while True:
             try:
                 with self._losing():
-                    work = self._shared(shared, name, function)
                     ahead = AHEAD * max(1, sum(self._client.nthreads().values()))
-                    waiting |= dict(islice(numbered, max(0, ahead - len(waiting))))
-                    for number in waiting:
-                        if number not in sent:
-                            item = self._sent(waiting[number])
-                            sent[number] = self._client.submit(_call, work, item, key=(name, number, losses))
+                waiting |= dict(islice(numbered, max(0, ahead - len(waiting))))
                 if not waiting:
                     return
+                with self._losing():
+                    work = self._shared(shared, name, function)
+                    for number in waiting:
+                        if number not in sent:
+                            item, key = self._sent(waiting[number]), (name, number, secrets.token_hex(4))
+                            sent[number] = self._client.submit(_call, work, item, key=key)
                 first = next(iter(waiting))
                 found = self._result(sent[first], stage)
             except _LostError as error:
@@ -157,29 +167,30 @@ class Cluster:
         held = held if isinstance(held, Held) else self.hold(held)
         if not len(held):
             return None
-        name, shared, nodes, losses = _name(stage), {}, {}, 0
+        name, shared, nodes, losses, before = _name(stage), {}, {}, 0, 0
         while True:
             try:
-                with self._losing():
-                    top = self._planted(name, shared, partial(_leaf, function, add), held, add, nodes)
+                top = self._planted(name, shared, partial(_leaf, function, add), held, add, nodes)
                 return said_here(self._result(top, stage))
             except _LostError as error:
-                losses = self._recover(losses, error)
+                done = sum(node.status == "finished" for node in nodes.values())
+                losses, before = self._recover(0 if done > before else losses, error), done
 
     def _sent(self, item: object) -> object:
         """An item, or where it is on a worker."""
-        from dask.sizeof import sizeof
-
-        return item if sizeof(item) < LARGE else self._client.scatter([item], hash=False)[0]
+        return item if len(pickle.dumps(item)) < LARGE else self._client.scatter([item], hash=False)[0]
 
     def _planted(self, name: str, shared: dict, leaf: Callable, held: Held, add: Callable, nodes: dict) -> object:
         """The top of a tree that the cluster adds up; what stands of it already is left as it is."""
-        work, adding = self._shared(shared, name, leaf), self._shared(shared, f"{name}-sum", partial(_sum, add))
+        with self._losing():
+            work = self._shared(shared, name, leaf)
+            adding = self._shared(shared, f"{name}-sum", partial(_sum, add))
         level = []
         for number, branch in enumerate(held.branches):
-            if not _stands(held.sent.get(number)):
-                key = f"held-{secrets.token_hex(4)}"
-                [held.sent[number]] = self._client.scatter({key: list(map(held.whole, branch))}).values()
+            if not self._stands(held.sent.get(number)):
+                key, whole = f"held-{secrets.token_hex(4)}", list(map(held.whole, branch))
+                with self._losing():
+                    [held.sent[number]] = self._client.scatter({key: whole}).values()
             level.append(self._node(nodes, (name, number), work, held.sent[number]))
         height = 0
         while len(level) > 1:
@@ -192,14 +203,19 @@ class Cluster:
 
     def _node(self, nodes: dict, key: tuple, work: object, *arguments: object) -> object:
         """What is being done under a key, begun if it was not, or is lost."""
-        if not _stands(nodes.get(key)):
+        if not self._stands(nodes.get(key)):
             again = secrets.token_hex(4)  # what was lost under a name stays lost under it
-            nodes[key] = self._client.submit(_call, work, *arguments, key=(*key, again))
+            with self._losing():
+                nodes[key] = self._client.submit(_call, work, *arguments, key=(*key, again))
         return nodes[key]
+
+    def _stands(self, future: object) -> bool:
+        """Whether something is there, or being done."""
+        return future is not None and future.client is self._client and future.status in ("pending", "finished")
 
     def _shared(self, shared: dict, name: str, function: Callable) -> object:
         """A function, with all that is bound to it, on every worker."""
-        if not _stands(shared.get(name)):
+        if not self._stands(shared.get(name)):
             key = f"{name}-what-{secrets.token_hex(4)}"
             [shared[name]] = self._client.scatter({key: (_versions(), function)}, broadcast=True).values()
         return shared[name]
@@ -248,12 +264,14 @@ class Cluster:
 
     @contextmanager
     def _losing(self) -> Iterator[None]:
-        """Whatever a connection says when it is lost."""
-        from concurrent.futures import CancelledError
-
+        """Nothing but calls of the client; whatever goes wrong with one, the connection is lost."""
         try:
+            if self._client.status != "running":
+                raise _LostError(self._client.status)
             yield
-        except (CancelledError, OSError, RuntimeError, TimeoutError) as error:
+        except (RecognizerError, _LostError):
+            raise
+        except Exception as error:
             raise _LostError from error
 
     def _recover(self, losses: int, error: Exception) -> int:
@@ -270,37 +288,50 @@ class Cluster:
         return losses + 1
 
     def _connect(self, patience: float) -> None:
-        from distributed import Client
-
         end = time.monotonic() + patience
         while True:
             try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # of versions, which are compared below
-                    self._client = Client(self.address, timeout=PATIENCE, set_as_default=False)
-                break
-            except (OSError, TimeoutError) as error:
+                self._greet(max(FIRST_WORKER, end - time.monotonic()))
+                return
+            except ClusterError:
+                self.close()
+                raise
+            except (ImportError, TypeError, ValueError) as error:
+                raise ClusterError(
+                    f"{shown(self.address)}: no connection of this kind ({error}); give an address such as "
+                    "tcp://10.0.0.5:8786"
+                ) from error
+            except Exception as error:
+                self.close()
                 if time.monotonic() >= end:
                     raise ClusterError(
-                        f"{shown(self.address)}: nobody answers there; start a scheduler with: dask "
-                        "scheduler, or correct the address"
+                        f"{shown(self.address)}: nobody answers there; start a scheduler with: dask scheduler, or "
+                        "correct the address"
                     ) from error
                 time.sleep(0.5)
-        try:
-            self._client.wait_for_workers(1, timeout=max(FIRST_WORKER, end - time.monotonic()))
-        except (OSError, TimeoutError) as error:
-            raise ClusterError(
-                f"{shown(self.address)}: has no workers; start some with: dask worker {self.address}"
-            ) from error
-        self._compare()
 
-    def _compare(self) -> None:
-        """Refuse workers that have other versions."""
+    def _greet(self, patience: float) -> None:
+        """Connect, and see who is there."""
+        from distributed import Client
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of versions, which are compared below
+            self._client = Client(self.address, timeout=PATIENCE, set_as_default=False)
+        try:
+            self._client.wait_for_workers(1, timeout=patience)
+        except TimeoutError as error:
+            raise ClusterError(
+                f"{shown(self.address)}: has no workers; start some with: dask worker {self.address}, each with one "
+                "thread"
+            ) from error
+        for worker, threads in self._client.nthreads().items():
+            _check_threads(worker, threads)
         for name in OURS:
             for worker, found in self._found(name).items():
-                if isinstance(found, Exception):
+                if isinstance(found, PackageNotFoundError):
                     raise ClusterError(f"{worker} has no {name}; install {name} {version(name)} there")
-                _check(worker, {name: found}, {name: version(name)})
+                if isinstance(found, str):  # else it cannot be reached, and Dask will notice
+                    _check(worker, {name: found}, {name: version(name)})
 
     def _found(self, name: str) -> dict[str, str | Exception]:
         """The version of a package, by worker."""
@@ -310,11 +341,6 @@ class Cluster:
 def _name(stage: str) -> str:
     """Under which the dashboard shows a stage, and nothing else is known."""
     return f"{stage.replace(' ', '_')}-{secrets.token_hex(4)}"
-
-
-def _stands(future: object) -> bool:
-    """Whether something is there, or being done."""
-    return future is not None and future.status in ("pending", "finished")
 
 
 def _versions() -> dict[str, str]:
@@ -327,12 +353,19 @@ def _check(worker: str, own: dict[str, str], wanted: dict[str, str]) -> None:
         raise ClusterError(f"{worker} has {listed(other)}; install {listed(right)} there, as here")
 
 
+def _check_threads(worker: str, threads: int) -> None:
+    """Refuse one with several: what Python warns of cannot be told apart by thread."""
+    if threads > 1:
+        raise ClusterError(f"{worker} has {threads} threads; start it as {threads} workers with one thread each")
+
+
 def _call(shared: tuple[dict, Callable], *arguments: object) -> object:
     """On a worker: what is shared, of what is sent."""
     from distributed import get_worker
 
-    wanted, function = shared
-    _check(get_worker().address, _versions(), wanted)
+    (wanted, function), worker = shared, get_worker()
+    _check(worker.address, _versions(), wanted)
+    _check_threads(worker.address, worker.state.nthreads)
     return listened(function, *arguments)
 
 

@@ -37,12 +37,16 @@ class Together:
         kind = id(recognizer), wishes.words, wishes.threshold
         answer = asyncio.get_running_loop().create_future()
         self._waiting[kind].append((path, answer))
+        self._begin(kind, recognizer, wishes)
+        return await answer
+
+    def _begin(self, kind: tuple, recognizer: Recognizer, wishes: Wishes) -> None:
+        """Another group, if it is worth it."""
         if self._wanted(kind):
             self._gathering.add(kind)
             task = asyncio.create_task(self._work(kind, recognizer, wishes))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return await answer
 
     def _wanted(self, kind: tuple) -> bool:
         """Whether another group is worth being begun."""
@@ -56,6 +60,7 @@ class Together:
         while True:
             group = await self._gathered(kind)
             self._working[kind] += 1
+            self._begin(kind, recognizer, wishes)  # for those who found no room in this one
             try:
                 found = await self._engine.run(recognized, recognizer, [path for path, _ in group], wishes)
             except Exception as error:

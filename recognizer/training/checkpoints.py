@@ -19,7 +19,7 @@ from recognizer.errors import RecognizerWarning, TrainingError, shown
 from recognizer.files import archive
 from recognizer.files.writing import remedy
 
-FORMAT, VERSION = "recognizer-checkpoint", 1
+FORMAT, VERSION = "recognizer-checkpoint", 2  # 2: sums are added up in a tree
 BANK, CHAIN, TYING = "bank_", "chain_", "tying"
 EVERY = 1.0  # seconds, at least, between two: iterations that take less are soon done again
 TIMES = 10.0  # as long as one takes to write, at least: so it costs a tenth of the time

@@ -6,12 +6,15 @@ import sys
 import warnings
 from pathlib import Path
 
+import fsspec
 import pytest
+from buckets import bucket_with
+from fsspec.implementations.local import LocalFileSystem
 from synthetic import SPEAKERS, WORDS, record
 
 from recognizer.corpus import audio_files, find
 from recognizer.errors import AudioError, CorpusError, name_of, shown
-from recognizer.files import is_elsewhere
+from recognizer.files import elsewhere, is_elsewhere
 from recognizer.files.elsewhere import brought, files_below, here
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
@@ -24,27 +27,8 @@ def recorded(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def bucket(recorded):
-    """The address of a folder with the same recordings, in a store of S3's kind on this computer."""
-    from moto.server import ThreadedMotoServer
-    from s3fs import S3FileSystem
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings = {"AWS_ACCESS_KEY_ID": "nobody", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
-    settings |= {"AWS_ENDPOINT_URL": f"http://{host}:{port}"}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in settings.items():
-            patch.setenv(name, value)
-        system = S3FileSystem(skip_instance_cache=True)
-        system.mkdir("speech")
-        for file in filter(Path.is_file, recorded.rglob("*")):
-            system.put_file(str(file), f"speech/far/{file.relative_to(recorded).as_posix()}")
-        system.put_file(str(recorded / next(recorded.rglob("*.wav"))), "speech/far/.hidden/x_1.wav")
-        system.pipe_file("speech/far/readme.txt", b"no sound")
-        system.pipe_file("speech/far/_background_noise_/no.wav", b"no sound")
-        yield Path("s3://speech/far")
-    server.stop()
+    with bucket_with(recorded) as address:
+        yield address
 
 
 @pytest.mark.parametrize("text", ["s3://bucket/a.wav", "gs://b/c", "memory://x", "https://example.org/a.wav"])
@@ -88,16 +72,57 @@ def test_samples_are_the_same(recorded, bucket):
 
 
 def test_many_are_brought_at_once(bucket):
-    files, places = [*audio_files([bucket]), bucket / "not-there.wav"], []
+    files, places = audio_files([bucket]), []
     with brought(files):
-        for file in files[:-1]:
+        for file in files:
             with here(file) as local:
                 places.append(local)
             assert local.exists()  # until all have been read
-        assert len(set(places)) == len(files) - 1
-        with pytest.raises(FileNotFoundError), here(files[-1]):
-            pass
+        assert len(set(places)) == len(files)
     assert not any(place.exists() for place in places)
+
+
+def test_one_that_is_gone_keeps_nothing_from_the_others(recorded, bucket):
+    files = audio_files([bucket])
+    with brought([*files, bucket / "gone.wav"]):
+        for file in files:
+            with here(file) as local:
+                assert local.read_bytes() == (recorded / file.name).read_bytes()
+        with pytest.raises(FileNotFoundError), here(bucket / "gone.wav"):
+            pass
+
+
+class Torn(LocalFileSystem):
+    """A store that breaks off in the middle, as one does where of several files one is gone."""
+
+    protocol = "torn"
+
+    def get(self, names, places, **_):
+        for name, place in zip(names, places, strict=True):
+            Path(place).write_bytes(Path(name).read_bytes()[:100])
+        raise ConnectionError("torn")
+
+
+def test_what_is_torn_is_fetched_again(recorded, monkeypatch):
+    monkeypatch.setattr(elsewhere, "LOCAL", ("torn",))
+    fsspec.register_implementation("torn", Torn, clobber=True)
+    files = sorted(recorded.rglob("*.wav"))
+    far = [Path(f"torn://{file}") for file in files]
+    with brought(far):
+        for file, address in zip(files, far, strict=True):
+            with here(address) as local:
+                assert local.read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("protocol", ["memory", "file"])
+def test_every_kind_of_store_tells_its_files_by_the_address(tmp_path, protocol):
+    root = f"{protocol}://{tmp_path}" if protocol == "file" else "memory://place"
+    with fsspec.open(f"{root}/deep/er/yes_1.wav", "wb", auto_mkdir=True) as file:
+        file.write(b"sound")
+    [found] = files_below(Path(root))
+    assert found == Path(root) / "deep" / "er" / "yes_1.wav"
+    with here(found) as local:
+        assert local.read_bytes() == b"sound"
 
 
 def test_answers_are_the_same(recorded, bucket, built):

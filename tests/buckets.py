@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,9 @@ def bucket_with(folder: Path) -> Iterator[Path]:
                 patch.setenv(name, value)
             S3FileSystem.clear_instance_cache()
             system = S3FileSystem(skip_instance_cache=True)
-            system.mkdirs("speech", exist_ok=True)  # all such stores of a process are one
+            with suppress(FileNotFoundError):  # all such stores of a process are one
+                system.rm("speech", recursive=True)
+            system.mkdir("speech")
             for file in filter(Path.is_file, folder.rglob("*")):
                 system.put_file(str(file), f"speech/far/{file.relative_to(folder).as_posix()}")
             system.put_file(str(next(folder.rglob("*.wav"))), "speech/far/.hidden/x_1.wav")
@@ -34,3 +38,7 @@ def bucket_with(folder: Path) -> Iterator[Path]:
             yield Path("s3://speech/far")
     finally:
         server.stop()
+        S3FileSystem.clear_instance_cache()
+        with warnings.catch_warnings():  # its sessions close when nobody holds them any more
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()

@@ -27,7 +27,7 @@ from recognizer.model import Model
 
 COUNTS = (1_000, 10_000, 100_000)
 MEMORY = "300MB"
-KILLED, OF = 40, 3_000  # times, in trainings from so many recordings
+KILLED, OF = 40, 2_000  # times, in trainings from so many recordings
 
 
 def growth(takes: list, folder: Path) -> Iterator[str]:

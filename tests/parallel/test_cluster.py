@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
 import time
+import warnings
 from functools import partial
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -43,6 +45,15 @@ def deadly(number):
 def wrong(number):
     return 1 / (number - 3)
 '''
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_left():
+    """Dask closes some connections only when nobody holds them any more."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)

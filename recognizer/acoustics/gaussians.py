@@ -428,7 +428,7 @@ def _clustered(sizes: Sizes, of: tuple[np.ndarray, np.ndarray, np.ndarray]) -> t
     label, _ = nearest(scaled, centres, found)
     shape = (len(stack), mixtures, stack.shape[2])
     statistics = Statistics.zeros(shape[:2], shape)
-    for part, members in memberships(label, weights, mixtures):
+    for part, members in memberships(label, weights, mixtures, 2 * stack.shape[2]):
         first, second = np.split(members @ with_squares(stack[:, part]), 2, axis=-1)
         statistics.add(Statistics(members.sum(-1), first, second, no_transitions()))
     blank = GaussianBank(found.astype(np.float64), np.broadcast_to(mean, shape), np.broadcast_to(variance, shape))

@@ -98,7 +98,7 @@ def kmeans_of_groups(
 def _centres(features: np.ndarray, weights: np.ndarray, label: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Means of the frames of each label, (G, K, D), and which there are, (G, K), moved to the front."""
     sums, sizes = np.zeros((len(features), count, features.shape[-1])), np.zeros((len(features), count))
-    for part, members in memberships(label, weights, count):
+    for part, members in memberships(label, weights, count, features.shape[-1]):
         sums += members @ features[:, part]
         sizes += members.sum(-1)
     order = np.argsort(sizes == 0, axis=1, kind="stable")
@@ -106,10 +106,13 @@ def _centres(features: np.ndarray, weights: np.ndarray, label: np.ndarray, count
     return np.take_along_axis(sums, order[..., None], 1) / np.where(sizes > 0, sizes, 1.0)[..., None], sizes > 0
 
 
-def memberships(label: np.ndarray, weights: np.ndarray, count: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Part by part of the frames, (G, T), their weight where they have a label and zero elsewhere, (G, K, T)."""
+def memberships(label: np.ndarray, weights: np.ndarray, count: int, values: int) -> Iterator[tuple[slice, np.ndarray]]:
+    """Part by part of the frames, (G, T), their weight where they have a label and zero elsewhere, (G, K, T).
+
+    A part has as many frames as are little memory, each with so many values in double precision beside its weights.
+    """
     labels = np.arange(count)[:, None]
-    for part in slices(label.shape[1], CHUNK_VALUES // (count * len(label))):
+    for part in slices(label.shape[1], CHUNK_VALUES // (max(count, values) * len(label))):
         yield part, (label[:, None, part] == labels) * weights[:, None, part]
 
 

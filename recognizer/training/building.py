@@ -41,6 +41,9 @@ from recognizer.training.trials import (
 
 FEW_TAKES = 15  # of a word, on average; with more there is little to gain
 BORROWED_FRAMES = 20.0  # of each Gaussian: as many as a take of a word has in two states
+A_RECORDING = 2_000  # bytes of memory for all that is known of one beside its features
+START = 220_000_000  # bytes of memory for clustering the frames of one state, at most
+LEAST = 1 / 10  # of the memory asked for, that features have in any case
 STATIC = 1 / 4  # of the memory for features: a third of what they become with their derivatives
 FLOOR_BESIDE_BORROWED = 0.1  # lower than the usual one, whose task what is borrowed takes over
 
@@ -84,7 +87,8 @@ def build(
     few : train as few recordings of a word demand: on mild copies of them beside what is asked for, with
         variances borrowed from all words; when None, if there are up to FEW_TAKES of a word
     jobs : processes for the analysis, threads for the training, or what else works
-    memory : bytes for features, all when None; what has no room goes to a file. The model is the same
+    memory : bytes for features and what else grows with the recordings, all when None; what has no room goes to a
+        file. The model is the same
     cache : a folder where what was heard in recordings is kept, for the next training from them
     checkpoints : a folder for what a later call needs to go on where this one was ended; of no use once the model is
         saved, see `Checkpoints.remove`
@@ -268,6 +272,8 @@ def _analyse(
     analyses: list[Analysis] = []
     refused: list[Refusal] = []
     lone: list[tuple[Path, int]] = []
+    if memory is not None:
+        memory = round(max(LEAST * memory, memory - A_RECORDING * len(utterances) - START))
     static = Store(None if memory is None else round(STATIC * memory))
     found = analyser.analyse_files([u.path for u in utterances], copies, jobs=jobs)
     for number, (utterance, analysis) in enumerate(zip(utterances, found), 1):

@@ -8,7 +8,7 @@ import numpy as np
 
 from recognizer.errors import TrainingError
 
-CHUNK_VALUES = 4_000_000  # distances held at once: 32 MB
+CHUNK_VALUES = 2_000_000  # distances held at once: 16 MB
 
 
 def kmeans(

@@ -43,7 +43,7 @@ FEW_TAKES = 15  # of a word, on average; with more there is little to gain
 BORROWED_FRAMES = 20.0  # of each Gaussian: as many as a take of a word has in two states
 A_RECORDING = 2_000  # bytes of memory for all that is known of one beside its features
 START = 220_000_000  # bytes of memory for clustering the frames of one state, at most
-LEAST = 1 / 10  # of the memory asked for, that features have in any case
+LEAST = 1 / 20  # of the memory asked for, that features have in any case
 STATIC = 1 / 4  # of the memory for features: a third of what they become with their derivatives
 FLOOR_BESIDE_BORROWED = 0.1  # lower than the usual one, whose task what is borrowed takes over
 

@@ -233,6 +233,15 @@ def write_results(recipe: Path, title: str, command: str, *parts: str) -> None:
     print(text)
 
 
+def measured(rows: Iterable[str]) -> str:
+    """A table of two columns, each row shown when it is there."""
+    table = ["| what | measured |", "|---|---|"]
+    for row in rows:
+        table.append(row)
+        print(row, file=sys.stderr, flush=True)
+    return "\n".join(table)
+
+
 def load(corpus: Path) -> list[Utterance]:
     """All utterances of a corpus, with speakers known."""
     return [u for u in find(corpus) if u.speaker]

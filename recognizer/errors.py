@@ -9,7 +9,7 @@ from pathlib import PurePath
 
 LONGEST = 500  # characters of a name or a value in a message: paths are mostly whole
 LONGEST_LINE = 1000  # characters of a message, with all names in it
-_ADDRESS = re.compile(r"^([a-z][a-z0-9+.-]+:)/(?!/)")  # of which a path has lost a slash
+ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):[/\\]+(.+)")  # two letters at least, for C: is a drive
 _PARTS = re.compile(r"\\(?:x..|u.{4}|U.{8}|.)|.", re.DOTALL)  # a character, or what escapes one
 
 
@@ -83,7 +83,13 @@ def shown(name: object) -> str:
 
 def name_of(path: PurePath) -> str:
     """A path as whoever gave it wrote it, also one that is an address and has lost a slash."""
-    return _ADDRESS.sub(r"\1//", str(path))
+    found = ADDRESS.fullmatch(str(path))
+    return "://".join(found.groups()) if found else str(path)
+
+
+def retold(message: str, path: PurePath, given: PurePath) -> str:
+    """A message about a file that was read under another name than the one given."""
+    return message.replace(shown(path), shown(given))
 
 
 def cited(value: object) -> str:

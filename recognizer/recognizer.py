@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recognizer.errors import AdaptationError, AudioError, ModelError, RecognizerWarning, cited, listed, name_of, shown
+from recognizer.errors import (
+    AdaptationError,
+    AudioError,
+    ModelError,
+    RecognizerWarning,
+    cited,
+    listed,
+    name_of,
+    retold,
+    shown,
+)
 from recognizer.features.analysis import FILES_AT_ONCE, Analysis, finished, low_rate
 from recognizer.model import Model, facts, in_few_words, locate
 from recognizer.recognition.decoding import positions_scored
@@ -774,7 +784,7 @@ def _transcribed(recognizer: Recognizer, how: dict, path: Path) -> Transcript:
 
 def _named(path: Path, result: FileResult | Transcript) -> FileResult | Transcript:
     """What was found in a file that was read under another name, by its own."""
-    error = result.error and result.error.replace(shown(result.path), shown(path))
+    error = result.error and retold(result.error, result.path, path)
     return replace(result, path=path, error=error)
 
 

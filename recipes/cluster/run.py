@@ -4,9 +4,7 @@ Scheduler and workers run on this computer, each in a process of its own; traini
 are those of a corpus over and over, each time at another level and with other noise.
 """
 
-import argparse
 import os
-import random
 import socket
 import subprocess
 import sys
@@ -19,8 +17,8 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # work
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "scale")]
 
 import numpy as np
-from protocols import load, write_results
-from repeating import repeated, started, trained
+from protocols import measured, write_results
+from repeating import asked_for, repeated, started, trained
 
 COUNT, FEW = 20_000, 3_000  # recordings: to be quick with, and to be killed at
 TIMES = 3
@@ -123,23 +121,16 @@ def kills(what: str, corpus: Path, folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog="fsdd: https://github.com/Jakobovski/free-spoken-digit-dataset (CC BY-SA 4.0)"
-    )
-    parser.add_argument("folder", type=Path, help="holds the corpus fsdd")
-    takes = load(parser.parse_args().folder / "fsdd")
-    random.Random(0).shuffle(takes)  # so that a part of them is of all words and speakers
-    rows = ["| what | measured |", "|---|---|"]
+    takes = asked_for(__doc__)
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         many, few = (repeated(takes, count, place / str(count)) for count in (COUNT, FEW))
-        for row in (lambda: gain(many, few, place), *(lambda what=what: kills(what, few, place) for what in KILLS)):
-            rows.append(row())
-            print(rows[-1], file=sys.stderr, flush=True)
+        measurements = (lambda: gain(many, few, place), *(lambda what=what: kills(what, few, place) for what in KILLS))
+        table = measured(measure() for measure in measurements)
     write_results(
         Path(__file__),
         "Training on a cluster",
         "python recipes/cluster/run.py FOLDER",
-        "\n".join(rows),
+        table,
         "Scheduler, workers and the command that trains share two cores.",
     )

@@ -1,20 +1,35 @@
 """Corpora that repeat a small one, and trainings from them in processes of their own."""
 
+import argparse
 import os
+import random
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from protocols import load
 
+from recognizer.corpus import Utterance
 from recognizer.sound import audio
 
 RATE = 8000
 GAIN, NOISE = (0.3, 0.9), (-4.0, -2.5)  # of full scale; powers of ten of it
 
 
-def repeated(takes: list, count: int, folder: Path) -> Path:
+def asked_for(description: str) -> list[Utterance]:
+    """The corpus in the folder that is given, shuffled, so that a part of it is of all words and speakers."""
+    parser = argparse.ArgumentParser(
+        description=description, epilog="fsdd: https://github.com/Jakobovski/free-spoken-digit-dataset (CC BY-SA 4.0)"
+    )
+    parser.add_argument("folder", type=Path, help="holds the corpus fsdd")
+    takes = load(parser.parse_args().folder / "fsdd")
+    random.Random(0).shuffle(takes)
+    return takes
+
+
+def repeated(takes: list[Utterance], count: int, folder: Path) -> Path:
     """So many recordings of the corpus, written to a folder."""
     source, loaded = np.random.default_rng(0), {}
     for number in range(count):

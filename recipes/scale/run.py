@@ -4,7 +4,6 @@ The recordings are those of a corpus over and over, each time at another level a
 the real command in a process of its own.
 """
 
-import argparse
 import os
 import random
 import signal
@@ -20,8 +19,8 @@ os.environ["OPENBLAS_NUM_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"  # CPU 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
-from protocols import load, write_results
-from repeating import repeated, started, trained
+from protocols import measured, write_results
+from repeating import asked_for, repeated, started, trained
 
 from recognizer.model import Model
 
@@ -101,22 +100,14 @@ def kills(takes: list, folder: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, epilog="fsdd: https://github.com/Jakobovski/free-spoken-digit-dataset (CC BY-SA 4.0)"
-    )
-    parser.add_argument("folder", type=Path, help="holds the corpus fsdd")
-    takes = load(parser.parse_args().folder / "fsdd")
-    random.Random(0).shuffle(takes)  # so that a part of them is of all words and speakers
-    rows = ["| what | measured |", "|---|---|"]
+    takes = asked_for(__doc__)
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        for row in chain(growth(takes, place), blas(place), workers(place), kills(takes, place)):
-            rows.append(row)
-            print(row, file=sys.stderr, flush=True)
+        table = measured(chain(growth(takes, place), blas(place), workers(place), kills(takes, place)))
     write_results(
         Path(__file__),
         "Training that grows",
         "python recipes/scale/run.py FOLDER",
-        "\n".join(rows),
+        table,
         "Of features alone `--memory` tells; the program and its libraries take about 200 MB beside them.",
     )

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 from playwright.sync_api import sync_playwright
-from protocols import load, write_results
+from protocols import load, measured, write_results
 from websockets.asyncio.client import connect
 
 from recognizer import Recognizer
@@ -254,20 +254,18 @@ if __name__ == "__main__":
     parser.add_argument("folder", type=Path, help="holds the corpus fsdd")
     files = [take.path for take in load(parser.parse_args().folder / "fsdd")]
     recognizer = Recognizer.load("digits")
-    rows = ["| what | measured |", "|---|---|"]
-    for row in (
+    measurements = (
         visits,
         lambda: requests(recognizer, files),
         *(lambda count=count: in_real_time(recognizer, files, count) for count in MANY),
         lambda: an_hour(files),
-    ):
-        rows.append(row())
-        print(rows[-1], file=sys.stderr, flush=True)
+    )
+    table = measured(measure() for measure in measurements)
     write_results(
         Path(__file__),
         "The server under load",
         "python recipes/serve/run.py FOLDER",
-        "\n".join(rows),
+        table,
         "Two cores, which callers and server share. An answer is different if its word, its confidence or its times\n"
         "are not those of a session that is alone.",
     )

@@ -50,7 +50,7 @@ COMMANDS = {
 PLACEHOLDERS = {"int": "N", "float": "X", "path": "PATH"}  # by what the names of types begin with
 WILDCARDS = "*?["
 # A thread for every core, to multiply matrices as small as these, means waiting for the slowest of them: beside another
-# program that works, a command takes several times as long (recipes/scale). Cores are used by --jobs.
+# program that works, a command takes far longer (recipes/scale). Cores are used by --jobs.
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 

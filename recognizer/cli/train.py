@@ -152,8 +152,8 @@ def train(
     memory: Annotated[
         str | None,
         typer.Option(
-            help="For the features of the recordings; what has no room goes to a file. By default a quarter of what "
-            "the system has, where it tells.",
+            help="For all that grows with the recordings; features that have no room go to a file. By default a "
+            "quarter of what the system has, where it tells.",
             metavar="SIZE",
             show_default=False,
         ),
@@ -206,43 +206,46 @@ def train(
         weights = dict(_weight(text, corpora.weight) for text in weight or [])
     except (TrainingError, CorpusError) as error:
         raise usage_error(str(error)) from error
-    found = recordings_of(corpus, layout, quiet, debug=debug)
-    words = {utterance.word for utterance in found.utterances}
-    if len(words) == 1 and layout is None and (read_as := next(filter(None, found.layouts), None)):
-        raise CorpusError(
-            f"{listed(corpus)}: there is only one word, {cited(*words)}, where names are {read_as}; to train it alone, "
-            f"say so with --layout '{read_as}'; else say where the word is, as in --layout "
-            "'{speaker}/{word}_{take}'"
-        )
-    if tie is not None and tie >= (own := len(words) * states) and not quiet:
-        complain(f"--tie {tie} ties nothing: {counted(len(words), 'word')} of {states} states have {own}; give fewer")
-    with working("looking at the recordings", quiet):
-        noises, silent = clips(noise or [])
-        augmentation = augmentation and replace(augmentation, noises=noises)
-        utterances = weigh_folders(found.utterances, weights)
-        front_end = corpus_front_end(utterances)
-    if sample_rate and not front_end.hears:
-        holds = f"{' '.join(map(shown, corpus))} holds {front_end.source}"
-        raise usage_error(f"--sample-rate {sample_rate} is for sound, and {holds}; leave it out")
-    foreign, known = corpora.unknown_files(unknown or [], {u.word for u in utterances})
-    if known and not quiet:
-        complain(f"left out of --unknown: {len(known)} recordings of words that the model shall know")
-    with at_work(jobs, cluster) as power, _told_how_to_go_on(checkpoints.folder), progress_bar(quiet) as progress:
-        progress("analysis", 0, len(utterances))
-        model, refused = build(
-            utterances,
-            front_end=FrontEnd.for_rate(sample_rate) if sample_rate else front_end,
-            settings=settings,
-            augmentation=augmentation,
-            unknown=foreign,
-            jobs=power,
-            memory=room,
-            cache=cache,
-            checkpoints=checkpoints.folder,
-            resume=resume,
-            card={"data": ", ".join(folder.name or str(folder) for folder in corpus), "licence": licence},
-            progress=progress,
-        )
+    with at_work(jobs, cluster) as power:  # first of all: a cluster that is not there is told at once
+        found = recordings_of(corpus, layout, quiet, debug=debug)
+        words = {utterance.word for utterance in found.utterances}
+        if len(words) == 1 and layout is None and (read_as := next(filter(None, found.layouts), None)):
+            raise CorpusError(
+                f"{listed(corpus)}: there is only one word, {cited(*words)}, where names are {read_as}; to train it "
+                f"alone, say so with --layout '{read_as}'; else say where the word is, as in --layout "
+                "'{speaker}/{word}_{take}'"
+            )
+        if tie is not None and tie >= (own := len(words) * states) and not quiet:
+            complain(
+                f"--tie {tie} ties nothing: {counted(len(words), 'word')} of {states} states have {own}; give fewer"
+            )
+        with working("looking at the recordings", quiet):
+            noises, silent = clips(noise or [])
+            augmentation = augmentation and replace(augmentation, noises=noises)
+            utterances = weigh_folders(found.utterances, weights)
+            front_end = corpus_front_end(utterances)
+        if sample_rate and not front_end.hears:
+            holds = f"{' '.join(map(shown, corpus))} holds {front_end.source}"
+            raise usage_error(f"--sample-rate {sample_rate} is for sound, and {holds}; leave it out")
+        foreign, known = corpora.unknown_files(unknown or [], {u.word for u in utterances})
+        if known and not quiet:
+            complain(f"left out of --unknown: {len(known)} recordings of words that the model shall know")
+        with _told_how_to_go_on(checkpoints.folder), progress_bar(quiet) as progress:
+            progress("analysis", 0, len(utterances))
+            model, refused = build(
+                utterances,
+                front_end=FrontEnd.for_rate(sample_rate) if sample_rate else front_end,
+                settings=settings,
+                augmentation=augmentation,
+                unknown=foreign,
+                jobs=power,
+                memory=room,
+                cache=cache,
+                checkpoints=checkpoints.folder,
+                resume=resume,
+                card={"data": ", ".join(folder.name or str(folder) for folder in corpus), "licence": licence},
+                progress=progress,
+            )
     model.save(output) if name is None else own_models.save(model, output, instead)
     checkpoints.remove()
     left_out = [*silent, *(refusal.reason for refusal in refused)]

@@ -20,8 +20,7 @@ from pathlib import Path
 from recognizer.corpus.files import names_of, search
 from recognizer.corpus.patterns import COPY, Pattern
 from recognizer.errors import CorpusError, cited, counted, listed, shown
-from recognizer.files import is_elsewhere
-from recognizer.files.elsewhere import here
+from recognizer.files import here, is_elsewhere
 
 WORD_FOLDER = "{word}/*"
 SPEAKER_MARK = "_nohash_"  # what stands before it in a name is the speaker

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recognizer.errors import AudioError, shown
+from recognizer.errors import AudioError, retold, shown
 from recognizer.features import parameter_files
 from recognizer.features.front_end import FrontEnd, GivenFeatures
-from recognizer.files import is_elsewhere
+from recognizer.files import brought
 from recognizer.files.contents import FARTHEST
 from recognizer.sound import audio, level
 from recognizer.sound.audio import Recording
@@ -171,7 +171,8 @@ class Analyser:
         from recognizer.parallel import workers_of  # here, for one recording needs no workers
 
         copies, seen = copies or [()] * len(paths), workers_of(jobs).sees(paths)
-        return _map(self._group, list(zip(seen, copies, strict=True)), jobs)
+        found = _map(self._group, list(zip(seen, copies, strict=True)), jobs)
+        return (_named(each, *names) for each, *names in zip(found, seen, paths, strict=True))
 
     def analyse_pieces(
         self, paths: Sequence[Path], *, jobs: int | Workers = 1
@@ -179,7 +180,8 @@ class Analyser:
         """Analyse files of whatever sounds, likewise: whole where they are short enough for a word, else in pieces."""
         from recognizer.parallel import workers_of
 
-        return _map(self._pieces, workers_of(jobs).sees(paths), jobs)
+        seen = workers_of(jobs).sees(paths)
+        return (_named(each, *names) for each, *names in zip(_map(self._pieces, seen, jobs), seen, paths, strict=True))
 
     def read_parameters(self, path: Path) -> Analysis:
         """The features in one of HTK's parameter files, as an analysis of whatever recording they come from.
@@ -222,11 +224,7 @@ class Analyser:
 
     def _group(self, files: Sequence[tuple[Path, Sequence[Perturbation]]]) -> list[Analysis | AudioError]:
         """Some files, each with its analysis, or its error where it cannot be read, so that the others go on."""
-        if not (far := [path for path, _ in files if is_elsewhere(path)]):
-            return self._group_here(files)
-        from recognizer.files.elsewhere import brought
-
-        with brought(far):
+        with brought([path for path, _ in files]):
             return self._group_here(files)
 
     def _group_here(self, files: Sequence[tuple[Path, Sequence[Perturbation]]]) -> list[Analysis | AudioError]:
@@ -312,6 +310,13 @@ def _told() -> Iterator[list[warnings.WarningMessage]]:
     finally:
         for each in said:
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+
+
+def _named(found: Analysis | list[Analysis] | AudioError, path: Path, given: Path) -> object:
+    """What was found in a file, an error by the name that it was given."""
+    if not isinstance(found, AudioError) or path == given:
+        return found
+    return AudioError(retold(str(found), path, given))
 
 
 def _to_know(analysis: Analysis) -> Known:

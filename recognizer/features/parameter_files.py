@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from recognizer.errors import AudioError, cited, shown
-from recognizer.files import is_elsewhere
+from recognizer.files import here
 from recognizer.files.writing import remedy, replacing
 
 # As such files are usually named, by what is in them; compare in lower case.
@@ -134,10 +134,6 @@ def _name(code: int) -> str:
 
 def _bytes(path: Path) -> bytes:
     try:
-        if not is_elsewhere(path):
-            return path.read_bytes()
-        from recognizer.files.elsewhere import here
-
         with here(path) as local:
             return local.read_bytes()
     except FileNotFoundError as error:

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recognizer.files import ADDRESS, is_elsewhere
+from recognizer.errors import ADDRESS
 from recognizer.files.writing import FULL
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def files_below(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def brought(paths: Sequence[Path]) -> Iterator[None]:
-    """Copy files that are elsewhere, all at once; `here` finds them so inside the block, if they could be had."""
+def all_copied(paths: Sequence[Path]) -> Iterator[None]:
+    """Copy files that are elsewhere, all at once; `copied` finds them so inside the block, if they could be had."""
     with tempfile.TemporaryDirectory() as folder:
         local = {path: Path(folder) / f"{number}{path.suffix}" for number, path in enumerate(paths)}
         by_system: dict[str, list[Path]] = {}
@@ -62,8 +62,8 @@ def brought(paths: Sequence[Path]) -> Iterator[None]:
 
 
 @contextmanager
-def here(path: Path) -> Iterator[Path]:
-    """A file of this computer with what is at a path: itself, unless it is elsewhere.
+def copied(path: Path) -> Iterator[Path]:
+    """A file of this computer with what is at an address.
 
     Raises
     ------
@@ -72,8 +72,6 @@ def here(path: Path) -> Iterator[Path]:
     """
     if path in _here.get():
         yield _here.get()[path]
-    elif not is_elsewhere(path):
-        yield path
     else:
         with tempfile.TemporaryDirectory() as folder:
             local = Path(folder) / f"0{path.suffix}"

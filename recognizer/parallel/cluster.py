@@ -118,21 +118,23 @@ class Cluster:
         """
         paths = [path if is_elsewhere(path) else Path(os.path.abspath(path)) for path in paths]
         here = [path for path in paths[:: max(1, len(paths) // SAMPLE)] if path.exists()]
-        losses = 0
-        while here:
-            try:
-                with self._losing():
-                    missing = self._client.run(_missing, here, on_error="ignore")
-                break
-            except _LostError as error:
-                losses = self._recover(losses, error)
-        for worker, gone in missing.items() if here else ():
-            if gone:
+        for worker, missing in self._of_all(_missing, here).items() if here else ():
+            if missing:
                 raise ClusterError(
-                    f"{worker} has no {shown(gone[0])}; give recordings in a folder that all computers have under "
+                    f"{worker} has no {shown(missing[0])}; give recordings in a folder that all computers have under "
                     "the same name, or an address such as s3://bucket/folder"
                 )
         return paths
+
+    def _of_all(self, function: Callable, argument: object) -> dict[str, object]:
+        """What each worker says, those left out that cannot be reached."""
+        losses = 0
+        while True:
+            try:
+                with self._losing():
+                    return self._client.run(function, argument, on_error="ignore")
+            except _LostError as error:
+                losses = self._recover(losses, error)
 
     def map(self, stage: str, function: Callable, items: Iterable) -> Iterator:
         name, shared, losses = _name(stage), {}, 0
@@ -178,7 +180,10 @@ class Cluster:
 
     def _sent(self, item: object) -> object:
         """An item, or where it is on a worker."""
-        return item if len(pickle.dumps(item)) < LARGE else self._client.scatter([item], hash=False)[0]
+        buffers: list[pickle.PickleBuffer] = []  # arrays, which are not copied
+        rest = pickle.dumps(item, protocol=5, buffer_callback=buffers.append)
+        size = len(rest) + sum(buffer.raw().nbytes for buffer in buffers)
+        return item if size < LARGE else self._client.scatter([item], hash=False)[0]
 
     def _planted(self, name: str, shared: dict, leaf: Callable, held: Held, add: Callable, nodes: dict) -> object:
         """The top of a tree that the cluster adds up; what stands of it already is left as it is."""

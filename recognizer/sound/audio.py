@@ -10,7 +10,7 @@ import threading
 import warnings
 import wave
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from numbers import Real
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from recognizer.errors import AudioError, HeaderWarning, shown
-from recognizer.files import is_elsewhere
+from recognizer.files import here
 from recognizer.files.writing import remedy, replacing
 from recognizer.sound.channels import floats, one, with_speech
 
@@ -315,7 +315,7 @@ def _blocks(
     import soundfile
 
     try:
-        with _here(path) as local, open(local, "rb") as file, _by_name(local, file) as named:
+        with here(path) as local, open(local, "rb") as file, _by_name(local, file) as named:
             if not os.path.getsize(named):
                 raise AudioError("is empty (0 bytes); record or copy it again")
             with opened(named, start) as sound:
@@ -340,15 +340,6 @@ def _blocks(
         raise AudioError(f"is not sound or is damaged ({reason}); convert it to WAV, FLAC or OGG") from error
 
 
-def _here(path: Path) -> AbstractContextManager[Path]:
-    """A file of this computer with what is at a path."""
-    if not is_elsewhere(path):
-        return nullcontext(path)
-    from recognizer.files.elsewhere import here
-
-    return here(path)
-
-
 @contextmanager
 def opened(path: Path, start: float = 0.0) -> Iterator[soundfile.SoundFile | DecodedSound]:
     """A sound file from `start` seconds on, opened by libsndfile by itself: twice as fast as by way of Python.
@@ -362,7 +353,7 @@ def opened(path: Path, start: float = 0.0) -> Iterator[soundfile.SoundFile | Dec
     """
     import soundfile
 
-    with _here(path) as path, open(path, "rb") as file:
+    with here(path) as path, open(path, "rb") as file:
         try:
             sound = _by_libsndfile(path, file)
         except (soundfile.SoundFileError, TypeError):  # TypeError: a headerless file named .raw

@@ -6,6 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,7 @@ from recognizer.features.analysis import FILES_AT_ONCE, Analyser, Analysis, fini
 from recognizer.features.cache import Cache
 from recognizer.features.front_end import FrontEnd, GivenFeatures
 from recognizer.features.store import Store
+from recognizer.files import brought
 from recognizer.model import Model, too_large
 from recognizer.parallel import Workers
 from recognizer.sound.audio import opened
@@ -242,19 +244,12 @@ def corpus_front_end(utterances: Sequence[Utterance]) -> FrontEnd | GivenFeature
 
 def corpus_rate(utterances: Sequence[Utterance]) -> int:
     """The rate to train at: 16 kHz if most recordings have it, else 8 kHz."""
-    rates = []
-    for utterance in utterances[:: max(1, len(utterances) // 200)]:
-        try:
-            with opened(utterance.path) as sound:
+    rates, chosen = [], [utterance.path for utterance in utterances[:: max(1, len(utterances) // 200)]]
+    with brought(chosen):
+        for path in chosen:
+            # Unreadable ones are reported when they are loaded.
+            with suppress(AudioError, OSError, RuntimeError, TypeError, ValueError), opened(path) as sound:
                 rates.append(sound.samplerate)
-        except (
-            AudioError,
-            OSError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-        ):  # unreadable ones are reported when they are loaded
-            continue
     return 16000 if rates and np.median(rates) >= 16000 else 8000
 
 

@@ -14,8 +14,8 @@ from synthetic import SPEAKERS, WORDS, record
 
 from recognizer.corpus import audio_files, find
 from recognizer.errors import AudioError, CorpusError, name_of, shown
-from recognizer.files import elsewhere, is_elsewhere
-from recognizer.files.elsewhere import brought, files_below, here
+from recognizer.files import brought, elsewhere, here, is_elsewhere
+from recognizer.files.elsewhere import files_below
 from recognizer.recognizer import Recognizer
 from recognizer.sound import audio
 

@@ -134,6 +134,19 @@ def test_answers_are_the_same(cluster, few, built, tmp_path):
         ]
 
 
+def test_what_cannot_be_read_has_the_name_that_was_given(cluster, built):
+    [found] = built.analyser.analyse_files([Path("not-there.wav")], jobs=cluster)
+    assert str(found) == "not-there.wav: no such file; check the name"
+
+
+def test_a_cluster_that_is_not_there_is_told_before_anything_is_looked_at(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(clusters, "PATIENCE", 0.5)
+    how = ("--output", tmp_path / "a.npz", "--cluster", "tcp://127.0.0.1:1")
+    outcome = run("train", tmp_path / "no-such-corpus", *how)
+    assert (outcome.status, outcome.stdout) == (1, "")
+    assert "tcp://127.0.0.1:1: nobody answers there" in outcome.stderr
+
+
 def test_workers_read_from_a_store(folder, few, built):
     near = [utterance.path for utterance in few]
     with bucket_with(near[0].parent) as far, computers(str(folder), 1) as one, Cluster(one.address) as cluster:

@@ -256,7 +256,7 @@ class GaussianBank:
         shape = (len(groups), sizes.mixtures, groups[0].dims)
         means, variances = np.empty(shape), np.empty(shape)
         statistics = Statistics.zeros(shape[:2], shape)
-        parts = list(of_similar_length(lengths, STACKED_FRAMES))
+        parts = list(of_similar_length(lengths, STACKED_FRAMES))[::-1]  # the longest is not waited for alone at the end
         stacks = (_stack([groups[member] for member in members]) for members in parts)
         for members, (blank, found) in zip(parts, mapped(partial(_clustered, sizes), stacks), strict=True):
             means[members], variances[members] = blank.means, blank.variances

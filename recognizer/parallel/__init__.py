@@ -41,7 +41,7 @@ class Workers(Protocol):
 
 
 def workers_of(jobs: int | Workers, recordings: int | None = None) -> Workers:
-    """Of a number, so many processes or threads of this computer.
+    """Of a number, so many processes of this computer.
 
     Parameters
     ----------

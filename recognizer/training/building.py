@@ -88,7 +88,7 @@ def build(
         speakers, until there are so many
     few : train as few recordings of a word demand: on mild copies of them beside what is asked for, with
         variances borrowed from all words; when None, if there are up to FEW_TAKES of a word
-    jobs : processes for the analysis, threads for the training, or what else works
+    jobs : processes, or what else works
     memory : bytes for features and what else grows with the recordings, all when None; what has no room goes to a
         file. The model is the same
     cache : a folder where what was heard in recordings is kept, for the next training from them

@@ -65,7 +65,8 @@ class Chunk:
     @property
     def features(self) -> np.ndarray:
         """Frames of the utterances end to end, (T, D)."""
-        return np.concatenate([np.asarray(features) for features in self.utterances])
+        found = [np.asarray(features) for features in self.utterances]
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     def stack(self, values: np.ndarray) -> np.ndarray:
         """Values by frame, (T, N), word by word, (G, stacked, N); zeros fill up."""
@@ -97,7 +98,7 @@ def train(
     settings : sizes and limits
     weights : (U,), how much each utterance counts, over 0, relative to the mean of all; alike when None. One of
         weight two counts as two of weight one would; nothing is copied
-    jobs : threads, or what else works; the result does not depend on it
+    jobs : processes, or what else works; the result does not depend on it
     checkpoint : where it goes on from, if something is there, and what it leaves for another time
     after_iteration : called with stage, iteration and log likelihood per frame
 
@@ -122,7 +123,8 @@ def train(
     weights = np.ones(len(features)) if weights is None else relative(weights)
     speech = laid_out(features, words, weights)
     floor = variance_floor(features, settings, weights)
-    chunks = workers_of(jobs).hold(speech.chunks, _read_in)
+    jobs = workers_of(jobs, len(features))
+    chunks = jobs.hold(speech.chunks, _read_in)
     if (reached := checkpoint.load()) is None:
         tying = _tying(speech, chunks, words, spans, settings, floor, jobs, after_iteration)
         start = WordModels(*cut_and_cluster(speech, words, spans, settings, floor, tying, jobs), tying=tying)

@@ -71,7 +71,7 @@ class TrainingData:
     analyses : of each; its plain features come first, then those of its copies
     analyser : how recordings become such features
     settings : of the training
-    jobs : processes for the analysis, threads for the training, or what else works
+    jobs : processes, or what else works
     perturbations : of the copies that every recording has
     checkpoints : of the training
     """

@@ -48,7 +48,7 @@ def test_nothing_stays_on_the_disk(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     store = Store(0)
     store.keep(np.ones((3, 3), np.float32))
-    file = store._file
+    file = store._spool._file
     del store
     assert file.closed
     assert list(tmp_path.iterdir()) == []

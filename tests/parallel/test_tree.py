@@ -48,6 +48,27 @@ def test_a_sum_is_the_same_whoever_adds_it_up(numbers):
     assert one == two == pytest.approx(sum(numbers), abs=1e-6)
 
 
+@pytest.mark.parametrize("count", [1, 2, 31, 32, 33, 200])
+def test_few_pieces_and_many_are_added_up_in_the_same_order(count):
+    numbers = [0.1 * number for number in range(count)]
+    assert Here(2).total("sum", float, numbers, sum) == Here(1).total("sum", float, numbers, sum)
+
+
+def test_what_is_held_is_read_in_and_added_up_as_often_as_one_likes():
+    at_work = Here(2)
+    held = at_work.hold(range(40), float)
+    assert [at_work.total("sum", abs, held, sum) for _ in range(3)] == [780.0] * 3
+    assert at_work.total("sum", abs, [], sum) is None
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_sums_come_with_the_warnings_of_their_pieces(jobs):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert Here(jobs).total("twice", twice, range(9), sum) == 72
+    assert [str(each.message) for each in told] == [f"this was {number}" for number in range(9)]
+
+
 def twice(number):
     warnings.warn(f"this was {number}", UserWarning, stacklevel=1)
     return 2 * number

@@ -18,14 +18,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Self
 
 from recognizer.errors import RecognizerError, cited, listed, shown
 from recognizer.files import is_elsewhere
 from recognizer.parallel import tree
-from recognizer.parallel.here import listened, said_here
+from recognizer.parallel.here import keep_freed_memory, listened, said_here
 
 PATIENCE = 10.0  # seconds for somebody to answer at an address
 FIRST_WORKER = 60.0  # seconds for a scheduler to have a worker
@@ -34,6 +34,7 @@ AHEAD = 4  # pieces of work that are sent for each thread of a worker
 SAMPLE = 3  # files, of many, that every worker is asked for
 AGAIN = 30  # times in a row that something is lost
 LOOK = 5.0  # seconds from one look at whether there are workers to the next
+WORTH_SENDING = 0.15  # seconds; small pieces of work that take less are sent together
 LARGE = 1_000_000  # bytes; what is smaller goes through the scheduler, which can send it again
 ADDRESS = re.compile(r"(?:tcp|tls|wss?|ucx)://\S+:\d+")
 OURS = (
@@ -94,7 +95,7 @@ class Cluster:
                 logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what matters is told in one line
         if not ADDRESS.fullmatch(address):
             raise ClusterError(f"{shown(address)} is no address of a scheduler; give one such as tcp://10.0.0.5:8786")
-        self.address, self._client = address, None
+        self.address, self._client, self._direct = address, None, False
         self._connect(PATIENCE)
 
     def __enter__(self) -> Self:
@@ -137,30 +138,34 @@ class Cluster:
                 losses = self._recover(losses, error)
 
     def map(self, stage: str, function: Callable, items: Iterable) -> Iterator:
-        name, shared, losses = _name(stage), {}, 0
-        numbered, waiting, sent = enumerate(items), {}, {}  # what is not done yet, and where it is being done
+        name, shared, losses, size, light = _name(stage), {}, 0, 1, True
+        items, numbers, waiting, sent = iter(items), count(), {}, {}  # what is not done yet, and where it is being done
         while True:
             try:
                 with self._losing():
                     ahead = AHEAD * max(1, sum(self._client.nthreads().values()))
-                waiting |= dict(islice(numbered, max(0, ahead - len(waiting))))
+                while len(waiting) < ahead and (together := list(islice(items, size))):
+                    waiting[next(numbers)] = together
                 if not waiting:
                     return
                 with self._losing():
                     work = self._shared(shared, name, function)
                     for number in waiting:
                         if number not in sent:
-                            item, key = self._sent(waiting[number]), (name, number, secrets.token_hex(4))
-                            sent[number] = self._client.submit(_call, work, item, key=key)
+                            together, key = self._sent(waiting[number]), (name, number, secrets.token_hex(4))
+                            light = light and together is waiting[number]
+                            sent[number] = self._client.submit(_call_each, work, together, key=key)
                 first = next(iter(waiting))
-                found = self._result(sent[first], stage)
+                found, seconds = self._result(sent[first], stage)
             except _LostError as error:
                 losses = self._recover(losses, error)
                 sent.clear()
                 continue
-            del sent[first], waiting[first]
+            del sent[first]
             losses = 0
-            yield said_here(found)
+            if len(waiting.pop(first)) == size and seconds < WORTH_SENDING and light:
+                size *= 2
+            yield from map(said_here, found)
 
     def hold(self, items: Sequence, whole: Callable = lambda item: item) -> Held:
         return Held(tree.branches(items, tree.width(len(items))), whole)
@@ -183,7 +188,7 @@ class Cluster:
         buffers: list[pickle.PickleBuffer] = []  # arrays, which are not copied
         rest = pickle.dumps(item, protocol=5, buffer_callback=buffers.append)
         size = len(rest) + sum(buffer.raw().nbytes for buffer in buffers)
-        return item if size < LARGE else self._client.scatter([item], hash=False)[0]
+        return item if size < LARGE else self._client.scatter([item], hash=False, direct=self._direct)[0]
 
     def _planted(self, name: str, shared: dict, leaf: Callable, held: Held, add: Callable, nodes: dict) -> object:
         """The top of a tree that the cluster adds up; what stands of it already is left as it is."""
@@ -195,7 +200,7 @@ class Cluster:
             if not self._stands(held.sent.get(number)):
                 key, whole = f"held-{secrets.token_hex(4)}", list(map(held.whole, branch))
                 with self._losing():
-                    [held.sent[number]] = self._client.scatter({key: whole}).values()
+                    [held.sent[number]] = self._client.scatter({key: whole}, direct=self._direct).values()
             level.append(self._node(nodes, (name, number), work, held.sent[number]))
         height = 0
         while len(level) > 1:
@@ -239,7 +244,7 @@ class Cluster:
 
         try:
             self._wait_for(future)
-            return future.result()
+            return self._client.gather(future, direct=self._direct)
         except ClusterError:
             raise
         except Exception as error:
@@ -329,6 +334,7 @@ class Cluster:
                 f"{shown(self.address)}: has no workers; start some with: dask worker {self.address}, each with one "
                 "thread"
             ) from error
+        self._direct = self._reaches()
         for worker, threads in self._client.nthreads().items():
             _check_threads(worker, threads)
         for name in OURS:
@@ -337,6 +343,13 @@ class Cluster:
                     raise ClusterError(f"{worker} has no {name}; install {name} {version(name)} there")
                 if isinstance(found, str):  # else it cannot be reached, and Dask will notice
                     _check(worker, {name: found}, {name: version(name)})
+
+    def _reaches(self) -> bool:
+        """Whether workers can be told and asked directly, which spares the scheduler all features."""
+        with suppress(Exception):
+            there = self._client.scatter(1, hash=False, direct=True, timeout=PATIENCE)
+            return self._client.gather(there, direct=True) == 1
+        return False
 
     def _found(self, name: str) -> dict[str, str | Exception]:
         """The version of a package, by worker."""
@@ -366,12 +379,25 @@ def _check_threads(worker: str, threads: int) -> None:
 
 def _call(shared: tuple[dict, Callable], *arguments: object) -> object:
     """On a worker: what is shared, of what is sent."""
+    return listened(_fitting(shared), *arguments)
+
+
+def _call_each(shared: tuple[dict, Callable], items: Sequence) -> tuple[list, float]:
+    """On a worker: what is shared, of each of what is sent; and how many seconds that took."""
+    began, function = time.monotonic(), _fitting(shared)
+    found = [listened(function, item) for item in items]
+    return found, time.monotonic() - began
+
+
+def _fitting(shared: tuple[dict, Callable]) -> Callable:
+    """What is shared, if this worker can do it."""
     from distributed import get_worker
 
     (wanted, function), worker = shared, get_worker()
     _check(worker.address, _versions(), wanted)
     _check_threads(worker.address, worker.state.nthreads)
-    return listened(function, *arguments)
+    keep_freed_memory()
+    return function
 
 
 def _leaf(function: Callable, add: Callable, branch: Sequence) -> object:

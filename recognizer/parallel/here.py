@@ -64,7 +64,7 @@ class Here:
 def _in_worker(function: Callable, item: object) -> tuple[object, Said]:
     """Call it in a process that leaves Ctrl-C, which every process of a terminal gets, to its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _keep_freed_memory()
+    keep_freed_memory()
     return listened(function, item)
 
 
@@ -81,7 +81,7 @@ _read_in = lru_cache(maxsize=1)(Spooled.read)  # the same work comes with every 
 
 
 @cache
-def _keep_freed_memory() -> None:
+def keep_freed_memory() -> None:
     """What one item's arrays have freed, the next item's take.
 
     In a process that does nothing else, the C library gives it back to the system after each, to ask for it again page

@@ -238,6 +238,24 @@ def done(log: Path) -> list[int]:
     return numbers
 
 
+def test_quick_pieces_are_sent_together_and_slow_and_large_ones_one_by_one(cluster, folder, monkeypatch):
+    from slow_work import noted
+
+    sent, send = [], cluster._sent
+    monkeypatch.setattr(cluster, "_sent", lambda together: sent.append(len(together)) or send(together))
+    assert list(cluster.map("quick", abs, iter(range(1000)))) == list(range(1000))
+    assert sum(sent) == 1000
+    assert len(sent) < 100
+    sent.clear()
+    large = [bytes(2_000_000)] * 6
+    assert list(cluster.map("large", len, iter(large))) == [2_000_000] * 6
+    assert sent == [1] * 6
+    sent.clear()
+    assert list(cluster.map("slow", partial(noted, folder / "log", 0.3), iter(range(8)))) == list(range(8))
+    assert sent == [1] * 8
+    done(folder / "log")
+
+
 def test_a_worker_that_is_lost_costs_what_it_had(two, cluster, folder):
     from slow_work import noted
 

@@ -10,6 +10,8 @@ from recognizer.files.spool import Spool
 class Store:
     """Keeps arrays of frames, and gives of each what it is asked for.
 
+    What has no room in memory is read from a file, and not mapped: pages of a map count as memory of the process.
+
     Parameters
     ----------
     room : bytes in memory; all when None

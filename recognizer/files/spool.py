@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import pickle
 import secrets
@@ -13,8 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from io import FileIO
 from pathlib import Path
-
-import numpy as np
 
 from recognizer.errors import RecognizerError, shown
 
@@ -29,7 +28,6 @@ class SpoolError(RecognizerError):
 class Spool:
     """Such a file, which is gone with this.
 
-    It is read, and not mapped: pages of a map count as memory of the process as long as nobody else wants them.
     A process that is sent it reads the same file, as long as this is there.
     """
 
@@ -76,6 +74,23 @@ class Spool:
                     raise SpoolError(f"{len(into)} bytes of a temporary file are gone; begin again")
                 into = into[count:]
 
+    def mapped(self, place: int, size: int) -> memoryview:
+        """What stands from a place on, without a copy: nobody else sees what is changed in it.
+
+        Pages of a map count as memory of the process, so do not keep it.
+
+        Raises
+        ------
+        SpoolError
+            if there is not so much.
+        """
+        before = place % mmap.ALLOCATIONGRANULARITY
+        try:
+            whole = mmap.mmap(self._file.fileno(), before + size, offset=place - before, access=mmap.ACCESS_COPY)
+        except ValueError as error:
+            raise SpoolError(f"{size} bytes of a temporary file are gone; begin again") from error
+        return memoryview(whole)[before:]
+
     def keep(self, item: object) -> Spooled:
         """Write whatever can be pickled.
 
@@ -113,8 +128,7 @@ class Spooled:
 
     def read(self) -> object:
         """It, anew."""
-        content = memoryview(np.empty(self.ends[-1], np.uint8))
-        self.spool.read(self.place, content)
+        content = self.spool.mapped(self.place, self.ends[-1])
         firsts = [0, *(-(-end // ALIGNED) * ALIGNED for end in self.ends)]
         rest, *arrays = (content[first:end] for first, end in zip(firsts, self.ends))
         return pickle.loads(rest, buffers=arrays)

@@ -39,19 +39,18 @@ class Here:
         return map(function, items) if self.jobs == 1 else self._by_processes(_in_worker, function, items)
 
     def hold(self, items: Sequence, whole: Callable = lambda item: item) -> Sequence:
-        if self.jobs == 1:
+        if self.jobs == 1 or len(items) < 2:
             return items
         spool = Spool()
         return [spool.keep(whole(item)) for item in items]
 
     def total(self, stage: str, function: Callable, held: Sequence, add: Callable[[Sequence], object]) -> object:
-        if self.jobs == 1:
+        if self.jobs == 1 or len(held) < 2:
             return tree.total(map(function, held), len(held), add)
         held = held if all(isinstance(item, Spooled) for item in held) else self.hold(held)
+        work = Spool().keep((function, add))  # which is there until all is done, as what is held is
         size = tree.width(len(held)) if len(held) >= MANY * self.jobs else 1
-        sums = self._by_processes(
-            _sum_in_worker, Spool().keep((function, add)), tree.branches(held, size), batch_size=1
-        )
+        sums = self._by_processes(_sum_in_worker, work, tree.branches(held, size), batch_size=1)
         return tree.total(sums, len(held) if size == 1 else 1, add)
 
     def _by_processes(self, call: Callable, function: object, items: Iterable, **how: object) -> Iterator:

@@ -200,7 +200,7 @@ class Recognizer:
         weights : of folders, as how many recordings each one in them counts
         model_rate : of the model, Hz; when None, 16000 if most recordings have as much, else 8000
         card : what to say of the data and their licence, plain JSON data
-        jobs : processes that read and analyse, threads that train; the model does not depend on it
+        jobs : processes; the model does not depend on it
         progress : called with a stage, steps done, steps in all, and a note
 
         Returns

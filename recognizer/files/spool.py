@@ -9,15 +9,16 @@ import secrets
 import tempfile
 import threading
 import weakref
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from io import FileIO
 from pathlib import Path
 
 from recognizer.errors import RecognizerError, shown
 
-ALIGNED = 64  # bytes, to a multiple of which arrays begin
+ALIGNED = 64  # bytes, at a multiple of which arrays begin
 OPEN_FILES = "/proc/{}/fd"  # of a process, where Linux shows them
 
 
@@ -25,39 +26,38 @@ class SpoolError(RecognizerError):
     """A temporary file that cannot be written or read."""
 
 
-class Spool:
-    """Such a file, which is gone with this.
+class _Reading:
+    """A file that may be another process', opened when it is needed.
 
-    A process that is sent it reads the same file, as long as this is there.
+    Parameters
+    ----------
+    path : where it is
+    name : with which it begins: a path may be another's later
     """
 
-    def __init__(self) -> None:
-        self._file, self._path = _made()
-        self._size, self._lock = 0, threading.Lock()
-        self._name = secrets.token_hex(8)  # its path may be another's later
-        weakref.finalize(self, _remove, self._file, self._path)
+    def __init__(self, path: Path, name: bytes) -> None:
+        self._path, self._name = path, name
+        self._lock = threading.Lock()
 
-    def write(self, content: memoryview) -> int:
-        """Write bytes, and say from which place on they stand.
+    def __reduce__(self) -> tuple:
+        return _Reading, (self._path, self._name)
 
-        Raises
-        ------
-        SpoolError
-            if there is no room.
-        """
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Reading) and other._name == self._name
+
+    def __hash__(self) -> int:
+        return hash(self._name)
+
+    @cached_property
+    def _file(self) -> FileIO:
         try:
-            with self._lock:
-                place = self._size
-                self._file.seek(place)
-                while content:  # a full disk may take a part
-                    content = content[self._file.write(content) :]
-                self._size = self._file.tell()
+            file = open(self._path, "rb", buffering=0)  # noqa: SIM115, it lives as long as this
         except OSError as error:
-            raise SpoolError(
-                f"{shown(tempfile.gettempdir())}: has no room for a temporary file ({error.strerror}); make room "
-                "there, or name another folder in the environment variable TMPDIR"
-            ) from error
-        return place
+            raise SpoolError(f"a temporary file cannot be read ({error.strerror}); begin again") from error
+        weakref.finalize(self, file.close)
+        if file.read(len(self._name)) != self._name:
+            raise SpoolError("a temporary file is gone; begin again")
+        return file
 
     def read(self, place: int, into: memoryview) -> None:
         """Fill something with what stands from a place on; threads may do so at the same time.
@@ -67,7 +67,7 @@ class Spool:
         SpoolError
             if there is not so much.
         """
-        with self._lock:
+        with self._lock, _told("cannot be read"):
             self._file.seek(place)
             while into:
                 if not (count := self._file.readinto(into)):
@@ -85,11 +85,49 @@ class Spool:
             if there is not so much.
         """
         before = place % mmap.ALLOCATIONGRANULARITY
+        number = self._file.fileno()
         try:
-            whole = mmap.mmap(self._file.fileno(), before + size, offset=place - before, access=mmap.ACCESS_COPY)
+            with _told("cannot be read"):
+                whole = mmap.mmap(number, before + size, offset=place - before, access=mmap.ACCESS_COPY)
         except ValueError as error:
             raise SpoolError(f"{size} bytes of a temporary file are gone; begin again") from error
         return memoryview(whole)[before:]
+
+
+class Spool(_Reading):
+    """Such a file, which is gone with this.
+
+    A process that is sent it reads the same file, as long as this is there.
+
+    Raises
+    ------
+    SpoolError
+        if there is no room.
+    """
+
+    def __init__(self) -> None:
+        with _told("has no room for a temporary file"):
+            file, path = _made()
+        super().__init__(path, secrets.token_bytes(16))
+        self._file, self._size = file, 0
+        weakref.finalize(self, _remove, file, path)
+        self.write(memoryview(self._name))
+
+    def write(self, content: memoryview) -> int:
+        """Write bytes, and say from which place on they stand.
+
+        Raises
+        ------
+        SpoolError
+            if there is no room.
+        """
+        with self._lock, _told("has no room for a temporary file"):
+            place = -(-self._size // ALIGNED) * ALIGNED
+            self._file.seek(place)
+            while content:  # a full disk may take a part
+                content = content[self._file.write(content) :]
+            self._size = self._file.tell()
+        return place
 
     def keep(self, item: object) -> Spooled:
         """Write whatever can be pickled.
@@ -108,9 +146,6 @@ class Spool:
             ends.append(len(content))
         return Spooled(self, self.write(memoryview(content)), tuple(ends))
 
-    def __reduce__(self) -> tuple:
-        return _opened, (self._path, self._name)
-
 
 @dataclass(frozen=True)
 class Spooled:
@@ -122,7 +157,7 @@ class Spooled:
     ends : past the last byte of each part, counted from there: what tells of it, and its arrays
     """
 
-    spool: Spool
+    spool: _Reading
     place: int
     ends: tuple[int, ...]
 
@@ -132,6 +167,18 @@ class Spooled:
         firsts = [0, *(-(-end // ALIGNED) * ALIGNED for end in self.ends)]
         rest, *arrays = (content[first:end] for first, end in zip(firsts, self.ends))
         return pickle.loads(rest, buffers=arrays)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = shown(tempfile.tempdir) if tempfile.tempdir else "the folder for temporary files"
+        raise SpoolError(
+            f"{where}: {what} ({error.strerror}); make room there, name another folder in the environment variable "
+            "TMPDIR, or use more memory and one process"
+        ) from error
 
 
 def _made() -> tuple[FileIO, Path]:
@@ -151,20 +198,3 @@ def _remove(file: FileIO, path: Path) -> None:
     file.close()
     with suppress(OSError):  # it has no name any more
         path.unlink()
-
-
-class _Opened(Spool):
-    """Another process' file."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._file = open(path, "rb", buffering=0)  # noqa: SIM115, it lives as long as this
-        except OSError as error:
-            raise SpoolError("a temporary file is gone; begin again") from error
-        self._lock = threading.Lock()
-        weakref.finalize(self, self._file.close)
-
-
-@lru_cache(maxsize=4)
-def _opened(path: Path, name: str) -> _Opened:
-    return _Opened(path)

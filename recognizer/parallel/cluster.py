@@ -34,7 +34,8 @@ AHEAD = 4  # pieces of work that are sent for each thread of a worker
 SAMPLE = 3  # files, of many, that every worker is asked for
 AGAIN = 30  # times in a row that something is lost
 LOOK = 5.0  # seconds from one look at whether there are workers to the next
-WORTH_SENDING = 0.15  # seconds; small pieces of work that take less are sent together
+WORTH_SENDING, MOST = 0.15, 64  # seconds; pieces of work that take less are sent together, but so many at most
+REACHED = 3.0  # seconds for a worker to be connected to directly
 LARGE = 1_000_000  # bytes; what is smaller goes through the scheduler, which can send it again
 ADDRESS = re.compile(r"(?:tcp|tls|wss?|ucx)://\S+:\d+")
 OURS = (
@@ -138,13 +139,13 @@ class Cluster:
                 losses = self._recover(losses, error)
 
     def map(self, stage: str, function: Callable, items: Iterable) -> Iterator:
-        name, shared, losses, size, light = _name(stage), {}, 0, 1, True
+        name, shared, losses, size = _name(stage), {}, 0, 1
         items, numbers, waiting, sent = iter(items), count(), {}, {}  # what is not done yet, and where it is being done
         while True:
             try:
                 with self._losing():
                     ahead = AHEAD * max(1, sum(self._client.nthreads().values()))
-                while len(waiting) < ahead and (together := list(islice(items, size))):
+                while len(waiting) < ahead and (together := _some(items, size)):
                     waiting[next(numbers)] = together
                 if not waiting:
                     return
@@ -153,7 +154,6 @@ class Cluster:
                     for number in waiting:
                         if number not in sent:
                             together, key = self._sent(waiting[number]), (name, number, secrets.token_hex(4))
-                            light = light and together is waiting[number]
                             sent[number] = self._client.submit(_call_each, work, together, key=key)
                 first = next(iter(waiting))
                 found, seconds = self._result(sent[first], stage)
@@ -163,8 +163,10 @@ class Cluster:
                 continue
             del sent[first]
             losses = 0
-            if len(waiting.pop(first)) == size and seconds < WORTH_SENDING and light:
-                size *= 2
+            if len(waiting.pop(first)) == size and seconds < WORTH_SENDING:
+                size = min(2 * size, MOST)
+            elif seconds > 2 * WORTH_SENDING:
+                size = max(1, size // 2)
             yield from map(said_here, found)
 
     def hold(self, items: Sequence, whole: Callable = lambda item: item) -> Held:
@@ -185,10 +187,7 @@ class Cluster:
 
     def _sent(self, item: object) -> object:
         """An item, or where it is on a worker."""
-        buffers: list[pickle.PickleBuffer] = []  # arrays, which are not copied
-        rest = pickle.dumps(item, protocol=5, buffer_callback=buffers.append)
-        size = len(rest) + sum(buffer.raw().nbytes for buffer in buffers)
-        return item if size < LARGE else self._client.scatter([item], hash=False, direct=self._direct)[0]
+        return item if _bytes(item) < LARGE else self._client.scatter([item], hash=False, direct=self._direct)[0]
 
     def _planted(self, name: str, shared: dict, leaf: Callable, held: Held, add: Callable, nodes: dict) -> object:
         """The top of a tree that the cluster adds up; what stands of it already is left as it is."""
@@ -292,6 +291,7 @@ class Cluster:
             if self._client.status == "running":
                 self._client.sync(self._client.scheduler.identity, callback_timeout=PATIENCE)
                 if self._client.nthreads():
+                    self._direct = self._reaches()
                     return losses + 1
         self.close()
         self._connect(AWAITED)
@@ -345,15 +345,38 @@ class Cluster:
                     _check(worker, {name: found}, {name: version(name)})
 
     def _reaches(self) -> bool:
-        """Whether workers can be told and asked directly, which spares the scheduler all features."""
-        with suppress(Exception):
-            there = self._client.scatter(1, hash=False, direct=True, timeout=PATIENCE)
-            return self._client.gather(there, direct=True) == 1
+        """Whether all workers can be told and asked directly, which spares the scheduler all features."""
+        from dask import config
+
+        with suppress(Exception), config.set({"distributed.comm.timeouts.connect": f"{REACHED} s"}):
+            for worker in self._client.nthreads():
+                there = self._client.scatter(1, workers=[worker], hash=False, direct=True)
+                if self._client.gather(there, direct=True) != 1:
+                    return False
+            return True
         return False
 
     def _found(self, name: str) -> dict[str, str | Exception]:
         """The version of a package, by worker."""
         return self._client.run(version, name, on_error="return")
+
+
+def _bytes(item: object) -> int:
+    """That are sent of it."""
+    arrays: list[pickle.PickleBuffer] = []  # which are not copied
+    rest = pickle.dumps(item, protocol=5, buffer_callback=arrays.append)
+    return len(rest) + sum(array.raw().nbytes for array in arrays)
+
+
+def _some(items: Iterator, most: int) -> list:
+    """The next items, so many or less that are large together."""
+    together, size = [], 0
+    for item in islice(items, most):
+        together.append(item)
+        size += _bytes(item)
+        if size >= LARGE:
+            break
+    return together
 
 
 def _name(stage: str) -> str:

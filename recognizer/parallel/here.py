@@ -7,11 +7,13 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache, partial, wraps
 from pathlib import Path
 
+from recognizer.errors import RecognizerError
 from recognizer.files.spool import Spool, Spooled
 from recognizer.parallel import tree
 
@@ -19,6 +21,10 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # in malloc.h of the GNU C library
 FREED = 32 << 20  # bytes, the most that it takes for the second
 MANY = 16  # for each process: so many pieces that it does not matter who has one more at the end
 Said = list[tuple[Warning, type[Warning], str, int]]  # message, category, file and line: what can be sent
+
+
+class WorkerError(RecognizerError):
+    """A process that is gone."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +60,18 @@ class Here:
         return tree.total(sums, len(held) if size == 1 else 1, add)
 
     def _by_processes(self, call: Callable, function: object, items: Iterable, **how: object) -> Iterator:
-        from joblib import Parallel, delayed
+        from joblib import Parallel, delayed, parallel_config
 
-        pool = Parallel(n_jobs=self.jobs, return_as="generator", **how)
-        return map(said_here, pool(delayed(call)(function, item) for item in items))
+        # In one thread of BLAS each: more would wait for each other, see also `in_one_thread`.
+        with parallel_config(backend="loky", inner_max_num_threads=1):
+            pool = Parallel(n_jobs=self.jobs, return_as="generator", **how)
+        try:
+            yield from map(said_here, pool(delayed(call)(function, item) for item in items))
+        except BrokenExecutor as error:
+            raise WorkerError(
+                "a process died at its work, as they do where memory is short; let fewer work at a time, or close "
+                "other programs"
+            ) from error
 
 
 def _in_worker(function: Callable, item: object) -> tuple[object, Said]:
@@ -67,6 +81,9 @@ def _in_worker(function: Callable, item: object) -> tuple[object, Said]:
     return listened(function, item)
 
 
+_read_in = lru_cache(maxsize=1)(Spooled.read)  # the same work comes with every branch
+
+
 def _sum_in_worker(work: Spooled, branch: Sequence[Spooled]) -> tuple[object, Said]:
     """The sum, likewise, over items that are held."""
     return _in_worker(partial(_sum, *_read_in(work)), branch)
@@ -74,9 +91,6 @@ def _sum_in_worker(work: Spooled, branch: Sequence[Spooled]) -> tuple[object, Sa
 
 def _sum(function: Callable, add: Callable[[Sequence], object], branch: Sequence[Spooled]) -> object:
     return add([function(item.read()) for item in branch])
-
-
-_read_in = lru_cache(maxsize=1)(Spooled.read)  # the same work comes with every branch
 
 
 @cache
@@ -91,6 +105,19 @@ def keep_freed_memory() -> None:
             set_option = ctypes.CDLL(None).mallopt
             set_option(M_TRIM_THRESHOLD, FREED)
             set_option(M_MMAP_THRESHOLD, FREED)
+
+
+def in_one_thread(function: Callable) -> Callable:
+    """Have a function run in one thread of BLAS: with another number of them it would round otherwise."""
+
+    @wraps(function)
+    def limited(*arguments: object, **named: object) -> object:
+        from threadpoolctl import threadpool_limits  # here, for who only adapts a model need not have it
+
+        with threadpool_limits(1, "blas"):
+            return function(*arguments, **named)
+
+    return limited
 
 
 def listened(function: Callable, *arguments: object) -> tuple[object, Said]:

@@ -24,6 +24,7 @@ from recognizer.features.store import Store
 from recognizer.files import brought
 from recognizer.model import Model, too_large
 from recognizer.parallel import Workers
+from recognizer.parallel.here import in_one_thread
 from recognizer.sound.audio import opened
 from recognizer.sound.channels import told
 from recognizer.sound.endpoint import Endpointer
@@ -50,6 +51,7 @@ STATIC = 1 / 4  # of the memory for features: a third of what they become with t
 FLOOR_BESIDE_BORROWED = 0.1  # lower than the usual one, whose task what is borrowed takes over
 
 
+@in_one_thread
 def build(
     utterances: Sequence[Utterance],
     *,

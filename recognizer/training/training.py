@@ -23,6 +23,7 @@ from recognizer.acoustics.statistics import Statistics
 from recognizer.acoustics.word_models import WordModels
 from recognizer.errors import RecognizerWarning, TrainingError
 from recognizer.parallel import Workers, workers_of
+from recognizer.parallel.here import in_one_thread
 from recognizer.training.checkpoints import NOT_KEPT, Checkpoint, Reached
 from recognizer.training.settings import TrainingSettings
 from recognizer.training.tying import tied
@@ -77,6 +78,7 @@ class Chunk:
         return stack.reshape(len(self.words), self.stacked, -1)
 
 
+@in_one_thread
 def train(
     features: Sequence[np.ndarray],
     words: np.ndarray,

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recognizer.files import spool
-from recognizer.files.spool import Spool, SpoolError
+from recognizer.files.spool import ALIGNED, Spool, SpoolError
 
 ELSEWHERE = "import pickle, sys; item = pickle.loads(sys.stdin.buffer.read()).read(); print(item.sum(), item[0])"
 
@@ -62,10 +62,12 @@ def test_what_is_kept_is_what_was_given(items):
 
 
 def test_arrays_begin_where_processors_like_it_and_can_be_written_to():
-    letters, numbers = Spool().keep((np.frombuffer(b"abc", np.uint8), np.arange(5.0))).read()
-    assert letters.tobytes() == b"abc"
-    assert numbers.flags.aligned
-    numbers += 1
+    one = Spool()
+    for _ in range(3):
+        letters, numbers = one.keep((np.frombuffer(b"abc", np.uint8), np.arange(5.0))).read()
+        assert letters.tobytes() == b"abc"
+        assert numbers.ctypes.data % ALIGNED == 0
+        numbers += 1
 
 
 def test_threads_may_write_and_read_at_the_same_time():
@@ -102,5 +104,20 @@ def test_what_is_gone_is_told_in_one_line():
 
 def test_what_was_sent_and_is_closed_is_told_in_one_line():
     sent = pickle.dumps(Spool().keep(1))
+    with pytest.raises(SpoolError, match=r"a temporary file (is gone|cannot be read \(.*\)); begin again"):
+        pickle.loads(sent).read()
+
+
+def test_a_place_that_is_another_file_now_is_noticed():
+    one = Spool()
+    sent = pickle.dumps(one.keep(1))
+    one._file.seek(0)
+    one._file.write(bytes(16))
     with pytest.raises(SpoolError, match="a temporary file is gone; begin again"):
-        pickle.loads(sent)
+        pickle.loads(sent).read()
+
+
+def test_a_folder_for_temporary_files_that_is_not_there_is_told_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(SpoolError, match=r"gone: has no room for a temporary file \(No such file or directory\)"):
+        Spool()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import signal
 import warnings
+from pathlib import Path
 
 import pytest
 from enumerating import thorough
@@ -10,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recognizer.parallel import tree, workers_of
-from recognizer.parallel.here import Here
+from recognizer.parallel.here import Here, WorkerError
 from recognizer.parallel.tree import BRANCH, branches, total, width
 
 
@@ -67,6 +71,35 @@ def test_sums_come_with_the_warnings_of_their_pieces(jobs):
         warnings.simplefilter("always")
         assert Here(jobs).total("twice", twice, range(9), sum) == 72
     assert [str(each.message) for each in told] == [f"this was {number}" for number in range(9)]
+
+
+def dying(number):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda at_work: at_work.map("dying", dying, range(4)),
+        lambda at_work: at_work.total("dying", dying, range(4), sum),
+    ],
+    ids=["mapped", "added up"],
+)
+def test_a_process_that_dies_is_told_in_one_line(work):
+    with pytest.raises(WorkerError, match="a process died at its work") as caught:
+        list(work(Here(2)))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_held_takes_no_room_once_it_is_let_go(tmp_path, monkeypatch):
+    """Not in the processes that read it, either, which are there for the next work."""
+    held = Here(2).hold([bytes(10_000_000 + number) for number in range(8)])
+    assert Here(2).total("sizes", len, held, sum) == 80_000_028
+    inode = os.fstat(held[0].spool._file.fileno()).st_ino
+    del held
+    gc.collect()
+    opened = [os.stat(path).st_ino for path in Path("/proc").glob("[0-9]*/fd/*") if os.path.exists(path)]
+    assert inode not in opened
 
 
 def twice(number):

@@ -17,7 +17,7 @@ from recognizer.cli import app
 REPOSITORY = Path(__file__).resolve().parents[2]
 UNIT, IMAGE = REPOSITORY / "docs" / "recognizer.service", REPOSITORY / "docs" / "Containerfile"
 # What training, evaluation and pictures alone need, see docs/install.md.
-NOT_TO_SERVE = {"scipy", "scikit-learn", "librosa", "joblib"}
+NOT_TO_SERVE = {"scipy", "scikit-learn", "librosa", "joblib", "threadpoolctl"}
 EXPOSURE = 15  # tenths of what `systemd-analyze security` counts, at most: under 2 is its best class
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 from scipy.stats import norm
 from test_reestimation import DIMS, random_bank, random_chain
+from threadpoolctl import threadpool_limits
 
 from recognizer.acoustics.chain import MIN_VISITS, TRANSITION_FLOOR, Chain
 from recognizer.acoustics.density import KINDS
@@ -18,6 +19,7 @@ from recognizer.acoustics.gaussians import MIN_FRAMES, MIN_OCCUPANCY, WEIGHT_FLO
 from recognizer.acoustics.recursions import Batch, soft_posteriors
 from recognizer.acoustics.word_models import WordModels, position_rows
 from recognizer.errors import RecognizerWarning, TrainingError
+from recognizer.parallel.here import Here
 from recognizer.recognition import decoding
 from recognizer.recognition.decoding import score_words
 from recognizer.training import training
@@ -460,8 +462,20 @@ def test_two_jobs_give_exactly_what_one_gives(monkeypatch):
     features, words, spans, _ = corpus()
     monkeypatch.setattr(training, "CHUNK_FRAMES", 60)
     assert len(training.chunks_of(features, words)) > 4
-    one, two = (trained(features, words, spans, sizes(max_iterations=3), jobs=jobs) for jobs in (1, 2))
+    one, two = (trained(features, words, spans, sizes(max_iterations=3), jobs=Here(jobs)) for jobs in (1, 2))
     same_models(one, two)
+
+
+def test_the_threads_of_blas_do_not_matter():
+    """Each number of them rounds the products of large matrices otherwise."""
+    random, words = np.random.default_rng(0), np.arange(240) % 6
+    features = [random.normal(word / 3, size=(random.integers(50, 90), 39)).astype(np.float32) for word in words]
+    spans, found = [(5, len(f) - 5) for f in features], []
+    for threads, jobs in ((1, 1), (2, 1), (2, 2)):
+        with threadpool_limits(threads, "blas"):
+            found.append(train(features, words, spans, sizes(mixtures=4), jobs=Here(jobs)))
+    for other in found[1:]:
+        same_models(found[0], other)
 
 
 @pytest.mark.parametrize("frames", [1, 50, 300])

@@ -57,6 +57,7 @@ OPTION_FOR = {
     "write the report elsewhere": "choose another --report",
     "train without resuming": "leave --resume out",
     "allow more memory": "allow more with --memory",
+    "let fewer processes work": "let fewer work with --jobs",
     "train with fewer states": "train with fewer --states",
     r"train with mixtures of (\d+)": r"train with --mixtures \1",
     r"train with a codebook of (\d+)": r"train with --codebook \1",

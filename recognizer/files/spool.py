@@ -177,7 +177,7 @@ def _told(what: str) -> Iterator[None]:
         where = shown(tempfile.tempdir) if tempfile.tempdir else "the folder for temporary files"
         raise SpoolError(
             f"{where}: {what} ({error.strerror}); make room there, name another folder in the environment variable "
-            "TMPDIR, or use more memory and one process"
+            "TMPDIR, allow more memory, or let fewer processes work"
         ) from error
 
 

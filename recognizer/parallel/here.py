@@ -69,8 +69,8 @@ class Here:
             yield from map(said_here, pool(delayed(call)(function, item) for item in items))
         except BrokenExecutor as error:
             raise WorkerError(
-                "a process died at its work, as they do where memory is short; let fewer work at a time, or close "
-                "other programs"
+                "a process died at its work, as they do where memory is short; close other programs, or let fewer "
+                "processes work"
             ) from error
 
 

@@ -30,13 +30,13 @@ class Batch:
     ----------
     lengths : (U,) frames, falling
     order : (U,), which utterance of the input stands at each place
-    frame : (T, U), where in the concatenated frames each one is; past an utterance's end, its last frame
+    starts : (U,), where in the concatenated frames each one begins
     running : (T,), how many utterances have a frame t
     """
 
     lengths: np.ndarray
     order: np.ndarray
-    frame: np.ndarray
+    starts: np.ndarray
     running: np.ndarray
 
     @classmethod
@@ -46,20 +46,23 @@ class Batch:
         order = np.argsort(-lengths, kind="stable")
         starts = (np.cumsum(lengths) - lengths)[order]
         lengths = lengths[order]
-        time = np.arange(lengths[0])[:, None]
-        frame = starts + np.minimum(time, lengths - 1)
-        return cls(lengths, order, frame, (time < lengths).sum(1))
+        return cls(lengths, order, starts, (np.arange(lengths[0])[:, None] < lengths).sum(1))
 
     def take(self, places: np.ndarray) -> Batch:
         """Some of its utterances, by their places, rising."""
         lengths = self.lengths[places]
         running = (np.arange(lengths[0])[:, None] < lengths).sum(1)
-        return Batch(lengths, self.order[places], self.frame[: lengths[0], places], running)
+        return Batch(lengths, self.order[places], self.starts[places], running)
+
+    @property
+    def frame(self) -> np.ndarray:
+        """(T, U), where in the concatenated frames each one is; past an utterance's end, its last frame."""
+        return self.starts + np.minimum(np.arange(self.lengths[0])[:, None], self.lengths - 1)
 
     @property
     def inside(self) -> np.ndarray:
         """(T, U) bool, whether utterance u has a frame t."""
-        return np.arange(len(self.frame))[:, None] < self.lengths
+        return np.arange(self.lengths[0])[:, None] < self.lengths
 
     @property
     def last(self) -> tuple[np.ndarray, np.ndarray]:
@@ -376,7 +379,7 @@ def soft_posteriors(log_density: np.ndarray, batch: Batch, chain: Chain) -> tupl
     if len(lost := np.flatnonzero(~(scale > LEAST_LOG_SCALE))):
         own = chain.word(lost) if chain.log_entry.ndim > 1 else chain
         part = batch.take(lost)
-        frames = len(part.frame)
+        frames = part.lengths[0]
         occupation[:, lost] = 0.0
         occupation[:frames, lost], counts[lost], score[lost] = log_posteriors(log_density[:frames, lost], part, own)
     return occupation, counts, score

@@ -48,7 +48,7 @@ class Chunk:
     ----------
     words : (G,), each once
     utterances : their features, of one word after the other, (T, D) together; read when they are needed
-    place : (T,), where each frame is in a stack of the words' frames, `stacked` for each word
+    place : (T,), where each frame is in a stack of the words' frames, `stacked` for each word; None of a single word
     stacked : frames of the word that has the most
     batch : the utterances' layout in this stack
     word_of : (U,), of each place in the batch its word, as an index of `words`
@@ -57,7 +57,7 @@ class Chunk:
 
     words: np.ndarray
     utterances: Sequence[np.ndarray]
-    place: np.ndarray
+    place: np.ndarray | None
     stacked: int
     batch: Batch
     word_of: np.ndarray
@@ -71,7 +71,7 @@ class Chunk:
 
     def stack(self, values: np.ndarray) -> np.ndarray:
         """Values by frame, (T, N), word by word, (G, stacked, N); zeros fill up."""
-        if len(self.words) == 1:
+        if self.place is None:
             return values[None]
         stack = np.zeros((len(self.words) * self.stacked, values.shape[1]), dtype=values.dtype)
         stack[self.place] = values
@@ -328,16 +328,16 @@ def _added(parts: Sequence[Sums]) -> Sums:
 def expect(models: WordModels, chunk: Chunk, occupation: Callable = recursions.soft_posteriors) -> Expectation:
     """E-step over one chunk under its words, by all paths or, with `viterbi_occupation`, the best ones."""
     batch, rows = chunk.batch, models.rows(chunk.words)[:, :-1]
+    frame, inside = batch.frame, batch.inside
     features, log_determinant = models.transformed(chunk.stack(chunk.features))
     frames = models.bank.take(rows).expect(features)
     positions = np.append(np.arange(rows.shape[1]), 0)  # the last silence is the first one
     log_density = frames.log_density.swapaxes(0, 1).reshape(rows.shape[1], -1)[positions] + log_determinant
     words = chunk.words[chunk.word_of]
-    occupied, counts, score = occupation(log_density.T.take(batch.frame, axis=0), batch, models.chain.word(words))
+    occupied, counts, score = occupation(log_density.T.take(frame, axis=0), batch, models.chain.word(words))
     occupied *= chunk.weights[:, None]
-    inside = batch.inside
     by_position = np.zeros_like(log_density)
-    by_position[:, batch.frame[inside]] = occupied.transpose(2, 0, 1)[:, inside]
+    by_position[:, frame[inside]] = occupied.transpose(2, 0, 1)[:, inside]
     by_position[0] += by_position[-1]
     by_position[by_position < NEGLIGIBLE] = 0.0
     by_row = by_position[:-1].reshape(rows.shape[1], len(rows), -1).swapaxes(0, 1)
@@ -416,10 +416,11 @@ def _chunk(
     """Of utterances, their lengths by word, and the weights of all, (U,)."""
     frames = np.array([own.sum() for own in lengths])
     stacked = int(frames.max())
-    starts = np.arange(len(words)) * stacked - (np.cumsum(frames) - frames)
-    place = np.arange(frames.sum()) + np.repeat(starts, frames)
-    batch = Batch.of(np.concatenate(lengths))
-    batch = replace(batch, frame=place[batch.frame])
+    batch, place = Batch.of(np.concatenate(lengths)), None
+    if len(words) > 1:
+        starts = np.arange(len(words)) * stacked - (np.cumsum(frames) - frames)
+        place = np.arange(frames.sum()) + np.repeat(starts, frames)
+        batch = replace(batch, starts=place[batch.starts])
     word_of = np.repeat(np.arange(len(words)), [len(own) for own in lengths])[batch.order]
     return Chunk(words, features, place, stacked, batch, word_of, weights[batch.order])
 

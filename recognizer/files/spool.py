@@ -19,6 +19,11 @@ from pathlib import Path
 from recognizer.errors import RecognizerError, shown
 
 ALIGNED = 64  # bytes, at a multiple of which arrays begin
+NO_ROOM = "has no room for a temporary file"
+MAKE_ROOM = (
+    "make room there, name another folder in the environment variable TMPDIR, allow more memory, or let fewer "
+    "processes work"
+)
 OPEN_FILES = "/proc/{}/fd"  # of a process, where Linux shows them
 
 
@@ -53,7 +58,7 @@ class _Reading:
         try:
             file = open(self._path, "rb", buffering=0)  # noqa: SIM115, it lives as long as this
         except OSError as error:
-            raise SpoolError(f"a temporary file cannot be read ({error.strerror}); begin again") from error
+            raise SpoolError(f"cannot read a temporary file ({error.strerror}); begin again") from error
         weakref.finalize(self, file.close)
         if file.read(len(self._name)) != self._name:
             raise SpoolError("a temporary file is gone; begin again")
@@ -67,7 +72,7 @@ class _Reading:
         SpoolError
             if there is not so much.
         """
-        with self._lock, _told("cannot be read"):
+        with self._lock, _told("cannot read a temporary file", "begin again"):
             self._file.seek(place)
             while into:
                 if not (count := self._file.readinto(into)):
@@ -87,7 +92,7 @@ class _Reading:
         before = place % mmap.ALLOCATIONGRANULARITY
         number = self._file.fileno()
         try:
-            with _told("cannot be read"):
+            with _told("cannot read a temporary file", "begin again"):
                 whole = mmap.mmap(number, before + size, offset=place - before, access=mmap.ACCESS_COPY)
         except ValueError as error:
             raise SpoolError(f"{size} bytes of a temporary file are gone; begin again") from error
@@ -106,7 +111,7 @@ class Spool(_Reading):
     """
 
     def __init__(self) -> None:
-        with _told("has no room for a temporary file"):
+        with _told(NO_ROOM, MAKE_ROOM):
             file, path = _made()
         super().__init__(path, secrets.token_bytes(16))
         self._file, self._size = file, 0
@@ -121,7 +126,7 @@ class Spool(_Reading):
         SpoolError
             if there is no room.
         """
-        with self._lock, _told("has no room for a temporary file"):
+        with self._lock, _told(NO_ROOM, MAKE_ROOM):
             place = -(-self._size // ALIGNED) * ALIGNED
             self._file.seek(place)
             while content:  # a full disk may take a part
@@ -170,15 +175,12 @@ class Spooled:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _told(what: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         where = shown(tempfile.tempdir) if tempfile.tempdir else "the folder for temporary files"
-        raise SpoolError(
-            f"{where}: {what} ({error.strerror}); make room there, name another folder in the environment variable "
-            "TMPDIR, allow more memory, or let fewer processes work"
-        ) from error
+        raise SpoolError(f"{where}: {what} ({error.strerror}); {remedy}") from error
 
 
 def _made() -> tuple[FileIO, Path]:

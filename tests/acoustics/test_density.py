@@ -33,6 +33,7 @@ from recognizer.features.parameter_files import Parameters
 from recognizer.htk.densities import to_htk
 from recognizer.live.adapting import Adaptation
 from recognizer.model import Model
+from recognizer.parallel.here import Here
 from recognizer.recognition.decoding import score_words
 from recognizer.recognizer import Recognizer
 from recognizer.speakers import store
@@ -252,9 +253,9 @@ def test_no_step_of_training_lowers_the_posterior_of_a_discrete_density(seed):
 
 
 @EVERY
-def test_the_result_does_not_depend_on_the_threads(kind, monkeypatch):
+def test_the_result_does_not_depend_on_the_processes(kind, monkeypatch):
     monkeypatch.setattr(training, "CHUNK_FRAMES", 60)
-    same(trained(kind), trained(kind, jobs=2))
+    same(trained(kind), trained(kind, jobs=Here(2)))
 
 
 @EVERY

@@ -104,7 +104,9 @@ def test_what_is_gone_is_told_in_one_line():
 
 def test_what_was_sent_and_is_closed_is_told_in_one_line():
     sent = pickle.dumps(Spool().keep(1))
-    with pytest.raises(SpoolError, match=r"a temporary file (is gone|cannot be read \(.*\)); begin again"):
+    with pytest.raises(
+        SpoolError, match=r"(a temporary file is gone|cannot read a temporary file \(.*\)); begin again"
+    ):
         pickle.loads(sent).read()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from synthetic import SPEAKERS, WORDS, record
 
+from recognizer import parallel
 from recognizer.acoustics.density import KINDS, arrays_of
 from recognizer.acoustics.word_models import WordModels
 from recognizer.corpus import Utterance, find
@@ -138,7 +139,8 @@ def test_what_else_is_in_the_folder_stays(few, small, tmp_path):
 
 
 @pytest.mark.parametrize("memory", [0, 30_000, 10**9])
-def test_memory_and_jobs_change_nothing(few, small, memory):
+def test_memory_and_jobs_change_nothing(few, small, memory, monkeypatch):
+    monkeypatch.setattr(parallel, "WORTH", 1)
     utterances = few
     whole, _ = build(utterances, settings=small)
     for jobs in (1, 2):

@@ -108,8 +108,8 @@ def _search_elsewhere(root: Path) -> list[Path]:
 
 def names_of(file: Path, root: Path) -> tuple[str, ...]:
     """What a file's place tells: the names of its folders below a root, and its own without the end, NFC-normalised."""
-    below = file.relative_to(root)
-    return tuple(unicodedata.normalize("NFC", name) for name in (*below.parts[:-1], below.stem))
+    folders = file.parts[len(root.parts) : -1]
+    return tuple(unicodedata.normalize("NFC", name) for name in (*folders, file.stem))
 
 
 def tables_in(folder: Path) -> list[Path]:

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count, islice
 from pathlib import Path
@@ -30,7 +30,10 @@ from recognizer.parallel.here import keep_freed_memory, listened, said_here
 PATIENCE = 10.0  # seconds for somebody to answer at an address
 FIRST_WORKER = 60.0  # seconds for a scheduler to have a worker
 AWAITED = 600.0  # seconds for a scheduler that was lost, or for any worker, to be back
-AHEAD = 4  # pieces of work that are sent for each thread of a worker
+PIECES = 4  # of a sum at least, for each worker: so many that it matters little who has one more at the end
+MOST_HELD = tree.BRANCH**2  # items of a piece, which is sent as a whole; more where there are more than 30,000
+SUMS = tree.BRANCH**2  # added up at a time: each time costs milliseconds, whatever it is
+AHEAD = 4  # pieces of work that are sent for each worker
 SAMPLE = 3  # files, of many, that every worker is asked for
 AGAIN = 30  # times in a row that something is lost
 LOOK = 5.0  # seconds from one look at whether there are workers to the next
@@ -59,16 +62,40 @@ class Held:
     Attributes
     ----------
     branches : of the items, each held by one worker
+    first : items that are added up at a time, see `tree.total`
     whole : gives of an item one that can be sent
     sent : where, by the number of the branch
     """
 
     branches: list[Sequence]
+    first: int
     whole: Callable
     sent: dict = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.branches)
+
+
+@dataclass(frozen=True)
+class _InOnePiece:
+    """What is sent as one piece of bytes.
+
+    Else Dask sends each array on its own, which takes longer where there are many, and puts it anywhere in memory,
+    where what is done with it takes longer each time.
+    """
+
+    item: object
+    size: int = 0  # bytes of it, once it has arrived
+
+    def __reduce__(self) -> tuple:
+        return _arrived, (pickle.PickleBuffer(_packed(self.item)),)
+
+    def __sizeof__(self) -> int:
+        return self.size  # for Dask, which moves what is small
+
+
+def _arrived(packed: bytes) -> _InOnePiece:
+    return _InOnePiece(pickle.loads(packed), len(packed))
 
 
 class Cluster:
@@ -130,21 +157,27 @@ class Cluster:
 
     def _of_all(self, function: Callable, argument: object) -> dict[str, object]:
         """What each worker says, those left out that cannot be reached."""
+        return self._told(lambda: self._client.run(function, argument, on_error="ignore"))
+
+    def _told(self, ask: Callable) -> object:
+        """What the client says, be it lost meanwhile."""
         losses = 0
         while True:
             try:
                 with self._losing():
-                    return self._client.run(function, argument, on_error="ignore")
+                    return ask()
             except _LostError as error:
                 losses = self._recover(losses, error)
 
     def map(self, stage: str, function: Callable, items: Iterable) -> Iterator:
         name, shared, losses, size = _name(stage), {}, 0, 1
         items, numbers, waiting, sent = iter(items), count(), {}, {}  # what is not done yet, and where it is being done
+        looked, ahead = -LOOK, 0
         while True:
             try:
-                with self._losing():
-                    ahead = AHEAD * max(1, sum(self._client.nthreads().values()))
+                if time.monotonic() > looked + LOOK:
+                    with self._losing():
+                        looked, ahead = time.monotonic(), AHEAD * max(1, len(self._client.nthreads()))
                 while len(waiting) < ahead and (together := _some(items, size)):
                     waiting[next(numbers)] = together
                 if not waiting:
@@ -156,7 +189,7 @@ class Cluster:
                             together, key = self._sent(waiting[number]), (name, number, secrets.token_hex(4))
                             sent[number] = self._client.submit(_call_each, work, together, key=key)
                 first = next(iter(waiting))
-                found, seconds = self._result(sent[first], stage)
+                found, seconds = pickle.loads(self._result(sent[first], stage))
             except _LostError as error:
                 losses = self._recover(losses, error)
                 sent.clear()
@@ -170,7 +203,9 @@ class Cluster:
             yield from map(said_here, found)
 
     def hold(self, items: Sequence, whole: Callable = lambda item: item) -> Held:
-        return Held(tree.branches(items, tree.width(len(items))), whole)
+        workers = len(self._told(lambda: self._client.nthreads()))
+        size = tree.subtree(len(items), max(PIECES * workers, -(-len(items) // MOST_HELD), 1))
+        return Held(tree.branches(items, size), tree.width(len(items)), whole)
 
     def total(self, stage: str, function: Callable, held: Held | Sequence, add: Callable[[Sequence], object]) -> object:
         held = held if isinstance(held, Held) else self.hold(held)
@@ -179,54 +214,61 @@ class Cluster:
         name, shared, nodes, losses, before = _name(stage), {}, {}, 0, 0
         while True:
             try:
-                top = self._planted(name, shared, partial(_leaf, function, add), held, add, nodes)
+                top = self._planted(name, shared, (partial(_leaf, function, add, held.first), add), held, nodes)
                 return said_here(self._result(top, stage))
             except _LostError as error:
                 done = sum(node.status == "finished" for node in nodes.values())
                 losses, before = self._recover(0 if done > before else losses, error), done
 
-    def _sent(self, item: object) -> object:
-        """An item, or where it is on a worker."""
-        return item if _bytes(item) < LARGE else self._client.scatter([item], hash=False, direct=self._direct)[0]
+    def _sent(self, together: list[bytes]) -> object:
+        """Items, or where they are on a worker."""
+        if sum(map(len, together)) < LARGE:
+            return together
+        return self._client.scatter([together], hash=False, direct=self._direct)[0]
 
-    def _planted(self, name: str, shared: dict, leaf: Callable, held: Held, add: Callable, nodes: dict) -> object:
-        """The top of a tree that the cluster adds up; what stands of it already is left as it is."""
+    def _planted(self, name: str, shared: dict, work: tuple[Callable, Callable], held: Held, nodes: dict) -> object:
+        """The top of a tree that the cluster adds up; what stands of it already is left as it is.
+
+        Parameters
+        ----------
+        work : gives the sum of a branch, and of sums
+        """
         with self._losing():
-            work = self._shared(shared, name, leaf)
-            adding = self._shared(shared, f"{name}-sum", partial(_sum, add))
+            there = self._shared(shared, name, work)
         level = []
         for number, branch in enumerate(held.branches):
             if not self._stands(held.sent.get(number)):
-                key, whole = f"held-{secrets.token_hex(4)}", list(map(held.whole, branch))
+                key, whole = f"held-{secrets.token_hex(4)}", _InOnePiece(list(map(held.whole, branch)))
                 with self._losing():
                     [held.sent[number]] = self._client.scatter({key: whole}, direct=self._direct).values()
-            level.append(self._node(nodes, (name, number), work, held.sent[number]))
+            level.append(self._node(nodes, (name, number), _sum_held, there, held.sent[number]))
         height = 0
         while len(level) > 1:
             height += 1
             level = [
-                self._node(nodes, (f"{name}-sum", height, number), adding, *together)
-                for number, together in enumerate(tree.branches(level))
+                self._node(nodes, (f"{name}-sum", height, number), _sum_sums, there, *together)
+                for number, together in enumerate(tree.branches(level, SUMS))
             ]
         return level[0]
 
-    def _node(self, nodes: dict, key: tuple, work: object, *arguments: object) -> object:
+    def _node(self, nodes: dict, key: tuple, call: Callable, *arguments: object) -> object:
         """What is being done under a key, begun if it was not, or is lost."""
         if not self._stands(nodes.get(key)):
             again = secrets.token_hex(4)  # what was lost under a name stays lost under it
             with self._losing():
-                nodes[key] = self._client.submit(_call, work, *arguments, key=(*key, again))
+                nodes[key] = self._client.submit(call, *arguments, key=(*key, again))
         return nodes[key]
 
     def _stands(self, future: object) -> bool:
         """Whether something is there, or being done."""
         return future is not None and future.client is self._client and future.status in ("pending", "finished")
 
-    def _shared(self, shared: dict, name: str, function: Callable) -> object:
-        """A function, with all that is bound to it, on every worker."""
+    def _shared(self, shared: dict, name: str, work: object) -> object:
+        """Functions, with all that is bound to them, on every worker."""
         if not self._stands(shared.get(name)):
             key = f"{name}-what-{secrets.token_hex(4)}"
-            [shared[name]] = self._client.scatter({key: (_versions(), function)}, broadcast=True).values()
+            whole = _InOnePiece((_versions(), work))
+            [shared[name]] = self._client.scatter({key: whole}, broadcast=True).values()
         return shared[name]
 
     def _result(self, future: object, stage: str) -> object:
@@ -261,9 +303,11 @@ class Cluster:
     def _wait_for(self, future: object) -> None:
         """Wait until it is done, as long as there is somebody who might do it."""
         deserted = None
-        while future.status == "pending":
+        while True:
             with suppress(TimeoutError):
                 future.exception(timeout=LOOK)
+            if future.status != "pending":
+                return
             with self._losing():
                 workers = self._client.nthreads()
             now = time.monotonic()
@@ -361,19 +405,18 @@ class Cluster:
         return self._client.run(version, name, on_error="return")
 
 
-def _bytes(item: object) -> int:
-    """That are sent of it."""
-    arrays: list[pickle.PickleBuffer] = []  # which are not copied
-    rest = pickle.dumps(item, protocol=5, buffer_callback=arrays.append)
-    return len(rest) + sum(array.raw().nbytes for array in arrays)
+def _packed(item: object) -> bytes:
+    from distributed.protocol.pickle import dumps  # which knows what Python's own does not
+
+    return dumps(item)
 
 
-def _some(items: Iterator, most: int) -> list:
+def _some(items: Iterator, most: int) -> list[bytes]:
     """The next items, so many or less that are large together."""
     together, size = [], 0
-    for item in islice(items, most):
+    for item in map(_packed, islice(items, most)):
         together.append(item)
-        size += _bytes(item)
+        size += len(item)
         if size >= LARGE:
             break
     return together
@@ -384,6 +427,7 @@ def _name(stage: str) -> str:
     return f"{stage.replace(' ', '_')}-{secrets.token_hex(4)}"
 
 
+@cache  # of packages that are imported already, and looked for in files each time
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in OURS}
 
@@ -400,37 +444,40 @@ def _check_threads(worker: str, threads: int) -> None:
         raise ClusterError(f"{worker} has {threads} threads; start it as {threads} workers with one thread each")
 
 
-def _call(shared: tuple[dict, Callable], *arguments: object) -> object:
-    """On a worker: what is shared, of what is sent."""
-    return listened(_fitting(shared), *arguments)
-
-
-def _call_each(shared: tuple[dict, Callable], items: Sequence) -> tuple[list, float]:
+def _call_each(shared: _InOnePiece, items: Sequence[bytes]) -> bytes:
     """On a worker: what is shared, of each of what is sent; and how many seconds that took."""
     began, function = time.monotonic(), _fitting(shared)
-    found = [listened(function, item) for item in items]
-    return found, time.monotonic() - began
+    found = [listened(function, pickle.loads(item)) for item in items]
+    return _packed((found, time.monotonic() - began))
 
 
-def _fitting(shared: tuple[dict, Callable]) -> Callable:
+def _sum_held(shared: _InOnePiece, branch: _InOnePiece) -> tuple:
+    """On a worker: the sum over what it holds."""
+    return listened(_fitting(shared)[0], branch.item)
+
+
+def _sum_sums(shared: _InOnePiece, *outcomes: tuple) -> tuple:
+    """On a worker: the sum of sums, each with the warnings that were heard there."""
+    return listened(_added, _fitting(shared)[1], outcomes)
+
+
+def _leaf(function: Callable, add: Callable, first: int, branch: Sequence) -> object:
+    return tree.total(map(function, branch), add, first)
+
+
+def _added(add: Callable, outcomes: Sequence[tuple]) -> object:
+    return tree.total(map(said_here, outcomes), add)
+
+
+def _fitting(shared: _InOnePiece) -> object:
     """What is shared, if this worker can do it."""
     from distributed import get_worker
 
-    (wanted, function), worker = shared, get_worker()
+    (wanted, work), worker = shared.item, get_worker()
     _check(worker.address, _versions(), wanted)
     _check_threads(worker.address, worker.state.nthreads)
     keep_freed_memory()
-    return function
-
-
-def _leaf(function: Callable, add: Callable, branch: Sequence) -> object:
-    """On a worker: the sum over what it holds."""
-    return add([function(item) for item in branch])
-
-
-def _sum(add: Callable, *outcomes: tuple) -> object:
-    """On a worker: the sum of sums, each with the warnings that were heard there."""
-    return add([said_here(outcome) for outcome in outcomes])
+    return work
 
 
 def _missing(paths: Sequence[Path]) -> list[Path]:

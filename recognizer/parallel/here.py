@@ -19,7 +19,7 @@ from recognizer.parallel import tree
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # in malloc.h of the GNU C library
 FREED = 32 << 20  # bytes, the most that it takes for the second
-MANY = 16  # for each process: so many pieces that it does not matter who has one more at the end
+PIECES = 6  # of a sum at least, for each process: so many that it matters little who has one more at the end
 Said = list[tuple[Warning, type[Warning], str, int]]  # message, category, file and line: what can be sent
 
 
@@ -52,12 +52,11 @@ class Here:
 
     def total(self, stage: str, function: Callable, held: Sequence, add: Callable[[Sequence], object]) -> object:
         if self.jobs == 1 or len(held) < 2:
-            return tree.total(map(function, held), len(held), add)
+            return tree.total(map(function, held), add, tree.width(len(held)))
         held = held if all(isinstance(item, Spooled) for item in held) else self.hold(held)
-        work = Spool().keep((function, add))  # which is there until all is done, as what is held is
-        size = tree.width(len(held)) if len(held) >= MANY * self.jobs else 1
-        sums = self._by_processes(_sum_in_worker, work, tree.branches(held, size), batch_size=1)
-        return tree.total(sums, len(held) if size == 1 else 1, add)
+        work = Spool().keep((function, add, tree.width(len(held))))  # there until all is done, as what is held is
+        pieces = tree.branches(held, tree.subtree(len(held), PIECES * self.jobs))
+        return tree.total(self._by_processes(_sum_in_worker, work, pieces, batch_size=1), add)
 
     def _by_processes(self, call: Callable, function: object, items: Iterable, **how: object) -> Iterator:
         from joblib import Parallel, delayed, parallel_config
@@ -89,8 +88,8 @@ def _sum_in_worker(work: Spooled, branch: Sequence[Spooled]) -> tuple[object, Sa
     return _in_worker(partial(_sum, *_read_in(work)), branch)
 
 
-def _sum(function: Callable, add: Callable[[Sequence], object], branch: Sequence[Spooled]) -> object:
-    return add([function(item.read()) for item in branch])
+def _sum(function: Callable, add: Callable[[Sequence], object], first: int, branch: Sequence[Spooled]) -> object:
+    return tree.total((function(item.read()) for item in branch), add, first)
 
 
 @cache

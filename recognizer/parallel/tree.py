@@ -25,18 +25,34 @@ def width(leaves: int) -> int:
     return max(BRANCH, -(-leaves // FIRST))
 
 
-def total(parts: Iterable[Part], leaves: int, add: Callable[[Sequence[Part]], Part]) -> Part | None:
+def subtree(leaves: int, least: int) -> int:
+    """How many leaves make one of the subtrees that are added up each on its own.
+
+    Parameters
+    ----------
+    leaves : of the tree
+    least : subtrees that there shall be; they are as large as that allows
+    """
+    first = width(leaves)
+    # Sums of subtrees are added up BRANCH at a time: leaves are subtrees themselves only where they are, too.
+    size, larger = (1, first) if first == BRANCH else (first, first * BRANCH)
+    while size < leaves and -(-leaves // larger) >= least:
+        size, larger = larger, larger * BRANCH
+    return size
+
+
+def total(parts: Iterable[Part], add: Callable[[Sequence[Part]], Part], first: int = BRANCH) -> Part | None:
     """The sum of parts that come one by one; of each level of the tree only a few are held.
 
     Parameters
     ----------
-    parts : the leaves, in order
-    leaves : how many
+    parts : the leaves, or sums of subtrees, in order
     add : gives the sum of some parts, and of one the same
+    first : parts that are added up at a time, see `width`; what they make, BRANCH at a time
     """
     levels: list[list[Part]] = [[]]
     for part in parts:
-        for level, size in zip(levels, chain([width(leaves)], repeat(BRANCH))):
+        for level, size in zip(levels, chain([first], repeat(BRANCH))):
             level.append(part)
             if len(level) < size:
                 break

@@ -22,6 +22,7 @@ THROUGH_FFMPEG = frozenset(
 LOCKED = frozenset({".m4p", ".aa", ".aax"})  # as shops sell them
 # Recordings that neither reads: those, and some of dictation machines and messengers.
 UNREAD = LOCKED | {".ds2", ".dvf", ".msv", ".silk", ".rmvb"}
+RECORDINGS = AUDIO_SUFFIXES | THROUGH_FFMPEG | UNREAD
 
 
 def is_readable(path: str | PurePath) -> bool:
@@ -32,7 +33,7 @@ def is_readable(path: str | PurePath) -> bool:
 
 def looks_like_recording(path: str | PurePath) -> bool:
     """Whether a file is a recording by its name, be it one that can be read here or not."""
-    return PurePath(path).suffix.lower() in AUDIO_SUFFIXES | THROUGH_FFMPEG | UNREAD
+    return PurePath(path).suffix.lower() in RECORDINGS
 
 
 def ffmpeg() -> str | None:

@@ -12,6 +12,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
+import numpy as np
 import pytest
 from buckets import bucket_with
 from computers import computers
@@ -21,7 +22,9 @@ from threadpoolctl import threadpool_limits
 from recognizer.acoustics.density import KINDS
 from recognizer.corpus import find
 from recognizer.parallel import cluster as clusters
+from recognizer.parallel import tree
 from recognizer.parallel.cluster import Cluster, ClusterError
+from recognizer.parallel.here import Here
 from recognizer.recognizer import Recognizer
 from recognizer.training import training, trials
 from recognizer.training.building import build
@@ -44,6 +47,13 @@ def deadly(number):
 
 def wrong(number):
     return 1 / (number - 3)
+
+def aligned(item):
+    return item[1].flags.aligned
+
+def together(function, item, _):
+    time.sleep(0.01)
+    return function(item)
 '''
 
 
@@ -170,6 +180,27 @@ def test_of_sums_nothing_stays_on_the_workers(two, cluster):
     assert all(key.startswith("held-") for key in known)
 
 
+@pytest.mark.parametrize(("count", "first"), [(1, 2048), (2, 2048), (33, 2048), (700, 2048), (200, 7)])
+def test_few_pieces_and_many_are_added_up_in_the_same_order(cluster, monkeypatch, count, first):
+    monkeypatch.setattr(tree, "FIRST", first)
+    numbers = [0.1 * number for number in range(count)]
+    assert cluster.total("adding", float, numbers, sum) == Here().total("adding", float, numbers, sum)
+
+
+def test_large_items_come_as_they_are(cluster):
+    given = [np.arange(300_000.0) + number for number in range(5)]
+    assert list(cluster.map("large", np.sum, given)) == [items.sum() for items in given]
+
+
+def test_arrays_begin_where_arithmetic_is_fast(cluster):
+    from slow_work import aligned, together
+
+    items = [(bytes(length), np.arange(1, 9)) for length in range(8)]
+    assert cluster.total("adding", aligned, cluster.hold(items), sum) == len(items)
+    for item in items:
+        assert all(cluster.map("looking", partial(together, aligned, item), range(16)))
+
+
 def test_what_goes_wrong_where_the_items_come_from_is_told(cluster):
     def items():
         yield -1
@@ -241,8 +272,14 @@ def done(log: Path) -> list[int]:
 def test_quick_pieces_are_sent_together_and_slow_and_large_ones_one_by_one(cluster, folder, monkeypatch):
     from slow_work import noted
 
-    sent, send = [], cluster._sent
-    monkeypatch.setattr(cluster, "_sent", lambda together: sent.append(len(together)) or send(together))
+    sent, some = [], clusters._some
+
+    def counted(items, most):
+        if together := some(items, most):
+            sent.append(len(together))
+        return together
+
+    monkeypatch.setattr(clusters, "_some", counted)
     assert list(cluster.map("quick", abs, iter(range(1000)))) == list(range(1000))
     assert sum(sent) == 1000
     assert len(sent) < 100

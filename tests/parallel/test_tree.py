@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from recognizer.parallel import tree, workers_of
 from recognizer.parallel.here import Here, WorkerError
-from recognizer.parallel.tree import BRANCH, branches, total, width
+from recognizer.parallel.tree import BRANCH, branches, subtree, total, width
 
 
 def bracketed(parts):
@@ -39,12 +39,25 @@ def test_leaves_that_come_one_by_one_make_the_tree_of_all(count, first):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tree, "FIRST", first)
         leaves = [str(number) for number in range(count)]
-        assert total(iter(leaves), count, bracketed) == by_levels(leaves)
+        assert total(iter(leaves), bracketed, width(count)) == by_levels(leaves)
         assert len(branches(leaves, width(count))) <= first
 
 
+@thorough
+@given(st.integers(1, 5 * BRANCH**3), st.sampled_from([2, 7, tree.FIRST]), st.integers(1, 40))
+def test_sums_of_subtrees_make_the_same_tree(count, first, least):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree, "FIRST", first)
+        leaves = [str(number) for number in range(count)]
+        parts = branches(leaves, subtree(count, least))
+        assert total((total(part, bracketed, width(count)) for part in parts), bracketed) == by_levels(leaves)
+        smallest = 1 if width(count) == BRANCH else width(count)
+        assert len(parts) >= min(least, len(branches(leaves, smallest)))
+        assert len(parts) == 1 or len(branches(parts)) < least, "there are no larger ones"
+
+
 def test_of_nothing_there_is_no_sum():
-    assert total([], 0, sum) is None
+    assert total([], sum) is None
 
 
 @thorough
@@ -54,8 +67,9 @@ def test_a_sum_is_the_same_whoever_adds_it_up(numbers):
     assert one == two == pytest.approx(sum(numbers), abs=1e-6)
 
 
-@pytest.mark.parametrize("count", [1, 2, 31, 32, 33, 200])
-def test_few_pieces_and_many_are_added_up_in_the_same_order(count):
+@pytest.mark.parametrize(("count", "first"), [(1, 2048), (2, 2048), (45, 2048), (49, 2048), (700, 2048), (200, 7)])
+def test_few_pieces_and_many_are_added_up_in_the_same_order(monkeypatch, count, first):
+    monkeypatch.setattr(tree, "FIRST", first)
     numbers = [0.1 * number for number in range(count)]
     assert Here(2).total("sum", float, numbers, sum) == Here(1).total("sum", float, numbers, sum)
 

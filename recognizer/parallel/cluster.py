@@ -95,7 +95,7 @@ class _InOnePiece:
 
 
 def _arrived(packed: bytes) -> _InOnePiece:
-    return _InOnePiece(pickle.loads(packed), len(packed))
+    return _InOnePiece(_unpacked(packed), len(packed))
 
 
 class Cluster:
@@ -189,7 +189,7 @@ class Cluster:
                             together, key = self._sent(waiting[number]), (name, number, secrets.token_hex(4))
                             sent[number] = self._client.submit(_call_each, work, together, key=key)
                 first = next(iter(waiting))
-                found, seconds = pickle.loads(self._result(sent[first], stage))
+                found, seconds = _unpacked(self._result(sent[first], stage))
             except _LostError as error:
                 losses = self._recover(losses, error)
                 sent.clear()
@@ -406,9 +406,17 @@ class Cluster:
 
 
 def _packed(item: object) -> bytes:
-    from distributed.protocol.pickle import dumps  # which knows what Python's own does not
+    from distributed.protocol.pickle import dumps  # which knows what Python's own does not, and looks at all it makes
 
-    return dumps(item)
+    arrays: list[pickle.PickleBuffer] = []
+    rest = dumps(item, buffer_callback=arrays.append)
+    return pickle.dumps((rest, arrays), protocol=5)
+
+
+def _unpacked(packed: bytes) -> object:
+    """It, with arrays in memory of their own."""
+    rest, arrays = pickle.loads(packed)
+    return pickle.loads(rest, buffers=arrays)
 
 
 def _some(items: Iterator, most: int) -> list[bytes]:
@@ -447,7 +455,7 @@ def _check_threads(worker: str, threads: int) -> None:
 def _call_each(shared: _InOnePiece, items: Sequence[bytes]) -> bytes:
     """On a worker: what is shared, of each of what is sent; and how many seconds that took."""
     began, function = time.monotonic(), _fitting(shared)
-    found = [listened(function, pickle.loads(item)) for item in items]
+    found = [listened(function, _unpacked(item)) for item in items]
     return _packed((found, time.monotonic() - began))
 
 

@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count, islice
 from pathlib import Path
@@ -30,7 +30,7 @@ from recognizer.parallel.here import keep_freed_memory, listened, said_here
 PATIENCE = 10.0  # seconds for somebody to answer at an address
 FIRST_WORKER = 60.0  # seconds for a scheduler to have a worker
 AWAITED = 600.0  # seconds for a scheduler that was lost, or for any worker, to be back
-PIECES = 4  # of a sum at least, for each worker: so many that it matters little who has one more at the end
+PIECES = 4  # of a sum at least, for each worker: that it matters less who has one more than what they cost
 MOST_HELD = tree.BRANCH**2  # items of a piece, which is sent as a whole; more where there are more than 30,000
 SUMS = tree.BRANCH**2  # added up at a time: each time costs milliseconds, whatever it is
 AHEAD = 4  # pieces of work that are sent for each worker
@@ -147,7 +147,11 @@ class Cluster:
         """
         paths = [path if is_elsewhere(path) else Path(os.path.abspath(path)) for path in paths]
         here = [path for path in paths[:: max(1, len(paths) // SAMPLE)] if path.exists()]
-        for worker, missing in self._of_all(_missing, here).items() if here else ():
+        if not here:
+            return paths
+        # Those that cannot be reached are left out.
+        told = self._asked(lambda: self._client.run(_missing, here, on_error="ignore"))
+        for worker, missing in told.items():
             if missing:
                 raise ClusterError(
                     f"{worker} has no {shown(missing[0])}; give recordings in a folder that all computers have under "
@@ -155,11 +159,7 @@ class Cluster:
                 )
         return paths
 
-    def _of_all(self, function: Callable, argument: object) -> dict[str, object]:
-        """What each worker says, those left out that cannot be reached."""
-        return self._told(lambda: self._client.run(function, argument, on_error="ignore"))
-
-    def _told(self, ask: Callable) -> object:
+    def _asked(self, ask: Callable) -> object:
         """What the client says, be it lost meanwhile."""
         losses = 0
         while True:
@@ -203,7 +203,7 @@ class Cluster:
             yield from map(said_here, found)
 
     def hold(self, items: Sequence, whole: Callable = lambda item: item) -> Held:
-        workers = len(self._told(lambda: self._client.nthreads()))
+        workers = len(self._asked(lambda: self._client.nthreads()))
         size = tree.subtree(len(items), max(PIECES * workers, -(-len(items) // MOST_HELD), 1))
         return Held(tree.branches(items, size), tree.width(len(items)), whole)
 
@@ -214,7 +214,7 @@ class Cluster:
         name, shared, nodes, losses, before = _name(stage), {}, {}, 0, 0
         while True:
             try:
-                top = self._planted(name, shared, (partial(_leaf, function, add, held.first), add), held, nodes)
+                top = self._planted(name, shared, (function, add, held.first), held, nodes)
                 return said_here(self._result(top, stage))
             except _LostError as error:
                 done = sum(node.status == "finished" for node in nodes.values())
@@ -226,12 +226,12 @@ class Cluster:
             return together
         return self._client.scatter([together], hash=False, direct=self._direct)[0]
 
-    def _planted(self, name: str, shared: dict, work: tuple[Callable, Callable], held: Held, nodes: dict) -> object:
+    def _planted(self, name: str, shared: dict, work: tuple, held: Held, nodes: dict) -> object:
         """The top of a tree that the cluster adds up; what stands of it already is left as it is.
 
         Parameters
         ----------
-        work : gives the sum of a branch, and of sums
+        work : the function of each item, what adds up, and how many items at a time
         """
         with self._losing():
             there = self._shared(shared, name, work)
@@ -406,7 +406,8 @@ class Cluster:
 
 
 def _packed(item: object) -> bytes:
-    from distributed.protocol.pickle import dumps  # which knows what Python's own does not, and looks at all it makes
+    # It knows what a user's own program defines, for which it searches all it makes: arrays are kept apart from that.
+    from distributed.protocol.pickle import dumps
 
     arrays: list[pickle.PickleBuffer] = []
     rest = dumps(item, buffer_callback=arrays.append)
@@ -461,20 +462,14 @@ def _call_each(shared: _InOnePiece, items: Sequence[bytes]) -> bytes:
 
 def _sum_held(shared: _InOnePiece, branch: _InOnePiece) -> tuple:
     """On a worker: the sum over what it holds."""
-    return listened(_fitting(shared)[0], branch.item)
+    function, add, first = _fitting(shared)
+    return listened(tree.total, map(function, branch.item), add, first)
 
 
 def _sum_sums(shared: _InOnePiece, *outcomes: tuple) -> tuple:
     """On a worker: the sum of sums, each with the warnings that were heard there."""
-    return listened(_added, _fitting(shared)[1], outcomes)
-
-
-def _leaf(function: Callable, add: Callable, first: int, branch: Sequence) -> object:
-    return tree.total(map(function, branch), add, first)
-
-
-def _added(add: Callable, outcomes: Sequence[tuple]) -> object:
-    return tree.total(map(said_here, outcomes), add)
+    _, add, _ = _fitting(shared)
+    return listened(tree.total, map(said_here, outcomes), add)
 
 
 def _fitting(shared: _InOnePiece) -> object:

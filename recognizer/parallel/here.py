@@ -19,7 +19,7 @@ from recognizer.parallel import tree
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # in malloc.h of the GNU C library
 FREED = 32 << 20  # bytes, the most that it takes for the second
-PIECES = 6  # of a sum at least, for each process: so many that it matters little who has one more at the end
+PIECES = 6  # of a sum at least, for each process: that it matters less who has one more than what they cost
 Said = list[tuple[Warning, type[Warning], str, int]]  # message, category, file and line: what can be sent
 
 
@@ -85,11 +85,8 @@ _read_in = lru_cache(maxsize=1)(Spooled.read)  # the same work comes with every 
 
 def _sum_in_worker(work: Spooled, branch: Sequence[Spooled]) -> tuple[object, Said]:
     """The sum, likewise, over items that are held."""
-    return _in_worker(partial(_sum, *_read_in(work)), branch)
-
-
-def _sum(function: Callable, add: Callable[[Sequence], object], first: int, branch: Sequence[Spooled]) -> object:
-    return tree.total((function(item.read()) for item in branch), add, first)
+    function, add, first = _read_in(work)
+    return _in_worker(partial(tree.total, add=add, first=first), (function(item.read()) for item in branch))
 
 
 @cache

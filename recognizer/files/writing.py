@@ -92,16 +92,20 @@ def make_private_folder(folder: Path) -> None:
         if it cannot be made.
     """
     try:
+        _make_private(folder)
+    except FileNotFoundError:
+        if folder.parent == folder:
+            raise
+        make_private_folder(folder.parent)  # be it there by now: another program may have made it
+        _make_private(folder)
+
+
+def _make_private(folder: Path) -> None:
+    try:
         folder.mkdir(mode=PRIVATE_FOLDER)
     except FileExistsError:
         if not folder.is_dir():
             raise
-        return
-    except FileNotFoundError:
-        if folder.parent == folder or folder.parent.is_dir():  # there, and nothing can be made in it, as in /proc
-            raise
-        make_private_folder(folder.parent)
-        make_private_folder(folder)
         return
     with suppress(OSError):  # a umask may have taken rights from its owner, too
         os.chmod(folder, PRIVATE_FOLDER)

@@ -50,6 +50,27 @@ def test_folders_that_are_made_are_their_owners_and_those_there_stay(tmp_path, u
     assert mode(tmp_path / "there" / "new") == mode(tmp_path / "there" / "new" / "inside") == 0o700
 
 
+def test_a_folder_above_may_be_made_by_another_program_meanwhile(tmp_path, monkeypatch):
+    mkdir = Path.mkdir
+
+    def beside_another(folder: Path, *arguments, **named) -> None:
+        try:
+            mkdir(folder, *arguments, **named)
+        except FileNotFoundError:
+            mkdir(folder.parent, parents=True)
+            raise
+
+    monkeypatch.setattr(Path, "mkdir", beside_another)
+    make_private_folder(tmp_path / "new" / "inside")
+    assert (tmp_path / "new" / "inside").is_dir()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no folder in which nothing can be made")
+def test_where_no_folder_can_be_made_is_said():
+    with pytest.raises(FileNotFoundError, match="/proc/none"):
+        make_private_folder(Path("/proc/none/inside"))
+
+
 @on_unix
 def test_a_folder_is_its_owners_but_for_one_that_was_there(tmp_path, umask):
     (tmp_path / "mine").mkdir(mode=0o750)

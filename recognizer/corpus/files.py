@@ -7,6 +7,7 @@ import unicodedata
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from recognizer.corpus.tables import SUFFIXES as TABLE_SUFFIXES
 from recognizer.corpus.tables import of_table
@@ -14,9 +15,22 @@ from recognizer.errors import CorpusError, shown
 from recognizer.features.parameter_files import SUFFIXES as PARAMETER_SUFFIXES
 from recognizer.files import is_elsewhere
 from recognizer.files.elsewhere import files_below
-from recognizer.sound.formats import AUDIO_SUFFIXES, looks_like_recording
+from recognizer.sound.formats import AUDIO_SUFFIXES, looks_like_recording, suffix_of
 
 _SKIPPED = (".", "_background_noise_")
+
+
+class _Found(NamedTuple):
+    """Files by what is in them."""
+
+    sound: list[Path]
+    parameters: list[Path]
+
+    def kind(self, name: str) -> list[Path] | None:
+        """Those among which a file belongs by its name, if any."""
+        if looks_like_recording(name):
+            return self.sound
+        return self.parameters if suffix_of(name) in PARAMETER_SUFFIXES else None
 
 
 def audio_files(paths: Iterable[str | Path]) -> list[Path]:
@@ -62,9 +76,9 @@ def search(root: Path) -> tuple[list[Path], dict[Path, CorpusError]]:
 
     Where there is no sound, parameter files take its place.
     """
-    files, closed, entered, waiting = [], {}, set(), deque([root])
+    found, closed, entered, waiting = _Found([], []), {}, set(), deque([root])
     if is_elsewhere(root):
-        files, waiting = _search_elsewhere(root), deque()
+        found, waiting = _search_elsewhere(root), deque()
     while waiting:
         folder = waiting.popleft()
         try:
@@ -88,22 +102,26 @@ def search(root: Path) -> tuple[list[Path], dict[Path, CorpusError]]:
             if os.path.isdir(entry.path) if link else entry.is_dir():
                 # Links wait until all true folders are done: a folder keeps its own name where it has one.
                 (waiting.append if link else waiting.appendleft)(folder / entry.name)
-            elif _may_be_read(entry, link) and (looks_like_recording(entry.name) or _holds_parameters(entry.name)):
-                files.append(folder / entry.name)
-    files = [file for file in files if looks_like_recording(file)] or files
+            elif (kind := found.kind(entry.name)) is not None and _may_be_read(entry, link):
+                kind.append(folder / entry.name)
+    files = found.sound or found.parameters
     if not files and not closed:
         suffixes = " ".join(sorted(AUDIO_SUFFIXES))
         raise CorpusError(f"{shown(root)}: no audio in this folder; put files there that end in {suffixes}")
     return sorted(files), closed
 
 
-def _search_elsewhere(root: Path) -> list[Path]:
+def _search_elsewhere(root: Path) -> _Found:
     try:
         found = files_below(root)
     except OSError as error:
         raise CorpusError(f"{shown(root)}: cannot be opened ({error.strerror}); check the address") from error
     inside = [file for file in found if not any(p.startswith(_SKIPPED) for p in file.relative_to(root).parts)]
-    return [file for file in inside if looks_like_recording(file.name) or _holds_parameters(file.name)]
+    of_kinds = _Found([], [])
+    for file in inside:
+        if (kind := of_kinds.kind(file.name)) is not None:
+            kind.append(file)
+    return of_kinds
 
 
 def names_of(file: Path, root: Path) -> tuple[str, ...]:
@@ -115,10 +133,6 @@ def names_of(file: Path, root: Path) -> tuple[str, ...]:
 def tables_in(folder: Path) -> list[Path]:
     """Tables beside the recordings, which may say what is in them."""
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES and file.is_file())
-
-
-def _holds_parameters(name: str) -> bool:
-    return Path(name).suffix.lower() in PARAMETER_SUFFIXES
 
 
 def _may_be_read(entry: os.DirEntry, link: bool) -> bool:

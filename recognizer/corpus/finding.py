@@ -164,7 +164,7 @@ def _of_folder(root: Path, pattern: Pattern | None, known: Collection[str]) -> t
         if (labels := labels_of(pattern, (*above, *names_of(file, root)))) is None:
             misfits.append(file)
         else:
-            utterances.append(with_labels(file, *labels, where=shown(file)))
+            utterances.append(with_labels(file, *labels))
     if inferred and pattern.text == WORD_FOLDER:
         _refuse_words_in_words(root, files)
     faults = []
@@ -180,12 +180,12 @@ def _of_folder(root: Path, pattern: Pattern | None, known: Collection[str]) -> t
 def _refuse_words_in_words(root: Path, files: list[Path]) -> None:
     """Refuse folders of words within a folder that has recordings of a word itself."""
     folders = {file.parent for file in files} - {root}
-    for file in files:
-        if (above := file.parent.parent) in folders:
-            raise CorpusError(
-                f"{shown(file)}: lies in a folder within {shown(above)}, which has recordings itself; move them, "
-                f"or write {MANIFEST}"
-            )
+    if within := {folder for folder in folders if folder.parent in folders}:
+        file = next(file for file in files if file.parent in within)
+        raise CorpusError(
+            f"{shown(file)}: lies in a folder within {shown(file.parent.parent)}, which has recordings itself; move "
+            f"them, or write {MANIFEST}"
+        )
 
 
 def _by_names(root: Path, files: list[Path], known: Collection[str]) -> str:

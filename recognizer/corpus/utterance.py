@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from recognizer.errors import CorpusError, cited, shown
@@ -33,24 +34,34 @@ class Utterance:
     weight: float = 1.0
 
 
-def with_labels(path: Path, word: str, speaker: str | None, where: str) -> Utterance:
+def with_labels(path: Path, word: str, speaker: str | None, where: str | None = None) -> Utterance:
     """A recording with its labels as they are kept.
+
+    Parameters
+    ----------
+    where : what tells the labels, for people; the path when None
 
     Raises
     ------
     CorpusError
         if the word is empty, a label too long, or has control characters; it begins with where the labels stand.
     """
-    word, speaker = nfc(word).strip(), nfc(speaker or "").strip()
-    if not word:
-        raise CorpusError(f"{where}: empty word; name what is said")
-    for what, label in (("word", word), ("speaker", speaker)):
-        if len(label) > LONGEST_WORD:
-            raise CorpusError(f"{where}: a {what} of {len(label)} characters; {LONGEST_WORD} are the most; shorten it")
-        # Control characters, halves of undecodable file names, and ends of lines.
-        if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in label):
-            raise CorpusError(f"{where}: control character in {cited(label)}; rename it")
+    (word, wrong_word), (speaker, wrong_speaker) = _kept(word, "word"), _kept(speaker or "", "speaker")
+    if wrong := ("empty word; name what is said" if not word else wrong_word or wrong_speaker):
+        raise CorpusError(f"{where or shown(path)}: {wrong}")
     return Utterance(path, word, speaker or None)
+
+
+@lru_cache(maxsize=10_000)  # most are those of many recordings
+def _kept(label: str, what: str) -> tuple[str, str | None]:
+    """A label as it is kept, and what is wrong with it."""
+    label = nfc(label).strip()
+    if len(label) > LONGEST_WORD:
+        return label, f"a {what} of {len(label)} characters; {LONGEST_WORD} are the most; shorten it"
+    # Control characters, halves of undecodable file names, and ends of lines.
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in label):
+        return label, f"control character in {cited(label)}; rename it"
+    return label, None
 
 
 def look_alikes(utterances: Iterable[Utterance]) -> list[str]:
@@ -62,10 +73,13 @@ def look_alikes(utterances: Iterable[Utterance]) -> list[str]:
     )
     firsts: dict[tuple[int, str], Utterance] = {}
     found: dict[tuple[str, str], str] = {}
+    of_word: dict[str, Utterance] = {}
     for utterance in utterances:
+        of_word.setdefault(utterance.word, utterance)
+    for utterance in of_word.values():
         for kind, (form, how) in enumerate(kinds):
             other = firsts.setdefault((kind, form(utterance.word)), utterance)
-            if other.word != utterance.word and (other.word, utterance.word) not in found:
+            if other is not utterance and (other.word, utterance.word) not in found:
                 found[other.word, utterance.word] = (
                     f"words {cited(other.word)} ({shown(other.path)}) and {cited(utterance.word)} "
                     f"({shown(utterance.path)}) differ only {how}; rename one or merge them"

@@ -6,10 +6,10 @@ import random
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from recognizer.corpus.doubles import doubles
+from recognizer.corpus.doubles import of_two_words, same_content
 from recognizer.corpus.utterance import Utterance
 from recognizer.errors import AudioError, RecognizerWarning, TrainingError, shown
 from recognizer.evaluation.description import most_alike
@@ -38,11 +38,13 @@ class Examined:
     duration : seconds
     rate : Hz, of the file; 0 where that is not sound, but parameters
     problems : what is wrong with it, each with a word that names the kind, such as "clipped"
+    content : the same for the same sound, see `Analysis`
     """
 
     duration: float
     rate: int
     problems: tuple[tuple[str, str], ...]
+    content: str
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def check_corpus(
         if all are parameter files that hold symbols.
     """
     front_end = corpus_front_end(utterances)
-    analyser = Analyser(front_end, Endpointer())
+    analyser = Analyser(front_end, Endpointer()).reading()
     heard: dict[Path, Examined] = {}
     unread = []
     for done, utterance in enumerate(utterances, 1):
@@ -117,8 +119,9 @@ def check_corpus(
             unread.append(str(error))
         progress("listening", done, len(utterances))
     _mark_lengths(utterances, heard)
-    groups = doubles(utterances)
-    of_words = [group for group in groups if len({u.word for u in group}) > 1]
+    same = same_content(utterances, lambda path: heard[path].content if path in heard else None).values()
+    groups = [group for group in same if len(group) > 1]
+    of_words = of_two_words(groups)
     of_speakers = [group for group in groups if group not in of_words and len({u.speaker for u in group}) > 1]
     return CheckedCorpus(
         utterances,
@@ -141,7 +144,7 @@ def _listen(path: Path, front_end: FrontEnd, analyser: Analyser) -> Examined:
     """
     if not front_end.hears:
         analysis = analyser.analyse_file(path)
-        return Examined(analysis.duration, analysis.source_rate or 0, ())
+        return Examined(analysis.duration, analysis.source_rate or 0, (), analysis.content)
     recording = audio.load(path, front_end.sample_rate)
     analysis = analyser.analyse(recording)
     if analysis.reason:
@@ -154,7 +157,7 @@ def _listen(path: Path, front_end: FrontEnd, analyser: Analyser) -> Examined:
         problems = [(kind, problem) for kind, problem in problems if kind not in OF_NOISE]
     if recording.channel:
         problems.append(("one channel taken", f"channel {recording.channel} alone has the word"))
-    return Examined(analysis.duration, recording.source_rate, tuple(problems))
+    return Examined(analysis.duration, recording.source_rate, tuple(problems), analysis.content)
 
 
 def _mark_lengths(utterances: Sequence[Utterance], heard: dict[Path, Examined]) -> None:
@@ -172,7 +175,7 @@ def _mark_lengths(utterances: Sequence[Utterance], heard: dict[Path, Examined]) 
                     told = (
                         f"{found.duration:.2f} s, where its word mostly takes {usual:.2f} s: another word, or several?"
                     )
-                    heard[path] = Examined(found.duration, found.rate, (*found.problems, (kind, told)))
+                    heard[path] = replace(found, problems=(*found.problems, (kind, told)))
 
 
 def _alike(utterances: Sequence[Utterance], front_end: FrontEnd) -> list[dict]:

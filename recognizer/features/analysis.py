@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ SEVERAL, SEVERAL_FROM = "several words", 2.5  # seconds; a shorter recording is 
 WHOLE = 4.0  # seconds; a longer recording is not of one word
 LONGEST = 6000  # frames, a minute as they usually follow each other: no word lasts so long
 PIECE = 2.0  # seconds, of what is cut from it
-CACHED = 1  # version of what is cached; another one whenever the same recording would give another analysis
+CACHED = 2  # version of what is cached; another one whenever the same recording would give another analysis
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Analysis:
     hop, window : seconds from frame to frame, and of each
     channel : the only one taken of the recording, counted from 1, see `Recording`
     flaws : what makes the answer doubtful: SEVERAL, and what `sound.level.flaws` names
+    content : while training, the same for the same sound and for no other
     """
 
     features: tuple[np.ndarray, ...]
@@ -63,6 +65,7 @@ class Analysis:
     window: float = FrontEnd.window
     channel: int | None = None
     flaws: tuple[str, ...] = ()
+    content: str | None = None
 
     @property
     def spans(self) -> list[tuple[int, int]]:
@@ -133,6 +136,7 @@ class Analyser:
             duration, source = len(recording.samples) / rate, recording.source_rate
             about = {"hop": front_end.hop, "window": front_end.window, "channel": recording.channel}
             about["flaws"] = () if isinstance(place, str) else self._flaws(recording, place)
+            about["content"] = None if self.finish else _content(recording.samples)
             if isinstance(place, str):
                 analyses.append(Analysis((), (0, 0), 0.0, duration, source, place, **about))
                 continue
@@ -220,7 +224,8 @@ class Analyser:
         period = found.period
         if frames > LONGEST:
             return Analysis((), (0, 0), 0.0, frames * period, None, "too long", hop=period, window=period)
-        return Analysis((features,), (0, frames), 0.0, frames * period, None, hop=period, window=period)
+        about = {"hop": period, "window": period, "content": None if self.finish else _content(features)}
+        return Analysis((features,), (0, frames), 0.0, frames * period, None, **about)
 
     def _group(self, files: Sequence[tuple[Path, Sequence[Perturbation]]]) -> list[Analysis | AudioError]:
         """Some files, each with its analysis, or its error where it cannot be read, so that the others go on."""
@@ -317,6 +322,10 @@ def _named(found: Analysis | list[Analysis] | AudioError, path: Path, given: Pat
     if not isinstance(found, AudioError) or path == given:
         return found
     return AudioError(retold(str(found), path, given))
+
+
+def _content(heard: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(heard)).hexdigest()
 
 
 def _to_know(analysis: Analysis) -> Known:

@@ -30,6 +30,7 @@ TINY = np.finfo(np.float64).tiny  # so that nothing divides by zero where there 
 LOUD = 0.9  # quantile of the frames' levels that stands for the speech; the loudest of all may be a click
 KNEE = 0.85  # of the highest frequency, from where a warped axis runs straight to its end (HTK Book, section 5.6)
 SHAPE = ("sample_rate", "window", "filters", "low", "high", "cepstra", "delta_width", "smoothing_width")
+UTTERANCES_AT_ONCE = 64  # whose sums are taken together
 FRAMES_AT_ONCE = 128  # spectra held at once: few enough to stay in the cache
 SAMPLES_AT_ONCE = 1 << 20  # emphasised at once: 8 MB
 SPECTRUM_VALUES = 1 << 20  # of them, where they are long: 8 MB
@@ -176,10 +177,16 @@ class FrontEnd:
         prior : frames of the mean so far that count beside it
         mean_weight : of the mean beside that of an utterance; what it was when None
         """
-        sums = _speech_sums(statics, speech)
+        total, spread, frames = np.zeros(self.cepstra), np.zeros(self.cepstra), 0
+        for first in range(0, len(statics), UTTERANCES_AT_ONCE):
+            part = slice(first, first + UTTERANCES_AT_ONCE)
+            own = _speech_sums(statics[part], speech[part])
+            total += own.total.sum(0)
+            spread += own.spread.sum(0)
+            frames += own.frames.sum()
         before = prior * np.array(self.mean) if prior else 0.0
-        mean = (sums.total.sum(0) + before) / (sums.frames.sum() + prior)
-        deviation = self.deviation or np.sqrt(sums.spread.sum(0) / sums.frames.sum())
+        mean = (total + before) / (frames + prior)
+        deviation = self.deviation or np.sqrt(spread / frames)
         weight = self.mean_weight if mean_weight is None else mean_weight
         mean, deviation = (tuple(map(float, values)) for values in (mean, deviation))
         return replace(self, mean=mean, deviation=deviation, mean_weight=weight)
@@ -526,13 +533,20 @@ class _SpeechSums:
 
 
 def _speech_sums(statics: Sequence[np.ndarray], speech: Sequence[tuple[int, int]]) -> _SpeechSums:
-    total, spread, frames = [], [], []
-    for own, span in zip(statics, speech):
-        part = own[slice(*span)].astype(np.float64)
-        total.append(part.sum(0))
-        frames.append(len(part))
-        spread.append(np.square(part - total[-1] / max(1, len(part))).sum(0))
-    return _SpeechSums(np.array(total), np.array(spread), np.array(frames))
+    spoken = [own[slice(*span)] for own, span in zip(statics, speech)]
+    frames = np.array(list(map(len, spoken)))
+    together = np.concatenate(spoken, dtype=np.float64)
+    total = _by_utterance(together, frames)
+    together -= np.repeat(total / np.maximum(frames, 1)[:, None], frames, axis=0)
+    return _SpeechSums(total, _by_utterance(np.square(together, out=together), frames), frames)
+
+
+def _by_utterance(values: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Sums over each utterance's frames, of which there may be none, (U, cepstra)."""
+    sums, some = np.zeros((len(frames), values.shape[1])), np.flatnonzero(frames)
+    if len(some):
+        sums[some] = np.add.reduceat(values, (frames.cumsum() - frames)[some])
+    return sums
 
 
 def _over_frames(everything: np.ndarray, kernels: np.ndarray, first: np.ndarray, last: np.ndarray) -> np.ndarray:

@@ -27,13 +27,18 @@ RECORDINGS = AUDIO_SUFFIXES | THROUGH_FFMPEG | UNREAD
 
 def is_readable(path: str | PurePath) -> bool:
     """Whether a file is one to read by its name: libsndfile does, or ffmpeg, which is installed."""
-    suffix = PurePath(path).suffix.lower()
+    suffix = suffix_of(path)
     return suffix in AUDIO_SUFFIXES or (suffix in THROUGH_FFMPEG and ffmpeg() is not None)
 
 
 def looks_like_recording(path: str | PurePath) -> bool:
     """Whether a file is a recording by its name, be it one that can be read here or not."""
-    return PurePath(path).suffix.lower() in RECORDINGS
+    return suffix_of(path) in RECORDINGS
+
+
+def suffix_of(path: str | PurePath) -> str:
+    """The end of a file's name, from its last point on, in small letters."""
+    return os.path.splitext(path)[1].lower()  # five times as fast as PurePath's, which of a large corpus is seconds
 
 
 def ffmpeg() -> str | None:

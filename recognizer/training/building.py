@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from recognizer.corpus import Utterance, conflict, conflicting
+from recognizer.corpus import Utterance, conflict, conflicting, same_content
 from recognizer.errors import AudioError, RecognizerWarning, TrainingError, cited, listed, shown
 from recognizer.features import parameter_files
 from recognizer.features.analysis import FILES_AT_ONCE, Analyser, Analysis, finished
@@ -194,7 +194,9 @@ def training_data(
         return _analyse(chosen, analyser, copies, settings, jobs, memory, progress)
 
     data, refused = analysed(utterances)
-    if conflicts := conflicting(data.utterances):  # only of what could be trained on: all silence is the same
+    contents = {utterance.path: analysis.content for utterance, analysis in zip(data.utterances, data.analyses)}
+    # Only of what could be trained on: all silence is the same.
+    if conflicts := conflicting(same_content(data.utterances, contents.get).values()):
         doubtful = {utterance for group in conflicts for utterance in group}
         del data  # and its memory
         data, refused = analysed([utterance for utterance in utterances if utterance not in doubtful])

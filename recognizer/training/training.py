@@ -30,7 +30,7 @@ from recognizer.training.tying import tied
 
 CHUNK_FRAMES = 8192  # frames whose densities are computed at once: small enough to stay in the cache
 PADDING = 4  # times the frames of a chunk that its utterances may take, each as long as the longest
-TOGETHER = 256  # utterances read at once where chunks are of no use
+TOGETHER = 64  # utterances read at once where chunks are of no use
 ALIGNED = 5  # iterations of Viterbi training before it is decided which states are tied
 NEGLIGIBLE = 1e-20  # occupation; less is lost in the rounding of any sum that says something
 ABSOLUTE_VARIANCE_FLOOR = 1e-4  # for features that do not vary at all in the training data
@@ -159,20 +159,28 @@ def relative(weights: np.ndarray) -> np.ndarray:
 
 
 def variance_floor(features: Sequence[np.ndarray], settings: TrainingSettings, weights: np.ndarray) -> np.ndarray:
-    """Smallest variance of a Gaussian, (D,), from all training utterances, (T, D) each, that weigh (U,)."""
+    """Smallest variance of a Gaussian, (D,), from all training utterances, (T, D) each, that weigh (U,).
 
-    def mean(of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Over all frames, as they weigh."""
-        total, count = 0.0, 0.0
-        for first in range(0, len(features), TOGETHER):
-            part = [np.asarray(f) for f in features[first : first + TOGETHER]]
-            by_frame = np.repeat(weights[first : first + TOGETHER], list(map(len, part)))
-            total += by_frame @ of(np.concatenate(part, dtype=np.float64))
-            count += by_frame.sum()
-        return total / count
-
-    centre = mean(lambda frames: frames)
-    variance = mean(lambda frames: np.square(frames - centre))
+    Raises
+    ------
+    TrainingError
+        if a feature is not finite.
+    """
+    total, squares, count, origin = 0.0, 0.0, 0.0, None
+    for first in range(0, len(features), TOGETHER):
+        part = [np.asarray(f) for f in features[first : first + TOGETHER]]
+        by_frame = np.repeat(weights[first : first + TOGETHER], list(map(len, part)))
+        frames = np.concatenate(part, dtype=np.float64)
+        if not np.isfinite(frames).all():
+            wrong = first + next(i for i, f in enumerate(part) if not np.isfinite(f).all())
+            raise TrainingError(f"utterance {wrong} has features that are not finite; leave it out")
+        if origin is None:
+            origin = frames.mean(0)  # so near the mean of all that little is lost in taking its square away
+        frames -= origin
+        total += by_frame @ frames
+        squares += by_frame @ np.square(frames, out=frames)
+        count += by_frame.sum()
+    variance = squares / count - np.square(total / count)
     return np.maximum(settings.variance_floor * variance, ABSOLUTE_VARIANCE_FLOOR)
 
 
@@ -603,5 +611,3 @@ def _check(features: Sequence[np.ndarray], settings: TrainingSettings) -> None:
                 f"utterance {number} has {len(f)} frames, fewer than the {settings.states} states of a word; "
                 "leave it out, record it longer, or train with fewer states"
             )
-        if not np.isfinite(f).all():
-            raise TrainingError(f"utterance {number} has features that are not finite; leave it out")

@@ -29,6 +29,8 @@ def weigh_folders(utterances: Sequence[Utterance], weights: Mapping[Path, float]
     CorpusError
         if nothing lies below a folder.
     """
+    if not weights:
+        return list(utterances)
     paths = [Path(os.path.abspath(utterance.path)) for utterance in utterances]
     factors = np.ones(len(paths))
     for folder, weight in weights.items():

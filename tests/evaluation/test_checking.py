@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from synthetic import RATE, SPEAKERS, WORDS, record, say, write
 
 from recognizer.corpus import find
+from recognizer.errors import TrainingError
 from recognizer.evaluation import checking
 from recognizer.evaluation.checking import CheckedCorpus, check_corpus
+from recognizer.training.building import build
 
 
 @pytest.fixture
@@ -123,6 +126,27 @@ def test_one_recording_as_two_words_is_not_counted(corpus):
     assert names(checked.two_words) == [["hum_anna_1.wav", "rise_anna_9.wav"]]
     assert (checked.two_speakers, checked.twice) == ([], [])
     assert {word: len(takes) for word, takes in checked.words.items()} == {"hum": 5, "rise": 6}
+
+
+@pytest.mark.parametrize("name", ["rise_anna_9.flac", "rise_anna_9.wav"])
+def test_one_recording_in_another_file_or_by_a_link(corpus, name):
+    original, other = corpus / "hum_anna_1.wav", corpus / name
+    if name.endswith("wav"):
+        other.symlink_to(original)
+    else:
+        soundfile.write(other, *soundfile.read(original, dtype="int16"))
+    checked = check(corpus)
+    assert names(checked.two_words) == [[original.name, name]]
+    with pytest.raises(TrainingError, match=r"^no usable recording of 'rise' .*are the same recording"):
+        build([u for u in find(corpus) if u.word == "hum" or u.path == other], calibrate=False)
+
+
+def test_recordings_that_differ_in_one_sample_are_two(corpus):
+    samples, rate = soundfile.read(corpus / "hum_anna_1.wav", dtype="int16")
+    samples[-1] += 1
+    soundfile.write(corpus / "rise_anna_9.wav", samples, rate)
+    checked = check(corpus)
+    assert (checked.two_words, checked.two_speakers, checked.twice) == ([], [], [])
 
 
 def test_one_recording_of_two_speakers(corpus):

@@ -280,6 +280,17 @@ def test_the_deviation_of_training_is_that_about_the_means_of_utterances():
     np.testing.assert_allclose(learned.with_speech(utterances[:1], spans[:1], prior=5.0).deviation, expected, rtol=1e-5)
 
 
+def test_features_do_not_depend_on_what_is_finished_with_them():
+    utterances = [statics_of(FRONT_END, noise(seed))[: 12 + 3 * seed] for seed in range(4)]
+    spans = [(2, 9), (5, 5), (0, 18), (4, 99)]  # one is without speech
+    learned = FRONT_END.with_speech(utterances, spans)
+    together = learned.finish(utterances, spans)
+    for statics, span, features in zip(utterances, spans, together, strict=True):
+        np.testing.assert_array_equal(learned.finish([statics], [span])[0], features)
+    spoken = np.concatenate([statics[slice(*span)] for statics, span in zip(utterances, spans)])
+    np.testing.assert_allclose(learned.mean, spoken.mean(0), rtol=1e-5)
+
+
 @pytest.mark.parametrize("width", [1, FRONT_END.smoothing_width])
 def test_silence_beside_the_word_does_not_move_its_cepstra(width):
     """But for the frames that smoothing reaches from there."""

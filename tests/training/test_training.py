@@ -373,6 +373,16 @@ def test_a_word_with_trimmed_recordings_does_not_resist_silence():
     assert list(heard.argmax(1)) == [0] * 10 + [1] * 10
 
 
+@pytest.mark.parametrize("centre", [0.0, -3e4])
+def test_the_variance_floor_is_a_share_of_the_variance_of_all_frames_as_they_weigh(centre):
+    random = np.random.default_rng(0)
+    features = [random.normal(centre + 3 * random.normal(), 2.0, (random.integers(3, 9), 2)) for _ in range(300)]
+    weights = random.integers(1, 4, 300)
+    copies = np.concatenate([f for f, n in zip(features, weights) for _ in range(n)])
+    floor = training.variance_floor(features, sizes(variance_floor=0.25), weights.astype(float))
+    np.testing.assert_allclose(floor, 0.25 * copies.var(0), rtol=1e-7)
+
+
 # Cutting
 
 

@@ -36,6 +36,7 @@ SUMS = tree.BRANCH**2  # added up at a time: each time costs milliseconds, whate
 AHEAD = 4  # pieces of work that are sent for each worker
 SAMPLE = 3  # files, of many, that every worker is asked for
 AGAIN = 30  # times in a row that something is lost
+DEADLY = 15  # such times, as which it counts that Dask gives up what several workers died at, as it may by chance
 LOOK = 5.0  # seconds from one look at whether there are workers to the next
 WORTH_SENDING, MOST = 0.15, 64  # seconds; pieces of work that take less are sent together, but so many at most
 REACHED = 3.0  # seconds for a worker to be connected to directly
@@ -53,6 +54,10 @@ class ClusterError(RecognizerError):
 
 class _LostError(Exception):
     """What was being done, or what it needs, is gone."""
+
+
+class _DeadlyError(_LostError):
+    """Workers died at it, whoever killed them."""
 
 
 @dataclass
@@ -192,7 +197,7 @@ class Cluster:
                 found, seconds = _unpacked(self._result(sent[first], stage))
             except _LostError as error:
                 losses = self._recover(losses, error)
-                sent.clear()
+                sent = {number: future for number, future in sent.items() if self._stands(future)}
                 continue
             del sent[first]
             losses = 0
@@ -294,7 +299,7 @@ class Cluster:
             if isinstance(error, RecognizerError):
                 raise
             if isinstance(error, KilledWorker):
-                raise ClusterError(
+                raise _DeadlyError(
                     f"{stage}: several workers died one after the other at the same piece of work; they may lack "
                     "memory: give each more, or start fewer"
                 ) from error
@@ -329,17 +334,20 @@ class Cluster:
 
     def _recover(self, losses: int, error: Exception) -> int:
         """Be connected again; how many losses there were in a row."""
-        if losses >= AGAIN:
-            raise ClusterError(f"{self.address}: is lost again and again; see the terminals of its workers") from error
+        deadly = isinstance(error, _DeadlyError)
+        losses += DEADLY if deadly else 1
+        if losses > AGAIN:
+            lost = f"{self.address}: is lost again and again; see the terminals of its workers"
+            raise ClusterError(str(error) if deadly else lost) from error
         with suppress(Exception):  # whatever it says, it is connected anew
             if self._client.status == "running":
                 self._client.sync(self._client.scheduler.identity, callback_timeout=PATIENCE)
                 if self._client.nthreads():
                     self._direct = self._reaches()
-                    return losses + 1
+                    return losses
         self.close()
         self._connect(AWAITED)
-        return losses + 1
+        return losses
 
     def _connect(self, patience: float) -> None:
         end = time.monotonic() + patience

@@ -45,6 +45,15 @@ def deadly(number):
         os._exit(1)
     return number
 
+def unlucky(log, number):
+    """Its worker is killed the first four times that it is at the third."""
+    if number == 3:
+        with open(log, "a") as file:
+            file.write("+")
+            if file.tell() <= 4:
+                os._exit(1)
+    return number
+
 def wrong(number):
     return 1 / (number - 3)
 
@@ -394,10 +403,15 @@ def test_workers_without_the_files(cluster, built, tmp_path):
 
 def test_work_that_kills_its_worker_ends_with_a_word(folder, monkeypatch):
     monkeypatch.syspath_prepend(folder)
-    from slow_work import deadly, wrong
+    from slow_work import deadly, unlucky, wrong
 
     with computers(str(folder), 5) as many, Cluster(many.address) as cluster:
         many.ready(5)
+        assert list(cluster.map("killed by chance", partial(unlucky, folder / "deaths"), range(5))) == [*range(5)]
+        for _ in range(4):
+            many.add()
+        many.ready(5)
+        monkeypatch.setattr(clusters, "DEADLY", clusters.AGAIN + 1)  # not again, for it takes all workers
         with pytest.raises(ClusterError, match=r"^dying: several workers died one after the other at the same piece"):
             list(cluster.map("dying", deadly, range(5)))
         many.add()

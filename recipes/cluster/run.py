@@ -20,7 +20,7 @@ import numpy as np
 from protocols import measured, write_results
 from repeating import asked_for, repeated, started, trained
 
-COUNT, FEW = 50_000, 8_000  # recordings: to be quick with, and to be killed at
+COUNT, FEW = 100_000, 8_000  # recordings: to be quick with, and to be killed at
 TIMES = 3
 WORKERS = 2
 EVERY = 2.0  # seconds from one kill to the next: less than an iteration takes beside them

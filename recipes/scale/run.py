@@ -115,7 +115,7 @@ if __name__ == "__main__":
         "python recipes/scale/run.py FOLDER",
         table,
         "Of features alone `--memory` tells; the program and its libraries take about 200 MB beside them.",
-        "What two processes leave to one are imports, the list of the files, doubles, normalising the features, and "
-        "writing those that the processes read. None of this made them faster: to start them earlier, beside the "
-        "imports; the trial beside the final training; doubles found by the processes; smaller chunks.",
+        "What two processes leave to one are imports, the list of the files, normalising the features, and writing "
+        "those that the processes read. None of this made them faster: to start them earlier, beside the imports; the "
+        "trial beside the final training; smaller chunks.",
     )

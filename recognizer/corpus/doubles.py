@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from recognizer.corpus.utterance import Utterance
 from recognizer.errors import cited, shown
 
+Content = TypeVar("Content", bound=Hashable)
+
 
 def same_content(
-    recordings: Iterable[Utterance], content: Callable[[Path], bytes | None]
-) -> dict[bytes, list[Utterance]]:
+    recordings: Iterable[Utterance], content: Callable[[Path], Content | None]
+) -> dict[Content, list[Utterance]]:
     """Recordings by what is in them, as a function tells it; those of which it tells nothing are left out."""
     found = defaultdict(list)
     for recording in recordings:

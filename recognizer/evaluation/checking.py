@@ -38,7 +38,7 @@ class Examined:
     duration : seconds
     rate : Hz, of the file; 0 where that is not sound, but parameters
     problems : what is wrong with it, each with a word that names the kind, such as "clipped"
-    content : the same for the same sound, see `Analysis`
+    content : what is the same in another file of the same recording, see `Analysis`
     """
 
     duration: float
@@ -142,13 +142,12 @@ def _listen(path: Path, front_end: FrontEnd, analyser: Analyser) -> Examined:
     AudioError
         if it cannot be read, or there is no speech in it.
     """
-    if not front_end.hears:
-        analysis = analyser.analyse_file(path)
-        return Examined(analysis.duration, analysis.source_rate or 0, (), analysis.content)
-    recording = audio.load(path, front_end.sample_rate)
-    analysis = analyser.analyse(recording)
+    recording = audio.load(path, front_end.sample_rate) if front_end.hears else None
+    analysis = analyser.analyse_file(path) if recording is None else analyser.analyse(recording)
     if analysis.reason:
         raise AudioError(f"{shown(path)}: {analysis.reason}; record it again")
+    if recording is None:
+        return Examined(analysis.duration, 0, (), analysis.content)
     quality = measure(recording.samples, recording.sample_rate)
     first, last = analysis.speech
     room = analysis.duration - (last - first) * analysis.hop

@@ -52,7 +52,7 @@ class Analysis:
     hop, window : seconds from frame to frame, and of each
     channel : the only one taken of the recording, counted from 1, see `Recording`
     flaws : what makes the answer doubtful: SEVERAL, and what `sound.level.flaws` names
-    content : while training, the same for the same sound and for no other
+    content : while training, a digest of the samples as they are analysed, or of parameters: the same in whatever file
     """
 
     features: tuple[np.ndarray, ...]
@@ -222,9 +222,9 @@ class Analyser:
         if not self.finish and front_end.hears:
             raise AudioError(f"{shown(path)}: holds finished features, and this needs the sound; give the recording")
         period = found.period
-        if frames > LONGEST:
-            return Analysis((), (0, 0), 0.0, frames * period, None, "too long", hop=period, window=period)
         about = {"hop": period, "window": period, "content": None if self.finish else _content(features)}
+        if frames > LONGEST:
+            return Analysis((), (0, 0), 0.0, frames * period, None, "too long", **about)
         return Analysis((features,), (0, frames), 0.0, frames * period, None, **about)
 
     def _group(self, files: Sequence[tuple[Path, Sequence[Perturbation]]]) -> list[Analysis | AudioError]:

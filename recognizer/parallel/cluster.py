@@ -36,7 +36,7 @@ SUMS = tree.BRANCH**2  # added up at a time: each time costs milliseconds, whate
 AHEAD = 4  # pieces of work that are sent for each worker
 SAMPLE = 3  # files, of many, that every worker is asked for
 AGAIN = 30  # times in a row that something is lost
-DEADLY = 15  # such times, as which it counts that Dask gives up what several workers died at, as it may by chance
+DEADLY = 3  # times in a row that Dask gives up what several workers died at, before it is taken for what kills them
 LOOK = 5.0  # seconds from one look at whether there are workers to the next
 WORTH_SENDING, MOST = 0.15, 64  # seconds; pieces of work that take less are sent together, but so many at most
 REACHED = 3.0  # seconds for a worker to be connected to directly
@@ -58,6 +58,14 @@ class _LostError(Exception):
 
 class _DeadlyError(_LostError):
     """Workers died at it, whoever killed them."""
+
+
+@dataclass
+class _Losses:
+    """In a row, of what several workers died at, and of whatever else."""
+
+    deadly: int = 0
+    others: int = 0
 
 
 @dataclass
@@ -128,7 +136,7 @@ class Cluster:
                 logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # what matters is told in one line
         if not ADDRESS.fullmatch(address):
             raise ClusterError(f"{shown(address)} is no address of a scheduler; give one such as tcp://10.0.0.5:8786")
-        self.address, self._client, self._direct = address, None, False
+        self.address, self._client, self._direct, self._workers = address, None, False, 1
         self._connect(PATIENCE)
 
     def __enter__(self) -> Self:
@@ -166,16 +174,16 @@ class Cluster:
 
     def _asked(self, ask: Callable) -> object:
         """What the client says, be it lost meanwhile."""
-        losses = 0
+        losses = _Losses()
         while True:
             try:
                 with self._losing():
                     return ask()
             except _LostError as error:
-                losses = self._recover(losses, error)
+                self._recover(losses, error)
 
     def map(self, stage: str, function: Callable, items: Iterable) -> Iterator:
-        name, shared, losses, size = _name(stage), {}, 0, 1
+        name, shared, losses, size = _name(stage), {}, _Losses(), 1
         items, numbers, waiting, sent = iter(items), count(), {}, {}  # what is not done yet, and where it is being done
         looked, ahead = -LOOK, 0
         while True:
@@ -196,11 +204,12 @@ class Cluster:
                 first = next(iter(waiting))
                 found, seconds = _unpacked(self._result(sent[first], stage))
             except _LostError as error:
-                losses = self._recover(losses, error)
-                sent = {number: future for number, future in sent.items() if self._stands(future)}
+                self._recover(losses, error)
+                sent.clear()
+                shared.clear()
                 continue
             del sent[first]
-            losses = 0
+            losses = _Losses()
             if len(waiting.pop(first)) == size and seconds < WORTH_SENDING:
                 size = min(2 * size, MOST)
             elif seconds > 2 * WORTH_SENDING:
@@ -216,14 +225,18 @@ class Cluster:
         held = held if isinstance(held, Held) else self.hold(held)
         if not len(held):
             return None
-        name, shared, nodes, losses, before = _name(stage), {}, {}, 0, 0
+        name, shared, nodes, losses, most = _name(stage), {}, {}, _Losses(), 0
         while True:
             try:
                 top = self._planted(name, shared, (function, add, held.first), held, nodes)
                 return said_here(self._result(top, stage))
             except _LostError as error:
                 done = sum(node.status == "finished" for node in nodes.values())
-                losses, before = self._recover(0 if done > before else losses, error), done
+                if done > most:
+                    losses, most = _Losses(), done
+                self._recover(losses, error)
+                if isinstance(error, _DeadlyError):  # nor is it known what became of the rest
+                    shared, nodes = {}, {key: node for key, node in nodes.items() if node.status == "finished"}
 
     def _sent(self, together: list[bytes]) -> object:
         """Items, or where they are on a worker."""
@@ -240,13 +253,19 @@ class Cluster:
         """
         with self._losing():
             there = self._shared(shared, name, work)
-        level = []
         for number, branch in enumerate(held.branches):
             if not self._stands(held.sent.get(number)):
                 key, whole = f"held-{secrets.token_hex(4)}", _InOnePiece(list(map(held.whole, branch)))
                 with self._losing():
                     [held.sent[number]] = self._client.scatter({key: whole}, direct=self._direct).values()
-            level.append(self._node(nodes, (name, number), _sum_held, there, held.sent[number]))
+                self._node(nodes, (name, number), _sum_held, there, held.sent[number])  # while the next is sent
+        leaves = [(name, number) for number in range(len(held))]
+        if missing := [leaf for leaf in leaves if not self._stands(nodes.get(leaf))]:
+            given = [there] * len(missing), [held.sent[number] for _, number in missing]
+            keys = [(*leaf, secrets.token_hex(4)) for leaf in missing]
+            with self._losing():  # all at once, which takes the scheduler less time
+                nodes.update(zip(missing, self._client.map(_sum_held, *given, key=keys)))
+        level = [nodes[leaf] for leaf in leaves]
         height = 0
         while len(level) > 1:
             height += 1
@@ -332,22 +351,32 @@ class Cluster:
         except Exception as error:
             raise _LostError from error
 
-    def _recover(self, losses: int, error: Exception) -> int:
-        """Be connected again; how many losses there were in a row."""
-        deadly = isinstance(error, _DeadlyError)
-        losses += DEADLY if deadly else 1
-        if losses > AGAIN:
-            lost = f"{self.address}: is lost again and again; see the terminals of its workers"
-            raise ClusterError(str(error) if deadly else lost) from error
+    def _recover(self, losses: _Losses, error: _LostError) -> None:
+        """Be connected again, once more."""
+        if isinstance(error, _DeadlyError):
+            losses.deadly += 1
+            if losses.deadly >= DEADLY or not self._replaced():
+                raise ClusterError(str(error)) from error
+        else:
+            losses.others += 1
+            if losses.others > AGAIN:
+                lost = f"{self.address}: is lost again and again; see the terminals of its workers"
+                raise ClusterError(lost) from error
         with suppress(Exception):  # whatever it says, it is connected anew
             if self._client.status == "running":
                 self._client.sync(self._client.scheduler.identity, callback_timeout=PATIENCE)
                 if self._client.nthreads():
                     self._direct = self._reaches()
-                    return losses
+                    return
         self.close()
         self._connect(AWAITED)
-        return losses
+
+    def _replaced(self) -> bool:
+        """Whether others came for workers that died: else what kills them would have them all."""
+        with suppress(Exception):
+            self._client.wait_for_workers(self._workers, timeout=PATIENCE)
+            return True
+        return False
 
     def _connect(self, patience: float) -> None:
         end = time.monotonic() + patience
@@ -386,8 +415,9 @@ class Cluster:
                 f"{shown(self.address)}: has no workers; start some with: dask worker {self.address}, each with one "
                 "thread"
             ) from error
-        self._direct = self._reaches()
-        for worker, threads in self._client.nthreads().items():
+        self._direct, threads_of = self._reaches(), self._client.nthreads()
+        self._workers = len(threads_of)
+        for worker, threads in threads_of.items():
             _check_threads(worker, threads)
         for name in OURS:
             for worker, found in self._found(name).items():

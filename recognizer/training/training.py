@@ -497,12 +497,9 @@ class Group:
     @property
     def frames(self) -> np.ndarray:
         """(T, D)."""
-        frames, place = np.empty((len(self), self.dims), self.dtype), 0
-        for (utterance, _, last), start in zip(self.pieces, self.pieces[:, 1] + self._firsts):
-            part = self.features[utterance][start : last : self.step]
-            frames[place : place + len(part)] = part
-            place += len(part)
-        return frames
+        firsts = self.pieces[:, 1] + self._firsts
+        pieces = zip(*(column.tolist() for column in (self.pieces[:, 0], firsts, self.pieces[:, 2])))
+        return np.concatenate([self.features[one][first : last : self.step] for one, first, last in pieces])
 
     @property
     def weights(self) -> np.ndarray:

@@ -14,6 +14,7 @@ from recognizer.corpus import find
 from recognizer.errors import TrainingError
 from recognizer.evaluation import checking
 from recognizer.evaluation.checking import CheckedCorpus, check_corpus
+from recognizer.features import parameter_files
 from recognizer.training.building import build
 
 
@@ -139,6 +140,28 @@ def test_one_recording_in_another_file_or_by_a_link(corpus, name):
     assert names(checked.two_words) == [[original.name, name]]
     with pytest.raises(TrainingError, match=r"^no usable recording of 'rise' .*are the same recording"):
         build([u for u in find(corpus) if u.word == "hum" or u.path == other], calibrate=False)
+
+
+def test_one_recording_that_is_known_from_before(corpus, tmp_path):
+    shutil.copy(corpus / "hum_anna_1.wav", corpus / "lost_anna_9.wav")
+    for _ in range(2):
+        with pytest.raises(TrainingError, match=r"^no usable recording of 'lost' .*are the same recording"):
+            build(find(corpus), calibrate=False, cache=tmp_path / "cache")
+
+
+def test_one_parameter_file_as_two_words(tmp_path):
+    vectors = np.random.default_rng(0).normal(size=(20, 39)).astype(np.float32)
+    for word, take, shift in (("hum", 1, 0.0), ("hum", 2, 1.0), ("rise", 1, 0.0), ("rise", 2, 2.0)):
+        path = tmp_path / word / f"{take}.mfc"
+        path.parent.mkdir(exist_ok=True)
+        parameter_files.write(path, parameter_files.Parameters(vectors + shift, "MFCC_0_D_A", 0.01))
+    checked = check(tmp_path)
+    assert [[u.path for u in group] for group in checked.two_words] == [
+        [tmp_path / w / "1.mfc" for w in ("hum", "rise")]
+    ]
+    _, refused = build(find(tmp_path), calibrate=False)
+    assert len(refused) == 1
+    assert "are the same recording" in refused[0].reason
 
 
 def test_recordings_that_differ_in_one_sample_are_two(corpus):

@@ -45,12 +45,13 @@ def deadly(number):
         os._exit(1)
     return number
 
-def unlucky(log, number):
-    """Its worker is killed the first four times that it is at the third."""
+def unlucky(log, times, number):
+    """Its worker is killed so many times that it is at the third."""
     if number == 3:
         with open(log, "a") as file:
             file.write("+")
-            if file.tell() <= 4:
+            file.flush()
+            if file.tell() <= times:
                 os._exit(1)
     return number
 
@@ -403,20 +404,50 @@ def test_workers_without_the_files(cluster, built, tmp_path):
 
 def test_work_that_kills_its_worker_ends_with_a_word(folder, monkeypatch):
     monkeypatch.syspath_prepend(folder)
-    from slow_work import deadly, unlucky, wrong
+    monkeypatch.setattr(clusters, "PATIENCE", 3.0)
+    from slow_work import deadly, wrong
 
     with computers(str(folder), 5) as many, Cluster(many.address) as cluster:
         many.ready(5)
-        assert list(cluster.map("killed by chance", partial(unlucky, folder / "deaths"), range(5))) == [*range(5)]
-        for _ in range(4):
-            many.add()
-        many.ready(5)
-        monkeypatch.setattr(clusters, "DEADLY", clusters.AGAIN + 1)  # not again, for it takes all workers
         with pytest.raises(ClusterError, match=r"^dying: several workers died one after the other at the same piece"):
             list(cluster.map("dying", deadly, range(5)))
+        assert sum(worker.poll() is None for worker in many.workers) == 1, "they are not all killed"
         many.add()
         with pytest.raises(ClusterError, match=r"^failing: a worker failed \(.ZeroDivisionError.*see its terminal$"):
             list(cluster.map("failing", wrong, range(5)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["map", "total"])
+def test_work_whose_workers_were_killed_by_chance_is_done(folder, monkeypatch, how):
+    monkeypatch.syspath_prepend(folder)
+    from slow_work import unlucky
+
+    deaths, ended = folder / f"deaths-{how}", threading.Event()
+    with computers(str(folder), 5) as many, Cluster(many.address) as cluster:
+        many.ready(5)
+
+        def replace() -> None:
+            while not ended.wait(0.1):
+                for worker in [worker for worker in many.workers if worker.poll() is not None]:
+                    many.workers.remove(worker)
+                    many.add()
+
+        replacing = threading.Thread(target=replace)
+        replacing.start()
+        try:
+            work = partial(unlucky, deaths, 4)
+            if how == "map":
+                assert list(cluster.map("by chance", work, range(5))) == [*range(5)]
+            else:
+                assert cluster.total("by chance", work, range(5), sum) == sum(range(5))
+            deaths.unlink()
+            with pytest.raises(ClusterError, match=r"^deadly: several workers died|is lost again and again; see"):
+                list(cluster.map("deadly", partial(unlucky, deaths, 99), range(5)))
+            assert len(deaths.read_text()) > 4, "it was given out again"
+        finally:
+            ended.set()
+            replacing.join()
 
 
 def test_workers_that_all_leave_are_not_waited_for_for_ever(folder, monkeypatch):

@@ -380,7 +380,7 @@ def test_the_variance_floor_is_a_share_of_the_variance_of_all_frames_as_they_wei
     weights = random.integers(1, 4, 300)
     copies = np.concatenate([f for f, n in zip(features, weights) for _ in range(n)])
     floor = training.variance_floor(features, sizes(variance_floor=0.25), weights.astype(float))
-    np.testing.assert_allclose(floor, 0.25 * copies.var(0), rtol=1e-7)
+    np.testing.assert_allclose(floor, 0.25 * copies.var(0), rtol=1e-10)
 
 
 # Cutting

@@ -23,7 +23,7 @@ from repeating import asked_for, repeated, started, trained
 COUNT, FEW = 100_000, 8_000  # recordings: to be quick with, and to be killed at
 TIMES = 3
 WORKERS = 2
-EVERY = 2.0  # seconds from one kill to the next: less than an iteration takes beside them
+EVERY = 2.0  # seconds from one kill to the next: about as long as a worker takes to start
 KILLS = "worker", "scheduler"
 
 

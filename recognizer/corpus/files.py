@@ -26,11 +26,12 @@ class _Found(NamedTuple):
     sound: list[Path]
     parameters: list[Path]
 
-    def kind(self, name: str) -> list[Path] | None:
-        """Those among which a file belongs by its name, if any."""
-        if looks_like_recording(name):
-            return self.sound
-        return self.parameters if suffix_of(name) in PARAMETER_SUFFIXES else None
+    def add(self, file: Path) -> None:
+        """Keep a file where it belongs by its name, if anywhere."""
+        if looks_like_recording(file.name):
+            self.sound.append(file)
+        elif suffix_of(file.name) in PARAMETER_SUFFIXES:
+            self.parameters.append(file)
 
 
 def audio_files(paths: Iterable[str | Path]) -> list[Path]:
@@ -102,8 +103,8 @@ def search(root: Path) -> tuple[list[Path], dict[Path, CorpusError]]:
             if os.path.isdir(entry.path) if link else entry.is_dir():
                 # Links wait until all true folders are done: a folder keeps its own name where it has one.
                 (waiting.append if link else waiting.appendleft)(folder / entry.name)
-            elif (kind := found.kind(entry.name)) is not None and _may_be_read(entry, link):
-                kind.append(folder / entry.name)
+            elif _may_be_read(entry, link):
+                found.add(folder / entry.name)
     files = found.sound or found.parameters
     if not files and not closed:
         suffixes = " ".join(sorted(AUDIO_SUFFIXES))
@@ -119,8 +120,7 @@ def _search_elsewhere(root: Path) -> _Found:
     inside = [file for file in found if not any(p.startswith(_SKIPPED) for p in file.relative_to(root).parts)]
     of_kinds = _Found([], [])
     for file in inside:
-        if (kind := of_kinds.kind(file.name)) is not None:
-            kind.append(file)
+        of_kinds.add(file)
     return of_kinds
 
 

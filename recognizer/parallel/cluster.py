@@ -13,6 +13,7 @@ import re
 import secrets
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ AHEAD = 4  # pieces of work that are sent for each worker
 SAMPLE = 3  # files, of many, that every worker is asked for
 AGAIN = 30  # times in a row that something is lost
 DEADLY = 3  # times in a row that Dask gives up what several workers died at, before it is taken for what kills them
+TRIED = 12  # times that a piece of a sum is lost with its worker and never done, before that is taken for its doing
 LOOK = 5.0  # seconds from one look at whether there are workers to the next
 WORTH_SENDING, MOST = 0.15, 64  # seconds; pieces of work that take less are sent together, but so many at most
 REACHED = 3.0  # seconds for a worker to be connected to directly
@@ -225,15 +227,23 @@ class Cluster:
         held = held if isinstance(held, Held) else self.hold(held)
         if not len(held):
             return None
-        name, shared, nodes, losses, most = _name(stage), {}, {}, _Losses(), 0
+        name, shared, nodes, lost, losses, before = _name(stage), {}, {}, Counter(), _Losses(), 0
         while True:
             try:
                 top = self._planted(name, shared, (function, add, held.first), held, nodes)
                 return said_here(self._result(top, stage))
             except _LostError as error:
                 done = sum(node.status == "finished" for node in nodes.values())
-                if done > most:
-                    losses, most = _Losses(), done
+                losses, before = _Losses() if done > before else losses, done
+                # What holds a piece dies with it, so that Dask never counts who died at it.
+                for leaf in [key for key in nodes if key[0] == name]:
+                    if nodes[leaf].status == "finished":
+                        del lost[leaf]
+                    elif not self._stands(nodes[leaf]):
+                        del nodes[leaf]
+                        lost[leaf] += 1
+                if max(lost.values(), default=0) >= TRIED:
+                    raise ClusterError(_deadly(stage)) from error
                 self._recover(losses, error)
                 if isinstance(error, _DeadlyError):  # nor is it known what became of the rest
                     shared, nodes = {}, {key: node for key, node in nodes.items() if node.status == "finished"}
@@ -318,10 +328,7 @@ class Cluster:
             if isinstance(error, RecognizerError):
                 raise
             if isinstance(error, KilledWorker):
-                raise _DeadlyError(
-                    f"{stage}: several workers died one after the other at the same piece of work; they may lack "
-                    "memory: give each more, or start fewer"
-                ) from error
+                raise _DeadlyError(_deadly(stage)) from error
             raise ClusterError(f"{stage}: a worker failed ({cited(repr(error))}); see its terminal") from error
 
     def _wait_for(self, future: object) -> None:
@@ -441,6 +448,13 @@ class Cluster:
     def _found(self, name: str) -> dict[str, str | Exception]:
         """The version of a package, by worker."""
         return self._client.run(version, name, on_error="return")
+
+
+def _deadly(stage: str) -> str:
+    return (
+        f"{stage}: several workers died one after the other at the same piece of work; they may lack memory: give each "
+        "more, or start fewer"
+    )
 
 
 def _packed(item: object) -> bytes:
